@@ -1,0 +1,44 @@
+# The dashboard in a container.
+#
+#   docker build -t squint .
+#   docker run --rm -p 127.0.0.1:8501:8501 -v squint-library:/library --shm-size=512m squint
+#
+# Publish the port on 127.0.0.1 only: nothing signs users in. With an NVIDIA GPU, build with
+# --build-arg TORCH_INDEX=https://pypi.org/simple (the CUDA build of the same version) and run with --gpus all.
+FROM python:3.11-slim-bookworm
+
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends chromium fonts-dejavu-core \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 squint \
+    && install -d -o squint -g squint /library
+
+WORKDIR /app
+COPY requirements.txt ./
+# Without what only tests and checks need.
+RUN sed '/^# --- tests and checks/,$d' requirements.txt > /tmp/requirements.txt \
+    && pip install --no-cache-dir --extra-index-url "${TORCH_INDEX}" -r /tmp/requirements.txt \
+    && rm /tmp/requirements.txt
+
+COPY pyproject.toml LICENSE ./
+COPY .streamlit .streamlit
+COPY squint squint
+COPY app app
+COPY pages pages
+COPY data_samples data_samples
+RUN pip install --no-cache-dir --no-deps -e .
+
+ENV SQUINT_HOME=/library \
+    NUMBA_CACHE_DIR=/tmp/numba \
+    PYTHONUNBUFFERED=1
+VOLUME /library
+USER squint
+EXPOSE 8501
+
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+
+# 0.0.0.0 is the container's own network; -p above decides who reaches it.
+CMD ["python", "-m", "streamlit", "run", "app/main.py", "--server.address=0.0.0.0", "--server.port=8501"]

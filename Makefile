@@ -1,0 +1,57 @@
+# Everything from nothing: needs Python 3.11 with venv and pip, and make.
+#   make run         the dashboard on http://127.0.0.1:8501 (PORT=... for another port)
+#   make test        lint, types and all tests
+#   make install     only the environment, in .venv/
+#   make bench       the benchmarks
+#   make samples     write the simulated cohort of data_samples/ again
+#   make pretrained  train the shipped model on it again
+#   make format      format the code
+
+SHELL := /bin/bash
+PYTHON ?= python3.11
+PORT ?= 8501
+BIN := .venv/bin
+# Named by what is installed, so that a changed requirements.txt installs again and an unchanged one never does.
+STAMP := .venv/.installed-$(shell sha256sum requirements.txt | cut -c1-16)
+BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+SECTIONS = $(filter-out data_samples/stack.h5ad, $(sort $(wildcard data_samples/*.h5ad)))
+
+.PHONY: run test install bench samples pretrained format browser
+.DEFAULT_GOAL := install
+
+install: $(STAMP)
+
+$(STAMP): requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	rm -f .venv/.installed-*
+	touch $@
+
+browser:
+ifeq ($(BROWSER),)
+	@echo "chromium is not installed: the tests in a browser are skipped, and PDF, SVG and PNG export says so." >&2
+endif
+
+run: $(STAMP) browser
+	exec $(BIN)/python -m streamlit run app/main.py \
+		--server.address=127.0.0.1 --server.port=$(PORT) --server.headless=true
+
+test: $(STAMP) browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+samples: $(STAMP)
+	$(BIN)/python -m squint simulate data_samples --seed 0
+
+pretrained: $(STAMP)
+	$(BIN)/python -m squint train $(SECTIONS) --out data_samples/pretrained --seed 0
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
