@@ -1,0 +1,5 @@
+"""``python -m squint``."""
+
+from squint.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,207 @@
+"""Take from a checked ``.h5ad`` file what squint uses, and refuse what contradicts itself."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from squint import _slots, _validate, keys
+from squint._hdf5 import read_slot
+from squint.errors import InputError
+
+COUNTS_SLOT = f"layers/{keys.COUNTS}"
+DENSE_BLOCK = 16_000_000  # values of a dense matrix that are in memory at once
+FEW_CELLS = 9  # below this a cell has fewer than eight neighbours
+UNIT_SLOTS = ("uns/unit", "uns/spatial_unit", "uns/source/coordinates")
+MICROMETRES = re.compile(r"\s*(?:micromet(?:er|re)s?|microns?|um|\u00b5m|\u03bcm)\b", re.IGNORECASE)
+_Slots = dict[str, Any]
+
+
+class Content(NamedTuple):
+    """What is taken from a file, checked slot by slot."""
+
+    counts: sparse.csr_matrix
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    obsm: _Slots
+    obsp: _Slots
+    uns: _Slots
+    unit: str | None  # as the source states it
+    names: list[str]  # of everything in the file
+    notes: list[str]
+
+
+def read_content(file: h5py.File, names: list[str]) -> Content:
+    """Read counts, tables, coordinates, graphs and squint's own results.
+
+    Parameters
+    ----------
+    file
+        An open file that :func:`squint._hdf5.check` accepted.
+    names
+        The names of everything in it.
+
+    Returns
+    -------
+    The content, each slot consistent with the others.
+
+    Raises
+    ------
+    InputError
+        If a slot is missing, damaged or contradicts the others.
+    """
+    name = Path(file.filename).name
+    obs, var = (_read_table(file, slot) for slot in ("obs", "var"))
+    for slot, table, what in (("obs", obs, "cells"), ("var", var, "genes")):
+        if not len(table):
+            raise InputError(f"{name} has 0 {what} (`{slot}` is empty). Give a section with {what}.")
+    notes: list[str] = []
+    if not obs.index.is_unique:
+        notes.append(
+            f"{int(obs.index.duplicated().sum())} cell names occurred before; a number was added to them."
+        )
+        obs.index = _slots.unique_names(obs.index)
+    if len(obs) < FEW_CELLS:
+        notes.append(f"Only {len(obs)} cells: neighbourhoods are smaller than usual.")
+    counts, source = _read_counts(file, obs.index, len(var), notes)
+    obsm, obsp = _read_arrays(file, obs.index)
+    uns = {key: read_slot(file, f"uns/{key}") for key in _keys_of(file, "uns") if key.startswith("squint")}
+    if keys.PROVENANCE in uns:
+        plain = _slots.to_plain(uns[keys.PROVENANCE])
+        uns[keys.PROVENANCE] = plain if isinstance(plain, dict) else {}
+    taken = {source, *(f"obsm/{k}" for k in obsm), *(f"obsp/{k}" for k in obsp)}
+    groups = ("layers", "obsm", "obsp", "varm", "varp")
+    found = [f"{g}/{key}" for g in groups for key in _keys_of(file, g)] + [
+        s for s in ("X", "raw") if s in file
+    ]
+    left = [slot for slot in found if slot not in taken]
+    if left:
+        notes.append(f"Left in the file, not read: {_slots.listed(left)}.")
+    return Content(counts, obs, var, obsm, obsp, uns, _stated_unit(file, uns), names, notes)
+
+
+def _keys_of(file: h5py.File, group: str) -> list[str]:
+    return list(file[group]) if isinstance(file.get(group), h5py.Group) else []
+
+
+def _read_table(file: h5py.File, slot: str) -> pd.DataFrame:
+    name = Path(file.filename).name
+    if "matrix" in file and slot not in file:
+        raise InputError(f"{name} is a 10x matrix: vendor output is not read yet. Convert it to .h5ad.")
+    if slot not in file:
+        raise InputError(f"{name} has no `{slot}`: it was not written by anndata. Convert it to .h5ad.")
+    if not isinstance(file[slot], h5py.Group):
+        raise InputError(
+            f"{name} was written by anndata before 0.7. Open it with anndata and write it again."
+        )
+    table = read_slot(file, slot)
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"{name}: `{slot}` is not a table. Write the file again with anndata.")
+    if not table.columns.is_unique:
+        raise InputError(f"{name}: `{slot}` has two columns of one name. Rename one of them.")
+    table.index = table.index.astype(str)
+    return table
+
+
+def _read_counts(
+    file: h5py.File, cells: pd.Index, n_genes: int, notes: list[str]
+) -> tuple[sparse.csr_matrix, str]:
+    """Read raw counts from ``X``, or from the counts layer where ``X`` holds no counts; name the slot."""
+    name = Path(file.filename).name
+    reason = f"{name} has no `X` and no `{COUNTS_SLOT}`. Store raw counts in one of them."
+    for slot in ("X", COUNTS_SLOT):
+        matrix = _read_matrix(file, slot, (len(cells), n_genes)) if slot in file else None
+        if matrix is None:
+            continue
+        bad = _validate.bad_values(matrix)
+        if not bad.n_values:
+            if slot == COUNTS_SLOT:
+                notes.append('Counts were taken from layers["counts"], because `X` does not hold counts.')
+            matrix.eliminate_zeros()
+            return sparse.csr_matrix(matrix, dtype=np.float32), slot
+        n_worse = bad.n_values - bad.n_fractions
+        if n_worse:
+            reason = (
+                f"{name}: `{slot}` holds {n_worse} values that are negative or not finite; the first cell "
+                f'with one is {cells[bad.first_cell]!r}. Store raw counts in `X` or layers["counts"].'
+            )
+        else:
+            reason = (
+                f"{name}: `{slot}` holds {bad.n_values} values that are no whole numbers (normalised?), the "
+                f'first in cell {cells[bad.first_cell]!r}. Store raw counts in layers["counts"].'
+            )
+    raise InputError(reason)
+
+
+def _read_matrix(file: h5py.File, slot: str, shape: tuple[int, int]) -> sparse.csr_matrix | None:
+    """Read a matrix of any storage and number type as CSR, without making it dense."""
+    where = f"{Path(file.filename).name}: `{slot}`"
+    stored = file[slot]
+    if isinstance(stored, h5py.Dataset):
+        if stored.shape is None:  # how anndata writes that there is none
+            return None
+        if stored.dtype.kind not in "buif" or stored.ndim != 2:
+            raise InputError(f"{where} is not a table of numbers. Store raw counts there, cells by genes.")
+        n_rows = max(1, DENSE_BLOCK // max(1, stored.shape[1]))
+        blocks = [
+            sparse.csr_matrix(stored[start : start + n_rows]) for start in range(0, stored.shape[0], n_rows)
+        ]
+        matrix = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix(stored.shape)
+    else:
+        matrix = read_slot(file, slot)
+        if (
+            not sparse.issparse(matrix)
+            or matrix.format not in {"csr", "csc"}
+            or matrix.data.dtype.kind not in "buif"
+        ):
+            raise InputError(f"{where} is not a matrix of numbers. Store raw counts there as CSR.")
+        _validate.check_structure(matrix, where)
+        matrix = matrix.tocsr()
+    if matrix.shape != shape:
+        raise InputError(
+            f"{where} is {matrix.shape[0]} x {matrix.shape[1]}, but `obs` has {shape[0]} cells and `var` "
+            f"{shape[1]} genes. Write the file again with anndata."
+        )
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _read_arrays(file: h5py.File, cells: pd.Index) -> tuple[_Slots, _Slots]:
+    """Read coordinates, other numeric arrays of cells, and squidpy's graph."""
+    name = Path(file.filename).name
+    if keys.SPATIAL not in _keys_of(file, "obsm"):
+        raise InputError(f'{name} has no obsm["spatial"]. Store x and y (and z) of each cell there.')
+    where = f'{name}: obsm["spatial"]'
+    obsm = {keys.SPATIAL: _validate.check_coordinates(read_slot(file, f"obsm/{keys.SPATIAL}"), cells, where)}
+    for key in _keys_of(file, "obsm"):
+        stored = file[f"obsm/{key}"]
+        if key != keys.SPATIAL and isinstance(stored, h5py.Dataset) and stored.dtype.kind in "buif":
+            obsm[key] = read_slot(file, f"obsm/{key}")
+            if obsm[key].shape[:1] != (len(cells),):
+                raise InputError(f"{name}: `obsm/{key}` has shape {obsm[key].shape} for {len(cells)} cells.")
+    obsp = {}
+    for key in (keys.CONNECTIVITIES, keys.DISTANCES):
+        if key not in _keys_of(file, "obsp"):
+            continue
+        graph = read_slot(file, f"obsp/{key}")
+        if not sparse.issparse(graph) or graph.format != "csr" or graph.shape != (len(cells), len(cells)):
+            raise InputError(f"{name}: `obsp/{key}` is not a CSR graph of the {len(cells)} cells. Remove it.")
+        _validate.check_structure(graph, f"{name}: `obsp/{key}`")
+        obsp[key] = graph
+    return obsm, obsp
+
+
+def _stated_unit(file: h5py.File, uns: _Slots) -> str | None:
+    """Give the unit of the coordinates where the file states one."""
+    stated = uns.get(keys.PROVENANCE, {}).get("unit")
+    if stated in _slots.UNITS:
+        return str(stated)
+    for slot in UNIT_SLOTS:
+        text = read_slot(file, slot) if isinstance(file.get(slot), h5py.Dataset) else None
+        if isinstance(text, str) and MICROMETRES.match(text):
+            return "um"
+    return None

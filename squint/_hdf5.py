@@ -1,0 +1,290 @@
+"""Open an HDF5 file only after its links, storage and sizes were found harmless.
+
+HDF5 follows links into other files, reads data from raw files that a data set names, loads plug-ins for
+unknown filters and allocates whatever size is declared, and there is no switch for it. So the file's own
+description is walked first: links and kinds of object without opening a data set, then each data set's
+creation properties without reading from it.
+"""
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from anndata import OldFormatWarning
+from anndata._io.specs.registry import IORegistryError  # public nowhere, and derived from Exception alone
+from anndata.io import read_elem
+from h5py import h5a, h5d, h5g, h5l, h5o, h5pl, h5r, h5t, h5z
+
+from squint.errors import InputError
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+LZF = 32000  # part of h5py itself
+FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, LZF}
+MAX_OBJECTS = 20_000  # groups, data sets and attributes; a large h5ad has some hundreds
+MAX_DEPTH = 32
+STRING_BYTES = 64  # a variable-length string in memory; the file declares only its pointer
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+# What h5py and anndata were seen to raise on files with flipped or missing bytes. Only the calls that read
+# from such a file are inside the blocks that turn these into one plain line.
+DAMAGED = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+    MemoryError,
+    ImportError,
+    IORegistryError,
+)
+
+
+@contextmanager
+def open_checked(path: Path) -> Iterator[tuple[h5py.File, list[str]]]:
+    """Open an HDF5 file for reading after checking it, and give it with the names of all its objects.
+
+    The body of the ``with`` statement should only read: whatever h5py raises in it on a damaged file
+    becomes an :class:`InputError`.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Yields
+    ------
+    The open file and the full names of its groups and data sets, such as ``"obs/cell_type"``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another kind, damaged, or holds anything that :func:`check` refuses.
+    """
+    _check_kind(path)
+    try:
+        with _no_plugins(), h5py.File(path, "r") as file:
+            yield file, check(file, path.name)
+    except InputError:
+        raise
+    except DAMAGED as error:
+        raise InputError(_explain(path.name, error)) from error
+
+
+def _explain(name: str, error: BaseException) -> str:
+    text = str(error)
+    if "truncated file" in text:
+        return f"{name} is incomplete: the copy or upload broke off. Copy or upload it again."
+    if "unable to lock file" in text:
+        return f"{name} is being written by another program. Close it there and try again."
+    return f"{name} is damaged and cannot be read. Copy it again, or write it again with anndata."
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no HDF5 file, by what it is rather than by its name."""
+    try:
+        status = path.stat()
+        start = _first_bytes(path) if stat.S_ISREG(status.st_mode) else b""
+    except FileNotFoundError as error:
+        raise InputError(f"{path.name} was not found. Check the path: {path}") from error
+    except PermissionError as error:
+        raise InputError(f"{path.name} may not be read by this user. Change its permissions.") from error
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+        raise InputError(f"{str(path)[:80]!r} is not a usable file name.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(_explain_folder(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path.name} is not a file. Give an .h5ad file.")
+    if start != MAGIC:
+        raise InputError(_explain_bytes(path.name, start))
+
+
+def _explain_bytes(name: str, start: bytes) -> str:
+    if not start:
+        return f"{name}: the file is empty."
+    if start[:2] == b"PK":
+        return f"{name} is a zip archive: archives are not read yet. Convert it to .h5ad."
+    return f"{name} is not an .h5ad file: its first bytes are not those of HDF5."
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC))
+
+
+def _explain_folder(path: Path) -> str:
+    kind = (
+        "a SpatialData or zarr folder"
+        if path.suffix == ".zarr" or (path / ".zgroup").exists()
+        else "a folder"
+    )
+    return f"{path.name} is {kind}: zarr and vendor output folders are not read yet. Convert it to .h5ad."
+
+
+@contextmanager
+def _no_plugins() -> Iterator[None]:
+    """Empty HDF5's plug-in path, so that no file can make it load a library."""
+    folders = [h5pl.get(i) for i in range(h5pl.size())]
+    for _ in folders:
+        h5pl.remove(0)
+    try:
+        yield
+    finally:
+        for folder in folders:
+            h5pl.append(folder)
+
+
+def memory_budget() -> int:
+    """Give the bytes that one file may declare: half of the machine's or container's memory."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
+    return min(total, int(limit) if limit.isdigit() else total) // 2
+
+
+def check(file: h5py.File, name: str, *, max_bytes: int | None = None) -> list[str]:
+    """Refuse links out of the file, foreign storage, cycles and sizes beyond the budget; reads no data.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    name
+        Its name, for messages.
+    max_bytes
+        Bytes that all data sets together may declare; by default :func:`memory_budget`.
+
+    Returns
+    -------
+    The full names of all groups and data sets.
+
+    Raises
+    ------
+    InputError
+        At the first thing refused, with the name of the object.
+    """
+    budget = memory_budget() if max_bytes is None else max_bytes
+    groups, datasets = _walk(file.id, name)
+    addresses = {address for _, address in datasets}
+    n_attributes = 0
+    n_bytes = 0
+    for key, _ in [*groups, *datasets]:
+        located = h5o.open(file.id, key)
+        n_attributes += h5a.get_num_attrs(located)
+        if n_attributes > MAX_OBJECTS:
+            raise InputError(f"{name} holds more than {MAX_OBJECTS} attributes, which no section needs.")
+        _check_attributes(located, key.decode(errors="replace"), addresses, name)
+        if isinstance(located, h5d.DatasetID):
+            n_bytes += _check_dataset(located, key.decode(errors="replace"), name)
+    if n_bytes > budget:
+        raise InputError(
+            f"{name} declares {n_bytes / 1e9:,.1f} GB of data; at most {budget / 1e9:,.1f} GB are read here. "
+            "Split it into sections, or use a machine with more memory."
+        )
+    return [key.decode(errors="replace") for key, _ in [*groups, *datasets] if key != b"."]
+
+
+_Object = tuple[bytes, int]  # full name, address in the file
+
+
+def _walk(root: h5g.GroupID, name: str) -> tuple[list[_Object], list[_Object]]:
+    """List groups and data sets by name and address, following hard links only and opening groups only."""
+    groups: list[_Object] = [(b".", h5o.get_info(root).addr)]
+    datasets: list[_Object] = []
+    seen = {groups[0][1]}
+    position = 0
+    while position < len(groups):
+        prefix = b"" if position == 0 else groups[position][0] + b"/"
+        group = h5g.open(root, groups[position][0])
+        position += 1
+        if prefix.count(b"/") > MAX_DEPTH:
+            raise InputError(f"{name} has groups nested deeper than {MAX_DEPTH}, which no section needs.")
+        if len(groups) + len(datasets) + group.get_num_objs() > MAX_OBJECTS:
+            raise InputError(f"{name} holds more than {MAX_OBJECTS} objects, which no section needs.")
+        for child in group:
+            key = prefix + child
+            shown = key.decode(errors="replace")
+            if group.links.get_info(child).type != h5l.TYPE_HARD:
+                raise InputError(f"{name} is refused: `{shown}` is a link, possibly to another file.")
+            info = h5o.get_info(group, child)
+            if info.type == h5o.TYPE_DATASET:
+                datasets.append((key, info.addr))
+            elif info.type == h5o.TYPE_GROUP and info.addr not in seen:
+                seen.add(info.addr)
+                groups.append((key, info.addr))
+            else:
+                raise InputError(
+                    f"{name} is refused: `{shown}` is a second link to a group, or no data at all."
+                )
+    return groups, datasets
+
+
+def _check_attributes(located: h5g.GroupID | h5d.DatasetID, key: str, addresses: set[int], name: str) -> None:
+    """Refuse references that lead anywhere but to a data set that was walked.
+
+    anndata 0.7 wrote the categories of a column as such a reference.
+    """
+    for i in range(h5a.get_num_attrs(located)):
+        attribute = h5a.open(located, index=i)
+        if not attribute.get_type().detect_class(h5t.REFERENCE):
+            continue
+        value = np.empty((), dtype=h5py.ref_dtype)
+        if attribute.shape == () and attribute.dtype == h5py.ref_dtype:
+            attribute.read(value)
+        target = h5r.dereference(value[()], located) if value[()] else None
+        if target is None or h5o.get_info(target).addr not in addresses:
+            raise InputError(
+                f"{name} is refused: an attribute of `{key}` refers to something that is none of its tables."
+            )
+
+
+def _check_dataset(dataset: h5d.DatasetID, key: str, name: str) -> int:
+    """Give the bytes that a data set takes in memory, after refusing foreign storage and unknown filters."""
+    plist = dataset.get_create_plist()
+    if plist.get_layout() == h5d.VIRTUAL or plist.get_external_count():
+        raise InputError(f"{name} is refused: the data of `{key}` lie in another file.")
+    unknown = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())} - FILTERS
+    if unknown:
+        raise InputError(
+            f"{name} is refused: `{key}` is compressed with filter {min(unknown)}, which is no part of HDF5. "
+            'Write it again with compression="gzip".'
+        )
+    kind = dataset.get_type()
+    if kind.detect_class(h5t.REFERENCE):
+        raise InputError(f"{name} is refused: `{key}` holds references instead of data.")
+    n_values = dataset.get_space().get_simple_extent_npoints()
+    if plist.get_layout() == h5d.CHUNKED:
+        n_values = max(
+            n_values, int(np.prod(plist.get_chunk(), dtype=object))
+        )  # one chunk is read as a whole
+    is_text = kind.get_class() in {h5t.VLEN, h5t.STRING}
+    return int(n_values) * int(max(kind.get_size(), STRING_BYTES if is_text else 0))
+
+
+def read_slot(file: h5py.File, slot: str) -> Any:
+    """Read one slot, such as ``"obs"``, with anndata.
+
+    Raises
+    ------
+    InputError
+        If the slot is damaged or of a kind that anndata cannot read here.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Files of anndata 0.7 are read well; codes outside their categories are refused as damage.
+            warnings.simplefilter("ignore", OldFormatWarning)
+            return read_elem(file[slot])
+    except DAMAGED as error:
+        name = Path(file.filename).name
+        if isinstance(error, IORegistryError):
+            raise InputError(
+                f"{name}: `{slot}` is of a kind that squint does not read. Write it as anndata does."
+            ) from error
+        raise InputError(f"{name}: `{slot}` is damaged. Copy the file again, or write it again.") from error

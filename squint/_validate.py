@@ -1,0 +1,153 @@
+"""Checks of counts and coordinates: arrays in, facts or an ``InputError`` out."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from squint.errors import InputError
+
+Floats = NDArray[np.float64]
+BLOCK = 4_000_000  # stored values looked at together, so that no check copies a whole matrix
+INTENSITY = 100.0  # median over cells of the mean value per gene; real panels stay below 10
+SPACING_UM = (3.0, 50.0)  # what the distance to the nearest cell can be in micrometres
+MAX_SPACED = 20_000  # cells per section whose nearest neighbour is looked up
+
+
+class BadValues(NamedTuple):
+    """Stored values that cannot be counts."""
+
+    n_values: int
+    first_cell: int
+    n_fractions: int  # of them finite and non-negative, but no whole numbers
+
+
+def check_structure(matrix: sparse.csr_matrix | sparse.csc_matrix, where: str) -> None:
+    """Refuse a sparse matrix whose index arrays contradict its shape.
+
+    Parameters
+    ----------
+    matrix
+        CSR or CSC, of any values.
+    where
+        Its slot, for messages.
+
+    Raises
+    ------
+    InputError
+        With the position of the first contradiction.
+    """
+    major, minor = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
+    pointers = np.asarray(matrix.indptr)
+    if len(pointers) != major + 1 or pointers[0] != 0:
+        raise InputError(
+            f"{where} is damaged: `indptr` has {len(pointers)} entries for {major} lines, or no 0 first."
+        )
+    falls = np.flatnonzero(np.diff(pointers) < 0)
+    if len(falls):
+        raise InputError(f"{where} is damaged: `indptr` falls at position {falls[0] + 1}.")
+    if not pointers[-1] == len(matrix.indices) == len(matrix.data):
+        raise InputError(
+            f"{where} is damaged: `indptr` ends at {pointers[-1]}, but there are {len(matrix.indices)} "
+            f"indices and {len(matrix.data)} values."
+        )
+    outside = np.flatnonzero((matrix.indices < 0) | (matrix.indices >= minor))
+    if len(outside):
+        at = outside[0]
+        raise InputError(
+            f"{where} is damaged: `indices` has {matrix.indices[at]} at position {at}, "
+            f"beyond the limit {minor - 1}."
+        )
+
+
+def _blocks(matrix: sparse.csr_matrix) -> Iterator[tuple[int, NDArray[Any]]]:
+    for start in range(0, matrix.nnz, BLOCK):
+        yield start, matrix.data[start : start + BLOCK]
+
+
+def bad_values(counts: sparse.csr_matrix) -> BadValues:
+    """Count the values that are negative, NaN, infinite or no whole numbers, and find the first one's row."""
+    n_values = n_fractions = 0
+    first = -1
+    for start, block in _blocks(counts):
+        if block.dtype.kind in "bu":
+            break  # nothing else fits into these types
+        wrong = ~np.isfinite(block) | (block < 0)
+        fraction = ~wrong & (np.trunc(block) != block)
+        n_fractions += int(fraction.sum())
+        bad = np.flatnonzero(wrong | fraction)
+        n_values += len(bad)
+        if first < 0 and len(bad):
+            first = start + int(bad[0])
+    row = int(np.searchsorted(counts.indptr, first, side="right")) - 1 if n_values else -1
+    return BadValues(n_values, row, n_fractions)
+
+
+def row_sums(counts: sparse.csr_matrix) -> Floats:
+    """Sum each cell's counts in double precision (n,)."""
+    sums = np.zeros(counts.shape[0])
+    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    for start, block in _blocks(counts):
+        sums += np.bincount(rows[start : start + BLOCK], weights=block, minlength=counts.shape[0])
+    return sums
+
+
+def are_intensities(counts: sparse.csr_matrix) -> bool:
+    """Say whether whole numbers are too large per gene and cell to be counts of transcripts."""
+    return bool(np.median(row_sums(counts)) > INTENSITY * counts.shape[1])
+
+
+def spacings(coordinates: Floats, sections: NDArray[np.integer]) -> Floats:
+    """Measure the distance of cells to their nearest neighbour within their section.
+
+    Parameters
+    ----------
+    coordinates
+        (n, 2) or (n, 3).
+    sections
+        (n,) number of each cell's section.
+
+    Returns
+    -------
+    The distances of at most ``MAX_SPACED`` evenly picked cells of each section of two or more cells.
+    """
+    found = [np.empty(0)]
+    for section in np.unique(sections):
+        points = coordinates[sections == section]
+        if len(points) > 1:
+            picked = points[:: -(-len(points) // MAX_SPACED)]
+            found.append(cKDTree(points).query(picked, k=2)[0][:, 1])
+    return np.concatenate(found)
+
+
+def guess_unit(spacing: float) -> str:
+    """Name the unit that the median spacing suggests: ``"um (assumed)"`` or ``"unknown"``."""
+    return "um (assumed)" if SPACING_UM[0] <= spacing <= SPACING_UM[1] else "unknown"
+
+
+def check_coordinates(values: object, names: pd.Index, where: str) -> Floats:
+    """Give coordinates as float64 (n, 2 | 3).
+
+    Raises
+    ------
+    InputError
+        If they have another shape, are no numbers, or not finite.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{where} holds no numbers. Give x and y (and z) as numbers, one row per cell.")
+    if array.ndim != 2 or array.shape[0] != len(names) or array.shape[1] not in {2, 3}:
+        raise InputError(
+            f"{where} has shape {array.shape}; it must be ({len(names)}, 2) or ({len(names)}, 3)."
+        )
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{where} is not finite for {len(bad)} cells, the first {names[bad[0]]!r}. "
+            "Remove or correct them."
+        )
+    return array.astype(np.float64)

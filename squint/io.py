@@ -1,0 +1,183 @@
+"""Read, check and write tissue sections."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import pandas as pd
+from anndata import AnnData
+
+from squint import _sensitive, _slots, _validate, keys
+from squint._content import read_content
+from squint._hdf5 import open_checked
+from squint._report import Report, summarise
+from squint.errors import InputError
+
+__all__ = ["Report", "read", "read_and_validate", "validate", "write"]
+
+
+def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnData:
+    """Read one or several tissue sections from an ``.h5ad`` file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Which column of the file's ``obs`` holds what, where its names are neither squint's nor known aliases:
+        ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type`` and ``z_um``.
+
+    Returns
+    -------
+    A section in one fixed form:
+
+    ``adata.X`` : CSR float32 (n, g)
+        Raw counts, from ``X`` or else ``layers["counts"]``.
+    ``adata.obs["section_id"]`` : categorical
+        With ``patient_id``, ``cell_type`` and ``z_um`` where the file has them, and its other columns.
+    ``adata.obsm["spatial"]`` : float64 (n, 2 | 3)
+        x right, y down.
+    ``adata.var_names``
+        Gene symbols.
+    ``adata.uns["squint"]``
+        ``unit`` (``"um"``, ``"um (assumed)"`` or ``"unknown"``), ``values`` (``"counts"`` or
+        ``"intensities"``), ``source_sha256``, and ``notes``: sentences on what was changed, left out or odd.
+
+    Other numeric ``obsm`` arrays, squidpy's spatial graph and squint's own results are kept; other layers and
+    the rest of ``uns`` stay in the file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no section.
+    """
+    return _read(Path(path), columns or {})[0]
+
+
+def validate(path: str | Path, *, columns: Mapping[str, str] | None = None) -> Report:
+    """Say what :func:`read` would read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        As for :func:`read`.
+
+    Returns
+    -------
+    The facts, with what may identify a person.
+
+    Raises
+    ------
+    InputError
+        If :func:`read` would refuse the file.
+    """
+    return read_and_validate(path, columns=columns)[1]
+
+
+def read_and_validate(
+    path: str | Path, *, columns: Mapping[str, str] | None = None
+) -> tuple[AnnData, Report]:
+    """Read a file once, for both its sections and the report on them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        As for :func:`read`.
+
+    Returns
+    -------
+    What :func:`read` and :func:`validate` give.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no section.
+    """
+    adata, uns_keys = _read(Path(path), columns or {})
+    name = Path(path).name
+    obs = cast("pd.DataFrame", adata.obs)
+    return adata, summarise(adata, name, _sensitive.find_sensitive(obs, uns_keys, name))
+
+
+def write(adata: AnnData, path: str | Path) -> None:
+    """Write sections to an ``.h5ad`` file, whole or not at all.
+
+    Parameters
+    ----------
+    adata
+        Annotated data; not changed.
+    path
+        The file, replaced if it exists.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or the disk refuses.
+    """
+    path = Path(path)
+    raw: Any = adata.raw
+    uns = dict(adata.uns)
+    if keys.PROVENANCE in uns:
+        uns[keys.PROVENANCE] = _slots.to_storable(uns[keys.PROVENANCE])
+    # anndata turns text columns into categories while it writes: of this shell, not of the caller's object
+    shell = AnnData(
+        X=adata.X,
+        obs=cast("pd.DataFrame", adata.obs).copy(),
+        var=cast("pd.DataFrame", adata.var).copy(),
+        uns=uns,
+        obsm=dict(adata.obsm),
+        varm=dict(adata.varm),
+        obsp=dict(adata.obsp),
+        varp=dict(adata.varp),
+        layers=dict(adata.layers),
+        raw=None if raw is None else {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)},
+    )
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        shell.write_h5ad(temporary, compression="gzip")
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or "the disk refused"
+        raise InputError(f"{path.name} could not be written in {path.parent}: {reason}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path, columns: Mapping[str, str]) -> tuple[AnnData, list[str]]:
+    """Read a file; give the sections and the names of all keys below ``uns``."""
+    with open_checked(path) as (file, names):
+        content = read_content(file, names)
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    notes = content.notes
+    obs = _slots.name_columns(content.obs, columns, path.stem, notes)
+    spatial, obs = _slots.place_z(content.obsm[keys.SPATIAL], obs, notes)
+    counts, var = _slots.name_genes(content.counts, content.var, notes)
+    values = _slots.kind_of_values(counts, notes)
+    sections = obs[keys.SECTION].cat.codes.to_numpy()
+    unit = _slots.name_unit(content.unit, _validate.spacings(spatial, sections), notes)
+    adata = AnnData(
+        X=counts,
+        obs=obs,
+        var=var,
+        obsm=content.obsm | {keys.SPATIAL: spatial},
+        obsp=content.obsp,
+        uns=content.uns,
+    )
+    adata.uns[keys.PROVENANCE] = {
+        **content.uns.get(keys.PROVENANCE, {}),
+        "unit": unit,
+        "values": values,
+        "source_sha256": sha256,
+        "notes": notes,
+    }
+    return adata, [name.removeprefix("uns/") for name in content.names if name.startswith("uns/")]
