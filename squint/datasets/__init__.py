@@ -1,0 +1,29 @@
+"""Simulated tissue with planted truth."""
+
+from squint.datasets._kidney import kidney, kidney_stack, write
+from squint.datasets._section import (
+    HYPOXIA,
+    INDUCTION,
+    REGION,
+    RISK,
+    STATE,
+    TO_TUMOUR,
+    TRUE_TYPE,
+    TUMOUR_CORE,
+)
+from squint.datasets._toy import toy
+
+__all__ = [
+    "HYPOXIA",
+    "INDUCTION",
+    "REGION",
+    "RISK",
+    "STATE",
+    "TO_TUMOUR",
+    "TRUE_TYPE",
+    "TUMOUR_CORE",
+    "kidney",
+    "kidney_stack",
+    "toy",
+    "write",
+]
