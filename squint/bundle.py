@@ -1,0 +1,183 @@
+"""A trained model as a folder: weights, choices and card. No pickle anywhere."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from anndata import AnnData
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from scipy.sparse import csr_matrix
+
+from squint import keys
+from squint.cohort import POSITION, POSITION_OCTAVES, Scale
+from squint.config import ModelConfig, TrainConfig
+from squint.errors import InputError
+from squint.model import Squint
+
+WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
+LICENCE = "BSD-3-Clause"
+INTENDED_USE = "For research use only. Not for use in diagnostic procedures."
+
+
+@dataclass(frozen=True)
+class SectionRecord:
+    """A section that a model was trained on."""
+
+    name: str
+    sha256: str  # of its counts and positions, see `section_sha256`
+    n_cells: int
+    hidden: list[str]  # cells kept from the model
+
+
+@dataclass
+class Bundle:
+    """A model with everything that using it needs to know."""
+
+    model: Squint
+    train_config: TrainConfig
+    genes: list[str]
+    scale: Scale
+    categories: dict[str, list[str]]  # labels known of each categorical covariate
+    sections: list[SectionRecord]
+    distance_p99: float = float("nan")  # 99th percentile of the training cells' distance to their code
+    metrics: dict[str, Any] = field(default_factory=dict)
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    simulated: bool = False  # trained on simulated data only
+    sha256: str = ""  # of the weights file; empty until saved
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """Shape of the model."""
+        return self.model.config
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a user should know before using the model."""
+        return {
+            "sections": [asdict(record) for record in self.sections],
+            "metrics": self.metrics,
+            "protocol": "Measured on the training cells themselves; hidden cells took no part.",
+            "created": self.created,
+            "simulated": self.simulated,
+            "licence": LICENCE,
+            "intended_use": INTENDED_USE,
+            "versions": versions(),
+        }
+
+    def condition_of(self, name: str, sha256: str) -> int:
+        """Give the number of a section in the model: 0 unless it was trained on exactly this section."""
+        for number, record in enumerate(self.sections, start=1):
+            if (record.name, record.sha256) == (name, sha256):
+                return number
+        return 0
+
+    def save(self, folder: str | Path) -> None:
+        """Write the bundle; a bundle already in ``folder`` is replaced file by file, the weights last."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "model": asdict(self.model.config),
+            "train": asdict(self.train_config),
+            "genes": self.genes,
+            "gene_shares": [float(f"{share:.6g}") for share in self.scale.shares],
+            "depth": self.scale.depth,
+            "categories": self.categories,
+            "sections": [record.name for record in self.sections],
+            "distance_p99": self.distance_p99,
+        }
+        _replace(folder / CONFIG, json.dumps(config, indent=1).encode())
+        _replace(folder / CARD, json.dumps(self.card, indent=1).encode())
+        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        _replace(folder / WEIGHTS, save(weights))
+        self.sha256 = file_sha256(folder / WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Bundle":
+        """Read a bundle.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, damaged, or does not fit the others.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / CONFIG).read_text())
+            card = json.loads((folder / CARD).read_text())
+            weights = load_file(folder / WEIGHTS)
+            bundle = cls._build(config, card)
+            bundle.model.load_state_dict(weights)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{folder} is not a model bundle: {Path(error.filename).name} is missing."
+            ) from None
+        except (json.JSONDecodeError, SafetensorError) as error:
+            raise InputError(f"The model bundle {folder} is damaged: {error}") from None
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(
+                f"The files of the model bundle {folder} do not fit together: {reason}"
+            ) from None
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+            raise InputError(f"The model bundle {folder} is damaged: weights are not finite.")
+        bundle.model.to(device).eval()
+        bundle.sha256 = file_sha256(folder / WEIGHTS)
+        return bundle
+
+    @classmethod
+    def _build(cls, config: Mapping[str, Any], card: Mapping[str, Any]) -> "Bundle":
+        """Make the bundle that the two JSON files describe, with fresh weights."""
+        model_config = ModelConfig(**config["model"])
+        n_features = model_config.n_distance_features
+        n_features += sum(len(labels) for labels in config["categories"].values())
+        if POSITION in model_config.covariates:
+            n_features += 4 * POSITION_OCTAVES
+        return cls(
+            model=Squint(model_config, len(config["genes"]), n_features, len(config["sections"])),
+            train_config=TrainConfig(**config["train"]),
+            genes=config["genes"],
+            scale=Scale(config["depth"], np.asarray(config["gene_shares"])),
+            categories=config["categories"],
+            sections=[SectionRecord(**record) for record in card["sections"]],
+            distance_p99=config["distance_p99"],
+            metrics=card["metrics"],
+            created=card["created"],
+            simulated=card["simulated"],
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def section_sha256(adata: AnnData) -> str:
+    """Hash what the model sees of a section: genes, counts and positions, whatever file they came in."""
+    counts = csr_matrix(adata.X, dtype=np.float32, copy=True)
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    digest = hashlib.sha256("\n".join(adata.var_names).encode())
+    for array in (counts.indptr, counts.indices, counts.data):
+        digest.update(np.asarray(array, dtype=np.int64).tobytes())
+    digest.update(np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64).tobytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Name the versions that decide a result."""
+    return {name: version(name) for name in ("squint", "torch", "torch-geometric", "anndata", "numpy")}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,304 @@
+"""Sections as the model sees them: counts, graph and features of all cells on one axis, cut into tiles."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, identity
+
+from squint import keys, pp
+from squint.config import ModelConfig
+from squint.errors import InputError
+
+POSITION = "position"
+POSITION_OCTAVES = 4
+RBF_REACH = 3.0  # radial basis functions cover 0 to 3 times a section's spacing
+
+
+class Scale(NamedTuple):
+    """What counts are brought to before the model sees them, so that deep and shallow cells compare."""
+
+    depth: float  # median counts per cell in training
+    shares: NDArray[np.float64]  # (g,) mean share of each gene in training
+
+
+class Patch(NamedTuple):
+    """Some cells and, ring by ring, the cells that their latents depend on."""
+
+    cells: NDArray[np.int64]  # (n,) the cells themselves first, then each ring of neighbours
+    hops: list[tuple[NDArray[np.int64], int]]  # edges (2, e) in positions of `cells`; number of targets
+
+
+class Tiles(NamedTuple):
+    """One way to cut all cells into patches of tissue, and an order to mask them in."""
+
+    cells: list[NDArray[np.int64]]  # the cells of each tile
+    mask_rank: NDArray[np.float32]  # (n,) in [0, 1): a cell is masked once the masked fraction exceeds it
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Cells of one or several sections, of which hidden ones carry nothing but their position."""
+
+    counts: csr_matrix  # float32 (n, g), rows of hidden cells empty
+    inputs: csr_matrix  # float32 (n, g), log1p of counts brought to the model's depth
+    graph: csr_matrix  # float32 (n, n), 1 between neighbours
+    features: NDArray[np.float32]  # (n, c): distances to neighbours, then covariates
+    coordinates: NDArray[np.float64]  # (n, 2 | 3)
+    section: NDArray[np.int64]  # (n,) number of the section within this cohort
+    section_names: list[str]
+    visible: NDArray[np.bool_]  # (n,) False where hidden
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, hidden ones included."""
+        return len(self.visible)
+
+    def neighbourhood_sums(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Add up the counts of each cell and its neighbours: dense (len(cells), g)."""
+        closed = self.graph[cells] + identity(self.n_cells, dtype=np.float32, format="csr")[cells]
+        return np.asarray((closed @ self.counts).todense(), dtype=np.float32)
+
+    def with_graph(self, graph: csr_matrix) -> "Cohort":
+        """Give the same cells on another graph."""
+        return replace(self, graph=graph)
+
+    def own_conditions(self) -> NDArray[np.int64]:
+        """Give the sections the numbers of a model trained on this cohort: (sections,), from 1."""
+        return 1 + np.arange(len(self.section_names))
+
+    def patch(self, cells: NDArray[np.int64], n_hops: int) -> Patch:
+        """Collect what the latents of ``cells`` depend on, ``n_hops`` away."""
+        position = np.full(self.n_cells, -1, dtype=np.int64)
+        position[cells] = np.arange(len(cells))
+        order, hops, frontier = cells, [], cells
+        reached: list[tuple[NDArray[np.int64], NDArray[np.int64], int]] = []
+        targets, sources = np.empty(0, np.int64), np.empty(0, np.int64)
+        for _ in range(n_hops):
+            rows = self.graph[frontier]
+            n_targets = len(order)
+            target = np.repeat(position[frontier], np.diff(rows.indptr))
+            targets, sources = np.append(targets, target), np.append(sources, rows.indices.astype(np.int64))
+            frontier = np.unique(rows.indices[position[rows.indices] < 0]).astype(np.int64)
+            position[frontier] = n_targets + np.arange(len(frontier))
+            order = np.append(order, frontier)
+            reached.append((targets, sources, n_targets))
+        for targets, sources, n_targets in reversed(reached):
+            hops.append((np.stack([position[sources], targets]), n_targets))
+        return Patch(order, hops)
+
+    def cut(
+        self, size: int, *, block_fraction: float, rng: np.random.Generator, hidden_too: bool = False
+    ) -> Tiles:
+        """Cut every section into tiles of at most ``size`` neighbouring cells, anew at each call.
+
+        In a share ``block_fraction`` of the tiles the cells to mask first lie around one of them, a
+        contiguous block; in the others they are spread at random. Hidden cells are in no tile, unless
+        ``hidden_too``.
+        """
+        rank = np.zeros(self.n_cells, dtype=np.float32)
+        tiles = []
+        for section in range(len(self.section_names)):
+            cells = np.flatnonzero((self.section == section) & (self.visible | hidden_too))
+            for tile in _cut(cells, self.coordinates, size, rng):
+                tiles.append(tile)
+                order = rng.permutation(len(tile))
+                if rng.random() < block_fraction:
+                    distance = np.linalg.norm(
+                        self.coordinates[tile] - self.coordinates[tile[order[0]]], axis=1
+                    )
+                    order = np.argsort(distance, kind="stable")
+                rank[tile[order]] = np.arange(len(tile)) / len(tile)
+        return Tiles(tiles, rank)
+
+
+def prepare(
+    adata: AnnData,
+    genes: Sequence[str],
+    config: ModelConfig,
+    *,
+    scale: Scale | None = None,
+    categories: Mapping[str, Sequence[str]] | None = None,
+    hidden: NDArray[np.bool_] | None = None,
+) -> Cohort:
+    """Turn sections into a `Cohort` over the model's genes.
+
+    Parameters
+    ----------
+    adata
+        One or several sections with raw counts. Its graph is used if it has one, else built.
+    genes
+        The model's genes; those that ``adata`` lacks count 0.
+    config
+        The model's choices.
+    scale
+        What to bring the counts to; by default that of the visible cells themselves.
+    categories
+        The labels that the model knows of each covariate; by default those found here.
+    hidden
+        Cells (n,) whose counts and labels must not be used.
+
+    Raises
+    ------
+    InputError
+        If a covariate is missing or not categorical.
+    """
+    if keys.CONNECTIVITIES not in adata.obsp:
+        pp.spatial_neighbors(adata, n_neighbors=config.n_neighbors)
+    visible = np.ones(adata.n_obs, dtype=bool) if hidden is None else ~hidden
+    counts = _counts(adata, genes, visible)
+    section = pp.section_codes(adata)
+    names = section_names(adata)
+    return Cohort(
+        counts=counts,
+        inputs=_inputs(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names)),
+        graph=csr_matrix(adata.obsp[keys.CONNECTIVITIES], dtype=np.float32),
+        features=_features(adata, section, visible, config, categories or find_categories(adata, config)),
+        coordinates=np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64),
+        section=section,
+        section_names=names,
+        visible=visible,
+    )
+
+
+def section_names(adata: AnnData) -> list[str]:
+    """Name the sections in order of appearance, as `squint.pp.section_codes` numbers them."""
+    if keys.SECTION not in adata.obs:
+        return ["section"]
+    return [str(name) for name in adata.obs[keys.SECTION].astype(str).unique()]
+
+
+def measure_scale(counts: csr_matrix) -> Scale:
+    """Measure depth and shares of genes over the cells that have any count."""
+    depth = np.asarray(counts.sum(axis=1)).ravel()
+    total = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
+    median = float(np.median(depth[depth > 0])) if (depth > 0).any() else 1.0
+    # One count a gene keeps the share of an unseen gene above zero, where its logarithm exists.
+    return Scale(median, (total + 1) / (total + 1).sum())
+
+
+def find_categories(adata: AnnData, config: ModelConfig) -> dict[str, list[str]]:
+    """List the labels of each categorical covariate that the model is conditioned on."""
+    found = {}
+    for name in config.covariates:
+        if name == POSITION:
+            continue
+        if name not in adata.obs or adata.obs[name].dtype.kind in "fiu":
+            raise InputError(f"Covariate {name!r}: `obs` has no categorical column of that name.")
+        found[name] = sorted(adata.obs[name].astype(str).unique())
+    return found
+
+
+def batches(tiles: Tiles, size: int, rng: np.random.Generator) -> Iterator[list[NDArray[np.int64]]]:
+    """Draw all tiles in random order, as many at a time as hold about ``size`` cells."""
+    batch: list[NDArray[np.int64]] = []
+    n_cells = 0
+    for i in rng.permutation(len(tiles.cells)):
+        batch.append(tiles.cells[i])
+        n_cells += len(tiles.cells[i])
+        if n_cells >= size:
+            yield batch
+            batch, n_cells = [], 0
+    if batch:
+        yield batch
+
+
+def _cut(
+    cells: NDArray[np.int64], coordinates: NDArray[np.float64], size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Halve cells along random directions until no part holds more than ``size`` of them."""
+    if len(cells) <= size:
+        if len(cells):
+            yield cells
+        return
+    direction = rng.normal(size=coordinates.shape[1])
+    half = int(len(cells) * rng.uniform(0.4, 0.6))
+    order = np.argpartition(coordinates[cells] @ direction, half)
+    yield from _cut(cells[order[:half]], coordinates, size, rng)
+    yield from _cut(cells[order[half:]], coordinates, size, rng)
+
+
+def _counts(adata: AnnData, genes: Sequence[str], visible: NDArray[np.bool_]) -> csr_matrix:
+    """Take the model's genes, in its order, and empty the rows of hidden cells."""
+    column = adata.var_names.get_indexer(pd.Index(genes))
+    shared = column >= 0
+    # A product with a selection matrix picks, orders and pads columns without a dense copy.
+    select = csr_matrix(
+        (np.ones(shared.sum(), np.float32), (column[shared], np.flatnonzero(shared))),
+        shape=(adata.n_vars, len(genes)),
+    )
+    keep = csr_matrix((visible.astype(np.float32), (np.arange(adata.n_obs),) * 2))
+    counts = csr_matrix(keep @ csr_matrix(adata.X, dtype=np.float32) @ select)
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    return counts
+
+
+def _inputs(counts: csr_matrix, scale: Scale, measured: NDArray[np.bool_]) -> csr_matrix:
+    """Bring each cell to the model's depth over the genes measured here, then log1p."""
+    depth = np.asarray(counts.sum(axis=1)).ravel()
+    factor = scale.depth * scale.shares[measured].sum() / np.maximum(depth, 1)
+    data = np.log1p(counts.data * np.repeat(factor, np.diff(counts.indptr)))
+    return csr_matrix((data.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _features(
+    adata: AnnData,
+    section: NDArray[np.int64],
+    visible: NDArray[np.bool_],
+    config: ModelConfig,
+    categories: Mapping[str, Sequence[str]],
+) -> NDArray[np.float32]:
+    """Put together what the model is conditioned on beside the section: (n, c)."""
+    parts = [_distance_features(adata, section, config)]
+    for name in config.covariates:
+        if name == POSITION:
+            parts.append(_position_features(adata, section))
+        elif name not in adata.obs:
+            raise InputError(f"The model is conditioned on {name!r}, which `obs` lacks.")
+        else:
+            labels = adata.obs[name].astype(str).to_numpy()
+            # A hidden cell's label would tell what it expresses.
+            parts.append((labels[:, None] == np.asarray(categories[name])) & visible[:, None])
+    return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
+
+
+def _distance_features(
+    adata: AnnData, section: NDArray[np.int64], config: ModelConfig
+) -> NDArray[np.float32]:
+    """Radial basis functions of the distances to a cell's neighbours, mean over neighbours (section 4.2).
+
+    Distances are measured in the section's own spacing, the median distance between neighbours, so that the
+    features say how crowded a cell is whatever the unit and the tissue.
+    """
+    graph = csr_matrix(adata.obsp[keys.DISTANCES])
+    degree = np.diff(graph.indptr)
+    cell = np.repeat(np.arange(adata.n_obs), degree)
+    centres = np.linspace(0, RBF_REACH, config.n_distance_features)
+    width = RBF_REACH / max(config.n_distance_features - 1, 1)
+    spacing = np.ones(section.max(initial=0) + 1)
+    for code in range(len(spacing)):
+        lengths = graph.data[section[cell] == code]
+        spacing[code] = np.median(lengths) if len(lengths) and np.median(lengths) > 0 else 1.0
+    relative = graph.data / spacing[section[cell]]
+    features = np.empty((adata.n_obs, config.n_distance_features), dtype=np.float32)
+    for i, centre in enumerate(centres):
+        basis = np.exp(-(((relative - centre) / width) ** 2))
+        features[:, i] = np.bincount(cell, basis, adata.n_obs) / np.maximum(degree, 1)
+    return features
+
+
+def _position_features(adata: AnnData, section: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Fourier features of x and y within the section's bounding box: (n, 4 * octaves)."""
+    position = np.array(adata.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
+    for code in range(section.max(initial=-1) + 1):
+        cells = section == code
+        position[cells] -= position[cells].min(axis=0)
+        position[cells] /= max(position[cells].max(), 1e-12)
+    angle = np.pi * position[:, :, None] * 2.0 ** np.arange(POSITION_OCTAVES)
+    angle = angle.reshape(len(position), -1)
+    return np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32)

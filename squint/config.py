@@ -1,0 +1,91 @@
+"""Every choice of the model and of its training, checked when made and stored beside the weights."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from squint.errors import InputError
+
+Backbone = Literal["sage", "gin", "gat"]
+
+
+def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not condition:
+        raise InputError(message)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of the model (paper, section 4.2)."""
+
+    n_genes: int = 1000  # highly variable genes kept when the sections share more
+    n_neighbors: int = 8  # nearest neighbours per cell, before the graph is made symmetric
+    n_mlp_layers: int = 2  # layers that reduce the genes before neighbours are looked at
+    n_hidden: int = 256  # width of those layers and of the decoders
+    backbone: Backbone = "sage"  # how neighbours are aggregated
+    n_hops: int = 1  # layers of the backbone
+    n_latent: int = 200  # length of a cell's latent and of its code, all heads together
+    n_codes: int = 50  # codes in the codebook, K
+    n_heads: int = 1  # equal pieces of the latent, each quantised by the same codebook
+    decay: float = 0.8  # exponential moving average of the codes
+    n_distance_features: int = 16  # radial basis functions of the distances to the neighbours
+    n_section_features: int = 8  # length of the learned condition of a section; 0 leaves it out
+    covariates: tuple[str, ...] = ()  # categorical obs columns, or "position" for its Fourier features
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "covariates", tuple(self.covariates))
+        _require(
+            self.backbone in {"sage", "gin", "gat"}, f"backbone: sage, gin or gat, not {self.backbone!r}"
+        )
+        _require(1 <= self.n_hops <= 4, f"n_hops: 1 to 4, not {self.n_hops}")
+        _require(0 <= self.n_mlp_layers <= 4, f"n_mlp_layers: 0 to 4, not {self.n_mlp_layers}")
+        _require(self.n_codes >= 2, f"n_codes: at least 2, not {self.n_codes}")
+        _require(self.n_heads >= 1, f"n_heads: at least 1, not {self.n_heads}")
+        _require(
+            self.n_latent % self.n_heads == 0,
+            f"n_latent ({self.n_latent}) cannot be split into {self.n_heads} equal heads",
+        )
+        _require(0 <= self.decay < 1, f"decay: in [0, 1), not {self.decay}")
+        for name in ("n_genes", "n_neighbors", "n_hidden", "n_latent"):
+            _require(getattr(self, name) >= 1, f"{name}: at least 1, not {getattr(self, name)}")
+        for name in ("n_distance_features", "n_section_features"):
+            _require(getattr(self, name) >= 0, f"{name}: at least 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the model is trained (paper, equations 4 and 5)."""
+
+    n_epochs: int = 30
+    batch_size: int = 512  # cells whose losses make one step
+    tile_size: int = 64  # neighbouring cells that enter a step together, with their halo
+    learning_rate: float = 1e-3  # reached after the warm-up, then a cosine down to zero
+    warmup_fraction: float = 0.05  # of all steps, in which the learning rate rises
+    continuous_fraction: float = 0.2  # of all epochs, before k-means starts the codebook
+    attribute_weight: float = 1.0  # lambda_X of equation 5
+    adjacency_weight: float = 0.1  # lambda_A
+    codebook_weight: float = 1.0  # lambda_E
+    mask_weight: float = 1e-4  # lambda_m
+    mask_start: float = 0.2  # fraction of cells masked in the first step ...
+    mask_end: float = 0.6  # ... and in the last
+    block_fraction: float = 0.5  # of the masked cells lie in contiguous blocks, the rest at random
+    mask_noise: float = 1e-4  # s.d. of the noise added to the mask token
+    section_dropout: float = 0.1  # tiles shown under the condition of an unseen section
+    edges_held_out: float = 0.02  # of all edges, kept from the adjacency loss to judge it by
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_epochs", "batch_size", "tile_size"):
+            _require(getattr(self, name) >= 1, f"{name}: at least 1, not {getattr(self, name)}")
+        for name in (
+            "warmup_fraction",
+            "continuous_fraction",
+            "mask_start",
+            "mask_end",
+            "block_fraction",
+            "section_dropout",
+            "edges_held_out",
+        ):
+            _require(0 <= getattr(self, name) < 1 or name == "block_fraction", f"{name}: in [0, 1)")
+        _require(0 <= self.block_fraction <= 1, "block_fraction: in [0, 1]")
+        _require(self.learning_rate > 0, f"learning_rate: above 0, not {self.learning_rate}")

@@ -1,0 +1,104 @@
+"""Pairs of cells that are neighbours, or are not, to learn the graph from and to judge it by."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from squint.cohort import Cohort
+from squint.model import Squint, embed
+
+Pairs = NDArray[np.int64]  # (2, e)
+
+
+class Edges:
+    """The edges of a cohort's graph, a share of them held out from learning.
+
+    An edge is one number, smaller cell * n + larger cell: a sorted array then answers whether a pair is one.
+    """
+
+    def __init__(self, cohort: Cohort, held_out: float, rng: np.random.Generator) -> None:
+        self.cohort = cohort
+        graph = cohort.graph.tocoo()
+        once = graph.row < graph.col
+        self.numbers = np.sort(self._number(graph.row[once].astype(np.int64), graph.col[once]))
+        source, target = np.divmod(self.numbers, cohort.n_cells)
+        visible = cohort.visible[source] & cohort.visible[target]
+        self.held_out = visible & (rng.random(len(self.numbers)) < held_out)
+
+    def draw(self, cells: NDArray[np.int64], rng: np.random.Generator) -> tuple[Pairs, Pairs]:
+        """Give edges among ``cells`` to learn from, and pairs that are none, as positions in ``cells``.
+
+        Returns
+        -------
+        Edges (2, e), none of them held out, and about as many pairs without an edge (2, m).
+        """
+        inside = self.cohort.graph[cells][:, cells].tocoo()
+        once = cells[inside.row] < cells[inside.col]
+        present = np.stack([inside.row[once], inside.col[once]]).astype(np.int64)
+        at = np.searchsorted(self.numbers, self._number(cells[present[0]], cells[present[1]]))
+        present = present[:, ~self.held_out[at]]
+        absent = rng.integers(0, len(cells), (2, present.shape[1]))
+        return present, absent[:, self._is_absent(cells[absent[0]], cells[absent[1]])]
+
+    def judge(self, model: Squint, rng: np.random.Generator) -> float:
+        """Average precision on the held-out edges, which the encoder does not see either.
+
+        They stand against as many pairs of cells of the same sections that are no edge. These are drawn
+        without regard to distance, so chance is 0.5, and a decoder that says the same of all pairs scores
+        just that.
+
+        Returns
+        -------
+        Average precision; NaN if no edge is held out.
+        """
+        cohort, n_cells = self.cohort, self.cohort.n_cells
+        source, target = np.divmod(self.numbers[self.held_out], n_cells)
+        if not len(source):
+            return float("nan")
+        graph = cohort.graph.tocoo()
+        kept = ~np.isin(self._number(graph.row.astype(np.int64), graph.col), self.numbers[self.held_out])
+        ones = np.ones(int(kept.sum()), dtype=np.float32)
+        reduced = csr_matrix((ones, (graph.row[kept], graph.col[kept])), shape=graph.shape)
+        vectors = edge_vectors(model, cohort.with_graph(reduced))
+        other = rng.permutation(target)
+        absent = (cohort.section[source] == cohort.section[other]) & self._is_absent(source, other)
+        present_odds = _odds(model, vectors, source, target)
+        absent_odds = _odds(model, vectors, source[absent], other[absent])
+        n_pairs = min(len(present_odds), len(absent_odds))
+        odds = np.concatenate([present_odds[:n_pairs], absent_odds[:n_pairs]])
+        return float(average_precision_score(np.repeat([1, 0], n_pairs), odds))
+
+    def _number(self, one: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Give pairs (e,) their numbers, whichever way round."""
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        number: NDArray[np.int64] = low.astype(np.int64) * self.cohort.n_cells + high
+        return number
+
+    def _is_absent(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell pairs (e,) of two different cells that are no edge."""
+        absent: NDArray[np.bool_] = ~np.isin(self._number(one, other), self.numbers) & (one != other)
+        return absent
+
+
+@torch.no_grad()
+def edge_vectors(model: Squint, cohort: Cohort) -> Tensor:
+    """Give the edge vectors (n, d) of the cells that a model was trained on, in the order of ``cohort``."""
+    vectors = torch.zeros(cohort.n_cells, model.config.n_latent, device=model.device)
+    for part in embed(model, cohort, cohort.own_conditions()):
+        features = torch.from_numpy(cohort.features[part.cells]).to(model.device)
+        section = torch.from_numpy(1 + cohort.section[part.cells]).to(model.device)
+        codes = model.codebook.codes[torch.from_numpy(part.tokens.astype(np.int64))].flatten(1)
+        vectors[part.cells] = model.adjacency(codes, model.condition(features, section))
+    return vectors
+
+
+@torch.no_grad()
+def _odds(
+    model: Squint, vectors: Tensor, source: NDArray[np.int64], target: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Log odds (e,) of edges between cells."""
+    odds: NDArray[np.float32] = model.adjacency.logits(vectors[source], vectors[target]).cpu().numpy()
+    return odds

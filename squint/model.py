@@ -1,0 +1,161 @@
+"""The whole model: encoder, codebook and the two decoders (paper, figure 2)."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+from squint.cohort import Cohort, Patch
+from squint.config import ModelConfig
+from squint.nn.codebook import Codebook, Quantised
+from squint.nn.conditioning import Condition
+from squint.nn.decoders import AdjacencyDecoder, AttributeDecoder
+from squint.nn.encoder import Encoder, Hop, Rows
+
+UNSEEN_SECTION = 0
+
+
+class Inputs(NamedTuple):
+    """A patch as tensors: n cells, of which the first m are the ones asked for."""
+
+    counts: Rows  # (n, g), log1p of scaled counts
+    masked: Tensor  # bool (n,)
+    noise: Tensor  # (n_masked, g), added to the mask token
+    hops: list[Hop]
+    features: Tensor  # (m, c)
+    section: Tensor  # int64 (m,), the section's number in the model, 0 if unseen
+    shown_section: Tensor  # int64 (m,), the same as the encoder is told it: training withholds it at times
+
+
+class Output(NamedTuple):
+    """What the model makes of m cells."""
+
+    latents: Tensor  # (m, n_latent), after FiLM, before quantisation
+    quantised: Quantised | None  # None before the codebook has started
+    log_shares: Tensor  # (m, g), log of each gene's share in the closed neighbourhood
+    edge_vectors: Tensor  # (m, n_latent)
+
+
+class Embedding(NamedTuple):
+    """Latents and tokens of some cells, in order."""
+
+    cells: NDArray[np.int64]  # (m,) which cells
+    latents: NDArray[np.float32]  # (m, n_latent)
+    tokens: NDArray[np.int32]  # (m, heads)
+    distance: NDArray[np.float32]  # (m,), 1 - cosine between latent and code
+
+
+class Squint(nn.Module):
+    """Encode cells with their neighbourhood, quantise, and decode what surrounds them.
+
+    Parameters
+    ----------
+    config
+        Shape of the model.
+    n_genes
+        Genes, g.
+    n_features
+        Features of a cell's condition beside its section.
+    n_sections
+        Sections trained on; section 0 is the unseen one.
+    """
+
+    def __init__(self, config: ModelConfig, n_genes: int, n_features: int, n_sections: int) -> None:
+        super().__init__()
+        self.config = config
+        self.condition = Condition(n_features, n_sections, config.n_section_features)
+        n_condition = self.condition.n_out
+        self.encoder = Encoder(config, n_genes, n_condition)
+        self.codebook = Codebook(config.n_codes, config.n_latent, config.n_heads, config.decay)
+        self.attributes = AttributeDecoder(config, n_genes, n_condition, n_sections)
+        self.adjacency = AdjacencyDecoder(config, n_condition)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.codebook.codes.device
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        """Give the latents (m, n_latent) of the cells asked for."""
+        condition = self.condition(inputs.features, inputs.shown_section)
+        latents: Tensor = self.encoder(inputs.counts, inputs.masked, inputs.noise, inputs.hops, condition)
+        return latents
+
+    def forward(self, inputs: Inputs, *, quantise: bool = True) -> Output:
+        """Run the cells of a patch; without ``quantise`` the decoders see the latents themselves."""
+        latents = self.encode(inputs)
+        quantised = self.codebook(latents) if quantise else None
+        codes = self.codebook.pass_through(latents) if quantised is None else quantised.codes
+        # The decoders are always told the section: what they were not told, the codes would have to say.
+        condition = self.condition(inputs.features, inputs.section)
+        log_shares = self.attributes(codes, condition, inputs.section)
+        return Output(latents, quantised, log_shares, self.adjacency(codes, condition))
+
+
+def to_inputs(
+    cohort: Cohort,
+    patch: Patch,
+    masked: NDArray[np.bool_],
+    section: NDArray[np.int64],
+    device: torch.device,
+    *,
+    shown_section: NDArray[np.int64] | None = None,
+    noise: float = 0.0,
+) -> Inputs:
+    """Move a patch to the device, with cells ``masked`` (n,) and sections ``section`` (m,)."""
+    noise_shape = (int(masked.sum()), cohort.inputs.shape[1])
+    return Inputs(
+        counts=_to_rows(cohort.inputs[patch.cells], device),
+        masked=torch.from_numpy(masked).to(device),
+        noise=torch.randn(noise_shape, device=device) * noise,
+        hops=[Hop(torch.from_numpy(edges).to(device), n_targets) for edges, n_targets in patch.hops],
+        features=torch.from_numpy(cohort.features[patch.cells[: len(section)]]).to(device),
+        section=torch.from_numpy(section).to(device),
+        shown_section=torch.from_numpy(section if shown_section is None else shown_section).to(device),
+    )
+
+
+@torch.no_grad()
+def embed(
+    model: Squint, cohort: Cohort, conditions: NDArray[np.int64], *, tile_size: int = 8192
+) -> Iterator[Embedding]:
+    """Encode and quantise all cells, a tile at a time, hidden ones under the mask token.
+
+    Parameters
+    ----------
+    model
+        Trained model, on any device; left in evaluation mode.
+    cohort
+        Cells, over the model's genes.
+    conditions
+        Per section of ``cohort``, its number in the model (0 = unseen).
+    tile_size
+        Cells at a time; tokens do not depend on it.
+    """
+    model.eval()
+    # The cut decides only the order of the work, so a fixed seed costs no generality.
+    tiles = cohort.cut(tile_size, block_fraction=0, rng=np.random.default_rng(0), hidden_too=True)
+    for cells in tiles.cells:
+        patch = cohort.patch(cells, model.config.n_hops)
+        section = conditions[cohort.section[cells]]
+        latents = model.encode(to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device))
+        quantised = model.codebook(latents)
+        yield Embedding(
+            cells,
+            latents.float().cpu().numpy(),
+            quantised.tokens.int().cpu().numpy(),
+            (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
+        )
+
+
+def _to_rows(matrix: csr_matrix, device: torch.device) -> Rows:
+    """Make tensors of scipy's sparse rows."""
+    return Rows(
+        torch.from_numpy(matrix.indices.astype(np.int64)).to(device),
+        torch.from_numpy(matrix.indptr[:-1].astype(np.int64)).to(device),
+        torch.from_numpy(matrix.data).to(device),
+    )

@@ -1,0 +1,1 @@
+"""Parts of the model: tensors in, tensors out."""

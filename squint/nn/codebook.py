@@ -1,0 +1,124 @@
+"""A cosine codebook: exact search, k-means to start, moving averages, and no dead codes."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.cluster import kmeans_plusplus
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+SEARCH_ROWS = 8192  # rows compared with all codes at once: 8192 x 5000 similarities are 160 MB
+LLOYD_STEPS = 10
+
+
+class Quantised(NamedTuple):
+    """Latents and the codes nearest to them."""
+
+    codes: Tensor  # (n, d), gradient passed straight through to the latents
+    tokens: Tensor  # int64 (n, heads)
+    cosine: Tensor  # (n,) between latent and code, mean over heads
+    commitment: Tensor  # (), second term of equation 3
+
+
+class Codebook(nn.Module):
+    """Quantise latents by direction (paper, equations 2 and 3).
+
+    The code term of equation 3 is minimised by the moving average rather than by gradient; its second term,
+    the commitment, is returned. Codes and latents are compared as unit vectors, one per head; all heads share
+    the codes.
+
+    Our own rather than a library's because the search is exact at any chunking, k-means sees a sample of the
+    whole cohort rather than the first batch, and a code counts as dead only after an epoch without use.
+    """
+
+    codes: Tensor  # (K, d / heads), unit rows
+    sums: Tensor  # (K, d / heads), moving sum of the latents of each code
+    uses: Tensor  # int64 (K,), times used since the last call of `revive`
+
+    def __init__(self, n_codes: int, n_latent: int, n_heads: int, decay: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.decay = decay
+        codes = normalize(torch.randn(n_codes, n_latent // n_heads), dim=1)
+        self.register_buffer("codes", codes)
+        self.register_buffer("sums", codes.clone(), persistent=False)
+        self.register_buffer("uses", torch.zeros(n_codes, dtype=torch.int64), persistent=False)
+
+    def forward(self, latents: Tensor) -> Quantised:
+        """Quantise latents (n, d); in training, also move the codes towards them."""
+        units = self._units(latents)  # (n * heads, d / heads)
+        tokens = self.search(units.detach())
+        codes = self.codes[tokens]
+        if self.training:
+            self._move(units.detach(), tokens)
+        cosine = (units * codes).sum(dim=1)
+        straight_through = units + (codes - units).detach()
+        n_cells = len(latents)
+        return Quantised(
+            codes=straight_through.view(n_cells, -1),
+            tokens=tokens.view(n_cells, self.n_heads),
+            cosine=cosine.view(n_cells, self.n_heads).mean(dim=1),
+            commitment=(2 - 2 * cosine).mean(),  # squared distance between unit vectors
+        )
+
+    def pass_through(self, latents: Tensor) -> Tensor:
+        """Scale latents (n, d) as `forward` does, without quantising them."""
+        return self._units(latents).view(len(latents), -1)
+
+    def search(self, units: Tensor) -> Tensor:
+        """Find the code of largest cosine for each unit row (n, d / heads): int64 (n,)."""
+        if len(units) == 0:
+            return torch.zeros(0, dtype=torch.int64, device=units.device)
+        return torch.cat([(rows @ self.codes.T).argmax(dim=1) for rows in units.split(SEARCH_ROWS)])
+
+    @torch.no_grad()
+    def initialise(self, latents: Tensor, seed: int) -> None:
+        """Start the codes from spherical k-means over latents (n, d) of many cells."""
+        units = self._units(latents)
+        start = _starting_points(units, len(self.codes), seed)
+        self.codes.copy_(units[start])
+        for _ in range(LLOYD_STEPS):
+            tokens = self.search(units)
+            sums = torch.zeros_like(self.codes).index_add_(0, tokens, units)
+            used = torch.bincount(tokens, minlength=len(self.codes)) > 0
+            self.codes[used] = normalize(sums[used], dim=1)
+        self.sums.copy_(self.codes)
+        self.uses.zero_()
+
+    @torch.no_grad()
+    def revive(self, latents: Tensor, generator: torch.Generator) -> int:
+        """Move the codes not used since the last call onto latents (n, d) drawn at random; say how many."""
+        dead = (self.uses == 0).nonzero().squeeze(1)
+        self.uses.zero_()
+        units = self._units(latents)
+        dead = dead[: len(units)]
+        drawn = torch.randperm(len(units), generator=generator)[: len(dead)].to(units.device)
+        self.codes[dead] = units[drawn]
+        self.sums[dead] = units[drawn]
+        return len(dead)
+
+    def _units(self, latents: Tensor) -> Tensor:
+        """Split latents (n, d) into heads and scale each to length 1: (n * heads, d / heads)."""
+        return normalize(latents.reshape(len(latents) * self.n_heads, -1), dim=1)
+
+    @torch.no_grad()
+    def _move(self, units: Tensor, tokens: Tensor) -> None:
+        """Let the codes follow the latents that chose them."""
+        self.uses += torch.bincount(tokens, minlength=len(self.codes))
+        fresh = torch.zeros_like(self.sums).index_add_(0, tokens, units)
+        self.sums.mul_(self.decay).add_(fresh, alpha=1 - self.decay)
+        self.codes.copy_(normalize(self.sums, dim=1))
+
+
+def _starting_points(units: Tensor, n_codes: int, seed: int) -> Tensor:
+    """Choose rows of units (n, d) to start k-means from: int64 (n_codes,), repeated if n < n_codes."""
+    rng = np.random.default_rng(seed)
+    n_rows = len(units)
+    if n_codes >= n_rows:
+        drawn = np.resize(rng.permutation(n_rows), n_codes)
+    elif n_codes <= 1000:
+        _, drawn = kmeans_plusplus(units.cpu().numpy(), n_codes, random_state=seed)
+    else:  # with many codes k-means++ takes longer than the k-means it is meant to help
+        drawn = rng.choice(n_rows, n_codes, replace=False)
+    return torch.as_tensor(drawn, device=units.device)

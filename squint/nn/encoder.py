@@ -1,0 +1,110 @@
+"""From masked counts to one latent per cell: MLP, then the graph, then FiLM."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
+from torch_geometric.nn import GATConv, GINConv, SAGEConv
+
+from squint.config import ModelConfig
+from squint.nn.conditioning import FiLM
+
+
+class Hop(NamedTuple):
+    """One step along the graph, from a set of cells to those of them that come first."""
+
+    edge_index: Tensor  # int64 (2, e): source in 0..n_source-1, target in 0..n_target-1
+    n_target: int
+
+
+class Rows(NamedTuple):
+    """Sparse rows of a matrix (n, g), as three arrays."""
+
+    columns: Tensor  # int64 (nnz,)
+    starts: Tensor  # int64 (n,), where each row begins in `columns`
+    values: Tensor  # (nnz,)
+
+
+class MaskedLinear(nn.Module):
+    """The first layer: sparse rows for cells that are seen, the mask token for the others (equation 4)."""
+
+    def __init__(self, n_genes: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_genes, n_out).uniform_(-1, 1) / n_genes**0.5)
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        self.mask_token = nn.Parameter(torch.zeros(n_genes))
+
+    def forward(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
+        """Map counts (n, g) to (n, n_out).
+
+        Rows where ``masked`` (n,) is true are replaced by the mask token plus ``noise`` (n_masked, g).
+        """
+        seen = embedding_bag(
+            counts.columns, self.weight, counts.starts, mode="sum", per_sample_weights=counts.values
+        )
+        hidden = (self.mask_token + noise) @ self.weight
+        return seen.index_copy(0, masked.nonzero().squeeze(1), hidden) + self.bias
+
+
+class Encoder(nn.Module):
+    """MLP over genes, ``n_hops`` layers over the graph, FiLM (paper, section 4.2)."""
+
+    def __init__(self, config: ModelConfig, n_genes: int, n_condition: int) -> None:
+        super().__init__()
+        widths = [config.n_hidden] * max(config.n_mlp_layers, 1)
+        self.first = MaskedLinear(n_genes, widths[0])
+        # Without an MLP, one linear map stands for the weights that the first graph layer has on the genes.
+        self.activate_first = config.n_mlp_layers > 0
+        layers: list[nn.Module] = []
+        for width_in, width_out in pairwise(widths):
+            layers += [nn.Linear(width_in, width_out), nn.GELU(), nn.Dropout(config.dropout)]
+        self.rest = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(config.dropout)
+        widths = [config.n_hidden] * config.n_hops + [config.n_latent]
+        self.backbone = config.backbone
+        self.hops = nn.ModuleList(
+            _graph_layer(config.backbone, width_in, width_out) for width_in, width_out in pairwise(widths)
+        )
+        self.film = FiLM(n_condition, config.n_latent)
+
+    def reduce(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
+        """Map counts (n, g), masked cells (n,) and noise (n_masked, g) to (n, n_hidden)."""
+        hidden = self.first(counts, masked, noise)
+        if self.activate_first:
+            hidden = self.dropout(nn.functional.gelu(hidden))
+        reduced: Tensor = self.rest(hidden)
+        return reduced
+
+    def aggregate(self, layer: int, cells: Tensor, hop: Hop) -> Tensor:
+        """Carry cells (n, d) one hop along the graph: (n_target, d')."""
+        edge_index = hop.edge_index
+        if self.backbone == "gat":  # the only one of the three that does not look at the cell itself
+            itself = torch.arange(hop.n_target, device=cells.device).expand(2, -1)
+            edge_index = torch.cat([edge_index, itself], dim=1)
+        out: Tensor = self.hops[layer]((cells, cells[: hop.n_target]), edge_index)
+        last = layer + 1 == len(self.hops)
+        return out if last else nn.functional.gelu(out)
+
+    def forward(
+        self, counts: Rows, masked: Tensor, noise: Tensor, hops: list[Hop], condition: Tensor
+    ) -> Tensor:
+        """Give the latents (n, n_latent) of the cells that the last hop leads to."""
+        cells = self.reduce(counts, masked, noise)
+        for layer, hop in enumerate(hops):
+            cells = self.aggregate(layer, cells, hop)
+        latents: Tensor = self.film(cells, condition)
+        return latents
+
+
+def _graph_layer(backbone: str, n_in: int, n_out: int) -> nn.Module:
+    """Make one layer of the chosen backbone, from (n, n_in) to (n_target, n_out)."""
+    layer: nn.Module
+    if backbone == "gat":
+        layer = GATConv(n_in, n_out, add_self_loops=False)
+    elif backbone == "gin":
+        layer = GINConv(nn.Sequential(nn.Linear(n_in, n_out), nn.GELU(), nn.Linear(n_out, n_out)))
+    else:
+        layer = SAGEConv(n_in, n_out, aggr="mean")
+    return layer

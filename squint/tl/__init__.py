@@ -1,0 +1,7 @@
+"""Analyse sections: tokens, what they are, and activation scores."""
+
+from squint.tl._activate import activate, activation, rank_codes
+from squint.tl._token_profiles import token_profiles
+from squint.tl._tokenize import check_fits, tokenize
+
+__all__ = ["activate", "activation", "check_fits", "rank_codes", "token_profiles", "tokenize"]

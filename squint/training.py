@@ -1,0 +1,343 @@
+"""Train a model on one or several sections (paper, equations 4 and 5)."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import anndata
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from squint import keys, pp
+from squint.bundle import Bundle, SectionRecord, section_sha256
+from squint.cohort import (
+    Cohort,
+    Tiles,
+    batches,
+    find_categories,
+    measure_scale,
+    prepare,
+    section_names,
+)
+from squint.config import ModelConfig, TrainConfig
+from squint.edges import Edges
+from squint.errors import InputError
+from squint.model import UNSEEN_SECTION, Inputs, Output, Squint, embed, to_inputs
+from squint.nn import losses
+
+KMEANS_CELLS = 20_000  # the codebook starts from these many cells, or from as many as it has codes
+RECENT_STEPS = 8  # dead codes are moved onto latents of these steps
+LEAST_LEARNING_RATE = 0.01  # of the highest, at either end of the schedule
+
+Hidden = Sequence[NDArray[np.bool_]]
+
+
+class Epoch(NamedTuple):
+    """What one epoch of training did."""
+
+    number: int  # from 1
+    n_epochs: int
+    losses: dict[str, float]  # mean of each term of equation 5, unweighted, and their weighted "total"
+    codes_used: int  # codes that any training cell chose during the epoch
+    perplexity: float  # of those choices: the number of codes if all were used alike
+    codes_revived: int
+    masked: float  # fraction of cells masked in the last step
+    learning_rate: float  # in the last step
+    seconds: float
+    bundle: Bundle  # the model so far; its metrics are there after the last epoch
+
+
+def train(
+    sections: AnnData | Sequence[AnnData],
+    *,
+    model: ModelConfig | None = None,
+    train: TrainConfig | None = None,
+    hidden: Hidden | None = None,
+    device: str = "auto",
+) -> Iterator[Epoch]:
+    """Train a model, an epoch at a time.
+
+    Parameters
+    ----------
+    sections
+        Raw counts, as `squint.read` gives them; one or several sections each.
+    model, train
+        The choices; defaults if left out.
+    hidden
+        Per element of ``sections``, cells (n,) of which only the position is known.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Yields
+    ------
+    Epoch
+        Losses, use of the codes, time, and the model so far. The last one's ``bundle`` is the trained model::
+
+            *_, last = squint.train([section])
+            last.bundle.save("bundle")
+
+    Raises
+    ------
+    InputError
+        If the sections share no gene, hold intensities, or have no cell to train on.
+    """
+    sections = [sections] if isinstance(sections, AnnData) else list(sections)
+    run = _Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, pick_device(device))
+    for number in range(1, run.choices.n_epochs + 1):
+        yield run.epoch(number)
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn ``"auto"``, ``"cpu"`` or ``"cuda"`` into a device.
+
+    Raises
+    ------
+    InputError
+        If a GPU is asked for and none can be used.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in {"cpu", "cuda"}:
+        raise InputError(f"Device {name!r}: auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("Device cuda: no GPU can be used here. Take --device cpu or auto.")
+    return torch.device(name)
+
+
+class _Run:
+    """The state of one training: cohort, model, optimiser, and chance."""
+
+    def __init__(
+        self,
+        sections: list[AnnData],
+        config: ModelConfig,
+        choices: TrainConfig,
+        hidden: Hidden | None,
+        device: torch.device,
+    ) -> None:
+        self.choices = choices
+        self.rng = np.random.default_rng(choices.seed)
+        torch.manual_seed(choices.seed)
+        self.generator = torch.Generator().manual_seed(choices.seed)
+        genes = pp.shared_genes(sections, n_genes=config.n_genes, hidden=hidden)
+        records = _records(sections, genes, hidden)
+        adata = _join(sections, genes, config.n_neighbors)
+        categories = find_categories(adata, config)
+        hidden_cells = None if hidden is None else np.concatenate(list(hidden))
+        self.cohort = prepare(adata, genes, config, categories=categories, hidden=hidden_cells)
+        if not self.cohort.visible.any():
+            raise InputError("No cell is left to train on: the regions hide all of them.")
+        scale = measure_scale(self.cohort.counts)
+        n_features = self.cohort.features.shape[1]
+        self.model = Squint(config, len(genes), n_features, len(records)).to(device)
+        with torch.no_grad():
+            # Starting from the mean profile, the decoder learns only what differs from it.
+            self.model.attributes.genes.bias.copy_(torch.log(torch.as_tensor(scale.shares)))
+        self.bundle = Bundle(self.model, choices, genes, scale, categories, records)
+        self.weight = _section_weights(self.cohort)
+        self.edges = Edges(self.cohort, choices.edges_held_out, self.rng)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=choices.learning_rate)
+        self.n_continuous = min(round(choices.continuous_fraction * choices.n_epochs), choices.n_epochs - 1)
+        self.recent: list[Tensor] = []
+
+    def epoch(self, number: int) -> Epoch:
+        """Go through all tiles once."""
+        start = time.perf_counter()
+        choices = self.choices
+        if number == self.n_continuous + 1:
+            self._start_codebook()
+        quantise = number > self.n_continuous
+        self.model.train()
+        tiles = self.cohort.cut(choices.tile_size, block_fraction=choices.block_fraction, rng=self.rng)
+        steps = list(batches(tiles, choices.batch_size, self.rng))
+        total: dict[str, float] = {}
+        use = np.zeros(self.model.config.n_codes, dtype=np.int64)
+        progress = 0.0
+        for i, batch in enumerate(steps):
+            progress = ((number - 1) * len(steps) + i) / max(choices.n_epochs * len(steps) - 1, 1)
+            terms, output = self._step(tiles, batch, progress, quantise=quantise)
+            for name, value in terms.items():
+                total[name] = total.get(name, 0.0) + value / len(steps)
+            if output.quantised is not None:
+                use += np.bincount(output.quantised.tokens.cpu().numpy().ravel(), minlength=len(use))
+        revived = 0
+        if quantise and number < choices.n_epochs:
+            revived = self.model.codebook.revive(torch.cat(self.recent), self.generator)
+        if number == choices.n_epochs:
+            self._measure()
+        return Epoch(
+            number=number,
+            n_epochs=choices.n_epochs,
+            losses=total,
+            codes_used=int((use > 0).sum()),
+            perplexity=perplexity(use),
+            codes_revived=revived,
+            masked=masked_fraction(choices, progress),
+            learning_rate=self.optimiser.param_groups[0]["lr"],
+            seconds=time.perf_counter() - start,
+            bundle=self.bundle,
+        )
+
+    def _step(
+        self, tiles: Tiles, batch: list[NDArray[np.int64]], progress: float, *, quantise: bool
+    ) -> tuple[dict[str, float], Output]:
+        """Make one step of the optimiser on some tiles; give the terms of the loss."""
+        choices = self.choices
+        cells = np.concatenate(batch)
+        output: Output = self.model(self._inputs(tiles, batch, cells, progress), quantise=quantise)
+        terms = self._terms(cells, output)
+        loss = (
+            choices.attribute_weight * terms["attributes"]
+            + choices.adjacency_weight * terms["adjacency"]
+            + choices.codebook_weight * terms["codebook"]
+            + choices.mask_weight * terms["mask"]
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(choices, progress)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.recent = [*self.recent[1 - RECENT_STEPS :], output.latents.detach()]
+        return {name: float(term.detach()) for name, term in {**terms, "total": loss}.items()}, output
+
+    def _inputs(
+        self, tiles: Tiles, batch: list[NDArray[np.int64]], cells: NDArray[np.int64], progress: float
+    ) -> Inputs:
+        """Mask a patch, and withhold the section from the encoder in some of its tiles."""
+        choices, cohort = self.choices, self.cohort
+        patch = cohort.patch(cells, self.model.config.n_hops)
+        masked = tiles.mask_rank[patch.cells] < masked_fraction(choices, progress)
+        section = 1 + cohort.section[cells]
+        withheld = np.repeat(
+            self.rng.random(len(batch)) < choices.section_dropout, [len(tile) for tile in batch]
+        )
+        return to_inputs(
+            cohort,
+            patch,
+            masked | ~cohort.visible[patch.cells],
+            section,
+            self.model.device,
+            shown_section=np.where(withheld, UNSEEN_SECTION, section),
+            noise=choices.mask_noise,
+        )
+
+    def _terms(self, cells: NDArray[np.int64], output: Output) -> dict[str, Tensor]:
+        """Give the four terms of equation 5, unweighted."""
+        model = self.model
+        sums = torch.from_numpy(self.cohort.neighbourhood_sums(cells)).to(model.device)
+        mean = output.log_shares.exp() * sums.sum(dim=1, keepdim=True).clamp(min=1)
+        per_cell = losses.negative_binomial(sums, mean, model.attributes.log_dispersion)
+        weight = torch.from_numpy(self.weight[cells]).to(model.device)
+        present, absent = self.edges.draw(cells, self.rng)
+        vectors, zero = output.edge_vectors, per_cell.new_zeros(())
+        both_kinds = present.shape[1] > 0 and absent.shape[1] > 0
+        return {
+            "attributes": (weight * per_cell).mean(),
+            "adjacency": losses.edges(
+                model.adjacency.logits(vectors[present[0]], vectors[present[1]]),
+                model.adjacency.logits(vectors[absent[0]], vectors[absent[1]]),
+            )
+            if both_kinds
+            else zero,
+            "codebook": zero if output.quantised is None else output.quantised.commitment,
+            "mask": model.encoder.first.mask_token.square().sum(),
+        }
+
+    def _start_codebook(self) -> None:
+        """Start the codes from k-means over latents of cells of all sections."""
+        n_cells = max(KMEANS_CELLS, self.model.config.n_codes)
+        parts = list(embed(self.model, self.cohort, self.cohort.own_conditions()))
+        latents = np.concatenate([part.latents[self.cohort.visible[part.cells]] for part in parts])
+        drawn = np.sort(self.rng.permutation(len(latents))[:n_cells])
+        sample = torch.from_numpy(latents[drawn]).to(self.model.device)
+        self.model.codebook.initialise(sample, self.choices.seed)
+
+    def _measure(self) -> None:
+        """Measure the trained model on its own cells."""
+        cohort = self.cohort
+        distance = np.zeros(cohort.n_cells, dtype=np.float32)
+        token = np.zeros(cohort.n_cells, dtype=np.int64)
+        for part in embed(self.model, cohort, cohort.own_conditions()):
+            distance[part.cells], token[part.cells] = part.distance, part.tokens[:, 0]
+        use = np.bincount(token[cohort.visible], minlength=self.model.config.n_codes)
+        self.bundle.distance_p99 = float(np.quantile(distance[cohort.visible], 0.99))
+        self.bundle.metrics = {
+            "n_cells": int(cohort.visible.sum()),
+            "codes_used": int((use > 0).sum()),
+            "perplexity": perplexity(use),
+            "adjacency_average_precision": self.edges.judge(self.model, self.rng),
+            "adjacency_chance": 0.5,
+        }
+
+
+def masked_fraction(choices: TrainConfig, progress: float) -> float:
+    """Anneal the masked fraction in a straight line, progress 0 to 1 (paper, section 4.2)."""
+    return choices.mask_start + (choices.mask_end - choices.mask_start) * progress
+
+
+def learning_rate(choices: TrainConfig, progress: float) -> float:
+    """Warm up in a straight line, then decay along a cosine."""
+    if progress < choices.warmup_fraction:
+        share = progress / choices.warmup_fraction
+    else:
+        decayed = (progress - choices.warmup_fraction) / (1 - choices.warmup_fraction)
+        share = float(0.5 * (1 + np.cos(np.pi * decayed)))
+    return choices.learning_rate * max(share, LEAST_LEARNING_RATE)
+
+
+def perplexity(use: NDArray[np.int64]) -> float:
+    """Exponential of the entropy of code use (K,): K if all are used alike, 1 if only one is; 0 if none."""
+    total = int(use.sum())
+    if total == 0:
+        return 0.0
+    share = use[use > 0] / total
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def _join(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnData:
+    """Put all sections on one axis, each with its own graph; names of cells are made anew."""
+    parts: dict[str, AnnData] = {}
+    for i, adata in enumerate(sections):
+        obs = pd.DataFrame({name: adata.obs[name].to_numpy() for name in adata.obs})
+        obs.index = obs.index.astype(str)
+        part = AnnData(csr_matrix(adata[:, genes].X), obs=obs)
+        part.var_names = genes
+        part.obsm[keys.SPATIAL] = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
+        pp.spatial_neighbors(part, n_neighbors=n_neighbors)
+        parts[str(i)] = part
+    return parts["0"] if len(parts) == 1 else anndata.concat(parts, pairwise=True, index_unique="-")
+
+
+def _section_weights(cohort: Cohort) -> NDArray[np.float32]:
+    """Weigh cells so that sections count alike, mean 1 over visible cells: (n,)."""
+    n_visible = np.bincount(cohort.section[cohort.visible], minlength=len(cohort.section_names))
+    weight: NDArray[np.float64] = n_visible.sum() / (np.count_nonzero(n_visible) * np.maximum(n_visible, 1))
+    return weight[cohort.section].astype(np.float32)
+
+
+def _records(sections: list[AnnData], genes: list[str], hidden: Hidden | None) -> list[SectionRecord]:
+    """Note which cells of which sections the model is about to see, in the order of its conditions."""
+    records: list[SectionRecord] = []
+    for i, adata in enumerate(sections):
+        if adata.uns.get(keys.PROVENANCE, {}).get("values") == "intensities":
+            raise InputError("The section holds intensities, not counts: it can be viewed, not trained on.")
+        codes = pp.section_codes(adata)
+        for code, name in enumerate(section_names(adata)):
+            if name in {record.name for record in records}:
+                raise InputError(f"Two files hold a section named {name!r}. Rename one of them.")
+            cells = np.flatnonzero(codes == code)
+            unseen = cells[hidden[i][cells]] if hidden is not None else cells[:0]
+            records.append(
+                SectionRecord(
+                    name=name,
+                    sha256=section_sha256(adata[cells, genes]),
+                    n_cells=len(cells),
+                    hidden=[str(cell) for cell in adata.obs_names[unseen]],
+                )
+            )
+    return records
