@@ -1,0 +1,310 @@
+"""The command line: ``python -m squint COMMAND``.
+
+Progress goes to stderr, facts to stdout and, with ``--json``, to a file. Bad input ends with 2 and one line.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+
+from squint import keys
+from squint.columns import labels
+from squint.errors import InputError
+
+Facts = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Words after the program's name; by default those it was started with.
+
+    Returns
+    -------
+    0, or 2 for bad input, which is said in one line on stderr.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], Facts] = options.command
+    try:
+        facts = command(options)
+        if options.json is not None:
+            _write_json(options.json, facts)
+    except InputError as error:
+        print(f"squint: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its user
+        return 2
+    return 0
+
+
+def simulate(options: argparse.Namespace) -> Facts:
+    """Write the simulated cohort."""
+    from squint import datasets
+
+    _progress("Simulating two patients, five sections and one stack ...")
+    paths = datasets.write(options.out_dir, options.seed)
+    for path in paths:
+        _say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, simulated")
+    return {"files": [str(path) for path in paths], "seed": options.seed, "simulated": True}
+
+
+def validate(options: argparse.Namespace) -> Facts:
+    """Say what would be read of a file, or why not."""
+    from squint.io import validate as report_on
+
+    report = report_on(options.section)
+    for line in report.lines():
+        _say(line)
+    return asdict(report)
+
+
+def train(options: argparse.Namespace) -> Facts:
+    """Train a model and save it as a bundle."""
+    sections = [_read(path) for path in options.sections]
+    hidden = None
+    if options.regions is not None:
+        hidden = _hide(sections, options.regions, options.seed)
+        _progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells are hidden from the model.")
+    from squint.training import Epoch
+    from squint.training import train as run
+
+    model, choices = _configs(options)
+    epochs: list[Facts] = []
+    last: Epoch | None = None
+    for last in run(sections, model=model, train=choices, hidden=hidden, device=options.device):
+        epochs.append({**last._asdict(), "bundle": None})
+        _progress(
+            f"epoch {last.number}/{last.n_epochs}: "
+            + ", ".join(f"{name} {value:.4f}" for name, value in last.losses.items())
+            + f"; {_use(last)}; {last.masked:.0%} masked; {last.seconds:.1f} s"
+        )
+    if last is None:
+        raise InputError("No epoch was run.")
+    last.bundle.simulated = all(adata.uns[keys.PROVENANCE].get("simulated", False) for adata in sections)
+    last.bundle.save(options.out)
+    sha256 = last.bundle.sha256
+    _say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
+    for name, value in last.bundle.metrics.items():
+        _say(f"{name}: {value:.4g}")
+    return {"bundle": str(options.out), "sha256": last.bundle.sha256, "epochs": epochs, **last.bundle.card}
+
+
+def tokenize(options: argparse.Namespace) -> Facts:
+    """Write the tokens of each section."""
+    from squint.bundle import Bundle
+    from squint.io import write
+
+    bundle = Bundle.load(options.model)
+    targets = _targets(options)
+    files = []
+    for path, target in zip(options.sections, targets, strict=True) if targets else []:
+        adata = _tokenised(path, bundle, options.device)
+        write(adata, target)
+        files.append({"file": str(target), **_facts(adata)})
+        _say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
+    if not targets:
+        adata = _joined([_tokenised(path, bundle, options.device) for path in options.sections])
+        write(adata, options.out)
+        files.append({"file": str(options.out), **_facts(adata)})
+        _say(f"{options.out}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
+    return {"model_sha256": bundle.sha256, "files": files}
+
+
+def activate(options: argparse.Namespace) -> Facts:
+    """Write activation scores."""
+    from squint import tl
+    from squint.bundle import Bundle
+    from squint.io import write
+
+    bundle = Bundle.load(options.model)
+    adata = _joined([_tokenised(path, bundle, options.device) for path in options.sections])
+    tl.activate(adata, reference=options.reference, against=options.against, n_codes=options.top)
+    write(adata, options.out)
+    facts = _facts(adata)
+    chosen = facts["activation"]
+    _say(
+        f"{options.out}: codes {', '.join(chosen['codes'])}, {chosen['mode']} in {options.reference}, "
+        f"cover {chosen['share_covered']:.1%} of its cells"
+    )
+    scores = pd.Series(adata.obs[keys.ACTIVATION].to_numpy()).groupby(labels(adata, keys.PATIENT).to_numpy())
+    facts["share_above_0.75"] = {}
+    for patient, score in scores:
+        facts["share_above_0.75"][str(patient)] = float((score > 0.75).mean())
+        _say(f"{patient}: {(score > 0.75).mean():.1%} of {len(score):,} cells score above 0.75")
+    return facts
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="squint", description="Tokens of tissue from spatial transcriptomics. For research use only."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(command: Callable[[argparse.Namespace], Facts]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        sub.set_defaults(command=command)
+        sub.add_argument("--json", type=Path, metavar="FILE", help="also write the facts to this file")
+        return sub
+
+    sub = add(simulate)
+    sub.add_argument("out_dir", type=Path, metavar="OUT_DIR")
+    sub.add_argument("--seed", type=int, default=0)
+
+    sub = add(validate)
+    sub.add_argument("section", type=Path, metavar="SECTION")
+
+    sub = add(train)
+    _add_sections(sub)
+    sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
+    sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")
+    sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
+    sub.add_argument("--epochs", type=int)
+    sub.add_argument("--codes", type=int, metavar="K")
+    sub.add_argument("--heads", type=int, metavar="H")
+    sub.add_argument("--seed", type=int, default=0)
+
+    sub = add(tokenize)
+    _add_sections(sub)
+    _add_model(sub)
+
+    sub = add(activate)
+    _add_sections(sub)
+    _add_model(sub)
+    sub.add_argument("--reference", required=True, metavar="PATIENT")
+    sub.add_argument("--against", metavar="PATIENT", help="rank codes by enrichment against this patient")
+    sub.add_argument("--top", type=int, default=5, metavar="N", help="codes that count (5)")
+    return parser
+
+
+def _add_sections(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("sections", type=Path, nargs="+", metavar="SECTION")
+    sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def _add_model(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
+    sub.add_argument("--out", type=Path, required=True, metavar="OUT")
+
+
+def _configs(options: argparse.Namespace) -> tuple[Any, Any]:
+    """Take the choices from the file, then from the command line."""
+    from squint.config import ModelConfig, TrainConfig
+
+    chosen: dict[str, Facts] = {}
+    if options.config is not None:
+        try:
+            chosen = json.loads(options.config.read_text())
+            model, choices = ModelConfig(**chosen.get("model", {})), TrainConfig(**chosen.get("train", {}))
+        except (OSError, json.JSONDecodeError, TypeError, AttributeError) as error:
+            raise InputError(f"{options.config} holds no choices of a model: {error}") from None
+    else:
+        model, choices = ModelConfig(), TrainConfig()
+    said = {"n_codes": options.codes, "n_heads": options.heads}
+    model = replace(model, **{name: value for name, value in said.items() if value is not None})
+    said = {"n_epochs": options.epochs, "seed": options.seed}
+    return model, replace(choices, **{name: value for name, value in said.items() if value is not None})
+
+
+def _use(epoch: Any) -> str:
+    if not epoch.codes_used:
+        return "codebook not started"
+    return f"{epoch.codes_used} codes used, perplexity {epoch.perplexity:.1f}"
+
+
+def _hide(sections: list[AnnData], path: Path, seed: int) -> list[Any]:
+    """Mark the cells of each file that lie in the regions of R.json."""
+    from squint import regions
+
+    wanted = regions.load(path)
+    known = [set(adata.obs[keys.SECTION].astype(str)) for adata in sections]
+    for region in wanted:
+        if not any(region.section in names for names in known):
+            raise InputError(f"{path} names section {region.section!r}, which no SECTION holds.")
+    return [
+        regions.hidden_cells(adata, [region for region in wanted if region.section in names], seed)
+        for adata, names in zip(sections, known, strict=True)
+    ]
+
+
+def _read(path: Path) -> AnnData:
+    from squint.io import read
+
+    adata = read(path)
+    _progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
+    for note in adata.uns[keys.PROVENANCE]["notes"]:
+        _progress(f"  note: {note}")
+    return adata
+
+
+def _tokenised(path: Path, bundle: Any, device: str) -> AnnData:
+    """Read and tokenise one file, and pass its warnings on."""
+    from squint import tl
+
+    adata = _read(path)
+    tl.tokenize(adata, bundle, device=device)
+    for warning in adata.uns[keys.PROVENANCE]["warnings"]:
+        _progress(f"  warning: {warning}")
+    return adata
+
+
+def _targets(options: argparse.Namespace) -> list[Path]:
+    """Name one output per section where OUT is a folder; none where all go into one file."""
+    if options.out.suffix == ".h5ad":
+        return [options.out] if len(options.sections) == 1 else []
+    names = [path.name for path in options.sections]
+    if len(set(names)) < len(names):
+        raise InputError("Two SECTIONs have the same file name, so one would overwrite the other in OUT.")
+    options.out.mkdir(parents=True, exist_ok=True)
+    return [options.out / name for name in names]
+
+
+def _joined(parts: list[AnnData]) -> AnnData:
+    """Put several files on one axis, over the genes that all measure; the first file's provenance is kept."""
+    if len(parts) == 1:
+        return parts[0]
+    import anndata
+
+    names = [name for part in parts for name in part.obs_names]
+    joined = anndata.concat(
+        parts,
+        join="inner",
+        pairwise=True,
+        index_unique="-" if len(set(names)) < len(names) else None,
+        keys=[str(i) for i in range(len(parts))],
+    )
+    joined.uns[keys.PROVENANCE] = {
+        **parts[0].uns[keys.PROVENANCE],
+        "source_sha256": [part.uns[keys.PROVENANCE]["source_sha256"] for part in parts],
+    }
+    return joined
+
+
+def _facts(adata: AnnData) -> Facts:
+    return {"n_cells": adata.n_obs, "tokens_used": _n_used(adata), **adata.uns[keys.PROVENANCE]}
+
+
+def _n_used(adata: AnnData) -> int:
+    return int(adata.obs[keys.TOKEN].nunique())
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201 - a command speaks to its user
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _write_json(path: Path, facts: Facts) -> None:
+    try:
+        path.write_text(json.dumps(facts, indent=1, default=str))
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error.strerror}.") from None
