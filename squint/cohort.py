@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, identity
+from scipy.sparse import csr_matrix
 
 from squint import keys, pp
 from squint.config import ModelConfig
@@ -60,8 +60,8 @@ class Cohort:
 
     def neighbourhood_sums(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
         """Add up the counts of each cell and its neighbours: dense (len(cells), g)."""
-        closed = self.graph[cells] + identity(self.n_cells, dtype=np.float32, format="csr")[cells]
-        return np.asarray((closed @ self.counts).todense(), dtype=np.float32)
+        sums = self.counts[cells] + self.graph[cells] @ self.counts
+        return np.asarray(sums.todense(), dtype=np.float32)
 
     def with_graph(self, graph: csr_matrix) -> "Cohort":
         """Give the same cells on another graph."""
