@@ -109,16 +109,15 @@ class Bundle:
             If a file is missing, damaged, or does not fit the others.
         """
         folder = Path(folder)
+        for name in (WEIGHTS, CONFIG, CARD):
+            if not (folder / name).is_file():
+                raise InputError(f"{folder} is not a model bundle: {name} is missing.")
         try:
             config = json.loads((folder / CONFIG).read_text())
             card = json.loads((folder / CARD).read_text())
             weights = load_file(folder / WEIGHTS)
             bundle = cls._build(config, card)
             bundle.model.load_state_dict(weights)
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{folder} is not a model bundle: {Path(error.filename).name} is missing."
-            ) from None
         except (json.JSONDecodeError, SafetensorError) as error:
             raise InputError(f"The model bundle {folder} is damaged: {error}") from None
         except (KeyError, TypeError, RuntimeError) as error:
@@ -161,14 +160,21 @@ def file_sha256(path: Path) -> str:
 
 
 def section_sha256(adata: AnnData) -> str:
-    """Hash what the model sees of a section: genes, counts and positions, whatever file they came in."""
-    counts = csr_matrix(adata.X, dtype=np.float32, copy=True)
+    """Hash what the model sees of a section, whatever file it came in and in whatever order.
+
+    Genes are taken by name and cells by position, so that the order of neither matters.
+    """
+    genes = np.argsort(adata.var_names.to_numpy(dtype=str))
+    counts = csr_matrix(adata.X, dtype=np.float32)[:, genes]
     counts.eliminate_zeros()
+    position = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
+    cells = np.lexsort((np.asarray(counts.sum(axis=1)).ravel(), *position.T))
+    counts = counts[cells]
     counts.sort_indices()
-    digest = hashlib.sha256("\n".join(adata.var_names).encode())
+    digest = hashlib.sha256("\n".join(adata.var_names[genes]).encode())
     for array in (counts.indptr, counts.indices, counts.data):
         digest.update(np.asarray(array, dtype=np.int64).tobytes())
-    digest.update(np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64).tobytes())
+    digest.update(position[cells].tobytes())
     return digest.hexdigest()
 
 

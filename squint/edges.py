@@ -52,12 +52,10 @@ class Edges:
 
         Returns
         -------
-        Average precision; NaN if no edge is held out.
+        Average precision; NaN if there are no such edges, or all cells are neighbours.
         """
         cohort, n_cells = self.cohort, self.cohort.n_cells
         source, target = np.divmod(self.numbers[self.held_out], n_cells)
-        if not len(source):
-            return float("nan")
         graph = cohort.graph.tocoo()
         kept = ~np.isin(self._number(graph.row.astype(np.int64), graph.col), self.numbers[self.held_out])
         ones = np.ones(int(kept.sum()), dtype=np.float32)
@@ -68,6 +66,8 @@ class Edges:
         present_odds = _odds(model, vectors, source, target)
         absent_odds = _odds(model, vectors, source[absent], other[absent])
         n_pairs = min(len(present_odds), len(absent_odds))
+        if n_pairs == 0:
+            return float("nan")
         odds = np.concatenate([present_odds[:n_pairs], absent_odds[:n_pairs]])
         return float(average_precision_score(np.repeat([1, 0], n_pairs), odds))
 

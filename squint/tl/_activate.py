@@ -132,8 +132,8 @@ def rank_codes(
 
 def activation(carries: NDArray[np.bool_], connectivities: csr_matrix) -> NDArray[np.float32]:
     """Share of each cell's closed neighbourhood that carries a code: (n,), in [0, 1]."""
-    connected = csr_matrix((np.ones(connectivities.nnz), connectivities.indices, connectivities.indptr))
-    connected.resize(connectivities.shape)
+    ones = np.ones(connectivities.nnz)
+    connected = csr_matrix((ones, connectivities.indices, connectivities.indptr), shape=connectivities.shape)
     size = 1 + np.diff(connectivities.indptr)
     score: NDArray[np.float64] = (carries + connected @ carries.astype(float)) / size
     return score.astype(np.float32)

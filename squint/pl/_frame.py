@@ -1,0 +1,134 @@
+"""The frame of one section: equal aspect, y down, a title, and a scale bar where the unit is known."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from squint.pl._panel import Panel
+from squint.pl._style import Style
+from squint.pl._text import escape
+
+_GRIDS = {1: (1, 1), 2: (1, 2), 3: (1, 3), 4: (2, 2), 5: (2, 3), 6: (2, 3)}
+_FOOT = 0.12  # of the height, left free below the tissue for the scale bar
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Extent of a panel in the unit of its coordinates."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def grid(n_panels: int) -> tuple[int, int]:
+    """Return rows and columns for 1 to 6 panels."""
+    return _GRIDS[n_panels]
+
+
+def frames_of(panels: Sequence[Panel]) -> list[Frame]:
+    """Give sections in one unit one extent, so that one length is as long in all; else each its own."""
+    points = [panel.coordinates[:, :2] if len(panel.coordinates) else np.zeros((1, 2)) for panel in panels]
+    lows, highs = [p.min(axis=0) for p in points], [p.max(axis=0) for p in points]
+    spans = [np.maximum(high - low, 1e-9) for low, high in zip(lows, highs, strict=True)]
+    shared = np.max(spans, axis=0) if all(p.unit != "unknown" for p in panels) else None
+    frames = []
+    for low, high, span in zip(lows, highs, spans, strict=True):
+        width, height = 1.04 * (span if shared is None else shared)
+        width, height = max(width, height / 3), max(height, width / 3)
+        centre = (low + high) / 2
+        frames.append(Frame(centre[0] - width / 2, centre[1] - height / 2, width, height * (1 + _FOOT)))
+    return frames
+
+
+def spacing(coordinates: NDArray[np.float64], n_sampled: int = 2_000) -> float:
+    """Return the median distance (0 if there is none) from a cell of (n, 2) to its nearest neighbour."""
+    if len(coordinates) < 2:
+        return 0.0
+    sample = coordinates[:: max(1, len(coordinates) // n_sampled)]
+    distances, _ = KDTree(coordinates).query(sample, k=2)
+    return float(np.median(distances[:, 1]))
+
+
+def nice_length(span: float) -> float:
+    """Return 1, 2 or 5 times a power of ten, near a fifth of a span."""
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    return max(step * power for step in (1, 2, 5) if step * power <= span / 4)
+
+
+def axes_of(i: int) -> tuple[str, str]:
+    """Name the axes of panel ``i`` as plotly does."""
+    suffix = "" if i == 0 else str(i + 1)
+    return f"x{suffix}", f"y{suffix}"
+
+
+def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: Style) -> None:
+    """Set the axes of panel ``i`` and write its title and scale bar."""
+    x, y = axes_of(i)
+    suffix = x.removeprefix("x")
+    hidden = {"visible": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
+    figure.update_layout(
+        {
+            f"xaxis{suffix}": {"range": [frame.left, frame.left + frame.width], **hidden},
+            f"yaxis{suffix}": {
+                "range": [frame.top + frame.height, frame.top],  # y runs down
+                "scaleanchor": x,
+                "scaleratio": 1,
+                "constraintoward": "top",
+                **hidden,
+            },
+        }
+    )
+    n_missing = int(panel.missing.sum())
+    count = f"{len(panel.coordinates):,} cells" + (f", {n_missing:,} without a value" if n_missing else "")
+    figure.add_annotation(
+        text=f"<b>{escape(panel.title)}</b><br>{count}",
+        xref=f"{x} domain",
+        yref=f"{y} domain",
+        x=0,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        align="left",
+        showarrow=False,
+        font={"size": 13, "color": style.ink},
+    )
+    _scale_bar(figure, (x, y), panel, frame, style)
+
+
+def _scale_bar(figure: go.Figure, axes: tuple[str, str], panel: Panel, frame: Frame, style: Style) -> None:
+    x0 = frame.left + 0.02 * frame.width
+    y0 = frame.top + frame.height * (1 - 0.62 * _FOOT)
+    text = "units unknown"
+    if panel.unit != "unknown":
+        length = nice_length(frame.width)
+        text = f"{length:g} µm" + (" (assumed)" if "assumed" in panel.unit else "")
+        figure.add_shape(
+            type="line",
+            xref=axes[0],
+            yref=axes[1],
+            x0=x0,
+            x1=x0 + length,
+            y0=y0,
+            y1=y0,
+            line={"color": style.ink, "width": 3},
+            name="scale bar",
+        )
+    figure.add_annotation(
+        text=text,
+        xref=axes[0],
+        yref=axes[1],
+        x=x0,
+        y=y0,
+        xanchor="left",
+        yanchor="top",
+        yshift=-1,
+        showarrow=False,
+        font={"size": 12, "color": style.ink},
+    )

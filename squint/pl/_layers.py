@@ -1,0 +1,53 @@
+"""The sets of cells that make a panel, each drawn in one go."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from squint.pl._panel import Categories, Continuous, Panel
+from squint.pl._style import MAX_HIGHLIGHTED, Style
+from squint.pl._text import escape
+
+FIRST, REST, MISSING = 1_000, 1_001, 1_002  # order in the legend
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Cells of one panel that look alike, or share a colour scale."""
+
+    cells: NDArray[np.bool_]  # (n,) of the panel
+    name: str
+    colour: str | None = None  # None: by value, on the colour scale
+    hollow: bool = False
+    rank: int = FIRST
+
+
+def layers(
+    panels: Sequence[Panel], panel: Panel, scale: Continuous | Categories, style: Style
+) -> Iterator[Layer]:
+    """Yield the layers of one panel, the least important first; names count the cells of all panels."""
+    if panel.missing.any():
+        n_missing = sum(int(p.missing.sum()) for p in panels)
+        yield Layer(panel.missing, f"no value · {n_missing:,}", style.missing, hollow=True, rank=MISSING)
+    if isinstance(scale, Categories):
+        yield from _category_layers(panels, panel, scale, style)
+    elif not panel.missing.all():
+        yield Layer(~panel.missing, "value")
+
+
+def _category_layers(
+    panels: Sequence[Panel], panel: Panel, scale: Categories, style: Style
+) -> Iterator[Layer]:
+    highlighted = scale.highlighted[:MAX_HIGHLIGHTED]
+    every = np.concatenate([p.values[~p.missing].astype(str) for p in panels])
+    labels = np.where(panel.missing, "", panel.values.astype(str))
+    rest = ~np.isin(labels, highlighted) & ~panel.missing
+    if rest.any():
+        n_rest = int((~np.isin(every, highlighted)).sum())
+        yield Layer(rest, f"{escape(scale.rest)} · {n_rest:,}", style.rest, rank=REST)
+    for label, colour in zip(highlighted, style.categories, strict=False):
+        cells = (labels == label) & ~panel.missing
+        if cells.any():
+            yield Layer(cells, f"{escape(label)} · {int((every == label).sum()):,}", colour)

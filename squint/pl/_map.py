@@ -1,0 +1,202 @@
+"""Maps of tissue: origin top left, y down, equal aspect, one colour scale for every section."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from squint.pl._frame import Frame, axes_of, frame_panel, frames_of, grid, spacing
+from squint.pl._layers import Layer, layers
+from squint.pl._panel import Categories, Continuous, Panel
+from squint.pl._raster import Canvas, rgb, shades
+from squint.pl._style import LIGHT, Style
+from squint.pl._text import escape, escape_all
+
+_WEBGL_ABOVE = 1_500  # cells: fewer are drawn as SVG
+_PICTURE_ABOVE = 20_000  # cells: in print, fewer are drawn as vectors
+_PICTURE_PIXELS = 3_000  # across a printed row
+_HOVER_UP_TO = 60_000  # cells: more would make the page heavy, so nothing is told
+_DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
+_BAR = {"x": 1.01, "y": 0.5, "length": 0.8, "thickness": 16}  # of the colour bar, in the figure's units
+
+
+def tissue_map(
+    panels: Sequence[Panel],
+    scale: Continuous | Categories,
+    *,
+    style: Style = LIGHT,
+    width: int = 1_250,
+    printed: bool = False,
+) -> go.Figure:
+    """Draw sections side by side.
+
+    Parameters
+    ----------
+    panels
+        One per section, at most six.
+    scale
+        What the values mean: a colour scale, or labels to highlight.
+    style
+        Colours of the page.
+    width
+        Width in pixels that the points are sized for.
+    printed
+        Draw for a file: vectors, or one picture per section where there are many cells.
+
+    Returns
+    -------
+    A figure whose height suits its panels.
+    """
+    if not 1 <= len(panels) <= 6:
+        raise ValueError(f"a map shows 1 to 6 sections, not {len(panels)}")
+    rows, columns = grid(len(panels))
+    frames = frames_of(panels)
+    used = np.arange(rows * columns).reshape(rows, columns) < len(panels)
+    figure = make_subplots(
+        rows,
+        columns,
+        horizontal_spacing=0.02,
+        vertical_spacing=0.11 if rows > 1 else 0,
+        specs=[[{} if cell else None for cell in row] for row in used],
+    )
+    height, pixels_per_unit = _size(frames, rows, columns, width)
+    n_cells = sum(len(panel.coordinates) for panel in panels)
+    kind = go.Scatter if n_cells <= (_PICTURE_ABOVE if printed else _WEBGL_ABOVE) else go.Scattergl
+    named: set[str] = set()
+    for i, (panel, frame) in enumerate(zip(panels, frames, strict=True)):
+        diameter = _DISC * spacing(panel.coordinates)
+        size = float(np.clip(diameter * pixels_per_unit[i], 2.2, 16))
+        drawn = list(layers(panels, panel, scale, style))
+        as_picture = printed and n_cells > _PICTURE_ABOVE
+        if as_picture:
+            canvas = Canvas(frame, _PICTURE_PIXELS // columns)
+            picture = _picture(canvas, panel, drawn, scale, size / pixels_per_unit[i])
+            figure.add_layout_image(picture.layout_image(axes_of(i)))
+        for layer in drawn:
+            hover = not printed and n_cells <= _HOVER_UP_TO
+            trace = (go.Scatter if as_picture else kind)(
+                **_points(panel, layer, empty=as_picture),
+                mode="markers",
+                marker=_marker(panel, layer, size, empty=as_picture),
+                name=layer.name,
+                legendgroup=layer.name,
+                legendrank=layer.rank,
+                showlegend=layer.colour is not None and layer.name not in named,
+                **(_hover(panel, layer) if hover else {"hoverinfo": "skip"}),
+            )
+            named.add(layer.name)
+            figure.add_trace(trace, row=i // columns + 1, col=i % columns + 1)
+        frame_panel(figure, i, panel, frame, style)
+    _lay_out(figure, scale, style, height)
+    if isinstance(scale, Continuous):
+        _colour_bar(figure, scale, style)
+    return figure
+
+
+def _size(frames: Sequence[Frame], rows: int, columns: int, width: int) -> tuple[int, list[float]]:
+    panel_width = 0.8 * width / columns
+    tallest = 620 if rows == 1 else 440
+    panel_height = float(np.clip(max(f.height / f.width for f in frames) * panel_width, 240, tallest))
+    pixels = [min(panel_width / f.width, panel_height / f.height) for f in frames]
+    return round(rows * panel_height + 64 + (rows - 1) * 60), pixels
+
+
+def _points(panel: Panel, layer: Layer, *, empty: bool) -> dict[str, Any]:
+    if empty:  # only there for the legend and the colour bar
+        return {"x": [None], "y": [None]}
+    points = panel.coordinates[layer.cells, :2].astype(np.float32)  # half the bytes on the way to the browser
+    return {"x": points[:, 0], "y": points[:, 1]}
+
+
+def _marker(panel: Panel, layer: Layer, size: float, *, empty: bool) -> dict[str, Any]:
+    if layer.colour is None:
+        values = panel.values[layer.cells].astype(np.float32)
+        return {"size": size, "color": values[:1] if empty else values, "coloraxis": "coloraxis"}
+    return {"size": size, "color": layer.colour, "symbol": "circle-open" if layer.hollow else "circle"}
+
+
+def _picture(
+    canvas: Canvas, panel: Panel, drawn: Sequence[Layer], scale: Continuous | Categories, diameter: float
+) -> Canvas:
+    for layer in drawn:
+        if layer.colour is not None:
+            colours = rgb(layer.colour)
+        elif isinstance(scale, Continuous):
+            values = panel.values[layer.cells].astype(np.float64)
+            colours = shades(values, scale.low, scale.high, scale.palette)
+        canvas.discs(panel.coordinates[layer.cells, :2], diameter, colours, hollow=layer.hollow)
+    return canvas
+
+
+def _hover(panel: Panel, layer: Layer) -> dict[str, Any]:
+    columns = [escape_all(values[layer.cells].tolist()) for values in panel.hover.values()]
+    lines = [f"{escape(name)}: %{{customdata[{i}]}}" for i, name in enumerate(panel.hover)]
+    return {
+        "customdata": np.array(columns, dtype=object).T if columns else None,
+        "hovertemplate": "<br>".join(lines) + "<extra></extra>",
+    }
+
+
+def _lay_out(figure: go.Figure, scale: Continuous | Categories, style: Style, height: int) -> None:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 56, "b": 8},
+        paper_bgcolor=style.paper,
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": style.ink, "size": 13},
+        hoverlabel={"align": "left"},
+        dragmode="pan",
+        legend={
+            "title": {"text": escape(scale.title), "font": {"size": 13}},
+            "itemsizing": "constant",
+            "font": {"size": 13},
+            "x": 1.01,
+            "y": 1,
+            "yanchor": "top",
+            "bgcolor": "rgba(0,0,0,0)",
+            "traceorder": "normal",
+        },
+    )
+
+
+def _colour_bar(figure: go.Figure, scale: Continuous, style: Style) -> None:
+    ticks = sorted({scale.low, scale.high, *scale.thresholds, (scale.low + scale.high) / 2})
+    figure.update_layout(
+        coloraxis={
+            "cmin": scale.low,
+            "cmax": scale.high,
+            "colorscale": scale.palette,
+            "colorbar": {
+                "title": {"text": escape(scale.title), "side": "right", "font": {"size": 13}},
+                "x": _BAR["x"],
+                "xpad": 0,
+                "ypad": 0,
+                "y": _BAR["y"],
+                "len": _BAR["length"],
+                "thickness": _BAR["thickness"],
+                "outlinewidth": 0,
+                "tickvals": ticks,
+                "ticktext": [f"{tick:g}" for tick in ticks],
+                "tickfont": {"size": 12, "color": style.ink},
+            },
+        },
+        legend={"y": 0, "yanchor": "bottom", "title": None},
+    )
+    for threshold in scale.thresholds:
+        share = (threshold - scale.low) / (scale.high - scale.low)
+        y = _BAR["y"] + (share - 0.5) * _BAR["length"]
+        figure.add_shape(
+            type="line",
+            xref="paper",
+            yref="paper",
+            xsizemode="pixel",
+            xanchor=_BAR["x"],
+            x0=-7,
+            x1=_BAR["thickness"],
+            y0=y,
+            y1=y,
+            line={"color": style.ink, "width": 2},
+            name="threshold",
+        )

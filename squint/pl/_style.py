@@ -1,0 +1,30 @@
+"""Colours that colour-blind readers can tell apart, on light and dark pages and on paper."""
+
+from dataclasses import dataclass
+
+BLUE, ORANGE = "#0072B2", "#E69F00"
+# Okabe and Ito (2008), without the one that must change with the page
+_OKABE_ITO = (ORANGE, "#56B4E9", "#009E73", "#F0E442", BLUE, "#D55E00", "#CC79A7")
+_CLEAR = "rgba(0,0,0,0)"
+MAX_HIGHLIGHTED = len(_OKABE_ITO) + 1
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colours of one kind of page."""
+
+    ink: str  # text, scale bars
+    paper: str  # behind the figure; transparent on a page
+    rest: str  # cells that are not highlighted
+    missing: str  # outline of cells without a value
+    eighth: str  # the eighth colour of categories
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Eight colours for categories."""
+        return (*_OKABE_ITO, self.eighth)
+
+
+LIGHT = Style(ink="#31333F", paper=_CLEAR, rest="#D5D7DD", missing="#8A8D96", eighth="#000000")
+DARK = Style(ink="#FAFAFA", paper=_CLEAR, rest="#41444E", missing="#A3A6AF", eighth="#FFFFFF")
+PRINT = Style(ink="#000000", paper="#FFFFFF", rest="#D5D7DD", missing="#8A8D96", eighth="#000000")

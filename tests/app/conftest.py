@@ -1,0 +1,102 @@
+"""A library of toy sections, tokenised once by a small model, and the engine that did it."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anndata import AnnData
+from streamlit.testing.v1 import AppTest
+
+import squint
+from app import engine as engines
+from app import settings
+from app.engine import Engine
+from app.library import Library
+from squint import datasets
+
+PAGES = ("sections", "tokens", "risk_map")
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+
+
+@pytest.fixture(scope="session")
+def toy() -> AnnData:
+    return datasets.toy(n_cells=240, n_sections=4)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a model small enough for a test."""
+    folder = tmp_path_factory.mktemp("model") / "toy"
+    model = squint.ModelConfig(n_hidden=16, n_latent=8, n_codes=6, n_mlp_layers=1)
+    section = datasets.toy(n_cells=240, n_sections=2)
+    *_, last = squint.train(section, model=model, train=squint.TrainConfig(n_epochs=2), device="cpu")
+    last.bundle.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def worker(model_folder: Path) -> Iterator[Engine]:
+    """Start the worker that all tests of pages share."""
+    engine = Engine(model_folder)
+    engines._engines[model_folder] = engine
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def filled(worker: Engine, tmp_path_factory: pytest.TempPathFactory, toy: AnnData) -> Path:
+    """Import and tokenise the toy sections as the first start does."""
+    samples, home = tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("filled")
+    for name in toy.obs["section_id"].cat.categories:
+        squint.write(toy[toy.obs["section_id"] == name].copy(), samples / f"{name}.h5ad")
+    worker.submit("import_samples", {"home": str(home), "samples": str(samples)}).result(120)
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> Path:
+    """Point the app at a new library without samples."""
+    monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SQUINT_MODEL", str(model_folder))
+    monkeypatch.setattr(settings, "_ROOT", tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def library(home: Path) -> Library:
+    return Library(home)
+
+
+@pytest.fixture
+def loaded(home: Path, filled: Path) -> Library:
+    """Fill the library of the app with the tokenised toy sections."""
+    shutil.copytree(filled, home)
+    return Library(home)
+
+
+@pytest.fixture
+def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
+    """Open a page of the app."""
+    worker.wait_ready()
+    del home
+
+    def open_page(name: str, **query: str) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=60)
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        return app if name == "sections" else app.switch_page(f"../pages/{name}.py").run()
+
+    return open_page
+
+
+def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)

@@ -1,0 +1,167 @@
+import json
+import subprocess
+import sys
+
+import anndata
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from squint import datasets, io, keys
+from squint.cli import main
+
+CONFIG = {
+    "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
+    "train": {"n_epochs": 2, "batch_size": 128, "tile_size": 32},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Give a folder with two toy files of two patients each, choices, and a bundle trained on the first."""
+    folder = tmp_path_factory.mktemp("cli")
+    for seed, name in enumerate(("first", "second")):
+        section = datasets.toy(seed=seed, n_cells=200)
+        section.obs[keys.SECTION] = [f"{name}-{old}" for old in section.obs[keys.SECTION]]
+        io.write(section, folder / f"{name}.h5ad")
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    assert main(["train", *words(folder, "first.h5ad", "--out", "bundle", "--config", "config.json")]) == 0
+    return folder
+
+
+def words(folder, *arguments):
+    """Turn names of files into paths in the folder, and leave other words alone."""
+    return [str(folder / word) if "." in word or word in {"bundle", "out"} else word for word in arguments]
+
+
+def refused(capsys, *arguments):
+    """Run a command that must end with 2 and give the one line that it says."""
+    assert main(list(arguments)) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("squint: ")
+    assert "Traceback" not in "".join(lines)
+    return lines[-1]
+
+
+def test_the_module_runs_as_a_program(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "squint", "validate", str(folder / "first.h5ad")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "200 cells" in done.stdout
+    assert not done.stderr
+
+
+def test_training_writes_a_bundle_and_says_every_epoch(folder, capsys):
+    json_file = folder / "facts.json"
+    arguments = words(folder, "first.h5ad", "second.h5ad", "--out", "bundle2.x", "--config", "config.json")
+    assert main(["train", *arguments, "--codes", "4", "--seed", "3", "--json", str(json_file)]) == 0
+    said = capsys.readouterr()
+    assert "epoch 2/2" in said.err
+    assert "perplexity" in said.err
+    facts = json.loads(json_file.read_text())
+    assert [epoch["number"] for epoch in facts["epochs"]] == [1, 2]
+    config = json.loads((folder / "bundle2.x" / "config.json").read_text())
+    assert config["model"]["n_codes"] == 4
+    assert config["train"]["seed"] == 3
+    assert config["sections"] == ["first-TOY-H-1", "first-TOY-L-1", "second-TOY-H-1", "second-TOY-L-1"]
+
+
+def test_regions_are_hidden_and_noted_on_the_card(folder):
+    regions = {"regions": [{"section": "first-TOY-H-1", "x0": 0, "x1": 60, "y0": 0, "y1": 60}]}
+    (folder / "regions.json").write_text(json.dumps(regions))
+    arguments = words(folder, "first.h5ad", "--out", "hidden.x", "--config", "config.json")
+    assert main(["train", *arguments, "--regions", str(folder / "regions.json")]) == 0
+    card = json.loads((folder / "hidden.x" / "card.json").read_text())
+    section = io.read(folder / "first.h5ad")
+    inside = (section.obs[keys.SECTION] == "first-TOY-H-1") & (section.obsm[keys.SPATIAL] <= 60).all(axis=1)
+    assert sorted(card["sections"][0]["hidden"]) == sorted(section.obs_names[inside])
+    assert card["sections"][1]["hidden"] == []
+
+
+def test_tokenize_writes_one_file_or_one_per_section(folder):
+    first_and_second = words(folder, "first.h5ad", "second.h5ad", "--model", "bundle")
+    assert main(["tokenize", *first_and_second, "--out", str(folder / "all.h5ad")]) == 0
+    assert main(["tokenize", *first_and_second, "--out", str(folder / "out")]) == 0
+    together = anndata.read_h5ad(folder / "all.h5ad")
+    assert together.n_obs == 400
+    assert sorted(file.name for file in (folder / "out").iterdir()) == ["first.h5ad", "second.h5ad"]
+    apart = [anndata.read_h5ad(folder / "out" / name) for name in ("first.h5ad", "second.h5ad")]
+    tokens = np.concatenate([part.obs[keys.TOKEN].astype(str) for part in apart])
+    assert (together.obs[keys.TOKEN].astype(str).to_numpy() == tokens).all()
+    for slot in (keys.TOKENS, keys.LATENT):
+        assert slot in apart[0].obsm
+    assert {keys.CONNECTIVITIES, keys.DISTANCES} <= set(apart[0].obsp)
+    assert apart[0].uns[keys.PROVENANCE]["model_sha256"]
+
+
+@pytest.mark.parametrize("against", [[], ["--against", "TOY-L"]])
+def test_activate_writes_scores_and_the_codes_used(folder, against, capsys):
+    out = folder / "active.h5ad"
+    arguments = words(folder, "first.h5ad", "second.h5ad", "--model", "bundle")
+    arguments += ["--reference", "TOY-H", "--top", "2", "--out", str(out)]
+    assert main(["activate", *arguments, *against]) == 0
+    adata = anndata.read_h5ad(out)
+    assert adata.obs[keys.ACTIVATION].between(0, 1).all()
+    chosen = adata.uns[keys.PROVENANCE]["activation"]
+    assert 1 <= len(chosen["codes"]) <= 2
+    assert chosen["mode"] == ("most enriched" if against else "most frequent")
+    assert "score above 0.75" in capsys.readouterr().out
+
+
+def test_simulate_writes_the_cohort(tmp_path, capsys):
+    assert main(["simulate", str(tmp_path), "--seed", "2"]) == 0
+    assert len(list(tmp_path.glob("*.h5ad"))) == 6
+    assert "simulated" in capsys.readouterr().out
+
+
+def test_bad_input_ends_with_two_and_one_line(folder, tmp_path, capsys):
+    section = datasets.toy(n_cells=60)
+    logged = section.copy()
+    logged.X = csr_matrix(np.log1p(section.X.toarray()))
+    no_place = section.copy()
+    del no_place.obsm[keys.SPATIAL]
+    negative = section.copy()
+    negative.X = csr_matrix(section.X - 3 * np.eye(*section.shape))
+    not_a_number = section.copy()
+    not_a_number.X = csr_matrix(section.X.toarray() + np.where(np.eye(*section.shape), np.nan, 0))
+    others = section.copy()
+    others.var_names = [f"OTHER{i}" for i in range(others.n_vars)]
+    said = {
+        "logged": (logged, r'layers["counts"]'),
+        "no_place": (no_place, 'obsm["spatial"]'),
+        "negative": (negative, "negative"),
+        "not_a_number": (not_a_number, "not finite"),
+        "others": (others, "genes"),
+        "empty": (section[:0].copy(), "0 cells"),
+    }
+    for name, (adata, word) in said.items():
+        path, out = tmp_path / f"{name}.h5ad", tmp_path / f"{name}_out.h5ad"
+        adata.write_h5ad(path)
+        model = ["--model", str(folder / "bundle"), "--out", str(out)]
+        assert word.lower() in refused(capsys, "tokenize", str(path), *model).lower(), name
+        assert not out.exists()
+    text = tmp_path / "text.h5ad"
+    text.write_text("no section")
+    refused(capsys, "validate", str(text))
+    refused(capsys, "validate", str(tmp_path / "nowhere.h5ad"))
+    refused(capsys, "tokenize", *words(folder, "first.h5ad", "--model", "out", "--out", "x.h5ad"))
+    refused(capsys, "train", *words(folder, "first.h5ad", "first.h5ad", "--out", "twice.x"))
+    refused(capsys, "train", *words(folder, "first.h5ad", "--out", "odd.x", "--heads", "7"))
+    refused(capsys, "train", *words(folder, "first.h5ad", "--out", "odd.x", "--config", "none.json"))
+
+
+def test_every_real_section_is_read_or_refused_in_one_line(real_section, capsys):
+    folder = real_section("xenium_breast_roi_17k").parent
+    for path in sorted(folder.glob("*.h5ad")):
+        if main(["validate", str(path)]) == 2:
+            refused(capsys, "validate", str(path))
+        else:
+            assert path.name in capsys.readouterr().out
+
+
+def test_a_folder_of_a_vendor_is_not_read_yet(tmp_path, capsys):
+    assert "not" in refused(capsys, "validate", str(tmp_path))
