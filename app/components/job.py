@@ -1,0 +1,63 @@
+"""A job on the page: what it is doing, how far it is, and a way to stop it."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.components.text import sentence
+from app.engine import Cancelled, engine, submit
+from squint.errors import InputError
+
+
+def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600) -> Any:
+    """Run a job while the page shows its progress.
+
+    Parameters
+    ----------
+    name, args
+        The job.
+    what
+        What it does, in the user's words.
+    limit_s
+        After so many seconds it is stopped.
+
+    Returns
+    -------
+    Its result; ``None`` if it failed or was cancelled, which the page has then said.
+    """
+    key = "job-" + hashlib.sha256(json.dumps([name, args], sort_keys=True).encode()).hexdigest()[:16]
+    jobs = session.jobs()
+    if key not in jobs:
+        jobs[key] = submit(name, args, limit_s=limit_s)
+    job = jobs[key]
+    place = st.empty()
+    if not job.done:
+        with place.container(border=True):
+            bar = st.progress(0.0, f"{what} …")
+            st.button("Cancel", on_click=job.cancel, key=f"{key}-cancel", disabled=job.cancelled)
+        while not job.done:
+            words = "stopping" if job.cancelled else job.progress.words
+            words = words if engine().facts else "loading the model"
+            bar.progress(min(max(job.progress.fraction, 0.0), 1.0), f"{what}: {words} …")
+            time.sleep(0.1)
+    try:
+        result = job.result()
+    except Cancelled:
+        place.container().info(f"{what}: cancelled. Nothing of it was kept.")
+    except (InputError, RuntimeError) as error:
+        place.container().error(f"{what} did not work. {sentence(str(error))}")
+    else:
+        place.empty()
+        del jobs[key]
+        return result
+    st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
+    return None
+
+
+def _forget(key: str) -> None:
+    session.jobs().pop(key, None)

@@ -1,0 +1,198 @@
+"""Widgets and numbers of the risk map."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from app import session, views
+from app.components.export_row import Export, export_row
+from app.components.job import run
+from app.components.text import as_text, sentence
+from app.components.tokens import profiles
+from app.library import Library, Section
+from app.results import Activation, find_activation
+from app.stamp import stamp
+from squint import keys
+from squint.pl import (
+    PRINT,
+    activation_histogram,
+    activation_table,
+    composition,
+    composition_table,
+)
+
+_FREQUENT, _ENRICHED = "Most frequent in the reference", "Most enriched against another patient"
+
+
+class Choice(NamedTuple):
+    """What the user asks of the risk map."""
+
+    request: Activation
+    thresholds: tuple[float, float]  # low below the first, high above the second
+
+
+def choose(sections: Sequence[Section], model: str) -> Choice:
+    """Let the user choose the reference patient, how its codes are picked, and the thresholds."""
+    patients = sorted({section.patient for section in sections})
+    whom, how, how_many, where = st.columns([2, 3, 2, 3], gap="large")
+    session.keep_valid(session.REFERENCE, patients)
+    reference = whom.selectbox("Reference patient", patients, key=session.REFERENCE, persist_state="session")
+    others = [patient for patient in patients if patient != reference]
+    mode = how.radio(
+        "Top codes",
+        [_FREQUENT, _ENRICHED],
+        key=session.MODE,
+        persist_state="session",
+        disabled=not others,
+        help="Most frequent: the paper's choice. Most enriched: by p log2(p / q), p and q being the "
+        "shares of the two patients' cells.",
+    )
+    against = None
+    if others and mode == _ENRICHED:
+        session.keep_valid(session.AGAINST, others)
+        against = whom.selectbox("Against patient", others, key=session.AGAINST, persist_state="session")
+    n_codes = how_many.slider("Number of codes", 1, 10, 5, key=session.N_CODES, bind="query-params")
+    low, high = where.slider(
+        "Thresholds: low below, high above",
+        0.0,
+        1.0,
+        (0.25, 0.75),
+        step=0.01,
+        key=session.THRESHOLDS,
+        bind="query-params",
+    )
+    ids = tuple(section.id for section in sections)
+    return Choice(Activation(ids, model, reference, against, n_codes), (float(low), float(high)))
+
+
+def score(library: Library, request: Activation) -> dict[str, Any]:
+    """Score all sections; done once, then found."""
+    found = find_activation(library, request)
+    if found is None:
+        arguments = {**vars(request), "ids": list(request.ids)}
+        found = run("activate", {"home": str(library.home), "request": arguments}, "Scoring neighbourhoods")
+        if found is None:
+            st.stop()
+    return dict(found)
+
+
+def say_cover(how: Mapping[str, Any]) -> None:
+    """Say which codes count and how much of the reference they cover."""
+    if not how["codes"]:
+        st.warning("No code is enriched in the reference patient against the other one.")
+        st.stop()
+    reference = as_text(how["reference"])
+    against = f" against {as_text(how['against'])}" if how["against"] else ""
+    st.markdown(
+        f"The **{len(how['codes'])} codes {how['mode']}** in patient **{reference}**{against} "
+        f"cover **{how['share_covered']:.1%}** of that patient's cells: tokens {', '.join(how['codes'])}."
+    )
+
+
+def describe_codes(
+    library: Library, sections: Sequence[Section], how: Mapping[str, Any], model: Mapping[str, Any]
+) -> None:
+    """Say in plain words what the codes are in the reference patient."""
+    st.subheader(f"The codes, in patient {as_text(how['reference'])}")
+    mine = [section for section in sections if section.patient == how["reference"]]
+    table = profiles(library, mine, model)
+    lines = []
+    for code in how["codes"]:
+        row = table.loc[code]
+        types = f" · {sentence(row['top_types'])}" if row["top_types"] else ""
+        genes = sentence(row["top_genes"])
+        lines.append(f"- **Token {as_text(code)}**, {row['share']:.1%} of cells{types} · top genes {genes}")
+    st.markdown("\n".join(lines))
+
+
+def scored_cells(library: Library, sections: Sequence[Section], request: Activation) -> pd.DataFrame:
+    """Give one row per cell, with its score."""
+    cells = views.cells_of(library, sections, request.model)
+    scores = [pd.Series(library.scores(section.id, request.run)) for section in sections]
+    return cells.assign(**{keys.ACTIVATION: pd.concat(scores, ignore_index=True)})
+
+
+def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:
+    """Show how the scores of each patient are spread."""
+    st.subheader("Spread of the scores")
+    low, high = thresholds
+    scores = {
+        str(patient): part[keys.ACTIVATION].to_numpy() for patient, part in view.cells.groupby(keys.PATIENT)
+    }
+    st.plotly_chart(
+        activation_histogram(scores, low=low, high=high, style=session.style()),
+        key="spread",
+        alt="Histogram of the activation scores of each patient, with both thresholds",
+    )
+    export_row(
+        Export(
+            "spread",
+            stamp("Spread of the activation scores", view.sections, model, view.parameters),
+            table=lambda: activation_table(view.cells, [keys.PATIENT], low=low, high=high),
+            figure=lambda: activation_histogram(scores, low=low, high=high, style=PRINT),
+        )
+    )
+
+
+def show_composition(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:
+    """Show which cell types the high and the low cells are."""
+    st.subheader("High against low cells")
+    if keys.CELL_TYPE not in view.cells or not view.cells[keys.CELL_TYPE].notna().any():
+        st.info("There are no cell types in these sections, so the composition cannot be shown.")
+        return
+    low, high = thresholds
+    table = composition_table(view.cells, low=low, high=high)
+    if not table[["n_low", "n_high"]].to_numpy().sum():
+        st.info("No cell is low or high at these thresholds.")
+        return
+    st.plotly_chart(
+        composition(table, style=session.style()),
+        key="composition",
+        alt="Share of each cell type among high and low cells",
+    )
+    n_patients = view.cells[keys.PATIENT].nunique()
+    st.caption(
+        f"Cells of one patient are not independent of each other: n = {n_patients} "
+        f"patient{'s' if n_patients > 1 else ''}, so no test is made."
+    )
+    export_row(
+        Export(
+            "composition",
+            stamp("Cell types of high against low cells", view.sections, model, view.parameters),
+            table=table.reset_index,
+            figure=lambda: composition(table, style=PRINT),
+        )
+    )
+
+
+def show_numbers(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:
+    """Show n and share of high, intermediate and low cells of each patient and section."""
+    st.subheader("High, intermediate and low cells")
+    low, high = thresholds
+    whole = activation_table(view.cells, [keys.PATIENT], low=low, high=high).assign(
+        **{keys.SECTION: "all shown"}
+    )
+    single = activation_table(view.cells, [keys.PATIENT, keys.SECTION], low=low, high=high)
+    table = pd.concat([whole, single], ignore_index=True).sort_values(keys.PATIENT, kind="stable")
+    shown = pd.DataFrame(
+        {"Patient": table[keys.PATIENT], "Section": table[keys.SECTION], "Cells": table["n_cells"]}
+    )
+    for level in ("high", "intermediate", "low"):
+        shown[level.capitalize()] = [
+            f"{n:,} ({share:.1%})"
+            for n, share in zip(table[f"n_{level}"], table[f"share_{level}"], strict=True)
+        ]
+    shown["Without a score"] = table["n_missing"]
+    shown["Median score [IQR]"] = [
+        f"{median:.2f} [{q1:.2f}, {q3:.2f}]"
+        for median, q1, q3 in zip(table["median"], table["q1"], table["q3"], strict=True)
+    ]
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={"Cells": st.column_config.NumberColumn(format="localized")},
+    )
+    marks = stamp("High, intermediate and low cells", view.sections, model, view.parameters)
+    export_row(Export("levels", marks, table=lambda: table))

@@ -1,0 +1,54 @@
+"""The map of tissue on a page, with its numbers and exports: the only place that knows how it is drawn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.components.export_row import Export, export_row
+from app.export import WIDTH
+from app.stamp import counts, stamp
+from app.views import MapView
+from squint.pl import PRINT, tissue_map
+
+_CONFIG = {"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+
+
+def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None:
+    """Draw a map, say its n, and offer its export.
+
+    Parameters
+    ----------
+    view
+        What it shows.
+    model
+        Facts of the model, for the stamp.
+    place
+        Name of the map, for widgets and files.
+    """
+    st.plotly_chart(
+        tissue_map(view.panels, view.scale, style=session.style()),
+        key=place,
+        config=_CONFIG,
+        alt=f"{view.title}: {', '.join(panel.title for panel in view.panels)}",
+    )
+    st.caption(counts(view.sections) + unit_note(view))
+    marks = stamp(view.title, view.sections, model, view.parameters)
+    export_row(
+        Export(
+            place,
+            marks,
+            table=lambda: view.cells,
+            figure=lambda: tissue_map(view.panels, view.scale, style=PRINT, width=WIDTH, printed=True),
+        )
+    )
+
+
+def unit_note(view: MapView) -> str:
+    """Say so where sections are not drawn at one magnification."""
+    if any(panel.unit == "unknown" for panel in view.panels):
+        return ". Units unknown in at least one section: sections are not drawn at one magnification."
+    if any("assumed" in panel.unit for panel in view.panels):
+        return ". Micrometres are assumed from the spacing of cells where marked."
+    return "."

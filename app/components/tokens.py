@@ -1,0 +1,95 @@
+"""Widgets about tokens."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.components.export_row import Export, export_row
+from app.components.job import run
+from app.library import Library, Section
+from app.results import find_profiles
+from app.stamp import counts, stamp
+from squint import keys
+from squint.pl import MAX_HIGHLIGHTED, most_frequent
+
+
+def tokenised(library: Library, model: Mapping[str, Any]) -> list[Section]:
+    """List the sections with tokens by this model; if there are none, say what to do and stop the page."""
+    every = library.sections()
+    found = library.tokenised(every, model["sha256"])
+    if not every:
+        st.info("There are no sections yet. Add one on the page Sections.")
+        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        st.stop()
+    if not found:
+        st.info("No section has tokens by this model yet. Tokenise one on the page Sections.")
+        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        st.stop()
+    if len(found) < len(every):
+        n = len(every) - len(found)
+        st.caption(f"{n} of {len(every)} sections have no tokens by this model and are not listed here.")
+    return found
+
+
+def choose_tokens(cells: pd.DataFrame) -> list[str]:
+    """Let the user highlight up to eight tokens; the most frequent ones at first."""
+    counts_by_token = cells[keys.TOKEN].value_counts()
+    options = sorted(counts_by_token.index, key=lambda token: (len(token), token))
+    session.keep_valid(session.HIGHLIGHTED, options)
+    start = list(most_frequent(cells[keys.TOKEN].to_numpy(dtype=object)))
+    return st.multiselect(
+        f"Highlighted tokens (at most {MAX_HIGHLIGHTED}; the others are light grey)",
+        options,
+        default=start if session.HIGHLIGHTED not in st.session_state else None,
+        format_func=lambda token: f"{token} ({counts_by_token[token]:,} cells)",
+        max_selections=MAX_HIGHLIGHTED,
+        key=session.HIGHLIGHTED,
+        persist_state="session",
+    )
+
+
+def choose_gene(library: Library, sections: Sequence[Section]) -> str:
+    """Let the user choose a gene that at least one section measures."""
+    genes = sorted({gene for section in sections for gene in library.genes(section.id)})
+    session.keep_valid(session.GENE, genes)
+    return str(st.selectbox("Gene", genes, key=session.GENE, persist_state="session"))
+
+
+def profiles(library: Library, sections: Sequence[Section], model: Mapping[str, Any]) -> pd.DataFrame:
+    """Say what each token is over some sections; computed once, then found."""
+    ids = [section.id for section in sections]
+    table = find_profiles(library, ids, model["sha256"])
+    if table is None:
+        args = {"home": str(library.home), "ids": sorted(ids), "model": model["sha256"]}
+        if run("profile", args, "Describing the tokens") is None:
+            st.stop()
+        table = find_profiles(library, ids, model["sha256"])
+    return pd.DataFrame(table)
+
+
+def describe_tokens(library: Library, sections: Sequence[Section], model: Mapping[str, Any]) -> None:
+    """Show the table of tokens and its export."""
+    table = profiles(library, sections, model).sort_values("n_cells", ascending=False).reset_index()
+    st.caption(
+        f"{len(table)} of {model['n_codes']} tokens occur in the sections shown ({counts(sections)}). "
+        "Top genes: largest share of the token's counts relative to all cells shown."
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            "token": st.column_config.TextColumn("Token", width="small"),
+            "n_cells": st.column_config.NumberColumn("Cells", format="localized"),
+            "share": st.column_config.ProgressColumn(
+                "Share of cells", format="percent", min_value=0, max_value=1
+            ),
+            "top_genes": st.column_config.TextColumn("Top genes", width="large"),
+            "top_types": st.column_config.TextColumn("Cell types", width="large"),
+            "sections": st.column_config.TextColumn("Sections, most cells first", width="medium"),
+        },
+    )
+    marks = stamp("What the tokens are", sections, model, {"top genes": "ratio of shares of counts"})
+    export_row(Export("token_profiles", marks, table=lambda: table))

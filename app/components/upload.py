@@ -1,0 +1,168 @@
+"""Adding a section: upload, report, names, and only then keeping it."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.components.job import run
+from app.components.text import as_text, sentence
+from app.library import Library
+from app.privacy import looks_like
+from squint import keys
+
+_NOT_YET = (".zarr", ".zip", ".tar", ".gz", ".parquet", ".csv", ".xenium", ".h5", ".hdf5")
+_MAPPED = {keys.SECTION: "Section", keys.PATIENT: "Patient", keys.CELL_TYPE: "Cell type"}
+_UNITS = {"um": "µm", "um (assumed)": "µm (assumed)"}
+_AS_FOUND = "as found"
+_LIMIT_S = 600
+
+
+def show_upload(library: Library) -> None:
+    """Take a file through the steps; nothing is kept before the last."""
+    state = session.upload()
+    file = st.file_uploader(
+        "Section as .h5ad: raw counts, and positions in obsm['spatial']", key=f"upload-{state.widget}"
+    )
+    if file is None:
+        if state.staged:
+            _reset(library, state.widget)
+        st.caption("Nothing is kept before you have seen the report and given a study code.")
+        return
+    if not file.name.lower().endswith(".h5ad"):
+        st.error(_refusal(file.name))
+        return
+    if state.file_id != file.file_id:
+        _reset(library, state.widget)
+        state = session.upload()
+        state.file_id, state.staged = file.file_id, library.stage(file, file.name)
+    if likeness := looks_like(Path(file.name).stem):
+        st.warning(f"The file's name looks like {likeness}; it will not be kept.")
+    _show_steps(library, state)
+
+
+def _show_steps(library: Library, state: session.Upload) -> None:
+    args = {"path": str(state.staged), "columns": state.columns}
+    found = run("validate", args, "Reading the file", limit_s=_LIMIT_S)
+    if found is None:
+        return
+    if found["problem"]:
+        st.error(sentence(found["problem"]))
+    else:
+        _show_report(found["report"], found["fit"])
+    _map_columns(state, found["columns"])
+    if not found["problem"]:
+        _ask_names(library, state, found["report"], found["fit"])
+
+
+def _refusal(name: str) -> str:
+    ending = Path(name).suffix.lower()
+    what = f"{ending} files cannot be read yet" if ending in _NOT_YET else "This file cannot be read"
+    return f"{what}: only .h5ad files can. Vendor folders, zip and .zarr come later."
+
+
+def _reset(library: Library, widget: int) -> None:
+    staged = session.upload().staged
+    if staged:
+        library.unstage(staged)
+    kept = session.upload().kept
+    st.session_state["_upload"] = session.Upload(widget=widget, kept=kept)
+
+
+def _show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
+    numbers = {
+        "Cells": f"{report['n_cells']:,}",
+        "Genes": f"{report['n_genes']:,}",
+        "Sections": f"{len(report['sections']):,}",
+        "Patients": f"{len(report['patients']):,}" if report["patients"] else "not named",
+        "Cell types": f"{report['n_cell_types']:,}" if report["n_cell_types"] else "none",
+        "Median counts": f"{report['median_depth']:,.0f}",
+        "Unit": _UNITS.get(report["unit"], report["unit"]),
+        "Model's genes": "no model" if math.isnan(fit["gene_overlap"]) else f"{fit['gene_overlap']:.0%}",
+    }
+    for column, (name, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
+        column.metric(name, value)
+    if fit["problem"]:
+        st.warning(f"{sentence(fit['problem'])} It can be kept for viewing, without tokens.")
+    for warning in fit["warnings"]:
+        st.warning(sentence(warning))
+    for note in report["notes"]:
+        st.caption(f"Note: {sentence(note)}")
+    unseen = [name for name, condition in fit["conditions"].items() if condition == "unseen"]
+    if unseen:
+        named = ", ".join(as_text(name) for name in unseen[:6])
+        st.caption(f"New to the model, so given its condition for unseen sections: {named}.")
+    if report["sensitive"]:
+        places = "; ".join(
+            f"{as_text(s['where'])} {as_text(s['key'])} ({as_text(s['why'])})" for s in report["sensitive"]
+        )
+        st.warning(
+            f"May identify a person: {places}. Of this file only counts, positions, names of cells and "
+            "genes, cell types and the codes given below are kept."
+        )
+
+
+def _map_columns(state: session.Upload, columns: list[str]) -> None:
+    with st.expander("Are columns named differently in this file?"):
+        for place, (key, name) in zip(st.columns(len(_MAPPED)), _MAPPED.items(), strict=True):
+            chosen = place.selectbox(
+                f"{name} is in",
+                [_AS_FOUND, *columns],
+                key=f"column-{key}-{state.file_id}",
+                format_func=lambda column: column if column == _AS_FOUND else f"obs: {column}",
+            )
+            wanted = None if chosen == _AS_FOUND else chosen
+            if state.columns.get(key) != wanted:
+                state.columns = {k: v for k, v in state.columns.items() if k != key}
+                if wanted:
+                    state.columns[key] = wanted
+                st.rerun()
+
+
+def _ask_names(
+    library: Library, state: session.Upload, report: Mapping[str, Any], fit: Mapping[str, Any]
+) -> None:
+    patients = {
+        name: _ask_code(
+            f"Study code of patient {as_text(name)}" if name else "Study code of the patient", name, "patient"
+        )
+        for name in report["patients"] or [""]
+    }
+    flagged = [s["section_id"] for s in report["sections"] if looks_like(s["section_id"])]
+    sections = {name: _ask_code(f"Code of section {as_text(name)}", name, "section") for name in flagged}
+    left, right = st.columns(2)
+    organ = left.text_input("Organ (optional)", key=f"organ-{state.file_id}", max_chars=40)
+    assay = right.text_input("Assay (optional)", key=f"assay-{state.file_id}", max_chars=40)
+    complete = all(patients.values()) and all(sections.values())
+    will = "keep and tokenise" if not fit["problem"] else "keep for viewing"
+    if st.button(will.capitalize(), type="primary", disabled=not complete, key="keep"):
+        state.keeping = True
+    if not complete:
+        st.caption("A study code is needed for each patient.")
+    if state.keeping and complete:
+        args = {"home": str(library.home), "path": str(state.staged), "columns": state.columns}
+        names = {"patients": patients, "sections": sections, "organ": organ, "assay": assay}
+        kept = run("keep", {**args, **names}, "Keeping the section", limit_s=_LIMIT_S)
+        if kept is None:
+            return
+        _reset(library, state.widget + 1)
+        session.show(kept)
+        if not fit["problem"]:
+            session.upload().kept += kept
+        st.rerun()
+
+
+def _ask_code(question: str, name: str, what: str) -> str:
+    """Ask for a code; return it once it is fit to be kept, else an empty text."""
+    file_id = session.upload().file_id
+    start = "" if looks_like(name) else name
+    code = st.text_input(question, start, key=f"{what}-{name}-{file_id}", max_chars=40).strip()
+    likeness = looks_like(code)
+    if likeness:
+        st.warning(f"{as_text(code)} looks like {likeness}. Keep codes that identify nobody.")
+        if not st.checkbox("This code identifies nobody", key=f"{what}-{name}-{file_id}-sure"):
+            return ""
+    return code

@@ -1,0 +1,126 @@
+"""Files to download: figures through Chrome, tables as CSV, all stamped. Runs in the worker."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import kaleido
+import plotly.io
+from PIL import Image, PngImagePlugin
+from pypdf import PdfReader, PdfWriter
+
+from app.library import read_table
+from squint.errors import InputError
+
+PNG_SCALE = 300 / 96  # 300 dots per inch
+_CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_TRIES = 2  # Chrome failed once in 45 when tried
+_LIMIT_S = 60
+_server = {"running": False}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def find_chrome() -> str | None:
+    """Return where Chrome is, or ``None``."""
+    return next((path for name in _CHROMES if (path := shutil.which(name))), None)
+
+
+def draw(folder: Path, kind: str, stamp: Mapping[str, str]) -> Path:
+    """Turn ``figure.json`` in a folder into ``figure.KIND``, the stamp in its metadata.
+
+    Raises
+    ------
+    InputError
+        If there is no Chrome to draw with.
+    """
+    figure = json.loads((folder / "figure.json").read_text())
+    path = folder / f"figure.{kind}"
+    if kind == "html":
+        path.write_text(plotly.io.to_html(figure, include_plotlyjs=True))
+        return path
+    content = _render(figure, kind)
+    path.write_bytes(content)
+    _STAMPERS[kind](path, stamp)
+    return path
+
+
+def _render(figure: dict[str, Any], kind: str) -> bytes:
+    if find_chrome() is None:
+        raise InputError(
+            "There is no Chrome or Chromium on the server to draw figures with "
+            "(Debian: apt install chromium). The HTML figure and the CSV table work without it."
+        )
+    options = {
+        "format": kind,
+        "width": figure["layout"]["width"],
+        "height": figure["layout"]["height"],
+        "scale": PNG_SCALE if kind == "png" else 1,
+    }
+    for _ in range(_TRIES):
+        try:
+            if not _server["running"]:
+                kaleido.start_sync_server(n=1, timeout=_LIMIT_S, mathjax=False, path=find_chrome())
+                _server["running"] = True
+            return bytes(kaleido.calc_fig_sync(figure, opts=options))
+        except Exception:  # noqa: BLE001 - kaleido raises whatever Chrome's death looks like
+            stop()
+    raise InputError(
+        "Chrome could not draw this figure. Try again, or take the HTML figure and the CSV table."
+    )
+
+
+def stop() -> None:
+    """End Chrome, if it runs."""
+    kaleido.stop_sync_server(silence_warnings=True)
+    _server["running"] = False
+
+
+def _stamp_png(path: Path, stamp: Mapping[str, str]) -> None:
+    text = PngImagePlugin.PngInfo()
+    for key, value in stamp.items():
+        text.add_itxt(key, value)
+    with Image.open(path) as image:
+        image.load()
+        image.save(path, pnginfo=text, dpi=(300, 300))
+
+
+def _stamp_svg(path: Path, stamp: Mapping[str, str]) -> None:
+    lines = "\n".join(f"{key}: {value}" for key, value in stamp.items())
+    head, tail = path.read_text().split(">", 1)
+    path.write_text(f"{head}><metadata>{escape(lines)}</metadata>{tail}")
+
+
+def _stamp_pdf(path: Path, stamp: Mapping[str, str]) -> None:
+    writer = PdfWriter(clone_from=PdfReader(path))
+    words = "; ".join(f"{key}: {value}" for key, value in stamp.items() if key != "Title")
+    named = {f"/{key.replace(' ', '')}": value for key, value in stamp.items()}
+    writer.add_metadata({**named, "/Subject": words, "/Creator": "squint", "/Producer": "squint"})
+    with path.open("wb") as file:
+        writer.write(file)
+
+
+_STAMPERS = {"png": _stamp_png, "svg": _stamp_svg, "pdf": _stamp_pdf}
+
+
+def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:
+    """Turn ``table.parquet`` in a folder into ``table.csv``, headed by the stamp."""
+    table = read_table(folder / "table.parquet")
+    for name in table.columns:
+        if table[name].dtype.kind not in "fiub":
+            table[name] = table[name].astype(object).map(neutral, na_action="ignore")
+    table.columns = [neutral(name) for name in table.columns]
+    path = folder / "table.csv"
+    with path.open("w", newline="") as file:
+        for key, value in stamp.items():
+            file.write(f"# {key}: {' '.join(value.split())}\n")
+        table.to_csv(file, index=False)
+    return path
+
+
+def neutral(cell: object) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    text = str(cell).replace("\0", "")
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,234 @@
+"""The library: a folder with one folder per section, each written whole or not at all."""
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from app.privacy import looks_like
+from squint import keys
+from squint.errors import InputError
+
+DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
+GENES, THUMBNAIL = "genes.h5", "thumbnail.png"
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the library knows of a section without opening it."""
+
+    id: str  # first 16 digits of sha256
+    sha256: str  # of its genes, counts and positions
+    section: str
+    patient: str  # study code
+    organ: str
+    assay: str
+    added: str  # UTC
+    n_cells: int
+    n_genes: int
+    n_cell_types: int
+    unit: str
+    values: str  # "counts" or "intensities"
+    median_depth: float
+    simulated: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Patient and section, the patient not said twice."""
+        return self.section if self.section.startswith(self.patient) else f"{self.patient} · {self.section}"
+
+
+class Library:
+    """Sections, their tokens and their scores, below one folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        try:
+            for folder in (self.sections_folder, self.staging, self.results):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The library folder {home} cannot be used: {error.strerror}. "
+                "Set SQUINT_HOME to a folder that can be written."
+            ) from error
+
+    @property
+    def sections_folder(self) -> Path:
+        """Folder of the sections."""
+        return self.home / "sections"
+
+    @property
+    def staging(self) -> Path:
+        """Folder of what is not kept yet; nobody minds if it vanishes."""
+        return self.home / "staging"
+
+    @property
+    def results(self) -> Path:
+        """Folder of what was computed over several sections."""
+        return self.home / "results"
+
+    @property
+    def samples_marker(self) -> Path:
+        """File that says that the samples were imported, so that deleted ones stay away."""
+        return self.home / "samples_imported"
+
+    def sweep(self) -> None:
+        """Remove what an earlier server left unfinished."""
+        for leftover in self.staging.iterdir():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def sections(self) -> list[Section]:
+        """List the sections by patient and name."""
+        folders = [folder for folder in self.sections_folder.iterdir() if (folder / META).exists()]
+        found = [self._read_meta(folder) for folder in folders]
+        return sorted(found, key=lambda s: (s.patient, s.section, s.id))
+
+    def get(self, section_id: str) -> Section:
+        """Give one section."""
+        folder = self.folder(section_id)
+        if not (folder / META).exists():
+            raise InputError("This section is no longer in the library.")
+        return self._read_meta(folder)
+
+    def folder(self, section_id: str) -> Path:
+        """Return the folder of a section; ids are hexadecimal, so it cannot lead elsewhere."""
+        if not section_id or set(section_id) - set("0123456789abcdef"):
+            raise InputError("There is no such section.")
+        return self.sections_folder / section_id
+
+    @staticmethod
+    def _read_meta(folder: Path) -> Section:
+        facts = json.loads((folder / META).read_text())
+        return Section(**{**facts, "notes": tuple(facts["notes"])})
+
+    def stage(self, upload: BinaryIO, name: str) -> Path:
+        """Copy an upload to the staging folder, under a harmless form of its name."""
+        path = self.workspace() / f"{harmless_name(name)}.h5ad"
+        with path.open("wb") as file:
+            shutil.copyfileobj(upload, file)
+        return path
+
+    def unstage(self, staged: Path) -> None:
+        """Remove a staged upload."""
+        if staged.parent.parent == self.staging:
+            shutil.rmtree(staged.parent, ignore_errors=True)
+
+    def workspace(self) -> Path:
+        """Make an empty folder for something that will be kept or served, and then vanish."""
+        folder = self.staging / uuid.uuid4().hex
+        folder.mkdir()
+        return folder
+
+    def keep(self, folder: Path, section: Section) -> bool:
+        """Move a complete section folder into the library; ``False`` if the section is there already."""
+        (folder / META).write_text(json.dumps(asdict(section), indent=1))
+        try:
+            folder.rename(self.folder(section.id))
+        except OSError:
+            if not (self.folder(section.id) / META).exists():
+                raise
+            shutil.rmtree(folder)
+            return False
+        return True
+
+    def delete(self, section_id: str) -> None:
+        """Remove a section and everything computed from it."""
+        away = self.staging / uuid.uuid4().hex
+        self.folder(section_id).rename(away)  # at once, so that nobody sees half a section
+        shutil.rmtree(away)
+        for result in self.results.iterdir():
+            result.unlink()
+
+    def cells(self, section_id: str) -> pd.DataFrame:
+        """Read positions, cell type and depth, indexed by cell."""
+        return read_table(self.folder(section_id) / CELLS)
+
+    def genes(self, section_id: str) -> list[str]:
+        """List the genes of a section."""
+        import h5py  # noqa: PLC0415 - only where a gene is shown
+
+        with h5py.File(self.folder(section_id) / GENES) as file:
+            return [str(name) for name in file["names"].asstr()[:]]
+
+    def gene(self, section_id: str, name: str) -> NDArray[np.float32] | None:
+        """Read the counts (n_cells,) of a gene, or ``None`` if the section lacks it."""
+        import h5py  # noqa: PLC0415 - only where a gene is shown
+
+        with h5py.File(self.folder(section_id) / GENES) as file:
+            at = np.flatnonzero(file["names"].asstr()[:] == name)
+            if not len(at):
+                return None
+            start, end = file["indptr"][at[0] : at[0] + 2]
+            counts = np.zeros(int(file.attrs["n_cells"]), dtype=np.float32)
+            counts[file["indices"][start:end]] = file["data"][start:end]
+        return counts
+
+    def tokens_path(self, section_id: str, model: str) -> Path:
+        """Return the file of a section's tokens by a model, which need not exist."""
+        return self.folder(section_id) / "tokens" / f"{model[:12]}.parquet"
+
+    def tokens(self, section_id: str, model: str) -> pd.DataFrame | None:
+        """Read token and distance of each cell, or ``None`` if this model has not seen the section."""
+        path = self.tokens_path(section_id, model)
+        return read_table(path) if path.exists() else None
+
+    def token_facts(self, section_id: str, model: str) -> dict[str, Any] | None:
+        """Read what was noted when the section was tokenised."""
+        path = self.tokens_path(section_id, model).with_suffix(".json")
+        return dict(json.loads(path.read_text())) if path.exists() else None
+
+    def tokenised(self, sections: Sequence[Section], model: str) -> list[Section]:
+        """Those of ``sections`` that have tokens by a model."""
+        return [s for s in sections if self.tokens_path(s.id, model).exists()]
+
+    def scores_path(self, section_id: str, run: str) -> Path:
+        """Return the file of a section's activation scores in one run, which need not exist."""
+        return self.folder(section_id) / "scores" / f"{run}.parquet"
+
+    def scores(self, section_id: str, run: str) -> NDArray[np.float32]:
+        """Read the activation scores (n_cells,) of one run."""
+        return read_table(self.scores_path(section_id, run))[keys.ACTIVATION].to_numpy(dtype=np.float32)
+
+
+def harmless_name(name: str) -> str:
+    """Return a file's name without its ending, folders, odd characters, or anything that names a person."""
+    stem = re.sub(r"\.h5ad$", "", Path(name.replace("\\", "/")).name, flags=re.IGNORECASE)
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._-")[:60]
+    return stem if stem and not looks_like(stem) else "section"
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table, and refuse one with a damaged page."""
+    import pyarrow as pa  # noqa: PLC0415 - only where cells are shown
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        frame: pd.DataFrame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path.name} in the library is damaged. Delete the section and add it again."
+        ) from error
+    return frame
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table with page checksums, whole or not at all."""
+    import pyarrow as pa  # noqa: PLC0415 - only where cells are written
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        pq.write_table(pa.Table.from_pandas(frame), temporary, compression="zstd", write_page_checksum=True)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

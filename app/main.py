@@ -1,0 +1,22 @@
+"""The dashboard: navigation, and what every page carries. Start: python -m streamlit run app/main.py."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.components.frame import import_samples, show_frame
+
+st.set_page_config(
+    page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
+)
+page = st.navigation(
+    [
+        st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
+        st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
+        st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+    ],
+    position="top",
+)
+show_frame()
+import_samples()
+page.run()

@@ -1,0 +1,112 @@
+"""Everything a user's session remembers, each key named and typed once."""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.components.text import sentence
+from app.engine import Job, engine
+from app.library import Library, Section
+from app.settings import settings
+from squint.errors import InputError
+from squint.pl import DARK, LIGHT, Style
+
+# Keys of widgets whose value outlives a change of page
+SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
+REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
+MAX_SHOWN = 6
+
+
+@dataclass
+class Upload:
+    """An upload that is not kept yet."""
+
+    widget: int = 0  # counts uploads, so that the next starts with an empty widget
+    file_id: str = ""
+    staged: Path | None = None
+    columns: dict[str, str] = field(default_factory=dict)  # our name -> the file's
+    keeping: bool = False
+    kept: list[str] = field(default_factory=list)  # ids, to be tokenised
+
+
+@st.cache_resource
+def _library(home: Path) -> Library:
+    library = Library(home)
+    library.sweep()
+    return library
+
+
+def library() -> Library:
+    """Return the library of this server, or say why there is none and stop the page."""
+    try:
+        return _library(settings().home)
+    except InputError as error:
+        st.error(sentence(str(error)))
+        st.stop()
+
+
+def model() -> dict[str, Any]:
+    """Wait for the worker; return the facts of the model, or say why there is none and stop the page."""
+    with st.spinner("Loading the model …"):
+        facts = engine().wait_ready()
+    if facts is None:
+        st.error("The worker process could not be started: see the server's log.")
+        st.stop()
+    if facts["model"] is None:
+        st.error(sentence(facts["problem"]))
+        st.stop()
+    return dict(facts["model"])
+
+
+def upload() -> Upload:
+    """Return the upload in progress."""
+    state: Upload = st.session_state.setdefault("_upload", Upload())
+    return state
+
+
+def jobs() -> MutableMapping[str, Job]:
+    """Return the jobs this session has asked for and not yet seen the end of."""
+    state: dict[str, Job] = st.session_state.setdefault("_jobs", {})
+    return state
+
+
+def style() -> Style:
+    """Return the colours that suit the user's theme."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def keep_valid(key: str, allowed: Sequence[Any]) -> None:
+    """Drop from a remembered choice what can no longer be chosen."""
+    value = st.session_state.get(key)
+    if isinstance(value, list):
+        st.session_state[key] = [item for item in value if item in allowed]
+    elif value is not None and value not in allowed:
+        del st.session_state[key]
+
+
+def show(section_ids: Sequence[str]) -> None:
+    """Put sections first among those looked at; to be called before they are chosen on the page."""
+    others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]
+    st.session_state[SHOWN] = [*section_ids, *others][:MAX_SHOWN]
+
+
+def choose_sections(sections: Sequence[Section]) -> list[Section]:
+    """Let the user choose up to six sections to look at, the same ones on every page."""
+    by_id = {section.id: section for section in sections}
+    keep_valid(SHOWN, list(by_id))
+    chosen = st.multiselect(
+        "Sections shown",
+        list(by_id),
+        default=list(by_id)[:MAX_SHOWN] if SHOWN not in st.session_state else None,
+        format_func=lambda section_id: by_id[section_id].title,
+        max_selections=MAX_SHOWN,
+        key=SHOWN,
+        persist_state="session",
+    )
+    if not chosen:
+        st.info("Choose at least one section.")
+        st.stop()
+    return [by_id[section_id] for section_id in chosen]

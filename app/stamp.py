@@ -1,0 +1,57 @@
+"""The stamp on everything that leaves the dashboard: what it shows, made by what, from what, when."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from app.library import Section
+from app.settings import NOTICE, app_version
+
+
+def counts(sections: Sequence[Section]) -> str:
+    """Say how much is shown."""
+    n_patients = len({section.patient for section in sections})
+    n_cells = sum(section.n_cells for section in sections)
+    return f"n = {n_cells:,} cells, {_many(len(sections), 'section')}, {_many(n_patients, 'patient')}"
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def stamp(
+    title: str,
+    sections: Sequence[Section],
+    model: Mapping[str, Any] | None,
+    parameters: Mapping[str, object],
+) -> dict[str, str]:
+    """Give the stamp as text by name."""
+    marks = {"Title": title, "Cells": counts(sections), "Notice": NOTICE}
+    if any(section.simulated for section in sections):
+        simulated = [section.title for section in sections if section.simulated]
+        marks["Simulated"] = ", ".join(simulated)
+    marks["App version"] = f"squint {app_version()}"
+    if model is not None:
+        marks["Model"] = f"{model['name']}, sha256 {model['sha256'][:12]}"
+        marks["Gene list"] = f"{model['n_genes']} genes, sha256 {model['genes_sha256'][:12]}"
+    marks["Sections"] = ", ".join(f"{section.title} sha256 {section.sha256[:12]}" for section in sections)
+    marks["Parameters"] = "; ".join(f"{name}: {value}" for name, value in parameters.items()) or "none"
+    marks["Time"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return marks
+
+
+def footer(marks: Mapping[str, str], width: int = 180) -> list[str]:
+    """Write the stamp as lines for the foot of a figure, the notice first."""
+    lines = [marks["Notice"]]
+    line = ""
+    for name, value in marks.items():
+        if name in {"Title", "Cells", "Notice"}:
+            continue
+        for word in f"{name}: {value}".split(" "):
+            if line and len(line) + 1 + len(word) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        line += " ·"
+    return [*lines, line.removesuffix(" ·")]

@@ -1,0 +1,152 @@
+"""What the worker can do, by name. Each task is a function of JSON arguments and a way to report progress."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import squint.io
+from app import analysis, drawing, sections
+from app.library import Library
+from squint._hdf5 import open_checked
+from squint.bundle import Bundle
+from squint.errors import InputError
+from squint.training import pick_device
+
+Report = Callable[[float, str], None]
+_loaded: dict[str, Bundle] = {}  # the model, under "bundle", once it is there
+
+
+def start(model: Path) -> dict[str, Any]:
+    """Load the model once; return the facts that the pages show."""
+    device = pick_device("auto")
+    facts: dict[str, Any] = {
+        "device": f"GPU {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "CPU",
+        "model": None,
+        "problem": "",
+        "chrome": drawing.find_chrome() is not None,
+    }
+    try:
+        bundle = Bundle.load(model, device)
+    except InputError as error:
+        return facts | {"problem": str(error)}
+    _loaded["bundle"] = bundle
+    return facts | {
+        "model": {
+            "name": model.name,
+            "sha256": bundle.sha256,
+            "n_codes": bundle.model_config.n_codes,
+            "n_genes": len(bundle.genes),
+            "genes_sha256": analysis.list_sha256(bundle.genes),
+            "n_sections": len(bundle.sections),
+            "simulated": bundle.simulated,
+        }
+    }
+
+
+def _bundle() -> Bundle:
+    if "bundle" not in _loaded:
+        raise InputError("No model is loaded. Point SQUINT_MODEL to a model bundle and start again.")
+    return _loaded["bundle"]
+
+
+def validate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Read a staged upload and say what it holds; nothing is kept.
+
+    A file that cannot be opened is refused; one whose columns may just be named differently
+    has a ``problem``.
+    """
+    report(0.1, "checking the file")
+    path = Path(args["path"])
+    with open_checked(path) as (_, names):
+        inside = [name.split("/", 1)[1] for name in names if name.startswith("obs/")]
+    columns = sorted({name.split("/")[0] for name in inside} - {"_index"})
+    report(0.3, "reading counts and positions")
+    try:
+        adata, found = squint.io.read_and_validate(path, columns=args["columns"])
+    except InputError as error:
+        return {"problem": str(error), "columns": columns, "report": None, "fit": None}
+    report(0.9, "comparing with the model")
+    fit = analysis.fit(adata, _loaded.get("bundle"))
+    return {"problem": "", "columns": columns, "report": asdict(found), "fit": asdict(fit)}
+
+
+def keep(args: Mapping[str, Any], report: Report) -> list[str]:
+    """Put the sections of a staged upload into the library; return their ids."""
+    report(0.1, "reading the file")
+    adata = squint.io.read(Path(args["path"]), columns=args["columns"])
+    labels = sections.Labels(args["patients"], args["sections"], args["organ"], args["assay"])
+    cleaned = list(sections.clean(adata, labels))
+    kept = []
+    for i, section in enumerate(cleaned):
+        report(0.3 + 0.7 * i / len(cleaned), f"keeping section {i + 1} of {len(cleaned)}")
+        kept.append(sections.add(Library(Path(args["home"])), section, labels)[0].id)
+    return kept
+
+
+def tokenise(args: Mapping[str, Any], report: Report) -> list[str]:
+    """Give the cells of sections in the library their tokens, section by section."""
+    library = Library(Path(args["home"]))
+    for i, section_id in enumerate(args["ids"]):
+        name = library.get(section_id).title
+        report(i / len(args["ids"]), f"tokenising {name} ({i + 1} of {len(args['ids'])})")
+        analysis.tokenise(library, section_id, _bundle())
+    return list(args["ids"])
+
+
+def import_samples(args: Mapping[str, Any], report: Report) -> list[str]:
+    """Put the simulated cohort into a new library, with tokens where there is a model."""
+    library = Library(Path(args["home"]))
+    paths = sorted(path for path in Path(args["samples"]).glob("*.h5ad") if path.stem != "stack")
+    kept = []
+    for i, path in enumerate(paths):
+        report(i / len(paths), f"importing {path.stem} ({i + 1} of {len(paths)})")
+        adata = squint.io.read(path)
+        patients = {str(name): str(name) for name in adata.obs["patient_id"].unique()}
+        labels = sections.Labels(patients, {}, organ="kidney", assay="simulated")
+        for section in sections.clean(adata, labels, planted=True):
+            kept.append(sections.add(library, section, labels)[0].id)
+            if "bundle" in _loaded:
+                report((i + 0.4) / len(paths), f"tokenising {path.stem} ({i + 1} of {len(paths)})")
+                analysis.tokenise(library, kept[-1], _bundle())
+    library.samples_marker.touch()
+    return kept
+
+
+def profile(args: Mapping[str, Any], report: Report) -> str:
+    """Say what each token is; return the name of the table."""
+    report(0.1, "counting genes and cell types in each token")
+    return analysis.profile(Library(Path(args["home"])), args["ids"], args["model"])
+
+
+def activate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Score sections against a reference patient; return what was done and where the scores are."""
+    report(0.1, "finding neighbours")
+    request = analysis.Activation(**args["request"])
+    return analysis.activate(Library(Path(args["home"])), request)
+
+
+def draw(args: Mapping[str, Any], report: Report) -> str:
+    """Draw a figure to a file; return its path."""
+    report(0.2, f"drawing the {args['format'].upper()}")
+    return str(drawing.draw(Path(args["folder"]), args["format"], args["stamp"]))
+
+
+def write_csv(args: Mapping[str, Any], report: Report) -> str:
+    """Write all rows of a table as CSV; return its path."""
+    report(0.2, "writing all rows")
+    return str(drawing.write_csv(Path(args["folder"]), args["stamp"]))
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
+    "validate": validate,
+    "keep": keep,
+    "tokenise": tokenise,
+    "import_samples": import_samples,
+    "profile": profile,
+    "activate": activate,
+    "draw": draw,
+    "write_csv": write_csv,
+}

@@ -1,0 +1,29 @@
+"""Sections: what is in the library, and how to add to it."""
+
+import streamlit as st
+
+from app import session, views
+from app.components.gallery import show_gallery
+from app.components.tissue_map import show_map
+from app.components.upload import show_upload
+from app.engine import engine
+
+st.title("Sections")
+library = session.library()
+sections = library.sections()
+
+with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
+    show_upload(library)
+if not sections:
+    st.info(
+        "The library is empty. Add a section above: an .h5ad file with raw counts and positions of cells."
+    )
+    st.stop()
+show_gallery(library, sections)
+
+st.header("Side by side")
+chosen = session.choose_sections(sections)
+cells = views.cells_of(library, chosen)
+typed = any(section.n_cell_types for section in chosen)
+view = views.by_type(chosen, cells) if typed else views.by_depth(chosen, cells)
+show_map(view, (engine().facts or {}).get("model"), "sections")
