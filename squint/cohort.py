@@ -63,6 +63,12 @@ class Cohort:
         sums = self.counts[cells] + self.graph[cells] @ self.counts
         return np.asarray(sums.todense(), dtype=np.float32)
 
+    def neighbourhood_sizes(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Count the cells that `neighbourhood_sums` adds up, at least 1: (len(cells),)."""
+        visible = self.visible.astype(np.float32)
+        size: NDArray[np.float32] = visible[cells] + self.graph[cells] @ visible
+        return np.maximum(size, 1)
+
     def with_graph(self, graph: csr_matrix) -> "Cohort":
         """Give the same cells on another graph."""
         return replace(self, graph=graph)

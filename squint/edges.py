@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from squint.cohort import Cohort
-from squint.model import Squint, embed
+from squint.model import Squint, decode, embed
 
 Pairs = NDArray[np.int64]  # (2, e)
 
@@ -91,11 +91,9 @@ class Edges:
 def edge_vectors(model: Squint, cohort: Cohort) -> Tensor:
     """Give the edge vectors (n, d) of the cells that a model was trained on, in the order of ``cohort``."""
     vectors = torch.zeros(cohort.n_cells, model.config.n_latent, device=model.device)
-    for part in embed(model, cohort, cohort.own_conditions()):
-        features = torch.from_numpy(cohort.features[part.cells]).to(model.device)
-        section = torch.from_numpy(1 + cohort.section[part.cells]).to(model.device)
-        codes = model.codebook.codes[torch.from_numpy(part.tokens.astype(np.int64))].flatten(1)
-        vectors[part.cells] = model.adjacency(codes, model.condition(features, section))
+    conditions = cohort.own_conditions()
+    for part in embed(model, cohort, conditions):
+        vectors[part.cells] = decode(model, cohort, conditions, part).edge_vectors
     return vectors
 
 

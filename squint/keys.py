@@ -17,6 +17,10 @@ TOKEN = "squint_token"  # obs, categorical of str: the code's index at the first
 TOKENS = "squint_tokens"  # obsm, int32 (n, heads)
 DISTANCE = "squint_distance"  # obs, float32 in [0, 2]: 1 - cosine between the cell's latent and its code
 LATENT = "X_squint"  # obsm, float32 (n, n_latent): after FiLM, before quantisation
+RECONSTRUCTED = (
+    "squint_reconstructed"  # obsm, float32 (n, g): mean counts of the closed neighbourhood, from codes
+)
+RECONSTRUCTED_GRAPH = "squint_reconstructed_connectivities"  # obsp, CSR (n, n): the graph, from codes
 ACTIVATION = "squint_activation"  # obs, float32 in [0, 1]; NaN = not computed
 HIDDEN = "squint_hidden"  # obs, bool: hidden from the model in training and input
 PROFILES = "squint_token_profiles"  # uns, DataFrame indexed by token: what each token is

@@ -49,6 +49,13 @@ class Embedding(NamedTuple):
     distance: NDArray[np.float32]  # (m,), 1 - cosine between latent and code
 
 
+class Decoded(NamedTuple):
+    """What the codes of some cells say of their surroundings."""
+
+    log_shares: Tensor  # (m, g), log of each gene's share in the closed neighbourhood
+    edge_vectors: Tensor  # (m, n_latent)
+
+
 class Squint(nn.Module):
     """Encode cells with their neighbourhood, quantise, and decode what surrounds them.
 
@@ -150,6 +157,16 @@ def embed(
             quantised.tokens.int().cpu().numpy(),
             (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
         )
+
+
+@torch.no_grad()
+def decode(model: Squint, cohort: Cohort, conditions: NDArray[np.int64], part: Embedding) -> Decoded:
+    """Decode the codes of cells that `embed` gave, under the same conditions."""
+    codes = model.codebook.codes[torch.from_numpy(part.tokens.astype(np.int64)).to(model.device)].flatten(1)
+    features = torch.from_numpy(cohort.features[part.cells]).to(model.device)
+    section = torch.from_numpy(conditions[cohort.section[part.cells]]).to(model.device)
+    condition = model.condition(features, section)
+    return Decoded(model.attributes(codes, condition, section), model.adjacency(codes, condition))
 
 
 def _to_rows(matrix: csr_matrix, device: torch.device) -> Rows:

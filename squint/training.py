@@ -27,10 +27,12 @@ from squint.cohort import (
 from squint.config import ModelConfig, TrainConfig
 from squint.edges import Edges
 from squint.errors import InputError
-from squint.model import UNSEEN_SECTION, Inputs, Output, Squint, embed, to_inputs
+from squint.metrics import perplexity, row_pearson
+from squint.model import UNSEEN_SECTION, Embedding, Inputs, Output, Squint, decode, embed, to_inputs
 from squint.nn import losses
 
 KMEANS_CELLS = 20_000  # the codebook starts from these many cells, or from as many as it has codes
+MEASURED_CELLS = 4_000  # the decoder is measured on about these many
 RECENT_STEPS = 8  # dead codes are moved onto latents of these steps
 LEAST_LEARNING_RATE = 0.01  # of the highest, at either end of the schedule
 
@@ -259,20 +261,40 @@ class _Run:
 
     def _measure(self) -> None:
         """Measure the trained model on its own cells."""
-        cohort = self.cohort
+        cohort, conditions = self.cohort, self.cohort.own_conditions()
         distance = np.zeros(cohort.n_cells, dtype=np.float32)
         token = np.zeros(cohort.n_cells, dtype=np.int64)
-        for part in embed(self.model, cohort, cohort.own_conditions()):
+        pearson = []
+        for part in embed(self.model, cohort, conditions):
             distance[part.cells], token[part.cells] = part.distance, part.tokens[:, 0]
+            pearson.append(self._pearson(part, conditions))
         use = np.bincount(token[cohort.visible], minlength=self.model.config.n_codes)
+        of_decoder, of_mean = np.concatenate(pearson, axis=1).mean(axis=1)
         self.bundle.distance_p99 = float(np.quantile(distance[cohort.visible], 0.99))
         self.bundle.metrics = {
             "n_cells": int(cohort.visible.sum()),
             "codes_used": int((use > 0).sum()),
             "perplexity": perplexity(use),
+            "neighbourhood_pearson": float(of_decoder),
+            "neighbourhood_pearson_of_the_mean_profile": float(of_mean),
             "adjacency_average_precision": self.edges.judge(self.model, self.rng),
             "adjacency_chance": 0.5,
         }
+
+    def _pearson(self, part: Embedding, conditions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Correlate decoded and observed neighbourhoods across genes, for some cells of a tile.
+
+        Returns
+        -------
+        Pearson correlations (2, m): of what the codes decode to, and of the mean profile, which is the floor.
+        """
+        visible = np.flatnonzero(self.cohort.visible[part.cells])
+        drawn = self.rng.permutation(visible)[: 1 + len(visible) * MEASURED_CELLS // self.cohort.n_cells]
+        some = part._replace(cells=part.cells[drawn], tokens=part.tokens[drawn])
+        decoded = decode(self.model, self.cohort, conditions, some).log_shares.exp().cpu().numpy()
+        observed = self.cohort.neighbourhood_sums(some.cells)
+        mean = np.broadcast_to(self.bundle.scale.shares, decoded.shape)
+        return np.stack([row_pearson(decoded, observed), row_pearson(mean, observed)])
 
 
 def masked_fraction(choices: TrainConfig, progress: float) -> float:
@@ -288,15 +310,6 @@ def learning_rate(choices: TrainConfig, progress: float) -> float:
         decayed = (progress - choices.warmup_fraction) / (1 - choices.warmup_fraction)
         share = float(0.5 * (1 + np.cos(np.pi * decayed)))
     return choices.learning_rate * max(share, LEAST_LEARNING_RATE)
-
-
-def perplexity(use: NDArray[np.int64]) -> float:
-    """Exponential of the entropy of code use (K,): K if all are used alike, 1 if only one is; 0 if none."""
-    total = int(use.sum())
-    if total == 0:
-        return 0.0
-    share = use[use > 0] / total
-    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def _join(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnData:

@@ -68,7 +68,7 @@ def tokenize(
     cohort = prepare(
         adata, bundle.genes, bundle.model_config, scale=bundle.scale, categories=bundle.categories
     )
-    conditions = _conditions(adata, cohort, bundle)
+    conditions = find_conditions(adata, cohort, bundle)
     _write(adata, bundle, cohort, conditions)
 
     beyond = _share_beyond(adata, cohort, bundle.distance_p99)
@@ -123,7 +123,7 @@ def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
     return []
 
 
-def _conditions(adata: AnnData, cohort: Cohort, bundle: Bundle) -> NDArray[np.int64]:
+def find_conditions(adata: AnnData, cohort: Cohort, bundle: Bundle) -> NDArray[np.int64]:
     """Find the condition of each section: its own if the model was trained on it, else the unseen one."""
     if not set(bundle.genes) <= set(adata.var_names):
         return np.full(len(cohort.section_names), UNSEEN_SECTION)

@@ -218,3 +218,33 @@ def test_profiles_do_without_cell_types(tokenised):
     profiles = tokenised.uns[keys.PROFILES]
     assert (profiles["top_types"] == "").all()
     assert profiles["n_cells"].sum() == tokenised.n_obs
+
+
+# --- reconstruction --------------------------------------------------------------------------------------
+
+
+def test_rebuilt_expression_keeps_the_depth_of_each_neighbourhood_and_resembles_it(bundle):
+    section = datasets.toy(n_cells=400)
+    tl.reconstruct(section, bundle)
+    rebuilt = section.obsm[keys.RECONSTRUCTED]
+    closed = section.obsp[keys.CONNECTIVITIES].toarray() + np.eye(400)
+    observed = (closed / closed.sum(axis=1, keepdims=True)) @ section[:, bundle.genes].X.toarray()
+    assert list(rebuilt.columns) == bundle.genes
+    assert np.allclose(rebuilt.sum(axis=1), observed.sum(axis=1), rtol=1e-3)
+    own = [np.corrcoef(one, other)[0, 1] for one, other in zip(rebuilt.to_numpy(), observed, strict=True)]
+    mean = [np.corrcoef(observed.mean(axis=0), other)[0, 1] for other in observed]
+    assert np.mean(own) > np.mean(mean)
+
+
+def test_rebuilt_graph_is_symmetric_within_sections_and_finds_more_edges_than_chance(bundle):
+    section = datasets.toy(n_cells=400)
+    tl.reconstruct(section, bundle)
+    rebuilt = section.obsp[keys.RECONSTRUCTED_GRAPH]
+    assert abs(rebuilt - rebuilt.T).nnz == 0
+    assert not rebuilt.diagonal().any()
+    edges = rebuilt.tocoo()
+    name = section.obs[keys.SECTION].to_numpy()
+    assert (name[edges.row] == name[edges.col]).all()
+    true = section.obsp[keys.CONNECTIVITIES]
+    precision = rebuilt.multiply(true).nnz / rebuilt.nnz
+    assert precision > 1.3 * true.nnz / (2 * 200 * 199)

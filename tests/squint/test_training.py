@@ -12,8 +12,9 @@ from squint import datasets, keys
 from squint.cohort import batches, prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.edges import Edges
+from squint.metrics import perplexity, row_pearson
 from squint.model import embed
-from squint.training import learning_rate, masked_fraction, perplexity
+from squint.training import learning_rate, masked_fraction
 
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)
 TRAIN = TrainConfig(n_epochs=3, batch_size=128, tile_size=32)
@@ -198,6 +199,19 @@ def test_a_dead_decoder_scores_as_chance_and_the_trained_one_better(trained):
         assert edges.judge(bundle.model, np.random.default_rng(0)) == pytest.approx(0.5, abs=0.01)
     finally:
         bundle.model.adjacency.load_state_dict(dead)
+
+
+def test_correlation_of_rows_agrees_with_numpy():
+    rng = np.random.default_rng(0)
+    one, other = rng.random((5, 9)), rng.random((5, 9))
+    expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(one, other, strict=True)]
+    assert np.allclose(row_pearson(one, other), expected)
+    assert row_pearson(np.ones((1, 9)), other[:1]).tolist() == [0]
+
+
+def test_the_card_reports_the_decoder_beside_the_mean_profile(trained):
+    metrics = trained.bundle.metrics
+    assert metrics["neighbourhood_pearson"] > metrics["neighbourhood_pearson_of_the_mean_profile"]
 
 
 def test_pairs_to_learn_from_are_edges_and_none_is_held_out():
