@@ -17,10 +17,11 @@ def run(*arguments: object) -> tuple[float, float, float]:
     """Run a command of squint; give its wall seconds, CPU seconds and peak memory in GB."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "squint", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    said = process.stderr.read() if process.stderr else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, said
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        said = process.stderr.read() if process.stderr else ""
+        _, status, usage = os.wait4(process.pid, 0)  # unlike `wait`, tells what this one process used
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, said
     return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6
 
 
@@ -31,7 +32,9 @@ def test_cost_on_real_sections(real_section, tmp_path: Path):
     bundle, large = tmp_path / "breast", tmp_path / "pancreas"
     facts = tmp_path / "facts.json"
     commands = {
-        "train breast ROI, K 512, 30 epochs": ["train", breast, "--codes", 512, "--out", bundle, "--json", facts],
+        "train breast ROI, K 512, 30 epochs": [
+            "train", breast, "--codes", 512, "--out", bundle, "--json", facts
+        ],
         "train pancreas, 1 epoch": ["train", pancreas, "--epochs", 1, "--out", large],
         "tokenise pancreas": ["tokenize", pancreas, "--model", large, "--out", tmp_path / "a.h5ad"],
         "tokenise serial breast by the breast model": [

@@ -1,23 +1,17 @@
 """The whole journey in a real browser: upload, report, keep, tokens, risk map, PDF."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Playwright, expect
 from pypdf import PdfReader
 
 from app.drawing import find_chrome
 from app.settings import NOTICE
 from squint import datasets
+from tests.dashboard import PATIENCE, chromium, open_page, save_pdf, started
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60_000  # ms
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(find_chrome() is None, reason="chromium is not installed"),
@@ -37,56 +31,21 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the dashboard as `make run` does, on a free port and with a new library."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
-    options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
+    """Start the dashboard with an empty library, into which no samples will be imported."""
     home = tmp_path_factory.mktemp("library")
     (home / "samples_imported").touch()
-    log = (home.parent / "server.log").open("w")
-    server = subprocess.Popen(
-        [*command, *options], cwd=ROOT, env={**os.environ, "SQUINT_HOME": str(home)}, stdout=log, stderr=log
-    )
-    url = f"http://127.0.0.1:{port}"
-    end = time.monotonic() + 60
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-        except OSError:
-            if server.poll() is not None or time.monotonic() > end:
-                pytest.fail((home.parent / "server.log").read_text())
-            time.sleep(0.2)
-    yield url
-    server.terminate()
-    server.wait(20)
-    log.close()
-    assert "Traceback" not in (home.parent / "server.log").read_text()
+    with started(home) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    flags = [
-        "--no-sandbox",
-        "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader",
-        "--ignore-gpu-blocklist",
-    ]
-    browser = playwright.chromium.launch(executable_path=find_chrome(), args=flags)
-    yield browser
-    browser.close()
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with chromium(playwright) as running:
+        yield running
 
 
-def open_page(page: Page, name: str) -> None:
-    page.get_by_role("link", name=name, exact=True).first.click()
-    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
-
-
-def test_from_upload_to_pdf(chromium: Browser, address: str, section: Path, tmp_path: Path) -> None:
-    page = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True).new_page()
+def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_path: Path) -> None:
+    page = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True).new_page()
     elsewhere: list[str] = []
     page.on("request", lambda request: elsewhere.append(request.url) if address not in request.url else None)
     page.goto(address)
@@ -106,12 +65,7 @@ def test_from_upload_to_pdf(chromium: Browser, address: str, section: Path, tmp_
     expect(page.get_by_text("codes most frequent")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("1 section, 1 patient").first).to_be_visible()
 
-    page.locator(".st-key-risk_map-pdf button").first.click()
-    download = page.get_by_role("button", name="Download risk_map.pdf")
-    expect(download).to_be_visible(timeout=PATIENCE)
-    with page.expect_download() as saved:
-        download.click()
-    saved.value.save_as(tmp_path / "risk_map.pdf")
+    save_pdf(page, tmp_path / "risk_map.pdf")
     assert (tmp_path / "risk_map.pdf").read_bytes().startswith(b"%PDF")
     facts = PdfReader(tmp_path / "risk_map.pdf").metadata
     assert facts is not None

@@ -1,0 +1,56 @@
+"""How long a user of the dashboard waits, from the command to the figure, with the sample cohort."""
+
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Playwright, expect
+
+from app.drawing import find_chrome
+from tests.dashboard import PATIENCE, chromium, open_page, save_pdf, started
+
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.skipif(find_chrome() is None, reason="chromium is not installed"),
+]
+
+
+class Watch:
+    """Prints how long each step took since the one before."""
+
+    def __init__(self) -> None:
+        print("\n| step | s |\n|---|---|")
+        self.since = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Print the time since the last step."""
+        now = time.perf_counter()
+        print(f"| {step} | {now - self.since:.1f} |", flush=True)
+        self.since = now
+
+
+def test_waits_of_a_user(playwright: Playwright, tmp_path: Path):
+    (home := tmp_path / "library").mkdir()
+    with chromium(playwright) as browser:
+        page = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True).new_page()
+        watch = Watch()
+        with started(home) as address:
+            watch.lap("command to server")
+            page.goto(address)
+            expect(page.get_by_role("link", name="Risk map", exact=True).first).to_be_visible(
+                timeout=PATIENCE
+            )
+            watch.lap("server to first paint")
+            expect(page.get_by_role("heading", name="Side by side")).to_be_visible(timeout=PATIENCE)
+            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+            watch.lap("sample cohort imported, tokenised and drawn (once)")
+            page.goto(address)
+            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+            watch.lap("Sections opened again, 33,248 cells in 5 sections")
+            open_page(page, "Tokens")
+            watch.lap("Tokens, first map")
+            open_page(page, "Risk map")
+            watch.lap("Risk map, first map")
+            save_pdf(page, tmp_path / "first.pdf")
+            watch.lap("PDF of it (the first starts Chromium)")
+        page.context.close()

@@ -1,0 +1,78 @@
+"""The dashboard as its users meet it: started by the command of `make run`, seen in Chromium."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from app.drawing import find_chrome
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 60_000  # ms
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+
+
+@contextmanager
+def started(home: Path) -> Iterator[str]:
+    """Start the dashboard on a free port with a library at ``home``; give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
+    options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
+    path = home.parent / "server.log"
+    with path.open("w") as log:
+        server = subprocess.Popen(
+            [*command, *options],
+            cwd=ROOT,
+            env={**os.environ, "SQUINT_HOME": str(home)},
+            stdout=log,
+            stderr=log,
+        )
+        end = time.monotonic() + 60
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > end:
+                    pytest.fail(path.read_text())
+                time.sleep(0.1)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
+    assert "Traceback" not in path.read_text()
+
+
+@contextmanager
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Start Chromium with WebGL in software."""
+    browser = playwright.chromium.launch(executable_path=find_chrome(), args=FLAGS)
+    yield browser
+    browser.close()
+
+
+def open_page(page: Page, name: str) -> None:
+    """Go to a page by its link and wait for its first figure."""
+    page.get_by_role("link", name=name, exact=True).first.click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+
+
+def save_pdf(page: Page, path: Path) -> None:
+    """Have the risk map drawn as a PDF and download it."""
+    page.locator(".st-key-risk_map-pdf button").first.click()
+    download = page.get_by_role("button", name="Download risk_map.pdf")
+    expect(download).to_be_visible(timeout=PATIENCE)
+    with page.expect_download() as saved:
+        download.click()
+    saved.value.save_as(path)
