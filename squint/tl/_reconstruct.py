@@ -7,10 +7,10 @@ from scipy.sparse import csr_matrix
 
 from squint import keys
 from squint.bundle import Bundle
-from squint.cohort import Cohort, prepare
+from squint.cohort import Cohort
 from squint.model import Squint, decode, embed
 from squint.nn.decoders import top_edges
-from squint.tl._tokenize import check_fits, find_conditions
+from squint.tl._fit import fit
 
 
 def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnData | None:
@@ -45,17 +45,14 @@ def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnDat
     SQUINT, section 4.2, decoder.
     """
     adata = adata.copy() if copy else adata
-    check_fits(adata, bundle)
-    cohort = prepare(
-        adata, bundle.genes, bundle.model_config, scale=bundle.scale, categories=bundle.categories
-    )
-    means, vectors = decode_all(bundle.model, cohort, find_conditions(adata, cohort, bundle))
+    cohort, conditions, _ = fit(adata, bundle)
+    means, vectors = _decode_all(bundle.model, cohort, conditions)
     adata.obsm[keys.RECONSTRUCTED] = pd.DataFrame(means, index=adata.obs_names, columns=bundle.genes)
     adata.obsp[keys.RECONSTRUCTED_GRAPH] = _graph(cohort, vectors, bundle.model_config.n_neighbors)
     return adata if copy else None
 
 
-def decode_all(
+def _decode_all(
     model: Squint, cohort: Cohort, conditions: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give expected neighbourhood means (n, g) and edge vectors (n, d) of all cells."""

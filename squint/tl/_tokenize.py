@@ -6,15 +6,13 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from squint import keys, pp
-from squint.bundle import Bundle, section_sha256, versions
-from squint.cohort import Cohort, prepare, section_names
-from squint.errors import InputError
+from squint import keys
+from squint.bundle import Bundle, versions
+from squint.cohort import Cohort
 from squint.model import UNSEEN_SECTION, embed
+from squint.tl._fit import fit
 from squint.training import pick_device
 
-REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
-WARN_BELOW = 0.60
 SHARE_BEYOND_P99 = 0.05  # five times what the training cells show: worth a warning
 
 
@@ -62,13 +60,9 @@ def tokenize(
     SQUINT, section 4.2 and equation 2.
     """
     adata = adata.copy() if copy else adata
-    warnings = check_fits(adata, bundle)
+    cohort, conditions, warnings = fit(adata, bundle)
     if device is not None:
         bundle.model.to(pick_device(device))
-    cohort = prepare(
-        adata, bundle.genes, bundle.model_config, scale=bundle.scale, categories=bundle.categories
-    )
-    conditions = find_conditions(adata, cohort, bundle)
     _write(adata, bundle, cohort, conditions)
 
     beyond = _share_beyond(adata, cohort, bundle.distance_p99)
@@ -94,49 +88,6 @@ def tokenize(
         time_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return adata if copy else None
-
-
-def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
-    """Say what speaks against using a model on these sections.
-
-    Returns
-    -------
-    Warnings, one sentence each.
-
-    Raises
-    ------
-    InputError
-        If the sections measure less than 25 % of the model's genes, or hold intensities.
-    """
-    if adata.uns.get(keys.PROVENANCE, {}).get("values") == "intensities":
-        raise InputError("The section holds intensities, not counts: it can be viewed, not tokenised.")
-    n_genes = len(bundle.genes)
-    shared = int(adata.var_names.isin(bundle.genes).sum())
-    said = f"{shared} of the model's {n_genes} genes ({shared / n_genes:.0%}) are measured here"
-    if shared < REFUSE_BELOW * n_genes:
-        raise InputError(
-            f"{said}; at least {REFUSE_BELOW:.0%} are needed. "
-            "Use a model trained on this panel, or check that var_names are gene symbols of the same species."
-        )
-    if shared < WARN_BELOW * n_genes:
-        return [f"{said}; below {WARN_BELOW:.0%} tokens are uncertain."]
-    return []
-
-
-def find_conditions(adata: AnnData, cohort: Cohort, bundle: Bundle) -> NDArray[np.int64]:
-    """Find the condition of each section: its own if the model was trained on it, else the unseen one."""
-    if not set(bundle.genes) <= set(adata.var_names):
-        return np.full(len(cohort.section_names), UNSEEN_SECTION)
-    codes = pp.section_codes(adata)
-    known = {record.name for record in bundle.sections}
-    return np.array(
-        [
-            bundle.condition_of(name, section_sha256(adata[codes == code, bundle.genes]))
-            if name in known
-            else UNSEEN_SECTION
-            for code, name in enumerate(section_names(adata))
-        ]
-    )
 
 
 def _write(adata: AnnData, bundle: Bundle, cohort: Cohort, conditions: NDArray[np.int64]) -> None:

@@ -1,0 +1,81 @@
+from typing import NamedTuple
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from squint import keys, pp
+from squint.bundle import Bundle, section_sha256
+from squint.cohort import Cohort, prepare, section_names
+from squint.errors import InputError
+from squint.model import UNSEEN_SECTION
+
+REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
+WARN_BELOW = 0.60
+
+
+class Fit(NamedTuple):
+    """Sections as a model sees them."""
+
+    cohort: Cohort
+    conditions: NDArray[np.int64]  # per section, its number in the model, 0 if unseen
+    warnings: list[str]  # what speaks against using the model on them, one sentence each
+
+
+def fit(adata: AnnData, bundle: Bundle) -> Fit:
+    """Bring sections into the form that a model takes; builds their graph if there is none.
+
+    Raises
+    ------
+    InputError
+        As `check_fits`.
+    """
+    warnings = check_fits(adata, bundle)
+    cohort = prepare(
+        adata, bundle.genes, bundle.model_config, scale=bundle.scale, categories=bundle.categories
+    )
+    return Fit(cohort, find_conditions(adata, bundle), warnings)
+
+
+def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
+    """Say what speaks against using a model on these sections.
+
+    Returns
+    -------
+    Warnings, one sentence each.
+
+    Raises
+    ------
+    InputError
+        If the sections measure less than 25 % of the model's genes, or hold intensities.
+    """
+    if adata.uns.get(keys.PROVENANCE, {}).get("values") == "intensities":
+        raise InputError("The section holds intensities, not counts: it can be viewed, not tokenised.")
+    n_genes = len(bundle.genes)
+    shared = int(adata.var_names.isin(bundle.genes).sum())
+    said = f"{shared} of the model's {n_genes} genes ({shared / n_genes:.0%}) are measured here"
+    if shared < REFUSE_BELOW * n_genes:
+        raise InputError(
+            f"{said}; at least {REFUSE_BELOW:.0%} are needed. "
+            "Use a model trained on this panel, or check that var_names are gene symbols of the same species."
+        )
+    if shared < WARN_BELOW * n_genes:
+        return [f"{said}; below {WARN_BELOW:.0%} tokens are uncertain."]
+    return []
+
+
+def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
+    """Find the condition of each section, in the order of `squint.cohort.section_names`.
+
+    Returns
+    -------
+    The section's number in the model if it was trained on this very section, else 0: (sections,).
+    """
+    names, codes = section_names(adata), pp.section_codes(adata)
+    conditions = np.full(len(names), UNSEEN_SECTION)
+    if set(bundle.genes) <= set(adata.var_names):
+        known = {record.name for record in bundle.sections}
+        for code in (code for code, name in enumerate(names) if name in known):
+            sha256 = section_sha256(adata[codes == code, bundle.genes])
+            conditions[code] = bundle.condition_of(names[code], sha256)
+    return conditions
