@@ -63,8 +63,8 @@ class Edges:
         vectors = edge_vectors(model, cohort.with_graph(reduced))
         other = rng.permutation(target)
         absent = (cohort.section[source] == cohort.section[other]) & self._is_absent(source, other)
-        present_odds = _odds(model, vectors, source, target)
-        absent_odds = _odds(model, vectors, source[absent], other[absent])
+        present_odds = _odds(model, vectors, np.stack([source, target]))
+        absent_odds = _odds(model, vectors, np.stack([source, other])[:, absent])
         n_pairs = min(len(present_odds), len(absent_odds))
         if n_pairs == 0:
             return float("nan")
@@ -98,9 +98,9 @@ def edge_vectors(model: Squint, cohort: Cohort) -> Tensor:
 
 
 @torch.no_grad()
-def _odds(
-    model: Squint, vectors: Tensor, source: NDArray[np.int64], target: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Log odds (e,) of edges between cells."""
-    odds: NDArray[np.float32] = model.adjacency.logits(vectors[source], vectors[target]).cpu().numpy()
+def _odds(model: Squint, vectors: Tensor, pairs: Pairs) -> NDArray[np.float32]:
+    """Log odds (e,) of edges between pairs of cells."""
+    odds: NDArray[np.float32] = (
+        model.adjacency.logits(vectors, torch.from_numpy(pairs).to(vectors.device)).cpu().numpy()
+    )
     return odds

@@ -235,14 +235,15 @@ class _Run:
         mean = output.log_shares.exp() * sums.sum(dim=1, keepdim=True).clamp(min=1)
         per_cell = losses.negative_binomial(sums, mean, model.attributes.log_dispersion)
         weight = torch.from_numpy(self.weight[cells]).to(model.device)
-        present, absent = self.edges.draw(cells, self.rng)
+        present, absent = (
+            torch.from_numpy(pairs).to(model.device) for pairs in self.edges.draw(cells, self.rng)
+        )
         vectors, zero = output.edge_vectors, per_cell.new_zeros(())
         both_kinds = present.shape[1] > 0 and absent.shape[1] > 0
         return {
             "attributes": (weight * per_cell).mean(),
             "adjacency": losses.edges(
-                model.adjacency.logits(vectors[present[0]], vectors[present[1]]),
-                model.adjacency.logits(vectors[absent[0]], vectors[absent[1]]),
+                model.adjacency.logits(vectors, present), model.adjacency.logits(vectors, absent)
             )
             if both_kinds
             else zero,

@@ -18,12 +18,15 @@ class Condition(nn.Module):
 
     def forward(self, features: Tensor, section: Tensor) -> Tensor:
         """Give C (n, n_out) for features (n, n_features) and sections (n,)."""
-        return torch.cat([features, with_unseen(self.sections.weight)[section]], dim=1)
+        return torch.cat([features, section_rows(self.sections.weight, section)], dim=1)
 
 
-def with_unseen(sections: Tensor) -> Tensor:
-    """Put the mean of all sections (s, d), the condition of an unseen one, before them: (s + 1, d)."""
-    return torch.cat([sections.mean(dim=0, keepdim=True), sections])
+def section_rows(sections: Tensor, section: Tensor) -> Tensor:
+    """Take the row of each cell's section (n,), from 1, of a table (s, d); for section 0 the mean of all.
+
+    Not by indexing, whose gradient is summed in an order that changes from run to run on several threads.
+    """
+    return torch.cat([sections.mean(dim=0, keepdim=True), sections]).index_select(0, section)
 
 
 class FiLM(nn.Module):

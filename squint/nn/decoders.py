@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from squint.config import ModelConfig
-from squint.nn.conditioning import FiLM, with_unseen
+from squint.nn.conditioning import FiLM, section_rows
 
 
 class ConditionedLayer(nn.Module):
@@ -41,7 +41,7 @@ class AttributeDecoder(nn.Module):
     def forward(self, codes: Tensor, condition: Tensor, section: Tensor) -> Tensor:
         """Give the log of each gene's share (n, g); the shares of a cell sum to 1."""
         logits = self.genes(self.hidden(codes, condition))
-        return log_softmax(logits + with_unseen(self.section_factors)[section], dim=1)
+        return log_softmax(logits + section_rows(self.section_factors, section), dim=1)
 
 
 class AdjacencyDecoder(nn.Module):
@@ -58,9 +58,11 @@ class AdjacencyDecoder(nn.Module):
         vectors: Tensor = self.edge(self.hidden(codes, condition))
         return vectors
 
-    def logits(self, source: Tensor, target: Tensor) -> Tensor:
-        """Give the log odds (n,) of an edge between edge vectors (n, d) and (n, d)."""
-        odds: Tensor = (source * target).sum(dim=1) / source.shape[1] ** 0.5 + self.offset
+    def logits(self, vectors: Tensor, pairs: Tensor) -> Tensor:
+        """Give the log odds (e,) of an edge between pairs (2, e) of the rows of edge vectors (n, d)."""
+        # `index_select`, because the gradient of indexing is not the same from run to run.
+        source, target = vectors.index_select(0, pairs[0]), vectors.index_select(0, pairs[1])
+        odds: Tensor = (source * target).sum(dim=1) / vectors.shape[1] ** 0.5 + self.offset
         return odds
 
 

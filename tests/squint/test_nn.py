@@ -186,4 +186,7 @@ def test_top_edges_are_the_most_probable_ones_made_symmetric():
 def test_adjacency_does_not_depend_on_the_direction_of_an_edge():
     decoder = AdjacencyDecoder(ModelConfig(n_latent=6, n_hidden=8, dropout=0), 3)
     vectors = decoder(torch.randn(5, 6), torch.randn(5, 3))
-    assert torch.equal(decoder.logits(vectors[:2], vectors[2:4]), decoder.logits(vectors[2:4], vectors[:2]))
+    pairs = torch.tensor([[0, 1, 4], [2, 3, 0]])
+    assert torch.equal(decoder.logits(vectors, pairs), decoder.logits(vectors, pairs.flip(0)))
+    expected = (vectors[0] * vectors[2]).sum() / 6**0.5
+    assert decoder.logits(vectors, pairs)[0].item() == pytest.approx(expected.item(), abs=1e-6)

@@ -59,7 +59,7 @@ def test_the_map_is_the_right_way_up() -> None:
 
 def test_the_printed_picture_is_the_right_way_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("squint.pl._map._PICTURE_ABOVE", 1)
-    figure = pl.tissue_map([panel(NUMBERS)], SCORE, style=pl.PRINT, printed=True)
+    figure = pl.tissue_map([panel(NUMBERS)], SCORE, style=pl.PRINT, dpi=300)
     (image,) = figure.layout.images
     with Image.open(io.BytesIO(base64.b64decode(image.source.split(",")[1]))) as picture:
         filled = np.asarray(picture)[..., 3] > 0

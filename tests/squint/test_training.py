@@ -50,9 +50,12 @@ def test_the_total_is_the_weighted_sum_of_equation_5():
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
-    section = datasets.toy(n_cells=200)
-    first, again = weights(last_epoch(section).bundle), weights(last_epoch(section).bundle)
-    other = weights(last_epoch(section, train=replace(TRAIN, seed=1)).bundle)
+    # Large enough for every sum to be shared among threads, whose order must not show.
+    section = datasets.toy(n_cells=1500)
+    choices = {"model": ModelConfig(n_codes=20), "train": TrainConfig(n_epochs=2)}
+    first, again = (weights(last_epoch(section, **choices).bundle) for _ in range(2))
+    choices["train"] = replace(choices["train"], seed=1)
+    other = weights(last_epoch(section, **choices).bundle)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["codebook.codes"], other["codebook.codes"])
 
