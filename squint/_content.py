@@ -66,7 +66,7 @@ def read_content(file: h5py.File, names: list[str]) -> Content:
         )
         obs.index = _slots.unique_names(obs.index)
     if len(obs) < FEW_CELLS:
-        notes.append(f"Only {len(obs)} cells: neighbourhoods are smaller than usual.")
+        notes.append(f"Few cells ({len(obs)}): neighbourhoods are smaller than usual.")
     counts, source = _read_counts(file, obs.index, len(var), notes)
     obsm, obsp = _read_arrays(file, obs.index)
     uns = {key: read_slot(file, f"uns/{key}") for key in _keys_of(file, "uns") if key.startswith("squint")}
@@ -126,13 +126,13 @@ def _read_counts(
         n_worse = bad.n_values - bad.n_fractions
         if n_worse:
             reason = (
-                f"{name}: `{slot}` holds {n_worse} values that are negative or not finite; the first cell "
+                f"{name}: `{slot}` holds negative, NaN or infinite values ({n_worse:,}); the first cell "
                 f'with one is {cells[bad.first_cell]!r}. Store raw counts in `X` or layers["counts"].'
             )
         else:
             reason = (
-                f"{name}: `{slot}` holds {bad.n_values} values that are no whole numbers (normalised?), the "
-                f'first in cell {cells[bad.first_cell]!r}. Store raw counts in layers["counts"].'
+                f"{name}: `{slot}` holds values that are no whole numbers ({bad.n_values:,}; normalised?), "
+                f'the first in cell {cells[bad.first_cell]!r}. Store raw counts in layers["counts"].'
             )
     raise InputError(reason)
 

@@ -22,11 +22,26 @@ WORDS = {
     "a contact": {"address", "email", "phone", "postcode", "zipcode", "hospital"},
 }
 PERSONS = {"patient", "donor", "subject", "person", "first", "last", "full", "family", "given", "doctor"}
-DATE = re.compile(
-    r"(?<!\d)(?:(?:19|20)\d\d[-./_]?(?:0[1-9]|1[0-2])[-./_]?(?:0[1-9]|[12]\d|3[01])"
-    r"|(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|[12]\d|3[01])[-./](?:19|20)?\d\d)(?!\d)"
+_DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+_NAMED_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
-LONG_NUMBER = re.compile(r"(?<!\d)(?:\d{7,}|\d{3}[ -]\d{3}[ -]\d{4}|\d{3}-\d{2}-\d{4})(?!\d)")
+DATE = re.compile(
+    rf"(?<!\d)(?:(?:19|20)\d\d[-./_ ]?(?:0[1-9]|1[0-2])[-./_ ]?(?:0[1-9]|[12]\d|3[01])"
+    rf"|(?:19|20)\d\d[-./_ ]{_MONTH}[-./_ ]{_DAY}"
+    rf"|{_DAY}[-./]{_DAY}[-./](?:19|20)?\d\d|{_DAY}[_ ]{_DAY}[_ ](?:19|20)\d\d"
+    rf"|{_DAY}[-._ ]?{_NAMED_MONTH}[-._ ]?(?:19|20)?\d\d)(?!\d)",
+    re.IGNORECASE,
+)
+LONG_NUMBER = re.compile(r"(?<!\d)(?:\d{6,}|\d{3}[ -]\d{2,3}[ -]\d{3,4})(?!\d)")
+NAME_WORD = re.compile(r"[A-Z\u00C0-\u00DE][a-z\u00DF-\u00FF']+")
+TITLE = re.compile(r"\b(mr|mrs|ms|dr|prof)\b", re.IGNORECASE)
+OUR_WORDS = re.compile(  # capitalised in the names of sections, and no person's
+    r"section|slide|sample|core|block|patient|case|control|normal|tumou?r|cancer|carcinoma|melanoma|human|mouse|"
+    r"kidney|breast|lung|liver|brain|skin|colon|pancreas|prostate|ovary|xenium|visium|cosmx|merfish|merscope",
+    re.IGNORECASE,
+)
 MAX_VALUES = 2_000  # columns with more different values are identifiers of cells, not of people
 
 
@@ -50,8 +65,20 @@ def flag_name(key: str) -> str | None:
     return None
 
 
+def looks_like(text: str) -> str | None:
+    """Say what an identifying text, such as a code or a file's name, looks like, or ``None``."""
+    if DATE.search(text):
+        return "a date"
+    if LONG_NUMBER.search(text):
+        return "a record number"
+    words = [word for word in re.split(r"[\s,_.-]+", text) if word.isalpha() or "'" in word]
+    words = [word for word in words if len(word) > 1 and not OUR_WORDS.fullmatch(word)]
+    named = 2 <= len(words) <= 3 and all(NAME_WORD.fullmatch(word) for word in words)
+    return "a person's name" if named or TITLE.search(text) else None
+
+
 def flag_text(values: Iterable[str]) -> str | None:
-    """Say why any of some texts looks sensitive, if one does."""
+    """Say why any of some texts looks sensitive, if one does; names of cell types look like people's."""
     for value in values:
         if DATE.search(value):
             return "holds what looks like a date"

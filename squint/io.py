@@ -16,7 +16,7 @@ from squint._hdf5 import open_checked
 from squint._report import Report, summarise
 from squint.errors import InputError
 
-__all__ = ["Report", "read", "read_and_validate", "validate", "write"]
+__all__ = ["Report", "obs_columns", "read", "read_and_validate", "validate", "write"]
 
 
 def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnData:
@@ -104,6 +104,31 @@ def read_and_validate(
     name = Path(path).name
     obs = cast("pd.DataFrame", adata.obs)
     return adata, summarise(adata, name, _sensitive.find_sensitive(obs, uns_keys, name))
+
+
+def obs_columns(path: str | Path) -> list[str]:
+    """List the columns of ``obs`` of an ``.h5ad`` file, without reading them.
+
+    What :func:`read` may be told to use as ``columns``, also where it would refuse the file for lack of one.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Names in alphabetical order; none if the file has no ``obs``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or is damaged.
+    """
+    with open_checked(Path(path)) as (file, names):
+        inside = {name.split("/")[1] for name in names if name.startswith("obs/")}
+        index = str(file["obs"].attrs.get("_index", "_index")) if "obs" in file else ""
+    return sorted(inside - {index, "__categories"})  # anndata 0.7 kept categories beside the columns
 
 
 def write(adata: AnnData, path: str | Path) -> None:

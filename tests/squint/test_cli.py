@@ -134,7 +134,7 @@ def test_bad_input_ends_with_two_and_one_line(folder, tmp_path, capsys):
         "logged": (logged, r'layers["counts"]'),
         "no_place": (no_place, 'obsm["spatial"]'),
         "negative": (negative, "negative"),
-        "not_a_number": (not_a_number, "not finite"),
+        "not_a_number": (not_a_number, "NaN"),
         "others": (others, "genes"),
         "empty": (section[:0].copy(), "0 cells"),
     }

@@ -227,7 +227,7 @@ def test_impossible_counts_are_refused_with_their_number_and_first_cell(section,
     dense = section.X.toarray()
     dense[7, 3] = dense[7, 1] = dense[20, 0] = value
     section.X = storage(dense)
-    with pytest.raises(InputError, match=r"3 values that are negative or not finite; .* 'cell7'"):
+    with pytest.raises(InputError, match=r"negative, NaN or infinite values \(3\); .* 'cell7'"):
         io.read(saved())
 
 
@@ -417,6 +417,24 @@ def test_the_report_is_json_and_counts_each_section(section, saved):
     assert report.sections[0].median_depth == np.median(depth[:15])
     assert report.sections[0].median_spacing == 10.0
     assert report.lines()[0] == "file.h5ad: 30 cells, 6 genes, 2 sections, patients P1, P2"
+
+
+def test_columns_are_listed_without_reading_them(section, saved):
+    section.obs["type"] = pd.Categorical(["a", "b"] * 15)
+    section.obs["score"] = 1.0
+    section.obs.index.name = "barcode"
+    assert io.obs_columns(saved()) == ["patient", "score", "section", "type"]
+
+
+def test_columns_are_listed_where_the_file_cannot_be_read_yet(section, saved):
+    del section.obsm["spatial"]
+    assert io.obs_columns(saved()) == ["patient", "section"]
+
+
+def test_columns_of_what_is_no_section_are_refused(tmp_path):
+    (tmp_path / "photo.h5ad").write_bytes(b"PNG")
+    with pytest.raises(InputError, match=r"not an \.h5ad file"):
+        io.obs_columns(tmp_path / "photo.h5ad")
 
 
 def test_what_may_identify_a_person_is_named_without_its_value(section, saved):
