@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 import squint.io
 from app.library import DATA, Library, write_table
-from app.results import Activation, list_sha256, profile_name
+from app.results import UNKNOWN, Activation, list_sha256, profile_name
 from squint import keys, pp, tl
 from squint.bundle import Bundle, section_sha256
 from squint.errors import InputError
@@ -50,9 +50,21 @@ def fit(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
     return Fit("", tuple(warnings), overlap, conditions)
 
 
-def tokenise(library: Library, section_id: str, bundle: Bundle) -> None:
-    """Store token and distance of each cell, and what was noted."""
+def tokenise(library: Library, section_id: str, bundle: Bundle) -> bool:
+    """Store token and distance of each cell and what was noted, or why there are none.
+
+    Returns
+    -------
+    Whether the section fits the model.
+    """
     adata: Any = squint.io.read(library.folder(section_id) / DATA)
+    path = library.tokens_path(section_id, bundle.sha256)
+    path.parent.mkdir(exist_ok=True)
+    try:
+        tl.check_fits(adata, bundle)
+    except InputError as error:
+        _write_json({"problem": str(error)}, path.with_suffix(".json"))
+        return False
     try:
         tl.tokenize(adata, bundle)
     except torch.cuda.OutOfMemoryError:
@@ -67,19 +79,22 @@ def tokenise(library: Library, section_id: str, bundle: Bundle) -> None:
         {keys.TOKEN: adata.obsm[keys.TOKENS][:, 0], keys.DISTANCE: adata.obs[keys.DISTANCE].to_numpy()},
         index=adata.obs_names,
     )
-    path = library.tokens_path(section_id, bundle.sha256)
-    path.parent.mkdir(exist_ok=True)
     _write_json(stored, path.with_suffix(".json"))
     write_table(table, path)  # last: its presence says that all is there
+    return True
 
 
 def profile(library: Library, ids: Sequence[str], model: str) -> str:
     """Write what each token is over some sections; return the name of the table."""
     parts = []
+    typed = any(library.get(section_id).n_cell_types for section_id in ids)
     for section_id in ids:
         part: Any = squint.io.read(library.folder(section_id) / DATA)
         part.obs[keys.TOKEN] = _tokens(library, section_id, model)[keys.TOKEN].astype(str).to_numpy()
         part.obs[keys.SECTION] = library.get(section_id).title
+        if typed:
+            known = part.obs.get(keys.CELL_TYPE, pd.Series(None, index=part.obs_names, dtype=object))
+            part.obs[keys.CELL_TYPE] = known.astype(object).fillna(UNKNOWN)
         part.obs_names = [f"{section_id}/{name}" for name in part.obs_names]
         parts.append(ad.AnnData(X=part.X, obs=part.obs, var=pd.DataFrame(index=part.var_names)))
     together = ad.concat(parts, join="inner")
@@ -114,10 +129,13 @@ def _tokens_and_positions(library: Library, request: Activation) -> ad.AnnData:
         section, cells = library.get(section_id), library.cells(section_id)
         cells[keys.TOKEN] = _tokens(library, section_id, request.model)[keys.TOKEN].astype(str).to_numpy()
         tables.append(cells.assign(**{keys.SECTION: section_id, keys.PATIENT: section.patient}))
-    obs = pd.concat(tables)[["x", "y", keys.TOKEN, keys.SECTION, keys.PATIENT]]
+    obs = pd.concat(tables)
+    space = [axis for axis in ("x", "y", "z") if axis in obs]
+    positions = obs[space].fillna(0).to_numpy(dtype=np.float64)  # a flat section lies at z = 0
+    obs = obs[[keys.TOKEN, keys.SECTION, keys.PATIENT]]
     obs.index = pd.Index(np.arange(len(obs)).astype(str))
     together = ad.AnnData(X=csr_matrix((len(obs), 0), dtype=np.float32), obs=obs)
-    together.obsm[keys.SPATIAL] = obs[["x", "y"]].to_numpy(dtype=np.float64)
+    together.obsm[keys.SPATIAL] = positions
     return together
 
 

@@ -15,7 +15,7 @@ from pypdf import PdfReader, PdfWriter
 from app.library import read_table
 from squint.errors import InputError
 
-PNG_SCALE = 300 / 96  # 300 dots per inch
+SCREEN_DPI = 96
 _CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _TRIES = 2  # Chrome failed once in 45 when tried
 _LIMIT_S = 60
@@ -28,8 +28,19 @@ def find_chrome() -> str | None:
     return next((path for name in _CHROMES if (path := shutil.which(name))), None)
 
 
-def draw(folder: Path, kind: str, stamp: Mapping[str, str]) -> Path:
+def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -> Path:
     """Turn ``figure.json`` in a folder into ``figure.KIND``, the stamp in its metadata.
+
+    Parameters
+    ----------
+    folder
+        Where the figure is and the file will be.
+    kind
+        ``"png"``, ``"svg"``, ``"pdf"`` or ``"html"``.
+    stamp
+        Text by name.
+    dpi
+        Dots per inch of a PNG.
 
     Raises
     ------
@@ -41,13 +52,15 @@ def draw(folder: Path, kind: str, stamp: Mapping[str, str]) -> Path:
     if kind == "html":
         path.write_text(plotly.io.to_html(figure, include_plotlyjs=True))
         return path
-    content = _render(figure, kind)
-    path.write_bytes(content)
-    _STAMPERS[kind](path, stamp)
+    path.write_bytes(_render(figure, kind, dpi / SCREEN_DPI if kind == "png" else 1))
+    if kind == "png":
+        _stamp_png(path, stamp, dpi)
+    else:
+        (_stamp_svg if kind == "svg" else _stamp_pdf)(path, stamp)
     return path
 
 
-def _render(figure: dict[str, Any], kind: str) -> bytes:
+def _render(figure: dict[str, Any], kind: str, scale: float) -> bytes:
     if find_chrome() is None:
         raise InputError(
             "There is no Chrome or Chromium on the server to draw figures with "
@@ -57,7 +70,7 @@ def _render(figure: dict[str, Any], kind: str) -> bytes:
         "format": kind,
         "width": figure["layout"]["width"],
         "height": figure["layout"]["height"],
-        "scale": PNG_SCALE if kind == "png" else 1,
+        "scale": scale,
     }
     for _ in range(_TRIES):
         try:
@@ -78,13 +91,13 @@ def stop() -> None:
     _server["running"] = False
 
 
-def _stamp_png(path: Path, stamp: Mapping[str, str]) -> None:
+def _stamp_png(path: Path, stamp: Mapping[str, str], dpi: int) -> None:
     text = PngImagePlugin.PngInfo()
     for key, value in stamp.items():
         text.add_itxt(key, value)
     with Image.open(path) as image:
         image.load()
-        image.save(path, pnginfo=text, dpi=(300, 300))
+        image.save(path, pnginfo=text, dpi=(dpi, dpi))
 
 
 def _stamp_svg(path: Path, stamp: Mapping[str, str]) -> None:
@@ -100,9 +113,6 @@ def _stamp_pdf(path: Path, stamp: Mapping[str, str]) -> None:
     writer.add_metadata({**named, "/Subject": words, "/Creator": "squint", "/Producer": "squint"})
     with path.open("wb") as file:
         writer.write(file)
-
-
-_STAMPERS = {"png": _stamp_png, "svg": _stamp_svg, "pdf": _stamp_pdf}
 
 
 def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:

@@ -1,8 +1,8 @@
 """The one seam for work that takes over a second: ``submit(name, args)`` gives a job.
 
-Jobs run in a process of their own, which holds the model. Pages see a job's progress, result and error, and
-can cancel it; they never import torch. Arguments and results are JSON; large results are files, named in the
-result.
+Jobs run in a process of their own, which holds the model; exports in a second one, so that they never wait.
+Pages see a job's progress, result and error, and can cancel it; they never import torch. Arguments and
+results are JSON; large results are files, named in the result.
 """
 
 import json
@@ -110,6 +110,8 @@ class Engine:
             job = self._open.get(key)
             if job is None or job.done or job.cancelled:
                 job = Job(name, args, limit_s)
+                if self.facts is None:
+                    job.progress = Progress(0.0, "waiting for the worker process to start")
                 self._open = {k: j for k, j in self._open.items() if not j.done} | {key: job}
                 self._queue.put(job)
         return job
@@ -251,19 +253,21 @@ def _read(worker: "subprocess.Popen[str]", messages: "queue.Queue[dict[str, Any]
     messages.put(None)
 
 
-_engines: dict[Path, Engine] = {}
+MODEL, DRAWING = "app.tasks", "app.drawing_tasks"  # a process each: no export waits for a tokenisation
+_LANES = {"draw": DRAWING, "write_csv": DRAWING}
+_engines: dict[tuple[Path, str], Engine] = {}
 _starting = threading.Lock()
 
 
-def engine() -> Engine:
-    """Return the engine of this server, started on first use and found again ever after."""
-    model = settings().model
+def engine(tasks: str = MODEL) -> Engine:
+    """Return an engine of this server, started on first use and found again ever after."""
+    key = (settings().model, tasks)
     with _starting:
-        if model not in _engines:
-            _engines[model] = Engine(model)
-        return _engines[model]
+        if key not in _engines:
+            _engines[key] = Engine(*key)
+        return _engines[key]
 
 
 def submit(name: str, args: Mapping[str, Any], *, limit_s: float = 3600.0) -> Job:
-    """Queue a job in the engine of this server."""
-    return engine().submit(name, args, limit_s=limit_s)
+    """Queue a job in the engine of this server that can do it."""
+    return engine(_LANES.get(name, MODEL)).submit(name, args, limit_s=limit_s)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from app.library import Library, write_table
 from app.stamp import footer
-from squint.pl._text import escape
+from squint.pl import escape
 
 WIDTH = 1_200  # pixels at 96 dots per inch
 _HEAD, _LINE = 64, 16

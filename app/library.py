@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,12 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.privacy import looks_like
 from squint import keys
+from squint._sensitive import looks_like
 from squint.errors import InputError
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
 GENES, THUMBNAIL = "genes.h5", "thumbnail.png"
+_ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,12 @@ class Library:
         """File that says that the samples were imported, so that deleted ones stay away."""
         return self.home / "samples_imported"
 
-    def sweep(self) -> None:
-        """Remove what an earlier server left unfinished."""
+    def sweep(self, older_than_s: float = 0) -> None:
+        """Remove what an earlier server, or a page that was closed, left unfinished."""
         for leftover in self.staging.iterdir():
-            shutil.rmtree(leftover, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another page may have swept or kept it just now
+                if time.time() - leftover.stat().st_mtime >= older_than_s:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def sections(self) -> list[Section]:
         """List the sections by patient and name."""
@@ -112,6 +117,7 @@ class Library:
 
     def stage(self, upload: BinaryIO, name: str) -> Path:
         """Copy an upload to the staging folder, under a harmless form of its name."""
+        self.sweep(older_than_s=_ABANDONED_S)
         path = self.workspace() / f"{harmless_name(name)}.h5ad"
         with path.open("wb") as file:
             shutil.copyfileobj(upload, file)
@@ -182,9 +188,11 @@ class Library:
         return read_table(path) if path.exists() else None
 
     def token_facts(self, section_id: str, model: str) -> dict[str, Any] | None:
-        """Read what was noted when the section was tokenised."""
-        path = self.tokens_path(section_id, model).with_suffix(".json")
-        return dict(json.loads(path.read_text())) if path.exists() else None
+        """Read what was noted with the tokens, or the ``"problem"`` for which there are none."""
+        path = self.tokens_path(section_id, model)
+        note = path.with_suffix(".json")
+        facts = dict(json.loads(note.read_text())) if note.exists() else {}
+        return facts if path.exists() or "problem" in facts else None
 
     def tokenised(self, sections: Sequence[Section], model: str) -> list[Section]:
         """Those of ``sections`` that have tokens by a model."""

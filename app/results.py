@@ -7,6 +7,8 @@ from typing import Any
 
 from app.library import Library, read_table
 
+UNKNOWN = "unknown"  # the cell type of cells without one, where others have one
+
 
 @dataclass(frozen=True)
 class Activation:

@@ -75,7 +75,7 @@ def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, b
 
     Returns
     -------
-    The section, and whether it is new.
+    The section as the library has it, and whether it is new: the same data under other labels are not.
     """
     sha256 = section_sha256(adata)
     facts = adata.uns[keys.PROVENANCE]
@@ -102,12 +102,15 @@ def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, b
     squint.io.write(adata, folder / DATA)
     _write_cells(adata, depth, folder)
     _write_genes(adata, folder / GENES)
-    return section, library.keep(folder, section)
+    new = library.keep(folder, section)
+    return (section if new else library.get(section.id)), new
 
 
 def _write_cells(adata: ad.AnnData, depth: "np.ndarray[Any, np.dtype[Any]]", folder: Path) -> None:
     spatial = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
     cells = pd.DataFrame({"x": spatial[:, 0], "y": spatial[:, 1], "n_counts": depth}, index=adata.obs_names)
+    if spatial.shape[1] == 3:
+        cells.insert(2, "z", spatial[:, 2])
     cells.index.name = "cell"
     if keys.CELL_TYPE in adata.obs:
         types: Any = adata.obs[keys.CELL_TYPE]

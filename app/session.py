@@ -30,6 +30,7 @@ class Upload:
     columns: dict[str, str] = field(default_factory=dict)  # our name -> the file's
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
+    known: list[str] = field(default_factory=list)  # titles of what was in the library already
 
 
 @st.cache_resource

@@ -12,11 +12,12 @@ def counts(sections: Sequence[Section]) -> str:
     """Say how much is shown."""
     n_patients = len({section.patient for section in sections})
     n_cells = sum(section.n_cells for section in sections)
-    return f"n = {n_cells:,} cells, {_many(len(sections), 'section')}, {_many(n_patients, 'patient')}"
+    return f"n = {many(n_cells, 'cell')}, {many(len(sections), 'section')}, {many(n_patients, 'patient')}"
 
 
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+def many(n: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def stamp(

@@ -10,7 +10,6 @@ import torch
 import squint.io
 from app import analysis, drawing, sections
 from app.library import Library
-from squint._hdf5 import open_checked
 from squint.bundle import Bundle
 from squint.errors import InputError
 from squint.training import pick_device
@@ -60,9 +59,7 @@ def validate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """
     report(0.1, "checking the file")
     path = Path(args["path"])
-    with open_checked(path) as (_, names):
-        inside = [name.split("/", 1)[1] for name in names if name.startswith("obs/")]
-    columns = sorted({name.split("/")[0] for name in inside} - {"_index"})
+    columns = squint.io.obs_columns(path)
     report(0.3, "reading counts and positions")
     try:
         adata, found = squint.io.read_and_validate(path, columns=args["columns"])
@@ -73,8 +70,11 @@ def validate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     return {"problem": "", "columns": columns, "report": asdict(found), "fit": asdict(fit)}
 
 
-def keep(args: Mapping[str, Any], report: Report) -> list[str]:
-    """Put the sections of a staged upload into the library; return their ids."""
+def keep(args: Mapping[str, Any], report: Report) -> list[dict[str, Any]]:
+    """Put the sections of a staged upload into the library.
+
+    Returns id and title of each, and whether it is new: one that is there already stays as it is.
+    """
     report(0.1, "reading the file")
     adata = squint.io.read(Path(args["path"]), columns=args["columns"])
     labels = sections.Labels(args["patients"], args["sections"], args["organ"], args["assay"])
@@ -82,18 +82,20 @@ def keep(args: Mapping[str, Any], report: Report) -> list[str]:
     kept = []
     for i, section in enumerate(cleaned):
         report(0.3 + 0.7 * i / len(cleaned), f"keeping section {i + 1} of {len(cleaned)}")
-        kept.append(sections.add(Library(Path(args["home"])), section, labels)[0].id)
+        added, new = sections.add(Library(Path(args["home"])), section, labels)
+        kept.append({"id": added.id, "title": added.title, "new": new})
     return kept
 
 
 def tokenise(args: Mapping[str, Any], report: Report) -> list[str]:
-    """Give the cells of sections in the library their tokens, section by section."""
+    """Give the cells of sections in the library their tokens; return the ids of those that fit the model."""
     library = Library(Path(args["home"]))
+    done = []
     for i, section_id in enumerate(args["ids"]):
-        name = library.get(section_id).title
-        report(i / len(args["ids"]), f"tokenising {name} ({i + 1} of {len(args['ids'])})")
-        analysis.tokenise(library, section_id, _bundle())
-    return list(args["ids"])
+        report(i / len(args["ids"]), f"{library.get(section_id).title} ({i + 1} of {len(args['ids'])})")
+        if analysis.tokenise(library, section_id, _bundle()):
+            done.append(section_id)
+    return done
 
 
 def import_samples(args: Mapping[str, Any], report: Report) -> list[str]:
@@ -128,18 +130,6 @@ def activate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     return analysis.activate(Library(Path(args["home"])), request)
 
 
-def draw(args: Mapping[str, Any], report: Report) -> str:
-    """Draw a figure to a file; return its path."""
-    report(0.2, f"drawing the {args['format'].upper()}")
-    return str(drawing.draw(Path(args["folder"]), args["format"], args["stamp"]))
-
-
-def write_csv(args: Mapping[str, Any], report: Report) -> str:
-    """Write all rows of a table as CSV; return its path."""
-    report(0.2, "writing all rows")
-    return str(drawing.write_csv(Path(args["folder"]), args["stamp"]))
-
-
 TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "validate": validate,
     "keep": keep,
@@ -147,6 +137,4 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "import_samples": import_samples,
     "profile": profile,
     "activate": activate,
-    "draw": draw,
-    "write_csv": write_csv,
 }

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
-from squint.pl import DARK, most_frequent
-from squint.pl._frame import spacing
+from squint.pl import DARK, extent, most_frequent, spacing
 
 SIZE = (480, 320)
 _SHARPER = 2  # drawn larger, then reduced
@@ -20,10 +19,15 @@ def thumbnail(coordinates: NDArray[np.float64], labels: NDArray[Any] | None) -> 
     width, height = SIZE[0] * _SHARPER, SIZE[1] * _SHARPER
     image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
-    low, span = coordinates.min(axis=0), np.maximum(np.ptp(coordinates, axis=0), 1e-9)
-    scale = float(min(0.96 * width / span[0], 0.96 * height / span[1]))
-    points = (coordinates - low - span / 2) * scale + [width / 2, height / 2]
-    radius = float(np.clip(0.6 * spacing(coordinates) * scale, 1, 12))
+    span = extent(coordinates)
+    scale = 0.96 * float(
+        min(side / length for side, length in zip((width, height), span, strict=True) if length)
+    )
+    points = (coordinates - (coordinates.min(axis=0) + coordinates.max(axis=0)) / 2) * scale + [
+        width / 2,
+        height / 2,
+    ]
+    radius = float(np.clip(0.6 * (spacing(coordinates) or 1) * scale, 1, 12))
     colours = _colours(labels, len(points))
     for i in range(0, len(points), max(1, len(points) // _AT_MOST)):
         x, y = points[i]

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.library import Library, Section
+from app.results import UNKNOWN
 from squint import keys
-from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
+from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
 
 _COUNTS = "counts per cell"
 
@@ -55,13 +56,27 @@ def by_token(
     sections: Sequence[Section], cells: pd.DataFrame, highlighted: Sequence[str], model: Mapping[str, Any]
 ) -> MapView:
     """Colour cells by token, some of them highlighted."""
-    scale = Categories("token", tuple(highlighted)[:MAX_HIGHLIGHTED], "other tokens")
+    names = token_names(cells)
+    scale = Categories(
+        "token, main cell type, cells", tuple(highlighted)[:MAX_HIGHLIGHTED], "other tokens", names
+    )
     parameters = {
         "colour": "token",
         "highlighted": ", ".join(highlighted) or "none",
         "codes": model["n_codes"],
     }
     return _view("Tokens", sections, cells, labels(cells[keys.TOKEN]), scale, parameters)
+
+
+def token_names(cells: pd.DataFrame) -> dict[str, str]:
+    """Name each token by its number and, where cell types are known, the most frequent one and its share."""
+    names = {str(token): str(token) for token in cells[keys.TOKEN].dropna().unique()}
+    if keys.CELL_TYPE in cells and cells[keys.CELL_TYPE].notna().any():
+        for token, types in cells[keys.CELL_TYPE].fillna(UNKNOWN).groupby(cells[keys.TOKEN]):
+            shares = types.value_counts(normalize=True)
+            if shares.index[0] != UNKNOWN:
+                names[str(token)] = f"{token} {plain(shares.index[0])} {shares.iloc[0]:.0%}"
+    return names
 
 
 def by_type(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
@@ -141,7 +156,7 @@ def _view(
 _HOVER: Mapping[str, tuple[str, Callable[[pd.DataFrame], NDArray[Any]]]] = {
     "cell": ("cell", lambda part: part["cell"].to_numpy()),
     "token": (keys.TOKEN, lambda part: part[keys.TOKEN].fillna("none").to_numpy()),
-    "type": (keys.CELL_TYPE, lambda part: part[keys.CELL_TYPE].fillna("unknown").to_numpy()),
+    "type": (keys.CELL_TYPE, lambda part: part[keys.CELL_TYPE].fillna(UNKNOWN).to_numpy()),
     "activation score": (keys.ACTIVATION, lambda part: part[keys.ACTIVATION].round(2).to_numpy()),
     "counts": ("n_counts", lambda part: part["n_counts"].astype(int).to_numpy()),
 }

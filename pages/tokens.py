@@ -9,6 +9,12 @@ from squint import keys
 
 st.title("Tokens")
 library, model = session.library(), session.model()
+st.caption(
+    "A token is the number of a tissue pattern. For each cell, the model looks at the genes of that cell and "
+    f"of its nearest neighbours and names the one of its {model['n_codes']} patterns that fits best. Cells "
+    "with the same token live in similar surroundings, in whatever section or patient they are. The numbers "
+    "have no order, and no cell type was given to the model: types only describe a token afterwards."
+)
 sections = session.choose_sections(tokenised(library, model))
 cells = views.cells_of(library, sections, model["sha256"])
 

@@ -13,13 +13,27 @@ from app.components.job import run
 from app.engine import engine
 from app.export import for_print, write_figure, write_rows
 
-_MIME = {
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "pdf": "application/pdf",
-    "html": "text/html",
-    "csv": "text/csv",
-}
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file."""
+
+    ending: str
+    label: str
+    mime: str
+    help: str
+    dpi: int = 300  # of pictures inside vector graphics too
+    mark: str = ""  # what tells files of one ending apart
+
+
+_CSV = Kind("csv", "CSV", "text/csv", "All rows, headed by n, method and stamp")
+_HTML = Kind("html", "HTML", "text/html", "Opens in any browser, stamped")
+_DRAWN = (
+    Kind("png", "PNG 300 dpi", "image/png", "For slides and documents, stamped"),
+    Kind("png", "PNG 600 dpi", "image/png", "For print, stamped; a larger file", 600, "_600dpi"),
+    Kind("svg", "SVG", "image/svg+xml", "Vector graphics, stamped"),
+    Kind("pdf", "PDF", "application/pdf", "Vector graphics, stamped"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class Export:
     place: str  # name, for widgets and for the file
     marks: Mapping[str, str]  # the stamp
     table: Callable[[], pd.DataFrame]  # all rows
-    figure: Callable[[], go.Figure] | None = None  # for print
+    figure: Callable[[int], go.Figure] | None = None  # for print, by dots per inch
 
     @property
     def content(self) -> str:
@@ -39,7 +53,7 @@ class Export:
 
 @dataclass
 class _Request:
-    kind: str
+    kind: Kind
     export: Export
     folder: Path | None = None
     file: bytes | None = None
@@ -55,17 +69,17 @@ def export_row(export: Export) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Export", width="content")
         for kind in _kinds(export):
-            if st.button(kind.upper(), key=f"{export.place}-{kind}", help=_help(kind)):
+            if st.button(kind.label, key=f"{export.place}{kind.mark}-{kind.ending}", help=kind.help):
                 request = requests[export.place] = _Request(kind, export)
     if request and request.file is None:
         _make(request)
     if request and request.file is not None:
-        name = f"{export.place}.{request.kind}"
+        name = f"{export.place}{request.kind.mark}.{request.kind.ending}"
         st.download_button(
             f"Download {name} ({_size(len(request.file))})",
             request.file,
             name,
-            _MIME[request.kind],
+            request.kind.mime,
             key=f"{export.place}-download",
             type="primary",
             icon=":material/download:",
@@ -73,34 +87,28 @@ def export_row(export: Export) -> None:
         )
 
 
-def _kinds(export: Export) -> tuple[str, ...]:
+def _kinds(export: Export) -> tuple[Kind, ...]:
     if export.figure is None:
-        return ("csv",)
+        return (_CSV,)
     if (engine().facts or {}).get("chrome", True):
-        return ("png", "svg", "pdf", "csv")
+        return (*_DRAWN, _CSV)
     st.caption("PNG, SVG and PDF need Chrome or Chromium on the server.", width="content")
-    return ("html", "csv")
+    return (_HTML, _CSV)
 
 
 def _make(request: _Request) -> None:
-    library, export = session.library(), request.export
+    library, export, kind = session.library(), request.export, request.kind
     if request.folder is None or not request.folder.exists():
-        if request.kind == "csv" or export.figure is None:
+        if kind is _CSV or export.figure is None:
             request.folder = write_rows(library, export.table())
         else:
-            request.folder = write_figure(library, for_print(export.figure(), export.marks))
-    task = "write_csv" if request.kind == "csv" else "draw"
-    args = {"folder": str(request.folder), "stamp": dict(export.marks), "format": request.kind}
-    path = run(task, args, f"Preparing {request.kind.upper()}", limit_s=180)
+            request.folder = write_figure(library, for_print(export.figure(kind.dpi), export.marks))
+    task = "write_csv" if kind is _CSV else "draw"
+    args = {"folder": str(request.folder), "stamp": dict(export.marks)}
+    path = run(task, {**args, "format": kind.ending, "dpi": kind.dpi}, f"Preparing {kind.label}", limit_s=180)
     if path is not None:
         request.file = Path(path).read_bytes()
         library.unstage(Path(path))
-
-
-def _help(kind: str) -> str:
-    if kind == "csv":
-        return "All rows, headed by n, method and stamp"
-    return {"png": "300 dpi", "html": "Opens in any browser"}.get(kind, "Vector graphics") + ", stamped"
 
 
 def _size(n_bytes: int) -> str:

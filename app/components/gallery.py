@@ -6,9 +6,10 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.components.text import as_text
+from app.components.text import as_text, sentence
 from app.engine import engine
 from app.library import THUMBNAIL, Library, Section
+from app.stamp import many
 
 _PER_ROW = 4
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
@@ -17,6 +18,7 @@ _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
 def show_gallery(library: Library, sections: Sequence[Section]) -> None:
     """Show a card per section."""
     _tokenise_what_was_asked(library)
+    _offer_to_tokenise_all(library, sections)
     for start in range(0, len(sections), _PER_ROW):
         row = sections[start : start + _PER_ROW]
         for column, section in zip(st.columns(_PER_ROW), row, strict=False):
@@ -27,11 +29,13 @@ def show_gallery(library: Library, sections: Sequence[Section]) -> None:
 def _card(library: Library, section: Section) -> None:
     st.image(library.folder(section.id) / THUMBNAIL, width="stretch", alt=f"Cells of section {section.title}")
     st.markdown(f"**{as_text(section.title)}**  \nPatient {as_text(section.patient)}")
-    types = f" · {section.n_cell_types} cell types" if section.n_cell_types else " · no cell types"
+    types = f" · {many(section.n_cell_types, 'cell type')}" if section.n_cell_types else " · no cell types"
+    what = "counts" if section.values == "counts" else "intensity"
     where = " · ".join(as_text(word) for word in (section.organ, section.assay) if word)
     st.caption(
-        f"{where + ' · ' if where else ''}{section.n_cells:,} cells · {section.n_genes:,} genes{types}  \n"
-        f"median {section.median_depth:,.0f} counts per cell · added {section.added[:10]}"
+        f"{where + ' · ' if where else ''}{many(section.n_cells, 'cell')} · "
+        f"{many(section.n_genes, 'gene')}{types}  \n"
+        f"median {section.median_depth:,.0f} {what} per cell  \nadded {section.added[:10]}"
     )
     facts = engine().facts
     model = facts["model"] if facts else None
@@ -39,36 +43,52 @@ def _card(library: Library, section: Section) -> None:
         if section.simulated:
             st.badge("simulated", color="gray")
         if model:
-            for flag in quality_flags(library, section, model["sha256"]):
-                st.badge(flag, color="orange", icon=":material/warning:")
+            for flag, why in quality_flags(library, section, model["sha256"]).items():
+                st.badge(flag, color="orange", icon=":material/warning:", help=why or None)
     with st.container(horizontal=True):
-        untokenised = model and not library.tokens_path(section.id, model["sha256"]).exists()
-        if untokenised and section.values == "counts":
-            st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=(section.id,))
+        if model and _lacks_tokens(library, section, model["sha256"]):
+            st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=([section.id],))
         if st.button("Delete", key=f"delete-{section.id}", icon=":material/delete:", type="tertiary"):
             _confirm_delete(library, section)
 
 
-def quality_flags(library: Library, section: Section, model: str) -> list[str]:
-    """Say what a reader should know before trusting a section's tokens."""
-    flags = []
-    if section.values != "counts":
-        flags.append("intensities: for viewing, no tokens")
+def quality_flags(library: Library, section: Section, model: str) -> dict[str, str]:
+    """Say what a reader should know before trusting a section's tokens, and why."""
+    flags = {}
     if section.unit == "unknown":
-        flags.append("units unknown")
+        flags["units unknown"] = "There is no scale bar, and sections are not drawn at one magnification."
+    if section.values != "counts":
+        return flags | {"intensities: for viewing, no tokens": ""}
     facts = library.token_facts(section.id, model)
     if facts is None:
-        return flags if section.values != "counts" else [*flags, "no tokens by this model"]
+        return flags | {"no tokens by this model": ""}
+    if "problem" in facts:
+        return flags | {"does not fit the model: for viewing": sentence(facts["problem"])}
     if facts["gene_overlap"] < _OVERLAP:
-        flags.append(f"{facts['gene_overlap']:.0%} of the model's genes")
+        flags[f"{facts['gene_overlap']:.0%} of the model's genes"] = "Tokens are uncertain."
     beyond = max(facts["share_beyond_p99"].values())
     if beyond > _NEW_TO_MODEL:
-        flags.append(f"{beyond:.0%} of cells are new to the model")
+        flags[f"{beyond:.0%} of cells are new to the model"] = (
+            "They are farther from every pattern of the model than 99 in 100 cells it was trained on."
+        )
     return flags
 
 
-def _ask(section_id: str) -> None:
-    session.upload().kept.append(section_id)
+def _lacks_tokens(library: Library, section: Section, model: str) -> bool:
+    return section.values == "counts" and library.token_facts(section.id, model) is None
+
+
+def _ask(section_ids: Sequence[str]) -> None:
+    session.upload().kept += section_ids
+
+
+def _offer_to_tokenise_all(library: Library, sections: Sequence[Section]) -> None:
+    """Offer one button for several sections, as after a change of the model."""
+    model = (engine().facts or {}).get("model")
+    lacking = [s.id for s in sections if model and _lacks_tokens(library, s, model["sha256"])]
+    if len(lacking) > 1:
+        label = f"Tokenise the {len(lacking)} sections without tokens by this model"
+        st.button(label, key="tokenise-all", type="primary", on_click=_ask, args=(lacking,))
 
 
 def _tokenise_what_was_asked(library: Library) -> None:
@@ -80,7 +100,8 @@ def _tokenise_what_was_asked(library: Library) -> None:
     done = run("tokenise", args, "Tokenising")
     if done is not None:
         state.kept = []
-        st.toast(f"{len(done)} section(s) tokenised.", icon=":material/check:")
+        if done:
+            st.toast(f"{len(done)} section(s) tokenised.", icon=":material/check:")
         st.rerun()
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.components.text import sentence
-from app.engine import Cancelled, engine, submit
+from app.engine import Cancelled, submit
 from squint.errors import InputError
 
 
@@ -42,17 +42,16 @@ def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600)
             st.button("Cancel", on_click=job.cancel, key=f"{key}-cancel", disabled=job.cancelled)
         while not job.done:
             words = "stopping" if job.cancelled else job.progress.words
-            words = words if engine().facts else "loading the model"
             bar.progress(min(max(job.progress.fraction, 0.0), 1.0), f"{what}: {words} …")
             time.sleep(0.1)
+    place.empty()
     try:
         result = job.result()
     except Cancelled:
-        place.container().info(f"{what}: cancelled. Nothing of it was kept.")
+        st.info(f"{what}: cancelled. Nothing of it was kept.")
     except (InputError, RuntimeError) as error:
-        place.container().error(f"{what} did not work. {sentence(str(error))}")
+        st.error(f"{what} did not work. {sentence(str(error))}")
     else:
-        place.empty()
         del jobs[key]
         return result
     st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")

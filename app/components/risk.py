@@ -54,7 +54,7 @@ def choose(sections: Sequence[Section], model: str) -> Choice:
         session.keep_valid(session.AGAINST, others)
         against = whom.selectbox("Against patient", others, key=session.AGAINST, persist_state="session")
     n_codes = how_many.slider("Number of codes", 1, 10, 5, key=session.N_CODES, bind="query-params")
-    low, high = where.slider(
+    ends = where.slider(
         "Thresholds: low below, high above",
         0.0,
         1.0,
@@ -63,6 +63,7 @@ def choose(sections: Sequence[Section], model: str) -> Choice:
         key=session.THRESHOLDS,
         bind="query-params",
     )
+    low, high = sorted(ends)  # a link may hold them the wrong way round
     ids = tuple(section.id for section in sections)
     return Choice(Activation(ids, model, reference, against, n_codes), (float(low), float(high)))
 
@@ -131,7 +132,7 @@ def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Map
             "spread",
             stamp("Spread of the activation scores", view.sections, model, view.parameters),
             table=lambda: activation_table(view.cells, [keys.PATIENT], low=low, high=high),
-            figure=lambda: activation_histogram(scores, low=low, high=high, style=PRINT),
+            figure=lambda _: activation_histogram(scores, low=low, high=high, style=PRINT),
         )
     )
 
@@ -162,7 +163,7 @@ def show_composition(view: views.MapView, thresholds: tuple[float, float], model
             "composition",
             stamp("Cell types of high against low cells", view.sections, model, view.parameters),
             table=table.reset_index,
-            figure=lambda: composition(table, style=PRINT),
+            figure=lambda _: composition(table, style=PRINT),
         )
     )
 

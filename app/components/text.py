@@ -2,7 +2,7 @@
 
 import re
 
-from squint.pl._text import plain
+from squint.pl import plain
 
 
 def sentence(text: str) -> str:

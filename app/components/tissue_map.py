@@ -12,6 +12,14 @@ from app.stamp import counts, stamp
 from app.views import MapView
 from squint.pl import PRINT, tissue_map
 
+_WIDTH = 1_250  # pixels that a map is laid out for; on a wider screen it grows in proportion
+_GROWS = """
+<style>
+.st-key-{place}-frame {{
+  flex: none; aspect-ratio: {width} / {height}; min-height: {height}px; max-height: 120vh;
+}}
+</style>
+"""
 _CONFIG = {"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
@@ -27,12 +35,16 @@ def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None
     place
         Name of the map, for widgets and files.
     """
-    st.plotly_chart(
-        tissue_map(view.panels, view.scale, style=session.style()),
-        key=place,
-        config=_CONFIG,
-        alt=f"{view.title}: {', '.join(panel.title for panel in view.panels)}",
-    )
+    figure = tissue_map(view.panels, view.scale, style=session.style(), width=_WIDTH)
+    st.html(_GROWS.format(place=place, width=_WIDTH, height=figure.layout.height))
+    with st.container(key=f"{place}-frame"):
+        st.plotly_chart(
+            figure,
+            height="stretch",
+            key=place,
+            config=_CONFIG,
+            alt=f"{view.title}: {', '.join(panel.title for panel in view.panels)}",
+        )
     st.caption(counts(view.sections) + unit_note(view))
     marks = stamp(view.title, view.sections, model, view.parameters)
     export_row(
@@ -40,13 +52,18 @@ def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None
             place,
             marks,
             table=lambda: view.cells,
-            figure=lambda: tissue_map(view.panels, view.scale, style=PRINT, width=WIDTH, printed=True),
+            figure=lambda dpi: tissue_map(view.panels, view.scale, style=PRINT, width=WIDTH, dpi=dpi),
         )
     )
 
 
 def unit_note(view: MapView) -> str:
-    """Say so where sections are not drawn at one magnification."""
+    """Say so where sections are not drawn at one magnification, or have depth."""
+    depth = " Sections with depth are seen from above." if "z" in view.cells else ""
+    return _magnification_note(view) + depth
+
+
+def _magnification_note(view: MapView) -> str:
     if any(panel.unit == "unknown" for panel in view.panels):
         return ". Units unknown in at least one section: sections are not drawn at one magnification."
     if any("assumed" in panel.unit for panel in view.panels):

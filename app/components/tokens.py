@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import session
+from app import session, views
 from app.components.export_row import Export, export_row
 from app.components.job import run
 from app.library import Library, Section
@@ -38,13 +38,14 @@ def choose_tokens(cells: pd.DataFrame) -> list[str]:
     """Let the user highlight up to eight tokens; the most frequent ones at first."""
     counts_by_token = cells[keys.TOKEN].value_counts()
     options = sorted(counts_by_token.index, key=lambda token: (len(token), token))
+    names = views.token_names(cells)
     session.keep_valid(session.HIGHLIGHTED, options)
     start = list(most_frequent(cells[keys.TOKEN].to_numpy(dtype=object)))
     return st.multiselect(
         f"Highlighted tokens (at most {MAX_HIGHLIGHTED}; the others are light grey)",
         options,
         default=start if session.HIGHLIGHTED not in st.session_state else None,
-        format_func=lambda token: f"{token} ({counts_by_token[token]:,} cells)",
+        format_func=lambda token: f"{names[token]} ({counts_by_token[token]:,} cells)",
         max_selections=MAX_HIGHLIGHTED,
         key=session.HIGHLIGHTED,
         persist_state="session",
@@ -86,9 +87,9 @@ def describe_tokens(library: Library, sections: Sequence[Section], model: Mappin
             "share": st.column_config.ProgressColumn(
                 "Share of cells", format="percent", min_value=0, max_value=1
             ),
-            "top_genes": st.column_config.TextColumn("Top genes", width="large"),
-            "top_types": st.column_config.TextColumn("Cell types", width="large"),
-            "sections": st.column_config.TextColumn("Sections, most cells first", width="medium"),
+            "top_genes": st.column_config.TextColumn("Top genes", width=290),
+            "top_types": st.column_config.TextColumn("Cell types", width=330),
+            "sections": st.column_config.TextColumn("Found in (most cells first)", width=230),
         },
     )
     marks = stamp("What the tokens are", sections, model, {"top genes": "ratio of shares of counts"})

@@ -11,8 +11,8 @@ from app import session
 from app.components.job import run
 from app.components.text import as_text, sentence
 from app.library import Library
-from app.privacy import looks_like
 from squint import keys
+from squint._sensitive import looks_like
 
 _NOT_YET = (".zarr", ".zip", ".tar", ".gz", ".parquet", ".csv", ".xenium", ".h5", ".hdf5")
 _MAPPED = {keys.SECTION: "Section", keys.PATIENT: "Patient", keys.CELL_TYPE: "Cell type"}
@@ -27,21 +27,25 @@ def show_upload(library: Library) -> None:
     file = st.file_uploader(
         "Section as .h5ad: raw counts, and positions in obsm['spatial']", key=f"upload-{state.widget}"
     )
+    steps = st.empty()  # takes the place of what an earlier upload showed
     if file is None:
         if state.staged:
             _reset(library, state.widget)
+        for title in state.known:
+            st.info(f"Already in the library as **{as_text(title)}**; nothing was changed.")
         st.caption("Nothing is kept before you have seen the report and given a study code.")
         return
     if not file.name.lower().endswith(".h5ad"):
-        st.error(_refusal(file.name))
+        steps.error(_refusal(file.name))
         return
     if state.file_id != file.file_id:
         _reset(library, state.widget)
         state = session.upload()
         state.file_id, state.staged = file.file_id, library.stage(file, file.name)
-    if likeness := looks_like(Path(file.name).stem):
-        st.warning(f"The file's name looks like {likeness}; it will not be kept.")
-    _show_steps(library, state)
+    with steps.container():
+        if likeness := looks_like(Path(file.name).stem):
+            st.warning(f"The file's name looks like {likeness}; it will not be kept.")
+        _show_steps(library, state)
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:
@@ -73,13 +77,14 @@ def _reset(library: Library, widget: int) -> None:
 
 
 def _show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
+    what = "counts" if report["values"] == "counts" else "intensity"
     numbers = {
         "Cells": f"{report['n_cells']:,}",
         "Genes": f"{report['n_genes']:,}",
         "Sections": f"{len(report['sections']):,}",
         "Patients": f"{len(report['patients']):,}" if report["patients"] else "not named",
         "Cell types": f"{report['n_cell_types']:,}" if report["n_cell_types"] else "none",
-        "Median counts": f"{report['median_depth']:,.0f}",
+        f"Median {what}": f"{report['median_depth']:,.0f}",
         "Unit": _UNITS.get(report["unit"], report["unit"]),
         "Model's genes": "no model" if math.isnan(fit["gene_overlap"]) else f"{fit['gene_overlap']:.0%}",
     }
@@ -94,7 +99,7 @@ def _show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
     unseen = [name for name, condition in fit["conditions"].items() if condition == "unseen"]
     if unseen:
         named = ", ".join(as_text(name) for name in unseen[:6])
-        st.caption(f"New to the model, so given its condition for unseen sections: {named}.")
+        st.caption(f"The model was not trained on {named}, and takes it as an unseen section.")
     if report["sensitive"]:
         places = "; ".join(
             f"{as_text(s['where'])} {as_text(s['key'])} ({as_text(s['why'])})" for s in report["sensitive"]
@@ -141,7 +146,8 @@ def _ask_names(
     if st.button(will.capitalize(), type="primary", disabled=not complete, key="keep"):
         state.keeping = True
     if not complete:
-        st.caption("A study code is needed for each patient.")
+        what = "patient and for each section asked for" if flagged else "patient"
+        st.caption(f"A study code is needed for each {what}.")
     if state.keeping and complete:
         args = {"home": str(library.home), "path": str(state.staged), "columns": state.columns}
         names = {"patients": patients, "sections": sections, "organ": organ, "assay": assay}
@@ -149,9 +155,9 @@ def _ask_names(
         if kept is None:
             return
         _reset(library, state.widget + 1)
-        session.show(kept)
-        if not fit["problem"]:
-            session.upload().kept += kept
+        session.show([section["id"] for section in kept])
+        session.upload().known = [section["title"] for section in kept if not section["new"]]
+        session.upload().kept += [section["id"] for section in kept if section["new"]]
         st.rerun()
 
 

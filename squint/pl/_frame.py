@@ -36,7 +36,7 @@ def frames_of(panels: Sequence[Panel]) -> list[Frame]:
     """Give sections in one unit one extent, so that one length is as long in all; else each its own."""
     points = [panel.coordinates[:, :2] if len(panel.coordinates) else np.zeros((1, 2)) for panel in panels]
     lows, highs = [p.min(axis=0) for p in points], [p.max(axis=0) for p in points]
-    spans = [np.maximum(high - low, 1e-9) for low, high in zip(lows, highs, strict=True)]
+    spans = [extent(p) for p in points]
     shared = np.max(spans, axis=0) if all(p.unit != "unknown" for p in panels) else None
     frames = []
     for low, high, span in zip(lows, highs, spans, strict=True):
@@ -45,6 +45,12 @@ def frames_of(panels: Sequence[Panel]) -> list[Frame]:
         centre = (low + high) / 2
         frames.append(Frame(centre[0] - width / 2, centre[1] - height / 2, width, height * (1 + _FOOT)))
     return frames
+
+
+def extent(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return width and height of cells (n, 2); 1 by 1 if all lie at one point."""
+    span: NDArray[np.float64] = np.ptp(coordinates, axis=0)
+    return span if span.any() else np.ones(2)
 
 
 def spacing(coordinates: NDArray[np.float64], n_sampled: int = 2_000) -> float:
@@ -86,7 +92,10 @@ def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: St
         }
     )
     n_missing = int(panel.missing.sum())
-    count = f"{len(panel.coordinates):,} cells" + (f", {n_missing:,} without a value" if n_missing else "")
+    n_cells = len(panel.coordinates)
+    count = f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}" + (
+        f", {n_missing:,} without a value" if n_missing else ""
+    )
     figure.add_annotation(
         text=f"<b>{escape(panel.title)}</b><br>{count}",
         xref=f"{x} domain",

@@ -10,7 +10,7 @@ from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._style import MAX_HIGHLIGHTED, Style
 from squint.pl._text import escape
 
-FIRST, REST, MISSING = 1_000, 1_001, 1_002  # order in the legend
+REST, MISSING = 1_001, 1_002  # places in the legend after all labels
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Layer:
     name: str
     colour: str | None = None  # None: by value, on the colour scale
     hollow: bool = False
-    rank: int = FIRST
+    rank: int = 0
 
 
 def layers(
@@ -47,7 +47,8 @@ def _category_layers(
     if rest.any():
         n_rest = int((~np.isin(every, highlighted)).sum())
         yield Layer(rest, f"{escape(scale.rest)} · {n_rest:,}", style.rest, rank=REST)
-    for label, colour in zip(highlighted, style.categories, strict=False):
+    for rank, (label, colour) in enumerate(zip(highlighted, style.categories, strict=False)):
         cells = (labels == label) & ~panel.missing
         if cells.any():
-            yield Layer(cells, f"{escape(label)} · {int((every == label).sum()):,}", colour)
+            name = escape(scale.names.get(label, label))
+            yield Layer(cells, f"{name} · {int((every == label).sum()):,}", colour, rank=rank)

@@ -16,7 +16,7 @@ from squint.pl._text import escape, escape_all
 
 _WEBGL_ABOVE = 1_500  # cells: fewer are drawn as SVG
 _PICTURE_ABOVE = 20_000  # cells: in print, fewer are drawn as vectors
-_PICTURE_PIXELS = 3_000  # across a printed row
+_PICTURE_INCHES = 10  # across a printed row
 _HOVER_UP_TO = 60_000  # cells: more would make the page heavy, so nothing is told
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
 _BAR = {"x": 1.01, "y": 0.5, "length": 0.8, "thickness": 16}  # of the colour bar, in the figure's units
@@ -28,7 +28,7 @@ def tissue_map(
     *,
     style: Style = LIGHT,
     width: int = 1_250,
-    printed: bool = False,
+    dpi: int | None = None,
 ) -> go.Figure:
     """Draw sections side by side.
 
@@ -42,8 +42,9 @@ def tissue_map(
         Colours of the page.
     width
         Width in pixels that the points are sized for.
-    printed
-        Draw for a file: vectors, or one picture per section where there are many cells.
+    dpi
+        Draw for a file of so many dots per inch, not for a page: vectors, or one picture per section where
+        there are many cells.
 
     Returns
     -------
@@ -63,20 +64,22 @@ def tissue_map(
     )
     height, pixels_per_unit = _size(frames, rows, columns, width)
     n_cells = sum(len(panel.coordinates) for panel in panels)
-    kind = go.Scatter if n_cells <= (_PICTURE_ABOVE if printed else _WEBGL_ABOVE) else go.Scattergl
+    as_picture = dpi is not None and n_cells > _PICTURE_ABOVE
+    kind = go.Scatter if dpi is not None or n_cells <= _WEBGL_ABOVE else go.Scattergl
+    hover = dpi is None and n_cells <= _HOVER_UP_TO
     named: set[str] = set()
     for i, (panel, frame) in enumerate(zip(panels, frames, strict=True)):
-        diameter = _DISC * spacing(panel.coordinates)
+        diameter = (
+            _DISC * spacing(panel.coordinates) or frame.width / 20
+        )  # cells at one point have no spacing
         size = float(np.clip(diameter * pixels_per_unit[i], 2.2, 16))
         drawn = list(layers(panels, panel, scale, style))
-        as_picture = printed and n_cells > _PICTURE_ABOVE
-        if as_picture:
-            canvas = Canvas(frame, _PICTURE_PIXELS // columns)
+        if dpi is not None and as_picture:
+            canvas = Canvas(frame, _PICTURE_INCHES * dpi // columns)
             picture = _picture(canvas, panel, drawn, scale, size / pixels_per_unit[i])
             figure.add_layout_image(picture.layout_image(axes_of(i)))
         for layer in drawn:
-            hover = not printed and n_cells <= _HOVER_UP_TO
-            trace = (go.Scatter if as_picture else kind)(
+            trace = kind(
                 **_points(panel, layer, empty=as_picture),
                 mode="markers",
                 marker=_marker(panel, layer, size, empty=as_picture),

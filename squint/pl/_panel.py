@@ -47,3 +47,4 @@ class Categories:
     title: str
     highlighted: tuple[str, ...]
     rest: str = "all others"
+    names: Mapping[str, str] = field(default_factory=dict)  # what the legend says instead of a label

@@ -41,7 +41,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def worker(model_folder: Path) -> Iterator[Engine]:
     """Start the worker that all tests of pages share."""
     engine = Engine(model_folder)
-    engines._engines[model_folder] = engine
+    engines._engines[model_folder, engines.MODEL] = engine
     yield engine
     engine.close()
 
@@ -83,7 +83,7 @@ def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
     worker.wait_ready()
     del home
 
-    def open_page(name: str, **query: str) -> AppTest:
+    def open_page(name: str, **query: str | list[str]) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in query.items():
             app.query_params[key] = value

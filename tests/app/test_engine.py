@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from app import engine as engines
 from app.engine import Cancelled, Engine
+from app.library import write_table
+from app.settings import settings
 from squint.errors import InputError
 from tests.app.conftest import wait_for
 
@@ -128,3 +132,18 @@ def test_a_worker_that_cannot_start_is_told() -> None:
     with pytest.raises(InputError, match="worker process"):
         engine.submit("add", {}).result(30)
     engine.close()
+
+
+def test_an_export_does_not_wait_for_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SQUINT_MODEL", "some/model")
+    slow, model = Engine(Path("some/model"), tasks="tests.app.slow_tasks"), settings().model
+    monkeypatch.setitem(engines._engines, (model, engines.MODEL), slow)
+    busy = engines.submit("hang", {})
+    wait_for(lambda: busy.progress.words == "hanging")
+    write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "table.parquet")
+    job = engines.submit("write_csv", {"folder": str(tmp_path), "stamp": {"Title": "Two"}})
+    assert Path(job.result(60)).read_text().splitlines() == ["# Title: Two", "a", "1", "2"]
+    assert not busy.done
+    busy.cancel()
+    slow.close()
+    engines._engines.pop((model, engines.DRAWING)).close()

@@ -79,6 +79,11 @@ def test_figures_carry_the_stamp_in_their_metadata(library: Library, marks: Mapp
         assert image.text["Notice"] == NOTICE
         assert round(image.info["dpi"][0]) == 300
         assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
+        coarse = image.size
+    with Image.open(drawing.draw(folder, "png", marks, dpi=600)) as image:
+        assert image.text["Notice"] == NOTICE
+        assert round(image.info["dpi"][0]) == 600
+        assert image.size == (2 * coarse[0], 2 * coarse[1])
     assert f"Notice: {NOTICE}" in svg.read_text()
     assert "S&lt;1&gt;" in svg.read_text()
     drawing.stop()

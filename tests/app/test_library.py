@@ -13,8 +13,8 @@ from anndata import AnnData
 import squint.io
 from app import sections
 from app.library import DATA, Library, harmless_name, read_table, write_table
-from app.privacy import looks_like
 from squint import keys
+from squint._sensitive import looks_like
 from squint.errors import InputError
 
 
@@ -60,11 +60,19 @@ def test_what_is_kept_reads_back(library: Library, upload: AnnData) -> None:
     assert library.genes(left.id) == [f"GENE{i}" for i in range(6)]
 
 
+def test_the_third_coordinate_is_kept(library: Library, upload: AnnData) -> None:
+    upload.obsm[keys.SPATIAL] = np.column_stack([upload.obsm[keys.SPATIAL], np.arange(30) % 4])
+    left = _add_all(library, upload)[0][0]
+    assert library.cells(left.id)["z"].tolist() == [float(i % 4) for i in range(15)]
+
+
 def test_the_same_section_is_kept_once(library: Library, upload: AnnData) -> None:
     first = _add_all(library, upload)
-    again = _add_all(library, upload)
+    other = sections.Labels({"P1": "B-1", "P2": "B-2"}, {})
+    again = [sections.add(library, part, other) for part in sections.clean(upload, other)]
     assert [new for _, new in first] == [True, True]
     assert [new for _, new in again] == [False, False]
+    assert [section for section, _ in again] == [section for section, _ in first]
     assert len(library.sections()) == 2
     assert not list(library.staging.iterdir())
 
@@ -93,6 +101,14 @@ def test_nothing_half_written_is_listed_and_the_next_start_sweeps_it(library: Li
     assert library.sections() == []
     library.sweep()
     assert not staged.exists()
+
+
+def test_an_abandoned_upload_goes_when_another_comes(library: Library) -> None:
+    abandoned, recent = (library.stage(io.BytesIO(b"x"), f"{i}.h5ad") for i in "ab")
+    os.utime(abandoned.parent, (0, 0))
+    library.stage(io.BytesIO(b"x"), "c.h5ad")
+    assert not abandoned.exists()
+    assert recent.exists()
 
 
 def test_unstaging_touches_nothing_else(library: Library, tmp_path: Path) -> None:
@@ -139,6 +155,11 @@ def test_a_file_name_is_made_harmless(name: str, stem: str) -> None:
         ("KID-007", None),
         ("P1", None),
         ("tumour_3", None),
+        ("1970_01_05", "a date"),
+        ("3mar1970", "a date"),
+        ("1_marker20", None),
+        ("core_1_2_30", None),
+        ("NHS 943 476 5919", "a record number"),
         ("Xenium_Breast_Cancer_Rep1_ROI", None),
         ("Doe_Jane_section1", "a person's name"),
     ],

@@ -69,7 +69,8 @@ def test_a_loaded_page_shows_a_map_its_n_and_its_exports(visit: Open, name: str)
     assert "n = 240 cells, 4 sections, 2 patients" in words(app)
     assert len(app.get("plotly_chart")) == (3 if name == "risk_map" else 1)
     labels = [button.label for button in app.button]
-    assert labels.count("PDF") == (3 if name == "risk_map" else 1)
+    for kind in ("PNG 300 dpi", "PNG 600 dpi", "SVG", "PDF"):
+        assert labels.count(kind) == (3 if name == "risk_map" else 1)
     assert NOTICE in words(app)
 
 
@@ -145,6 +146,45 @@ def test_columns_with_other_names_are_mapped(
     assert kept.n_cell_types > 0
 
 
+def test_a_known_column_name_that_holds_something_else_is_mapped_away(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    section.obs = section.obs.rename(
+        columns={"section_id": "slide", "patient_id": "case", "cell_type": "label"}
+    )
+    section.obs["sample"] = [f"lane {i % 3}" for i in range(section.n_obs)]
+    section.obs["patient"] = [f"pool {i % 2}" for i in range(section.n_obs)]
+    section.obs["cell_type"] = "not annotated"
+    app = upload(visit("sections"), section, tmp_path / "new.h5ad")
+    numbers = {metric.label: metric.value for metric in app.metric}
+    assert (numbers["Sections"], numbers["Patients"], numbers["Cell types"]) == ("3", "2", "1")
+    file_id = app.session_state["_upload"].file_id
+    for key, column in (("section_id", "slide"), ("patient_id", "case"), ("cell_type", "label")):
+        app.selectbox(f"column-{key}-{file_id}").set_value(column).run()
+    app.button("keep").click().run()
+    (kept,) = library.sections()
+    assert (kept.section, kept.patient) == ("TOY-H-1", "TOY-H")
+    assert kept.n_cell_types > 1
+    assert "lane" not in str(library.cells(kept.id))
+
+
+def test_the_same_data_under_other_labels_are_told_and_change_nothing(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    app = upload(visit("sections"), section, tmp_path / "new.h5ad")
+    app.button("keep").click().run()
+    (before,) = library.sections()
+    assert "already in the library" not in words(app)
+    section.obs["patient_id"], section.obs["section_id"] = "OTHER", "other"
+    app = upload(app, section, tmp_path / "again.h5ad")
+    app.button("keep").click().run()
+    assert not app.exception
+    assert "Already in the library as **TOY-H-1**; nothing was changed." in words(app)
+    assert library.sections() == [before]
+
+
 def _log_normalised(section: AnnData) -> None:
     section.X = np.log1p(section.X.toarray() * 1.7)
 
@@ -202,8 +242,9 @@ def test_without_shared_genes_it_can_only_be_viewed(
     assert app.button("keep").label == "Keep for viewing"
     app.button("keep").click().run()
     (kept,) = library.sections()
-    assert "no tokens by this model" in words(app)
-    assert not list(library.folder(kept.id).glob("tokens/*"))
+    assert "does not fit the model" in words(app)
+    assert not list(library.folder(kept.id).glob("tokens/*.parquet"))
+    assert not any("okenise" in button.label for button in app.button)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +302,7 @@ def test_the_risk_map_follows_its_controls(visit: Open) -> None:
 @pytest.mark.usefixtures("loaded")
 def test_tokens_are_highlighted_genes_and_types_shown(visit: Open) -> None:
     app = visit("tokens")
+    assert "A token is the number of a tissue pattern" in words(app)
     assert 1 <= len(app.multiselect("highlighted").value) <= 8
     app.segmented_control("colour").set_value("Gene").run()
     assert not app.exception
@@ -288,6 +330,17 @@ def test_bad_query_parameters_give_the_default_view(visit: Open, name: str) -> N
     assert not app.error
 
 
+@pytest.mark.usefixtures("loaded")
+def test_thresholds_the_wrong_way_round_are_turned(visit: Open) -> None:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.query_params["thresholds"] = ["0.9", "0.1"]
+    risk = app.run().switch_page("../pages/risk_map.py").run()
+    assert not risk.exception
+    levels = risk.dataframe[0].value
+    right = visit("risk_map", thresholds=["0.1", "0.9"]).dataframe[0].value
+    assert levels.equals(right)
+
+
 def test_the_first_start_imports_the_samples_once(
     visit: Open, library: Library, toy: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,7 +366,7 @@ def test_without_a_model_sections_can_still_be_seen(
     assert not tokens.exception
     assert tokens.error
     assert "not a model bundle" in words(tokens)
-    engine._engines.pop(tmp_path / "nothing").close()
+    engine._engines.pop((tmp_path / "nothing", engine.MODEL)).close()
 
 
 def test_hostile_labels_are_text_on_every_page(

@@ -72,6 +72,30 @@ def test_the_printed_picture_is_the_right_way_up(monkeypatch: pytest.MonkeyPatch
     assert image.sizey == pytest.approx(y.range[0] - y.range[1])
 
 
+def test_a_single_cell_lies_in_the_middle_of_its_panel() -> None:
+    figure = pl.tissue_map([pl.Panel("S1", np.array([[900.0, 70.0]]), np.array([0.5]))], SCORE)
+    (y,), (x,) = axes(figure, "y"), axes(figure, "x")
+    assert x.range[0] < 900 < x.range[1]
+    assert y.range[1] < 70 < y.range[0]
+    assert figure.data[0].marker.size > 5
+    assert "1 cell" in texts(figure)
+    assert "1 cells" not in texts(figure)
+
+
+def test_cells_in_a_row_have_a_frame() -> None:
+    row = np.column_stack([np.arange(5.0), np.zeros(5)])
+    figure = pl.tissue_map([pl.Panel("S1", row, np.linspace(0, 1, 5))], SCORE)
+    ((y,),) = (axes(figure, "y"),)
+    assert y.range[1] < 0 < y.range[0]
+
+
+def test_the_legend_keeps_the_order_of_the_labels_and_may_name_them() -> None:
+    panels = [panel(np.array([label] * len(NUMBERS), dtype=object)) for label in "ba"]
+    figure = pl.tissue_map(panels, pl.Categories("type", ("a", "b"), names={"a": "alpha"}))
+    ranks = {trace.name.split(" ")[0]: trace.legendrank for trace in figure.data}
+    assert ranks == {"alpha": 0, "b": 1}
+
+
 @given(span=st.floats(1e-3, 1e7))
 def test_the_scale_bar_is_a_round_number_that_fits(span: float) -> None:
     length = nice_length(span)
