@@ -91,6 +91,19 @@ def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: St
             },
         }
     )
+    figure.add_shape(
+        type="rect",
+        xref=x,
+        yref=y,
+        x0=frame.left,
+        x1=frame.left + frame.width,
+        y0=frame.top,
+        y1=frame.top + frame.height / (1 + _FOOT),
+        fillcolor=style.ground,
+        line={"width": 0},
+        layer="below",
+        name="ground",
+    )
     n_missing = int(panel.missing.sum())
     n_cells = len(panel.coordinates)
     count = f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}" + (

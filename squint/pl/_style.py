@@ -15,6 +15,7 @@ class Style:
 
     ink: str  # text, scale bars
     paper: str  # behind the figure; transparent on a page
+    ground: str  # behind the tissue; transparent where the page is light enough
     rest: str  # cells that are not highlighted
     missing: str  # outline of cells without a value
     eighth: str  # the eighth colour of categories
@@ -25,6 +26,13 @@ class Style:
         return (*_OKABE_ITO, self.eighth)
 
 
-LIGHT = Style(ink="#31333F", paper=_CLEAR, rest="#D5D7DD", missing="#8A8D96", eighth="#000000")
-DARK = Style(ink="#FAFAFA", paper=_CLEAR, rest="#41444E", missing="#A3A6AF", eighth="#FFFFFF")
-PRINT = Style(ink="#000000", paper="#FFFFFF", rest="#D5D7DD", missing="#8A8D96", eighth="#000000")
+LIGHT = Style(
+    ink="#31333F", paper=_CLEAR, ground=_CLEAR, rest="#D5D7DD", missing="#8A8D96", eighth="#000000"
+)
+# Tissue lies on a light ground on dark pages too, as on a slide: the low end of every colour scale is dark.
+DARK = Style(
+    ink="#FAFAFA", paper=_CLEAR, ground="#F4F5F7", rest="#D5D7DD", missing="#8A8D96", eighth="#6F4FB5"
+)
+PRINT = Style(
+    ink="#000000", paper="#FFFFFF", ground=_CLEAR, rest="#D5D7DD", missing="#8A8D96", eighth="#000000"
+)
