@@ -1,5 +1,6 @@
 """The simulated tissue: its slots, its geometry, and the effects that were planted in it."""
 
+import re
 from pathlib import Path
 
 import anndata
@@ -237,3 +238,7 @@ def test_nearest_tubule_is_the_nearest() -> None:
     assert near.curve.tolist() == [0, 2]
     np.testing.assert_allclose(near.distance, [2, 8])
     np.testing.assert_allclose(near.margin, [3, 2])
+
+
+def test_gene_symbols_are_not_run_together(cohort):
+    assert not [gene for gene in cohort[0].var_names if re.search(r"\d[A-Z]{3,}", gene)]
