@@ -19,7 +19,7 @@ _STYLE = """
 }}
 .st-key-foot p {{ font-size: 13px; margin: 0; }}
 .st-key-foot [data-testid="stMarkdownContainer"] {{ margin-bottom: 0; }}
-.stMainBlockContainer {{ padding: 2.5rem 3rem 5rem 3rem; max-width: 1880px; }}
+.stMainBlockContainer {{ padding: 3.75rem 3rem 5rem 3rem; max-width: 1880px; }}
 [data-testid="stMetricValue"] {{ font-size: 1.3rem; }}
 </style>
 """

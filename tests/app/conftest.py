@@ -83,7 +83,7 @@ def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
     worker.wait_ready()
     del home
 
-    def open_page(name: str, **query: str | list[str]) -> AppTest:
+    def open_page(name: str, **query: str) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in query.items():
             app.query_params[key] = value

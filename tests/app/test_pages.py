@@ -332,13 +332,13 @@ def test_bad_query_parameters_give_the_default_view(visit: Open, name: str) -> N
 
 @pytest.mark.usefixtures("loaded")
 def test_thresholds_the_wrong_way_round_are_turned(visit: Open) -> None:
-    app = AppTest.from_file(MAIN, default_timeout=60)
+    app = visit("sections")
     app.query_params["thresholds"] = ["0.9", "0.1"]
-    risk = app.run().switch_page("../pages/risk_map.py").run()
-    assert not risk.exception
-    levels = risk.dataframe[0].value
-    right = visit("risk_map", thresholds=["0.1", "0.9"]).dataframe[0].value
-    assert levels.equals(right)
+    wrong = app.switch_page("../pages/risk_map.py").run()
+    assert not wrong.exception
+    assert wrong.slider("thresholds").value == (0.9, 0.1)
+    right = visit("risk_map").slider("thresholds").set_value((0.1, 0.9)).run()
+    assert wrong.dataframe[0].value.equals(right.dataframe[0].value)
 
 
 def test_the_first_start_imports_the_samples_once(

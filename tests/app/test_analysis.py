@@ -1,0 +1,59 @@
+"""What the worker computes is what the library of functions gives on the same cells."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+import squint.io
+from app import analysis, sections
+from app.library import DATA, Library, write_table
+from app.results import Activation, find_activation
+from squint import keys, pp
+
+MODEL = "ab" * 32
+
+
+def keep(library: Library, adata: AnnData) -> list[str]:
+    """Put sections with made-up tokens into the library; return their ids."""
+    labels = sections.Labels({"P1": "P1", "P2": "P2"}, {})
+    ids = [sections.add(library, part, labels)[0].id for part in sections.clean(adata, labels)]
+    for section_id in ids:
+        n_cells = library.get(section_id).n_cells
+        tokens = pd.DataFrame({keys.TOKEN: np.arange(n_cells) % 3, keys.DISTANCE: np.zeros(n_cells)})
+        write_table(tokens, library.tokens_path(section_id, MODEL))
+    return ids
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_scores_use_all_coordinates(library: Library, section: AnnData, deep: bool) -> None:  # noqa: FBT001
+    if deep:
+        heights = 200.0 * (np.arange(30) % 4)
+        section.obsm[keys.SPATIAL] = np.column_stack([section.obsm[keys.SPATIAL], heights])
+    section.write_h5ad(library.home / "upload.h5ad")
+    ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
+    request = Activation(tuple(ids), MODEL, "P1", None, 1)
+    analysis.activate(library, request)
+    for section_id in ids:
+        alone = squint.io.read(library.folder(section_id) / DATA)
+        (code,) = find_activation(library, request)["codes"]
+        pp.spatial_neighbors(alone)
+        neighbours = alone.obsp[keys.CONNECTIVITIES] + np.eye(alone.n_obs)
+        carries = (np.arange(alone.n_obs) % 3).astype(str) == code
+        expected = np.asarray(neighbours @ carries).ravel() / np.asarray(neighbours.sum(axis=1)).ravel()
+        np.testing.assert_allclose(library.scores(section_id, request.run), expected, rtol=1e-6)
+
+
+def test_a_section_that_does_not_fit_is_noted_and_not_tried_again(
+    library: Library, section: AnnData, model_folder: Path
+) -> None:
+    section.write_h5ad(library.home / "upload.h5ad")
+    (first, _) = keep(library, squint.io.read(library.home / "upload.h5ad"))
+    bundle = squint.Bundle.load(model_folder, "cpu")
+    assert not analysis.tokenise(library, first, bundle)
+    facts = library.token_facts(first, bundle.sha256)
+    assert facts is not None
+    assert "genes" in facts["problem"]
+    assert library.tokens(first, bundle.sha256) is None
