@@ -26,9 +26,7 @@ class Style:
         return (*_OKABE_ITO, self.eighth)
 
 
-LIGHT = Style(
-    ink="#31333F", paper=_CLEAR, ground=_CLEAR, rest="#D5D7DD", missing="#8A8D96", eighth="#000000"
-)
+LIGHT = Style(ink="#31333F", paper=_CLEAR, ground=_CLEAR, rest="#D5D7DD", missing="#8A8D96", eighth="#000000")
 # Tissue lies on a light ground on dark pages too, as on a slide: the low end of every colour scale is dark.
 DARK = Style(
     ink="#FAFAFA", paper=_CLEAR, ground="#F4F5F7", rest="#D5D7DD", missing="#8A8D96", eighth="#6F4FB5"
