@@ -4,7 +4,7 @@
 #   make install     only the environment, in .venv/
 #   make bench       the benchmarks
 #   make samples     write the simulated cohort of data_samples/ again
-#   make pretrained  train the shipped model on it again
+#   make pretrained  train the shipped models on it again
 #   make format      format the code
 
 SHELL := /bin/bash
@@ -51,6 +51,7 @@ samples: $(STAMP)
 
 pretrained: $(STAMP)
 	$(BIN)/python -m squint train $(SECTIONS) --out data_samples/pretrained --seed 0
+	$(BIN)/python -m squint train data_samples/stack.h5ad --hold-out 0.1 --out data_samples/stack_model --seed 0
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

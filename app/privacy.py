@@ -2,9 +2,8 @@
 
 from squint import keys
 
-KEPT_COLUMNS = (keys.SECTION, keys.PATIENT, keys.CELL_TYPE, keys.Z)
+KEPT_COLUMNS = (keys.SECTION, keys.PATIENT, keys.CELL_TYPE, keys.REGION, keys.Z)
 PLANTED_COLUMNS = (  # of the simulated cohort
-    "region",
     "tumour_core",
     "hypoxia",
     "true_type",

@@ -9,7 +9,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from squint import _validate, keys
-from squint._sensitive import Sensitive
+from squint.sensitive import Sensitive
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     keys.SECTION: ("section", "sample", "library_id", "batch"),
     keys.PATIENT: ("patient", "donor"),
     keys.CELL_TYPE: ("celltype", "annotation"),
+    keys.REGION: ("pathology_region",),
     keys.Z: ("z",),
 }
 UNITS = ("um", "um (assumed)", "unknown")

@@ -72,7 +72,7 @@ def train(options: argparse.Namespace) -> Facts:
     hidden = None
     if options.regions is not None:
         hidden = _hide(sections, options.regions, options.seed)
-        _progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells are hidden from the model.")
+        _progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells lie in the regions and are hidden.")
     from squint.training import Epoch
     from squint.training import train as run
 
@@ -92,6 +92,7 @@ def train(options: argparse.Namespace) -> Facts:
     last.bundle.save(options.out)
     sha256 = last.bundle.sha256
     _say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
+    _say(f"{sum(len(record.hidden) for record in last.bundle.sections):,} cells were hidden from it")
     for name, value in last.bundle.metrics.items():
         _say(f"{name}: {value:.4g}")
     return {"bundle": str(options.out), "sha256": last.bundle.sha256, "epochs": epochs, **last.bundle.card}
@@ -142,6 +143,32 @@ def activate(options: argparse.Namespace) -> Facts:
     return facts
 
 
+def export_tokens(options: argparse.Namespace) -> Facts:
+    """Write the tokens of each section as one sequence, to train language models on."""
+    from squint import sequences
+
+    sequences.check_ending(options.out)
+    bundle = None
+    if options.model is not None:
+        from squint.bundle import Bundle
+
+        bundle = Bundle.load(options.model)
+    tables, facts = {}, {}
+    for path in options.sections:
+        adata = _with_tokens(path, bundle, options.device)
+        facts[str(path)] = sequences.provenance(adata, path.name)
+        tables[str(path)] = sequences.token_sequences(adata)
+    models = {path: fact["model_sha256"] for path, fact in facts.items()}
+    if bundle is not None:
+        models[str(options.model)] = bundle.sha256
+    table = sequences.join(tables, models)
+    said = facts[str(options.sections[0])]
+    sequences.write_sequences(table, said, options.out)
+    n_cells = dict(zip(table["section_id"], table["n_cells"].tolist(), strict=True))
+    _say(f"{options.out}: {len(table)} sequences, {sum(n_cells.values()):,} tokens of {said['n_codes']}")
+    return {"file": str(options.out), "n_cells": n_cells, **said}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="squint", description="Tokens of tissue from spatial transcriptomics. For research use only."
@@ -149,7 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(command: Callable[[argparse.Namespace], Facts]) -> argparse.ArgumentParser:
-        sub = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        name = command.__name__.replace("_", "-")
+        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
         sub.add_argument("--json", type=Path, metavar="FILE", help="also write the facts to this file")
         return sub
@@ -165,6 +193,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_sections(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")
+    sub.add_argument(
+        "--hold-out", type=float, metavar="SHARE", help="of each section's cells, hidden too: 0.1 is a tenth"
+    )
     sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
     sub.add_argument("--epochs", type=int)
     sub.add_argument("--codes", type=int, metavar="K")
@@ -181,6 +212,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--reference", required=True, metavar="PATIENT")
     sub.add_argument("--against", metavar="PATIENT", help="rank codes by enrichment against this patient")
     sub.add_argument("--top", type=int, default=5, metavar="N", help="codes that count (5)")
+
+    sub = add(export_tokens)
+    _add_sections(sub)
+    sub.add_argument("--model", type=Path, metavar="BUNDLE", help="tokenises the sections without tokens")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".parquet, or .jsonl with one section a line; what made them is in the schema's metadata, or in "
+        "each line, under 'squint'",
+    )
     return parser
 
 
@@ -209,7 +252,7 @@ def _configs(options: argparse.Namespace) -> tuple[Any, Any]:
         model, choices = ModelConfig(), TrainConfig()
     said = {"n_codes": options.codes, "n_heads": options.heads}
     model = replace(model, **{name: value for name, value in said.items() if value is not None})
-    said = {"n_epochs": options.epochs, "seed": options.seed}
+    said = {"n_epochs": options.epochs, "seed": options.seed, "cells_held_out": options.hold_out}
     return model, replace(choices, **{name: value for name, value in said.items() if value is not None})
 
 
@@ -245,14 +288,28 @@ def _read(path: Path) -> AnnData:
 
 
 def _tokenised(path: Path, bundle: Any, device: str) -> AnnData:
-    """Read and tokenise one file, and pass its warnings on."""
+    """Read and tokenise one file."""
+    return _tokenise(_read(path), bundle, device)
+
+
+def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
+    """Tokenise sections, and pass the warnings on."""
     from squint import tl
 
-    adata = _read(path)
     tl.tokenize(adata, bundle, device=device)
     for warning in adata.uns[keys.PROVENANCE]["warnings"]:
         _progress(f"  warning: {warning}")
     return adata
+
+
+def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
+    """Read one file, and tokenise it where it holds no tokens."""
+    adata = _read(path)
+    if keys.TOKENS in adata.obsm:
+        return adata
+    if bundle is None:
+        raise InputError(f"{path} holds no tokens. Give a model to make them: --model BUNDLE.")
+    return _tokenise(adata, bundle, device)
 
 
 def _targets(options: argparse.Namespace) -> list[Path]:

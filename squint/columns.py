@@ -1,10 +1,16 @@
 """Columns of ``obs``, or a plain word on which one is missing."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from anndata import AnnData
 
 from squint import keys
 from squint.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+UNKNOWN = "unknown"  # the label of cells without one
 
 _HOW_TO_GET = {
     keys.TOKEN: "Run `squint.tl.tokenize` first.",
@@ -13,8 +19,8 @@ _HOW_TO_GET = {
 }
 
 
-def labels(adata: AnnData, key: str) -> "pd.Series[str]":
-    """Take a column of ``adata.obs`` as text (n,).
+def labels(adata: "AnnData", key: str) -> "pd.Series[str]":
+    """Take a column of ``adata.obs`` as text (n,), missing labels as ``"unknown"``.
 
     Raises
     ------
@@ -24,4 +30,6 @@ def labels(adata: AnnData, key: str) -> "pd.Series[str]":
     if key not in adata.obs:
         how = _HOW_TO_GET.get(key, f"Add the column, or choose another than {key!r}.")
         raise InputError(f"`adata.obs` has no {key!r}. {how}")
-    return pd.Series(adata.obs[key].astype(str).to_numpy(), index=adata.obs_names, name=key)
+    column = adata.obs[key].astype(object)
+    known = column.where(column.notna(), UNKNOWN).astype(str)
+    return pd.Series(known.to_numpy(), index=adata.obs_names, name=key)

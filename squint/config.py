@@ -72,6 +72,7 @@ class TrainConfig:
     mask_noise: float = 1e-4  # s.d. of the noise added to the mask token
     section_dropout: float = 0.1  # tiles shown under the condition of an unseen section
     edges_held_out: float = 0.02  # of all edges, kept from the adjacency loss to judge it by
+    cells_held_out: float = 0.0  # of the cells of each section, hidden completely to judge in-painting by
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -85,6 +86,7 @@ class TrainConfig:
             "block_fraction",
             "section_dropout",
             "edges_held_out",
+            "cells_held_out",
         ):
             _require(0 <= getattr(self, name) < 1 or name == "block_fraction", f"{name}: in [0, 1)")
         _require(0 <= self.block_fraction <= 1, "block_fraction: in [0, 1]")

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pandas as pd
 from anndata import AnnData
 
-from squint import _sensitive, _slots, _validate, keys
+from squint import _slots, _validate, keys, sensitive
 from squint._content import read_content
 from squint._hdf5 import open_checked
 from squint._report import Report, summarise
@@ -28,7 +28,8 @@ def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnDa
         The file.
     columns
         Which column of the file's ``obs`` holds what, where its names are neither squint's nor known aliases:
-        ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type`` and ``z_um``.
+        ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type``,
+        ``region`` and ``z_um``.
 
     Returns
     -------
@@ -37,7 +38,8 @@ def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnDa
     ``adata.X`` : CSR float32 (n, g)
         Raw counts, from ``X`` or else ``layers["counts"]``.
     ``adata.obs["section_id"]`` : categorical
-        With ``patient_id``, ``cell_type`` and ``z_um`` where the file has them, and its other columns.
+        With ``patient_id``, ``cell_type``, ``region`` and ``z_um`` where the file has them, and its other
+        columns.
     ``adata.obsm["spatial"]`` : float64 (n, 2 | 3)
         x right, y down.
     ``adata.var_names``
@@ -103,7 +105,7 @@ def read_and_validate(
     adata, uns_keys = _read(Path(path), columns or {})
     name = Path(path).name
     obs = cast("pd.DataFrame", adata.obs)
-    return adata, summarise(adata, name, _sensitive.find_sensitive(obs, uns_keys, name))
+    return adata, summarise(adata, name, sensitive.find_sensitive(obs, uns_keys, name))
 
 
 def obs_columns(path: str | Path) -> list[str]:

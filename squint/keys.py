@@ -6,6 +6,7 @@ SPATIAL = "spatial"  # obsm, float64 (n, 2 | 3): x right, y down, in uns["squint
 SECTION = "section_id"  # obs, categorical: one piece of tissue
 PATIENT = "patient_id"  # obs, categorical
 CELL_TYPE = "cell_type"  # obs, categorical
+REGION = "region"  # obs, categorical: a part of the tissue that somebody outlined and named
 Z = "z_um"  # obs, float: height of the cell's level, um
 
 # --- the graph, under squidpy's names --------------------------------------------------------------------
@@ -23,5 +24,15 @@ RECONSTRUCTED = (
 RECONSTRUCTED_GRAPH = "squint_reconstructed_connectivities"  # obsp, CSR (n, n): the graph, from codes
 ACTIVATION = "squint_activation"  # obs, float32 in [0, 1]; NaN = not computed
 HIDDEN = "squint_hidden"  # obs, bool: hidden from the model in training and input
+IMPUTED = "squint_imputed"  # obsm, DataFrame float32 (n, g): mean of closed neighbourhoods; NaN if observed
+IMPUTED_CELL = "squint_imputed_cell"  # obsm, DataFrame float32 (n, g): of the cell itself; NaN if observed
+QUALITY = "squint_imputation_quality"  # uns, DataFrame: how well levels and genes were in-painted
+ALIGNED = "spatial_aligned"  # obsm, float64 (n, 2): x and y with all levels laid onto one, unit of SPATIAL
+ALIGNMENT = "squint_alignment"  # uns, DataFrame: how each level lies to the one below
+CO_OCCURRENCE = "squint_co_occurrence"  # uns, dict: how the usage of tokens varies together
+COMMUNITY = "squint_community"  # obs, categorical of str: of the cell's token; missing if not correlated
+NEIGHBOR_ENRICHMENT = "squint_neighbor_enrichment"  # uns, dict: how often tokens are neighbours
 PROFILES = "squint_token_profiles"  # uns, DataFrame indexed by token: what each token is
+DEGS = "squint_differential_expression"  # uns, DataFrame indexed by gene: two groups of cells compared
+PSEUDOBULK = "squint_pseudobulk"  # uns, DataFrame indexed by gene: two groups compared across patients
 PROVENANCE = "squint"  # uns, JSON-able: versions, sha256, parameters, UTC time, unit, notes

@@ -30,6 +30,7 @@ from squint.errors import InputError
 from squint.metrics import perplexity, row_pearson
 from squint.model import UNSEEN_SECTION, Embedding, Inputs, Output, Squint, decode, embed, to_inputs
 from squint.nn import losses
+from squint.regions import Fraction
 
 KMEANS_CELLS = 20_000  # the codebook starts from these many cells, or from as many as it has codes
 MEASURED_CELLS = 4_000  # the decoder is measured on about these many
@@ -71,7 +72,8 @@ def train(
     model, train
         The choices; defaults if left out.
     hidden
-        Per element of ``sections``, cells (n,) of which only the position is known.
+        Per element of ``sections``, cells (n,) of which only the position is known. The share
+        ``train.cells_held_out`` of each section's cells is drawn beside them, and hidden as well.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
@@ -126,6 +128,7 @@ class _Run:
         self.rng = np.random.default_rng(choices.seed)
         torch.manual_seed(choices.seed)
         self.generator = torch.Generator().manual_seed(choices.seed)
+        hidden = _hold_out(sections, choices, hidden)
         genes = pp.shared_genes(sections, n_genes=config.n_genes, hidden=hidden)
         records = _records(sections, genes, hidden)
         adata = _join(sections, genes, config.n_neighbors)
@@ -133,7 +136,7 @@ class _Run:
         hidden_cells = None if hidden is None else np.concatenate(list(hidden))
         self.cohort = prepare(adata, genes, config, categories=categories, hidden=hidden_cells)
         if not self.cohort.visible.any():
-            raise InputError("No cell is left to train on: the regions hide all of them.")
+            raise InputError("No cell is left to train on: all of them are hidden. Hide fewer.")
         scale = measure_scale(self.cohort.counts)
         n_features = self.cohort.features.shape[1]
         self.model = Squint(config, len(genes), n_features, len(records)).to(device)
@@ -311,6 +314,29 @@ def learning_rate(choices: TrainConfig, progress: float) -> float:
         decayed = (progress - choices.warmup_fraction) / (1 - choices.warmup_fraction)
         share = float(0.5 * (1 + np.cos(np.pi * decayed)))
     return choices.learning_rate * max(share, LEAST_LEARNING_RATE)
+
+
+def _hold_out(sections: list[AnnData], choices: TrainConfig, hidden: Hidden | None) -> Hidden | None:
+    """Hide a share of each section's cells beside those already hidden.
+
+    Every section has a chance of its own, made of the seed and its name: which cells are drawn depends
+    neither on the order of cells nor on the other sections, and the chance of training is left as it is.
+    """
+    if choices.cells_held_out == 0:
+        return hidden
+    masks = []
+    for i, adata in enumerate(sections):
+        mask = np.zeros(adata.n_obs, dtype=bool) if hidden is None else np.array(hidden[i], dtype=bool)
+        codes = pp.section_codes(adata)
+        for code, name in enumerate(section_names(adata)):
+            cells = np.flatnonzero(codes == code)
+            chance = np.random.default_rng([choices.seed, *name.encode()])
+            drawn = Fraction(name, choices.cells_held_out).mask(
+                adata.obs_names[cells], np.asarray(adata.obsm[keys.SPATIAL])[cells], chance
+            )
+            mask[cells[drawn]] = True
+        masks.append(mask)
+    return masks
 
 
 def _join(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnData:

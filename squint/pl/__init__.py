@@ -1,13 +1,21 @@
 """Figures, drawn with plotly. Nothing here imports torch, scanpy or anndata."""
 
 from squint.pl._charts import activation_histogram, composition
+from squint.pl._co_occurrence import co_occurrence
+from squint.pl._expression import dot_plot
 from squint.pl._frame import extent, spacing
 from squint.pl._map import tissue_map
+from squint.pl._neighbor_enrichment import neighbor_enrichment
 from squint.pl._panel import Categories, Continuous, Panel
+from squint.pl._quality import imputation_quality
 from squint.pl._spatial import most_frequent, spatial
+from squint.pl._stack import alignment, stack
 from squint.pl._style import DARK, LIGHT, MAX_HIGHLIGHTED, PRINT, Style
 from squint.pl._tables import LEVELS, activation_table, composition_table, levels
 from squint.pl._text import escape, plain
+from squint.pl._token_usage import token_usage
+from squint.pl._violins import violins
+from squint.pl._volcano import volcano
 
 __all__ = [
     "DARK",
@@ -21,14 +29,23 @@ __all__ = [
     "Style",
     "activation_histogram",
     "activation_table",
+    "alignment",
+    "co_occurrence",
     "composition",
     "composition_table",
+    "dot_plot",
     "escape",
     "extent",
+    "imputation_quality",
     "levels",
     "most_frequent",
+    "neighbor_enrichment",
     "plain",
     "spacing",
     "spatial",
+    "stack",
     "tissue_map",
+    "token_usage",
+    "violins",
+    "volcano",
 ]

@@ -30,7 +30,10 @@ def layers(
     """Yield the layers of one panel, the least important first; names count the cells of all panels."""
     if panel.missing.any():
         n_missing = sum(int(p.missing.sum()) for p in panels)
-        yield Layer(panel.missing, f"no value · {n_missing:,}", style.missing, hollow=True, rank=MISSING)
+        # Rings stand out; where most cells lack a value, those that have one are what to see.
+        few = n_missing < sum(len(p.missing) for p in panels) / 2
+        colour = style.missing if few else style.rest
+        yield Layer(panel.missing, f"no value · {n_missing:,}", colour, hollow=few, rank=MISSING)
     if isinstance(scale, Categories):
         yield from _category_layers(panels, panel, scale, style)
     elif not panel.missing.all():

@@ -64,10 +64,27 @@ def test_strange_tissue_is_told(bundle):
     assert any("new to the model" in line for line in section.uns[keys.PROVENANCE]["warnings"])
 
 
+def test_the_model_of_the_stack_was_trained_without_a_tenth_of_each_level():
+    stack = squint.read(SAMPLES / "stack.h5ad")
+    model = squint.Bundle.load(SAMPLES / "stack_model")
+    tl.inpaint(stack, model)
+    hidden = stack.obs[keys.HIDDEN].groupby(stack.obs[keys.SECTION], observed=True).mean()
+    assert len(hidden) == 13
+    assert hidden.between(0.098, 0.102).all()
+    facts = stack.uns[keys.PROVENANCE]["inpainting"]
+    assert set(facts["protocol"].values()) == {"trained without these cells"}
+    assert not facts["warnings"]
+    tl.imputation_quality(stack)
+    cell = tl.level_badges(stack.uns[keys.QUALITY], target="cell")
+    assert (cell["verdict"] == "above kNN").sum() >= 7
+    assert not (cell["verdict"] == "below kNN").any()
+
+
 def test_shipped_files_are_called_simulated_and_are_small():
     files = sorted(SAMPLES.glob("*.h5ad"))
     assert len(files) == 6
     assert sum(file.stat().st_size for file in files) < 25e6
-    assert sum(file.stat().st_size for file in (SAMPLES / "pretrained").iterdir()) < 10e6
+    for model in ("pretrained", "stack_model"):
+        assert sum(file.stat().st_size for file in (SAMPLES / model).iterdir()) < 10e6
     assert all(squint.read(file).uns[keys.PROVENANCE]["simulated"] for file in files)
     assert json.loads((SAMPLES / "pretrained" / "card.json").read_text())["simulated"] is True

@@ -212,6 +212,12 @@ def test_profiles_name_planted_genes_types_and_sections():
     assert profiles["sections"].tolist() == ["A, B", "A"]
 
 
+def test_cells_without_a_type_are_called_unknown(tokenised):
+    tokenised.obs[keys.CELL_TYPE] = None
+    tl.token_profiles(tokenised)
+    assert (tokenised.uns[keys.PROFILES]["top_types"] == "unknown 100%").all()
+
+
 def test_profiles_do_without_cell_types(tokenised):
     del tokenised.obs[keys.CELL_TYPE]
     tl.token_profiles(tokenised)
