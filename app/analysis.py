@@ -14,9 +14,10 @@ from scipy.sparse import csr_matrix
 
 import squint.io
 from app.library import DATA, Library, write_table
-from app.results import UNKNOWN, Activation, list_sha256, profile_name
+from app.results import Activation, list_sha256, profile_name
 from squint import keys, pp, tl
 from squint.bundle import Bundle, section_sha256
+from squint.columns import UNKNOWN
 from squint.errors import InputError
 
 __all__ = ["Activation", "Fit", "activate", "fit", "list_sha256", "profile", "tokenise"]
@@ -92,9 +93,8 @@ def profile(library: Library, ids: Sequence[str], model: str) -> str:
         part: Any = squint.io.read(library.folder(section_id) / DATA)
         part.obs[keys.TOKEN] = _tokens(library, section_id, model)[keys.TOKEN].astype(str).to_numpy()
         part.obs[keys.SECTION] = library.get(section_id).title
-        if typed:
-            known = part.obs.get(keys.CELL_TYPE, pd.Series(None, index=part.obs_names, dtype=object))
-            part.obs[keys.CELL_TYPE] = known.astype(object).fillna(UNKNOWN)
+        if typed and keys.CELL_TYPE not in part.obs:
+            part.obs[keys.CELL_TYPE] = UNKNOWN
         part.obs_names = [f"{section_id}/{name}" for name in part.obs_names]
         parts.append(ad.AnnData(X=part.X, obs=part.obs, var=pd.DataFrame(index=part.var_names)))
     together = ad.concat(parts, join="inner")
@@ -110,14 +110,28 @@ def activate(library: Library, request: Activation) -> dict[str, Any]:
     """Score sections against a reference patient and store the scores of each."""
     together = _tokens_and_positions(library, request)
     pp.spatial_neighbors(together)
-    tl.activate(together, reference=request.reference, against=request.against, n_codes=request.n_codes)
+    ranking = together.obs[together.obs[keys.SECTION].isin(request.ranked)]
+    ranked = tl.rank_codes(
+        ranking[keys.TOKEN],
+        ranking[keys.PATIENT],
+        reference=request.reference,
+        against=request.against,
+        n_codes=request.n_codes,
+    )
+    carries = together.obs[keys.TOKEN].isin(ranked.tokens).to_numpy()
+    scores = tl.activation(carries, csr_matrix(together.obsp[keys.CONNECTIVITIES]))
     for section_id in request.ids:
         here = (together.obs[keys.SECTION] == section_id).to_numpy()
-        scores = pd.DataFrame({keys.ACTIVATION: together.obs[keys.ACTIVATION].to_numpy()[here]})
-        write_table(scores, library.scores_path(section_id, request.run))
-    facts = dict(together.uns[keys.PROVENANCE]["activation"])
-    facts["codes"] = [str(code) for code in facts["codes"]]
-    facts["share_covered"] = float(facts["share_covered"])
+        write_table(
+            pd.DataFrame({keys.ACTIVATION: scores[here]}), library.scores_path(section_id, request.run)
+        )
+    facts = {
+        "codes": ranked.tokens,
+        "mode": ranked.mode,
+        "share_covered": ranked.share_covered,
+        "reference": request.reference,
+        "against": request.against or "",
+    }
     _write_json(facts, library.results / f"{request.run}.json")
     return facts
 

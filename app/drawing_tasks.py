@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app import drawing
-
-Report = Callable[[float, str], None]
+from app.engine import Report
 
 
 def start(model: Path) -> dict[str, Any]:

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.settings import settings
 from squint.errors import InputError
+
+Report = Callable[[float, str], None]  # how a task tells how far it is, and finds out that it was cancelled
 
 _TRIES = 2  # a job whose worker dies is tried once more
 _GRACE_S = 1.5  # between asking a job to stop and ending its process

@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 
 from app.library import Library, write_table
 from app.stamp import footer
-from squint.pl import escape
 
 WIDTH = 1_200  # pixels at 96 dots per inch
 _HEAD, _LINE = 64, 16
+_EDGE, _LETTER = 40, 7.5  # pixels to the left of the text; of a letter of a label
 
 
 def for_print(figure: go.Figure, marks: Mapping[str, str]) -> go.Figure:
@@ -20,20 +20,35 @@ def for_print(figure: go.Figure, marks: Mapping[str, str]) -> go.Figure:
     inner = figure.layout.margin
     top, bottom = (inner.t or 0) + _HEAD, (inner.b or 0) + _LINE * len(lines) + 34
     height = (figure.layout.height or 400) + _HEAD + _LINE * len(lines) + 34
+    left = max(_EDGE, inner.l or 0, _label_width(figure))
+    if figure.layout.title.text:  # its own heading goes below ours
+        figure.update_layout(title={"yref": "container", "y": 1 - _HEAD / height, "yanchor": "top"})
     figure.update_layout(
         width=WIDTH,
         height=height,
-        margin={"l": max(40, inner.l or 0), "r": max(24, inner.r or 0), "t": top, "b": bottom},
+        margin={"l": left, "r": max(24, inner.r or 0), "t": top, "b": bottom},
         font={"family": "Liberation Sans, Arial, Helvetica, sans-serif"},
         plot_bgcolor="white",
         template="plotly_white",
     )
-    _note(figure, f"<b>{escape(marks['Title'])}</b>", {"y": 1, "yshift": top - 14, "yanchor": "top"}, 18)
-    _note(figure, marks["Cells"], {"y": 1, "yshift": top - 40, "yanchor": "top"}, 13)
+    edge = {"xshift": _EDGE - left}
+    title = {"y": 1, "yshift": top - 14, "yanchor": "top", **edge}
+    _note(figure, f"<b>{_escape_line(marks['Title'])}</b>", title, 18)
+    _note(figure, marks["Cells"], {"y": 1, "yshift": top - 40, "yanchor": "top", **edge}, 13)
     first, *rest = [_escape_line(line) for line in lines]
     text = "<br>".join([f"<b>{first}</b>", *rest])
-    _note(figure, text, {"y": 0, "yshift": 10 - bottom, "yanchor": "bottom"}, 11)
+    _note(figure, text, {"y": 0, "yshift": 10 - bottom, "yanchor": "bottom", **edge}, 11)
     return figure
+
+
+def _label_width(figure: go.Figure) -> float:
+    """Estimate how much room the labels beside the y axes take, which plotly would make only when drawing."""
+    axes = [axis for axis in figure.select_yaxes() if axis.side != "right"]
+    labels = [str(text) for axis in axes for text in axis.ticktext or ()]
+    for trace in figure.select_traces(selector={"type": "bar", "orientation": "h"}):
+        labels += [str(name) for name in trace.y]
+    longest = max((len(line) for label in labels for line in label.split("<br>")), default=0)
+    return _LETTER * longest + 24
 
 
 def _escape_line(line: str) -> str:

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from squint import keys
-from squint._sensitive import looks_like
 from squint.errors import InputError
+from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
 GENES, THUMBNAIL = "genes.h5", "thumbnail.png"
@@ -43,6 +43,9 @@ class Section:
     median_depth: float
     simulated: bool
     notes: tuple[str, ...] = ()
+    z_um: float | None = None  # height of the section, where the file names one
+    stack: str = ""  # name of the stack it came in as a level, if it came in one
+    n_regions: int = 0  # parts of the tissue that somebody outlined and named
 
     @property
     def title(self) -> str:
@@ -56,7 +59,13 @@ class Library:
     def __init__(self, home: Path) -> None:
         self.home = home
         try:
-            for folder in (self.sections_folder, self.staging, self.results):
+            for folder in (
+                self.sections_folder,
+                self.staging,
+                self.results,
+                self.gene_sets_folder,
+                self.models,
+            ):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
@@ -78,6 +87,16 @@ class Library:
     def results(self) -> Path:
         """Folder of what was computed over several sections."""
         return self.home / "results"
+
+    @property
+    def gene_sets_folder(self) -> Path:
+        """Folder of the gene sets that users added."""
+        return self.home / "gene_sets"
+
+    @property
+    def models(self) -> Path:
+        """Folder of the models that were trained here."""
+        return self.home / "models"
 
     @property
     def samples_marker(self) -> Path:
@@ -148,11 +167,24 @@ class Library:
 
     def delete(self, section_id: str) -> None:
         """Remove a section and everything computed from it."""
+        name = self.get(section_id).section
         away = self.staging / uuid.uuid4().hex
         self.folder(section_id).rename(away)  # at once, so that nobody sees half a section
         shutil.rmtree(away)
         for result in self.results.iterdir():
-            result.unlink()
+            shutil.rmtree(result) if result.is_dir() else result.unlink()
+        for model in self.models.iterdir():  # trained on a stack, and its card names cells
+            if self._was_trained_on(model, name):
+                shutil.rmtree(model, ignore_errors=True)
+
+    @staticmethod
+    def _was_trained_on(model: Path, name: str) -> bool:
+        """Say whether a model's card names a section; one that cannot be read may."""
+        try:
+            card = json.loads((model / "card.json").read_text())
+            return name in {section["name"] for section in card["sections"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
 
     def cells(self, section_id: str) -> pd.DataFrame:
         """Read positions, cell type and depth, indexed by cell."""
@@ -198,6 +230,19 @@ class Library:
         """Those of ``sections`` that have tokens by a model."""
         return [s for s in sections if self.tokens_path(s.id, model).exists()]
 
+    def drop_result(self, name: str) -> None:
+        """Remove a folder of results."""
+        shutil.rmtree(self.results / name, ignore_errors=True)
+
+    def keep_result(self, folder: Path, name: str) -> None:
+        """Move a complete folder of results into place; one that is there already stays."""
+        try:
+            folder.rename(self.results / name)
+        except OSError:
+            if not (self.results / name).exists():
+                raise
+            shutil.rmtree(folder)
+
     def scores_path(self, section_id: str, run: str) -> Path:
         """Return the file of a section's activation scores in one run, which need not exist."""
         return self.folder(section_id) / "scores" / f"{run}.parquet"
@@ -214,13 +259,15 @@ def harmless_name(name: str) -> str:
     return stem if stem and not looks_like(stem) else "section"
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a table, and refuse one with a damaged page."""
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table, or some columns of it, and refuse one with a damaged page."""
     import pyarrow as pa  # noqa: PLC0415 - only where cells are shown
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        frame: pd.DataFrame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+        frame: pd.DataFrame = pq.read_table(
+            path, columns=columns, page_checksum_verification=True
+        ).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"{path.name} in the library is damaged. Delete the section and add it again."

@@ -14,6 +14,13 @@ page = st.navigation(
         st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
         st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
         st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+        st.Page(
+            "../pages/differential_expression.py",
+            title="Differential expression",
+            icon=":material/compare_arrows:",
+        ),
+        st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
+        st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
     ],
     position="top",
 )

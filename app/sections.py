@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def clean(adata: ad.AnnData, labels: Labels, *, planted: bool = False) -> Iterat
         If a section holds cells of several patients.
     """
     kept = [*KEPT_COLUMNS, *(PLANTED_COLUMNS if planted else ())]
+    stacks = name_stacks(adata)
     for name in adata.obs[keys.SECTION].cat.categories:
         part: Any = adata[(adata.obs[keys.SECTION] == name).to_numpy()]
         found = part.obs[keys.PATIENT].dropna().unique() if keys.PATIENT in part.obs else []
@@ -53,13 +55,12 @@ def clean(adata: ad.AnnData, labels: Labels, *, planted: bool = False) -> Iterat
         obs = pd.DataFrame({key: part.obs[key] for key in kept if key in part.obs}, index=part.obs_names)
         obs[keys.SECTION] = pd.Categorical([labels.sections.get(name, name)] * part.n_obs)
         obs[keys.PATIENT] = pd.Categorical([code] * part.n_obs)
-        for old, new in renamed.items():
-            if old != new:  # names of cells often hold those of their section and patient
-                obs.index = obs.index.str.replace(old, new, regex=False)
+        # names of cells and of stacks often hold those of their section and patient
+        obs.index = pd.Index([_rename(cell, renamed) for cell in obs.index])
         provenance = part.uns[keys.PROVENANCE]
         facts = {
             key: provenance[key] for key in ("unit", "values", "notes", "simulated") if key in provenance
-        }
+        } | {"stack": _rename(stacks.get(str(name), ""), renamed)}
         alone = ad.AnnData(
             X=part.X.copy(),
             obs=obs,
@@ -68,6 +69,29 @@ def clean(adata: ad.AnnData, labels: Labels, *, planted: bool = False) -> Iterat
         )
         alone.obsm[keys.SPATIAL] = np.asarray(part.obsm[keys.SPATIAL])
         yield alone
+
+
+def name_stacks(adata: ad.AnnData) -> dict[str, str]:
+    """Name the stack of each section that is one of several levels of a patient: what their names share."""
+    if keys.Z not in adata.obs:
+        return {}
+    columns = [key for key in (keys.SECTION, keys.PATIENT, keys.Z) if key in adata.obs]
+    table: Any = adata.obs
+    levels = table[columns].astype({keys.SECTION: str}).drop_duplicates(keys.SECTION)
+    levels = levels[levels[keys.Z].notna()]
+    named: dict[str, str] = {}
+    for _, own in levels.groupby(keys.PATIENT, observed=True) if keys.PATIENT in levels else [("", levels)]:
+        if own[keys.Z].nunique() > 1:
+            same = takewhile(lambda letters: len(set(letters)) == 1, zip(*own[keys.SECTION], strict=False))
+            shared = "".join(letters[0] for letters in same).rstrip("0123456789-_. ")
+            named |= dict.fromkeys(own[keys.SECTION], shared or "stack")
+    return named
+
+
+def _rename(text: str, renamed: Mapping[str, str]) -> str:
+    for old, new in renamed.items():
+        text = text.replace(old, new) if old and old != new else text
+    return text
 
 
 def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, bool]:
@@ -97,6 +121,9 @@ def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, b
         median_depth=float(np.median(depth)),
         simulated=bool(facts.get("simulated", False)),
         notes=tuple(str(note) for note in facts["notes"]),
+        z_um=_height(adata),
+        stack=str(facts.get("stack", "")),
+        n_regions=int(adata.obs[keys.REGION].nunique()) if keys.REGION in adata.obs else 0,
     )
     folder = library.workspace()
     squint.io.write(adata, folder / DATA)
@@ -106,18 +133,24 @@ def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, b
     return (section if new else library.get(section.id)), new
 
 
+def _height(adata: ad.AnnData) -> float | None:
+    heights = adata.obs[keys.Z].dropna().unique() if keys.Z in adata.obs else []
+    return float(heights[0]) if len(heights) == 1 else None
+
+
 def _write_cells(adata: ad.AnnData, depth: "np.ndarray[Any, np.dtype[Any]]", folder: Path) -> None:
     spatial = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
     cells = pd.DataFrame({"x": spatial[:, 0], "y": spatial[:, 1], "n_counts": depth}, index=adata.obs_names)
     if spatial.shape[1] == 3:
         cells.insert(2, "z", spatial[:, 2])
     cells.index.name = "cell"
-    if keys.CELL_TYPE in adata.obs:
-        types: Any = adata.obs[keys.CELL_TYPE]
-        cells[keys.CELL_TYPE] = types.astype("category")
+    for key in (keys.CELL_TYPE, keys.REGION):
+        if key in adata.obs:
+            labels: Any = adata.obs[key]
+            cells[key] = labels.astype("category")
     write_table(cells, folder / CELLS)
-    labels = cells[keys.CELL_TYPE].astype(object) if keys.CELL_TYPE in cells else None
-    thumbnail(spatial[:, :2], None if labels is None else labels.to_numpy()).save(folder / THUMBNAIL)
+    types = cells[keys.CELL_TYPE].astype(object).to_numpy() if keys.CELL_TYPE in cells else None
+    thumbnail(spatial[:, :2], types).save(folder / THUMBNAIL)
 
 
 def _write_genes(adata: ad.AnnData, path: Path) -> None:

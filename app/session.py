@@ -1,5 +1,6 @@
 """Everything a user's session remembers, each key named and typed once."""
 
+import math
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,19 @@ from app.components.text import sentence
 from app.engine import Job, engine
 from app.library import Library, Section
 from app.settings import settings
+from app.stacks import outside_stacks
 from squint.errors import InputError
 from squint.pl import DARK, LIGHT, Style
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
+COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
+STACK, STACK_COLOUR, STACK_GENE, STRETCH, DOTS = "stack_name", "stack_colour", "stack_gene", "stretch", "dots"
+DRAWN = "drawn"
+LEVELS, LEVEL, ALIGNED, TARGET = "levels", "level", "aligned", "target"
+OVER, N_TOKENS, LOG_RATIOS = "over", "n_tokens", "log_ratios"
+N_COMMUNITIES, COMMUNITY = "n_communities", "community"
+WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
 MAX_SHOWN = 6
 
@@ -51,15 +60,25 @@ def library() -> Library:
 
 def model() -> dict[str, Any]:
     """Wait for the worker; return the facts of the model, or say why there is none and stop the page."""
+    facts = _wait()
+    if facts["model"] is None:
+        st.error(sentence(facts["problem"]))
+        st.stop()
+    return dict(facts["model"])
+
+
+def find_model() -> dict[str, Any] | None:
+    """Wait for the worker; return the facts of the model, if there is one."""
+    return _wait()["model"] or None
+
+
+def _wait() -> dict[str, Any]:
     with st.spinner("Loading the model …"):
         facts = engine().wait_ready()
     if facts is None:
         st.error("The worker process could not be started: see the server's log.")
         st.stop()
-    if facts["model"] is None:
-        st.error(sentence(facts["problem"]))
-        st.stop()
-    return dict(facts["model"])
+    return facts
 
 
 def upload() -> Upload:
@@ -83,7 +102,11 @@ def keep_valid(key: str, allowed: Sequence[Any]) -> None:
     """Drop from a remembered choice what can no longer be chosen."""
     value = st.session_state.get(key)
     if isinstance(value, list):
-        st.session_state[key] = [item for item in value if item in allowed]
+        kept = [item for item in value if item in allowed]
+        if kept or not value:
+            st.session_state[key] = kept
+        else:
+            del st.session_state[key]  # nothing of the choice is left: begin anew
     elif value is not None and value not in allowed:
         del st.session_state[key]
 
@@ -94,17 +117,25 @@ def show(section_ids: Sequence[str]) -> None:
     st.session_state[SHOWN] = [*section_ids, *others][:MAX_SHOWN]
 
 
-def choose_sections(sections: Sequence[Section]) -> list[Section]:
-    """Let the user choose up to six sections to look at, the same ones on every page."""
+def choose_gene(gene: str) -> None:
+    """Choose a gene for every page; to be called before its widget is made."""
+    st.session_state[GENE] = gene
+
+
+def choose_sections(sections: Sequence[Section], key: str = SHOWN) -> list[Section]:
+    """Let the user choose up to six sections to look at; under the usual key, the same ones on every page."""
     by_id = {section.id: section for section in sections}
-    keep_valid(SHOWN, list(by_id))
+    keep_valid(key, list(by_id))
+    first = [section.id for section in outside_stacks(sections)]
+    if all(section.stack for section in sections):
+        first = first[:: math.ceil(len(first) / MAX_SHOWN)]  # from the lowest to the highest level
     chosen = st.multiselect(
         "Sections shown",
         list(by_id),
-        default=list(by_id)[:MAX_SHOWN] if SHOWN not in st.session_state else None,
+        default=first[:MAX_SHOWN] if key not in st.session_state else None,
         format_func=lambda section_id: by_id[section_id].title,
         max_selections=MAX_SHOWN,
-        key=SHOWN,
+        key=key,
         persist_state="session",
     )
     if not chosen:

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 import squint.io
-from app import analysis, drawing, sections
+from app import analysis, comparison, drawing, sections, stack_analysis, token_analysis
+from app.engine import Report
 from app.library import Library
 from squint.bundle import Bundle
 from squint.errors import InputError
 from squint.training import pick_device
 
-Report = Callable[[float, str], None]
 _loaded: dict[str, Bundle] = {}  # the model, under "bundle", once it is there
 
 
@@ -101,17 +101,19 @@ def tokenise(args: Mapping[str, Any], report: Report) -> list[str]:
 def import_samples(args: Mapping[str, Any], report: Report) -> list[str]:
     """Put the simulated cohort into a new library, with tokens where there is a model."""
     library = Library(Path(args["home"]))
-    paths = sorted(path for path in Path(args["samples"]).glob("*.h5ad") if path.stem != "stack")
+    paths = sorted(Path(args["samples"]).glob("*.h5ad"))
     kept = []
     for i, path in enumerate(paths):
         report(i / len(paths), f"importing {path.stem} ({i + 1} of {len(paths)})")
         adata = squint.io.read(path)
         patients = {str(name): str(name) for name in adata.obs["patient_id"].unique()}
         labels = sections.Labels(patients, {}, organ="kidney", assay="simulated")
-        for section in sections.clean(adata, labels, planted=True):
+        parts = list(sections.clean(adata, labels, planted=True))
+        for j, section in enumerate(parts):
             kept.append(sections.add(library, section, labels)[0].id)
             if "bundle" in _loaded:
-                report((i + 0.4) / len(paths), f"tokenising {path.stem} ({i + 1} of {len(paths)})")
+                done = (i + (j + 0.4) / len(parts)) / len(paths)
+                report(done, f"tokenising {path.stem} ({i + 1} of {len(paths)})")
                 analysis.tokenise(library, kept[-1], _bundle())
     library.samples_marker.touch()
     return kept
@@ -137,4 +139,12 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "import_samples": import_samples,
     "profile": profile,
     "activate": activate,
+    "differential": comparison.differential,
+    "pseudobulk": comparison.pseudobulk,
+    "train_on_stack": stack_analysis.train,
+    "inpaint": stack_analysis.inpaint,
+    "align": stack_analysis.align,
+    "co_occurrence": token_analysis.co_occurrence,
+    "neighbours": token_analysis.neighbours,
+    "write_sequences": token_analysis.write_sequences,
 }

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.library import Library, Section
-from app.results import UNKNOWN
 from squint import keys
+from squint.columns import UNKNOWN
 from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
 
 _COUNTS = "counts per cell"
@@ -28,20 +28,25 @@ class MapView:
     parameters: Mapping[str, object]  # for the stamp
 
 
-def cells_of(library: Library, sections: Sequence[Section], model: str | None = None) -> pd.DataFrame:
-    """Give one row per cell: where it is, its type, and its token by a model."""
+def cells_of(
+    library: Library, sections: Sequence[Section], model: str | None = None, run: str | None = None
+) -> pd.DataFrame:
+    """Give one row per cell: where it is, its type, its token by a model, its score in a run."""
     tables = []
     for section in sections:
         cells = library.cells(section.id).reset_index()
         cells.insert(1, keys.PATIENT, section.patient)
         cells.insert(2, keys.SECTION, section.section)
         cells["section"] = section.id
-        if keys.CELL_TYPE in cells:
-            cells[keys.CELL_TYPE] = cells[keys.CELL_TYPE].astype(object)
+        for key in (keys.CELL_TYPE, keys.REGION):
+            if key in cells:
+                cells[key] = cells[key].astype(object)
         tokens = library.tokens(section.id, model) if model else None
         if tokens is not None:
             cells[keys.TOKEN] = tokens[keys.TOKEN].astype(str).to_numpy()
             cells[keys.DISTANCE] = tokens[keys.DISTANCE].to_numpy()
+        if run:
+            cells[keys.ACTIVATION] = library.scores(section.id, run)
         tables.append(cells)
     return pd.concat(tables, ignore_index=True)
 
@@ -85,6 +90,27 @@ def by_type(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
     values = labels(cells.get(keys.CELL_TYPE, missing))
     scale = Categories("cell type", most_frequent(values), "other types")
     return _view("Cell types", sections, cells, values, scale, {"colour": "cell type"})
+
+
+def by_labels(
+    title: str,
+    sections: Sequence[Section],
+    cells: pd.DataFrame,
+    values: "pd.Series[Any]",
+    scale: Categories,
+) -> MapView:
+    """Colour cells by any labels (n,)."""
+    parameters = {"colour": scale.title, "highlighted": ", ".join(scale.highlighted)}
+    shown = cells.assign(**{scale.title: values})
+    return _view(title, sections, shown, labels(values), scale, parameters)
+
+
+def by_number(
+    title: str, sections: Sequence[Section], cells: pd.DataFrame, values: NDArray[np.float32]
+) -> MapView:
+    """Colour cells by any number (n,), from 0 up; NaN is grey."""
+    scale = Continuous(title, 0, _nice_top(values))
+    return _view(title, sections, cells.assign(**{title: values}), values, scale, {"colour": title})
 
 
 def by_depth(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:

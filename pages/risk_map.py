@@ -15,7 +15,7 @@ how = risk.score(library, request)
 sections = session.choose_sections(every)
 risk.say_cover(how)
 
-cells = risk.scored_cells(library, sections, request)
+cells = views.cells_of(library, sections, request.model, request.run)
 view = views.by_activation(sections, cells, thresholds, how)
 show_map(view, model, "risk_map")
 st.caption(

@@ -68,6 +68,46 @@ def open_page(page: Page, name: str) -> None:
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
 
 
+def click_point(page: Page, chart: str, value: str) -> None:
+    """Click the first point of a Plotly chart whose custom data are, or end with, a value.
+
+    Not before the page is at rest: what is drawn above the chart moves it. And not before the chart shows
+    what lies under the pointer, because only then it takes a click for one on a point.
+    """
+    figure = page.locator(f".st-key-{chart} .js-plotly-plot")
+    expect(page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")).to_be_visible(
+        timeout=PATIENCE
+    )
+    figure.scroll_into_view_if_needed()
+    label = page.locator(f".st-key-{chart} .hoverlayer .hovertext")
+    end = time.monotonic() + PATIENCE / 1000
+    while True:
+        x, y = figure.evaluate(_PLACE_OF_POINT, value)
+        page.mouse.move(x - 1, y)
+        page.mouse.move(x, y)
+        try:
+            expect(label.first).to_be_visible(timeout=2_000)
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+        else:
+            page.mouse.click(x, y)
+            return
+
+
+_PLACE_OF_POINT = """(figure, value) => {
+    const last = data => [data].flat().at(-1);
+    for (const trace of figure._fullData) {
+        const point = (trace.customdata ?? []).findIndex(data => last(data) === value);
+        if (point < 0) continue;
+        const axis = name => figure._fullLayout[trace[name].replace(/^(.)/, '$1axis')];
+        const box = figure.getBoundingClientRect(), x = axis('xaxis'), y = axis('yaxis');
+        return [box.x + x._offset + x.d2p(trace.x[point]), box.y + y._offset + y.d2p(trace.y[point])];
+    }
+    throw new Error(`no point has ${value}`);
+}"""
+
+
 def save_pdf(page: Page, path: Path) -> None:
     """Have the risk map drawn as a PDF and download it."""
     page.locator(".st-key-risk_map-pdf button").first.click()

@@ -9,6 +9,7 @@ from app.components.job import run
 from app.components.text import as_text, sentence
 from app.engine import engine
 from app.library import THUMBNAIL, Library, Section
+from app.stacks import find_stacks
 from app.stamp import many
 
 _PER_ROW = 4
@@ -19,6 +20,17 @@ def show_gallery(library: Library, sections: Sequence[Section]) -> None:
     """Show a card per section."""
     _tokenise_what_was_asked(library)
     _offer_to_tokenise_all(library, sections)
+    stacks = [stack for stack in find_stacks(sections) if stack.levels[0].stack]
+    within = {level.id for stack in stacks for level in stack.levels}
+    _cards(library, [section for section in sections if section.id not in within])
+    for stack in stacks:
+        n_cells = sum(level.n_cells for level in stack.levels)
+        title = f"Stack {as_text(stack.name)}: {len(stack.levels)} levels, {many(n_cells, 'cell')}"
+        with st.expander(title, icon=":material/layers:"):
+            _cards(library, stack.levels)
+
+
+def _cards(library: Library, sections: Sequence[Section]) -> None:
     for start in range(0, len(sections), _PER_ROW):
         row = sections[start : start + _PER_ROW]
         for column, section in zip(st.columns(_PER_ROW), row, strict=False):

@@ -11,6 +11,8 @@ import streamlit as st
 from app import session
 from app.components.text import sentence
 from app.engine import Cancelled, submit
+from app.library import Library
+from app.results import Request, Result, find
 from squint.errors import InputError
 
 
@@ -42,7 +44,7 @@ def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600)
             st.button("Cancel", on_click=job.cancel, key=f"{key}-cancel", disabled=job.cancelled)
         while not job.done:
             words = "stopping" if job.cancelled else job.progress.words
-            bar.progress(min(max(job.progress.fraction, 0.0), 1.0), f"{what}: {words} …")
+            bar.progress(min(max(job.progress.fraction, 0.0), 1.0), f"{what}: {sentence(words)} …")
             time.sleep(0.1)
     place.empty()
     try:
@@ -56,6 +58,23 @@ def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600)
         return result
     st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
     return None
+
+
+def compute(library: Library, request: Request, what: str) -> Result:
+    """Find a result, or compute it while the page shows its progress; if that fails, stop the page."""
+    found = try_to_compute(library, request, what)
+    if found is None:
+        st.stop()
+    return found
+
+
+def try_to_compute(library: Library, request: Request, what: str) -> Result | None:
+    """Find a result, or compute it; ``None`` if that fails, which the page has then said."""
+    found = find(library, request)
+    if found is None:
+        run(request.task, {"home": str(library.home), "name": request.name, **request.args}, what)
+        found = find(library, request)
+    return found
 
 
 def _forget(key: str) -> None:

@@ -13,6 +13,7 @@ from app.components.text import as_text, sentence
 from app.components.tokens import profiles
 from app.library import Library, Section
 from app.results import Activation, find_activation
+from app.stacks import outside_stacks
 from app.stamp import stamp
 from squint import keys
 from squint.pl import (
@@ -65,14 +66,17 @@ def choose(sections: Sequence[Section], model: str) -> Choice:
     )
     low, high = sorted(ends)  # a link may hold them the wrong way round
     ids = tuple(section.id for section in sections)
-    return Choice(Activation(ids, model, reference, against, n_codes), (float(low), float(high)))
+    # A stack is many levels of one place, and would outweigh the rest of its patient.
+    own = [[section for section in sections if section.patient == patient] for patient in patients]
+    ranked = tuple(section.id for mine in own for section in outside_stacks(mine))
+    return Choice(Activation(ids, ranked, model, reference, against, n_codes), (float(low), float(high)))
 
 
 def score(library: Library, request: Activation) -> dict[str, Any]:
     """Score all sections; done once, then found."""
     found = find_activation(library, request)
     if found is None:
-        arguments = {**vars(request), "ids": list(request.ids)}
+        arguments = {**vars(request), "ids": list(request.ids), "ranked": list(request.ranked)}
         found = run("activate", {"home": str(library.home), "request": arguments}, "Scoring neighbourhoods")
         if found is None:
             st.stop()
@@ -106,13 +110,6 @@ def describe_codes(
         genes = sentence(row["top_genes"])
         lines.append(f"- **Token {as_text(code)}**, {row['share']:.1%} of cells{types} · top genes {genes}")
     st.markdown("\n".join(lines))
-
-
-def scored_cells(library: Library, sections: Sequence[Section], request: Activation) -> pd.DataFrame:
-    """Give one row per cell, with its score."""
-    cells = views.cells_of(library, sections, request.model)
-    scores = [pd.Series(library.scores(section.id, request.run)) for section in sections]
-    return cells.assign(**{keys.ACTIVATION: pd.concat(scores, ignore_index=True)})
 
 
 def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:

@@ -12,10 +12,16 @@ from app.components.job import run
 from app.components.text import as_text, sentence
 from app.library import Library
 from squint import keys
-from squint._sensitive import looks_like
+from squint.sensitive import looks_like
 
 _NOT_YET = (".zarr", ".zip", ".tar", ".gz", ".parquet", ".csv", ".xenium", ".h5", ".hdf5")
-_MAPPED = {keys.SECTION: "Section", keys.PATIENT: "Patient", keys.CELL_TYPE: "Cell type"}
+_MAPPED = {
+    keys.SECTION: "Section",
+    keys.PATIENT: "Patient",
+    keys.CELL_TYPE: "Cell type",
+    keys.REGION: "Region",
+    keys.Z: "Height in µm",
+}
 _UNITS = {"um": "µm", "um (assumed)": "µm (assumed)"}
 _AS_FOUND = "as found"
 _LIMIT_S = 600

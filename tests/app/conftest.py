@@ -17,7 +17,8 @@ from app.engine import Engine
 from app.library import Library
 from squint import datasets
 
-PAGES = ("sections", "tokens", "risk_map")
+MAPS = ("sections", "tokens", "risk_map")
+PAGES = (*MAPS, "differential_expression", "z_stack", "co_occurrence")
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 
 

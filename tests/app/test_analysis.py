@@ -34,7 +34,7 @@ def test_scores_use_all_coordinates(library: Library, section: AnnData, deep: bo
         section.obsm[keys.SPATIAL] = np.column_stack([section.obsm[keys.SPATIAL], heights])
     section.write_h5ad(library.home / "upload.h5ad")
     ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
-    request = Activation(tuple(ids), MODEL, "P1", None, 1)
+    request = Activation(tuple(ids), tuple(ids), MODEL, "P1", None, 1)
     analysis.activate(library, request)
     for section_id in ids:
         alone = squint.io.read(library.folder(section_id) / DATA)
@@ -44,6 +44,19 @@ def test_scores_use_all_coordinates(library: Library, section: AnnData, deep: bo
         carries = (np.arange(alone.n_obs) % 3).astype(str) == code
         expected = np.asarray(neighbours @ carries).ravel() / np.asarray(neighbours.sum(axis=1)).ravel()
         np.testing.assert_allclose(library.scores(section_id, request.run), expected, rtol=1e-6)
+
+
+def test_sections_that_are_scored_need_not_choose_the_codes(library: Library, section: AnnData) -> None:
+    section.obs["patient"] = "P1"
+    section.write_h5ad(library.home / "upload.h5ad")
+    ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
+    n_cells = library.get(ids[1]).n_cells
+    only_two = pd.DataFrame({keys.TOKEN: np.full(n_cells, 2), keys.DISTANCE: np.zeros(n_cells)})
+    write_table(only_two, library.tokens_path(ids[1], MODEL))
+    for ranked, codes in (((ids[0],), ["0"]), (tuple(ids), ["2"])):
+        request = Activation(tuple(ids), ranked, MODEL, "P1", None, 1)
+        assert analysis.activate(library, request)["codes"] == codes
+        assert np.isfinite(library.scores(ids[1], request.run)).all()
 
 
 def test_a_section_that_does_not_fit_is_noted_and_not_tried_again(

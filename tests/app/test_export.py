@@ -111,3 +111,17 @@ def test_a_table_has_every_row_the_stamp_and_no_formula(library: Library, marks:
     assert len(back) == len(hostile)
     assert back["'=name"].tolist()[:6] == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "plain"]
     assert back["value"].tolist() == table["value"].tolist()
+
+
+def test_stamp_and_heading_keep_to_the_edge_and_to_themselves(marks: Mapping[str, str]) -> None:
+    figure = go.Figure(go.Scatter(x=[1], y=[0]))
+    figure.update_yaxes(tickvals=[0], ticktext=["a very long label of a group of cells"])
+    figure.update_layout(title="its own heading", margin={"l": 8, "b": 50})
+    printed = for_print(figure, marks)
+    left = printed.layout.margin.l
+    assert left > 200
+    assert {note.xshift for note in printed.layout.annotations} == {40 - left}
+    assert printed.layout.title.y < 1
+    plain = for_print(go.Figure(go.Scatter(x=[1], y=[0])), marks)
+    assert plain.layout.margin.l == 40
+    assert "A map" in plain.layout.annotations[0].text

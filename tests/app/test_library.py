@@ -14,8 +14,8 @@ import squint.io
 from app import sections
 from app.library import DATA, Library, harmless_name, read_table, write_table
 from squint import keys
-from squint._sensitive import looks_like
 from squint.errors import InputError
+from squint.sensitive import looks_like
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import squint
 from app import engine, settings
 from app.library import Library
 from app.settings import NOTICE
-from tests.app.conftest import MAIN, PAGES
+from tests.app.conftest import MAIN, MAPS, PAGES
 
 Open = Callable[..., AppTest]
 
@@ -61,7 +61,7 @@ def test_an_empty_page_says_what_to_do(visit: Open, name: str) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", MAPS)
 def test_a_loaded_page_shows_a_map_its_n_and_its_exports(visit: Open, name: str) -> None:
     app = visit(name)
     assert not app.exception

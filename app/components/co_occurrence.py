@@ -1,0 +1,369 @@
+"""Widgets and figures of tokens that go together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import session, views
+from app.components.export_row import Export, export_row
+from app.components.job import compute, run
+from app.components.tissue_map import show_map
+from app.library import Library, Section
+from app.results import Request, Result
+from app.stacks import find_stacks, outside_stacks
+from app.stamp import many, stamp
+from squint import communities, keys, pl
+from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
+
+LEAST_GROUPS = 3
+_N_ORDERS, _N_DRAWS = 10_000, 1_000  # shuffles of groups, of tokens within sections
+_NOTE_LEVELS = 0.3  # mean correlation of neighbouring levels that is worth a word
+
+
+class Over(NamedTuple):
+    """Groups over which the usage of tokens is compared."""
+
+    name: str
+    groups: str  # what a group is
+    by: str  # column
+    sections: tuple[Section, ...]
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        if self.by == keys.PATIENT:
+            return len({section.patient for section in self.sections})
+        return len(self.sections)
+
+
+class Found(NamedTuple):
+    """Correlated tokens, their tree and their communities."""
+
+    over: Over
+    result: Result
+    values: dict[str, Any]  # as `squint.tl.co_occurrence` gives it, with communities
+    names: dict[str, str]  # token -> its number and main cell type
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Main cell type of each token, without its number."""
+        return {token: name.removeprefix(token).strip() for token, name in self.names.items()}
+
+    @property
+    def community(self) -> "pd.Series[str]":
+        """Community of each token."""
+        labels: pd.Series[str] = self.values["tokens"]["community"]
+        return labels
+
+
+def choose(sections: Sequence[Section]) -> Over:
+    """Let the user choose what usage is compared over; if there is too little, say so and stop the page."""
+    offered = [
+        Over(f"levels of {stack.name}", "level", keys.SECTION, stack.levels)
+        for stack in find_stacks(sections)
+    ]
+    plain = tuple(outside_stacks(sections))
+    offered += [
+        Over("sections", "section", keys.SECTION, plain),
+        Over("patients", "patient", keys.PATIENT, plain),
+    ]
+    by_name = {over.name: over for over in offered if over.n_groups >= LEAST_GROUPS}
+    if not by_name:
+        st.info(
+            f"There are {many(len(plain), 'section')} with tokens, and at least {LEAST_GROUPS} sections, "
+            "levels of a stack or patients are needed: a correlation over two is always +1 or -1. Add a "
+            "section on the page Sections."
+        )
+        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        st.stop()
+    session.keep_valid(session.OVER, list(by_name))
+    name = st.selectbox(
+        "Usage of tokens over",
+        list(by_name),
+        format_func=lambda name: f"{name} (n = {by_name[name].n_groups})",
+        key=session.OVER,
+        persist_state="session",
+    )
+    return by_name[str(name)]
+
+
+def correlate(library: Library, over: Over, model: Mapping[str, Any]) -> Found:
+    """Correlate tokens over the groups, and cut their tree where the user says."""
+    left, middle, right = st.columns([2, 2, 2], gap="large")
+    n_tokens = left.slider(
+        "Most frequent tokens", 5, 100, 50, step=5, key=session.N_TOKENS, bind="query-params"
+    )
+    clr = right.toggle(
+        "Log-ratios instead of shares",
+        key=session.LOG_RATIOS,
+        help="Shares add up to one: where one token dominates, all others shrink as it grows. Centred "
+        "log-ratios undo that.",
+    )
+    ids = [section.id for section in over.sections]
+    request = Request(
+        "co_occurrence",
+        {
+            "ids": ids,
+            "model": model["sha256"],
+            "by": over.by,
+            "n_tokens": n_tokens,
+            "clr": clr,
+            "n_permutations": _N_ORDERS,
+        },
+    )
+    result = compute(library, request, "Correlating tokens")
+    values = result.facts
+    for name in ("correlation", "p", "q", "usage", "profiles", "groups", "tokens"):
+        values[name] = result.table(name)
+    linkage = np.asarray(values["linkage"], dtype=np.float64)
+    n_cells = values["tokens"]["n_cells"].to_numpy()
+    by_rule = communities.cut(linkage, n_cells, height=1 - values["null_quantile"])
+    key = f"{session.N_COMMUNITIES}-{request.name}"
+    n_communities = middle.slider(
+        "Communities",
+        1,
+        len(n_cells),
+        len(set(by_rule)),
+        key=key,
+        help="At first the tree is cut where chance stops.",
+    )
+    named = communities.cut(linkage, n_cells, n_communities=n_communities)
+    values |= {"linkage": linkage, "order": np.asarray(values["order"])}
+    values["tokens"] = tokens = values["tokens"].assign(community=named)
+    values["communities"] = communities.describe(
+        tokens["community"], tokens["n_cells"], linkage, values["profiles"]
+    )
+    cells = views.cells_of(library, over.sections, model["sha256"])
+    return Found(over, result, values, views.token_names(cells))
+
+
+def show_map_of_tokens(found: Found, model: Mapping[str, Any]) -> None:
+    """Show which tokens are used together; a click chooses a community."""
+    values, over = found.values, found.over
+    selected = st.session_state.get(session.COMMUNITY)
+
+    def figure(style: pl.Style) -> Any:
+        return pl.co_occurrence(
+            values, names=found.words, selected=selected, targets=style is not PRINT, style=style
+        )
+
+    st.plotly_chart(
+        figure(session.style()),
+        width="content",
+        key="co_occurrence",
+        on_select=_community_of_point,
+        selection_mode="points",
+        config={"displaylogo": False},
+        alt=f"Correlation of {len(values['tokens'])} tokens over {over.n_groups} {over.groups}s, clustered",
+    )
+    say_chance(found)
+    parameters = {
+        "usage over": f"{over.name}, n = {over.n_groups}",
+        "tokens": len(values["tokens"]),
+        "profiles": "centred log-ratios" if values["clr"] else "shares of cells",
+        "linkage": "average, on 1 - r",
+        "communities": found.community.nunique(),
+        "framed": selected or "none",
+        "null": f"{values['n_draws']:,} shuffles of the {over.groups}s"
+        + (", all there are" if values["exact"] else ""),
+    }
+    marks = stamp("Token co-occurrence", over.sections, model, parameters)
+    export_row(
+        Export("co_occurrence", marks, table=lambda: pairs(found), figure=lambda _: figure(PRINT)),
+    )
+
+
+def say_chance(found: Found) -> None:
+    """Say what chance gives with so few groups."""
+    values, over = found.values, found.over
+    drawn = f"all {values['n_draws']:,}" if values["exact"] else f"{values['n_draws']:,} random"
+    q = values["q"].to_numpy()
+    below = np.triu(np.nan_to_num(q, nan=1) <= 0.05, 1).sum()
+    st.caption(
+        f"Pearson correlation over n = {over.n_groups} {over.groups}s, of {len(values['tokens'])} tokens "
+        f"that cover {values['share_covered']:.0%} of cells. In {drawn} orders of the {over.groups}s, drawn "
+        f"for each token by itself, 95 % of pairs stay below |r| = {values['null_quantile']:.2f}; the "
+        f"smallest p that can be reached is {values['smallest_p']:.2g}. {many(int(below), 'pair')} with "
+        "q ≤ 0.05."
+    )
+    if values.get("autocorrelation", 0) > _NOTE_LEVELS:
+        st.warning(
+            "Levels that follow each other resemble each other here "
+            f"(r = {values['autocorrelation']:.2f} in the mean), so p and q are too small: read them as a "
+            "ranking."
+        )
+
+
+def pairs(found: Found) -> pd.DataFrame:
+    """List every pair of tokens, the most correlated first."""
+    values = found.values
+    one, other = np.triu_indices(len(values["tokens"]), 1)
+    tokens = values["correlation"].columns.to_numpy()
+    table = pd.DataFrame({"token_1": tokens[one], "token_2": tokens[other]})
+    for name in ("correlation", "p", "q"):
+        table[name] = values[name].to_numpy()[one, other]
+    table["n_groups"] = found.over.n_groups
+    for i, column in enumerate(("token_1", "token_2"), start=1):
+        table[f"community_{i}"] = table[column].map(found.community)
+    return table.sort_values("correlation", ascending=False, kind="stable")
+
+
+def _community_of_point() -> None:
+    points = st.session_state["co_occurrence"]["selection"]["points"]
+    if points and "customdata" in points[0]:
+        st.session_state[session.COMMUNITY] = str(np.ravel(points[0]["customdata"])[-1])
+
+
+def show_communities(library: Library, found: Found, model: Mapping[str, Any]) -> None:
+    """Show the communities on the tissue, and how their use changes."""
+    st.header("Communities")
+    table = found.values["communities"]
+    of_several = table.index[table["n_tokens"] > 1]
+    several = [str(name) for name in (of_several if len(of_several) else table.index)]
+    st.caption(
+        "Chance makes communities too. The p of a community is the share of shuffles whose largest "
+        "community, cut at the same height, has as many tokens or more."
+    )
+    options = ["all", *several]
+    session.keep_valid(session.COMMUNITY, options)
+    chosen = st.selectbox(
+        "Community on the map (or click one above)",
+        options,
+        format_func=lambda name: "all, one colour each" if name == "all" else _describe(found, name),
+        key=session.COMMUNITY,
+        persist_state="session",
+    )
+    sections = session.choose_sections(found.over.sections, key=f"{session.SHOWN}-{found.over.name}")
+    cells = views.cells_of(library, sections, model["sha256"])
+    show_map(_view(found, sections, cells, str(chosen), several), model, "communities")
+    if chosen != "all":
+        _show_usage(found, str(chosen), model)
+
+
+def _describe(found: Found, community: str) -> str:
+    row = found.values["communities"].loc[community]
+    tokens = ", ".join(_tokens(found, community))
+    return f"{community}: tokens {tokens} ({many(int(row['n_cells']), 'cell')}, p = {row['p']:.2g})"
+
+
+def _tokens(found: Found, community: str) -> list[str]:
+    members = found.community[found.community == community].index
+    return [str(token) for token in members]
+
+
+def _view(
+    found: Found, sections: Sequence[Section], cells: pd.DataFrame, chosen: str, several: Sequence[str]
+) -> views.MapView:
+    """Colour cells by community, or by token within one."""
+    if chosen == "all":
+        values = cells[keys.TOKEN].map(found.community).fillna("none")
+        names = {name: f"{name}: {len(_tokens(found, name))} tokens" for name in several}
+        scale = Categories("community, cells", tuple(several[:MAX_HIGHLIGHTED]), "other tokens", names)
+        return views.by_labels("Communities of tokens", sections, cells, values, scale)
+    tokens = _tokens(found, chosen)
+    scale = Categories(
+        f"tokens of community {chosen}", tuple(tokens[:MAX_HIGHLIGHTED]), "other tokens", found.names
+    )
+    return views.by_labels(f"Community {chosen}", sections, cells, cells[keys.TOKEN], scale)
+
+
+def _show_usage(found: Found, chosen: str, model: Mapping[str, Any]) -> None:
+    tokens = _tokens(found, chosen)
+
+    def figure(style: pl.Style) -> Any:
+        return pl.token_usage(found.values, tokens, names=found.words, relative=True, style=style)
+
+    st.plotly_chart(
+        figure(session.style()), key="usage", alt=f"Share of cells of the tokens of community {chosen}"
+    )
+    parameters = {"community": chosen, "tokens": ", ".join(tokens), "over": found.over.name}
+    export_row(
+        Export(
+            "usage",
+            stamp(f"Usage of the tokens of community {chosen}", found.over.sections, model, parameters),
+            table=found.values["usage"].reset_index,
+            figure=lambda _: figure(PRINT),
+        )
+    )
+
+
+def show_neighbours(library: Library, found: Found, model: Mapping[str, Any]) -> None:
+    """Show which tokens are neighbours in the tissue more or less than chance."""
+    st.header("Neighbours in the tissue")
+    ids = [section.id for section in found.over.sections]
+    n_tokens = len(found.values["tokens"])
+    args = {"ids": ids, "model": model["sha256"], "n_tokens": n_tokens, "n_permutations": _N_DRAWS}
+    result = compute(library, Request("neighbours", args), "Counting neighbours")
+    values = result.facts
+    for name in ("observed", "expected", "log2_ratio", "z", "p", "q", "tokens"):
+        values[name] = result.table(name)
+    order = [str(token) for token in found.values["correlation"].columns[found.values["order"]]]
+
+    def figure(style: pl.Style) -> Any:
+        return pl.neighbor_enrichment(
+            values, order=order, names=found.words, targets=style is not PRINT, style=style
+        )
+
+    st.plotly_chart(
+        figure(session.style()),
+        width="content",
+        key="neighbours",
+        config={"displaylogo": False},
+        alt=f"How often {n_tokens} tokens are neighbours, against chance",
+    )
+    st.caption(
+        f"{values['n_edges']:,} pairs of neighbouring cells in {many(values['n_sections'], 'section')}; "
+        f"chance is {values['n_permutations']:,} shuffles of the tokens within each section; the smallest p "
+        f"that can be reached is {values['smallest_p']:.2g}. {values['note']}"
+    )
+    marks = stamp(
+        "Tokens as neighbours",
+        found.over.sections,
+        model,
+        {"null": f"{_N_DRAWS} shuffles within sections", "tokens": n_tokens},
+    )
+    export_row(Export("neighbours", marks, table=lambda: _edges(values), figure=lambda _: figure(PRINT)))
+
+
+def _edges(values: Mapping[str, Any]) -> pd.DataFrame:
+    one, other = np.triu_indices(len(values["tokens"]))
+    tokens = values["observed"].columns.to_numpy()
+    table = pd.DataFrame({"token_1": tokens[one], "token_2": tokens[other]})
+    for name in ("observed", "expected", "log2_ratio", "z", "p", "q"):
+        table[name] = values[name].to_numpy()[one, other]
+    return table.sort_values("log2_ratio", ascending=False, kind="stable")
+
+
+def offer_sequences(library: Library, found: Found, model: Mapping[str, Any]) -> None:
+    """Offer the tokens as sequences, for models downstream."""
+    st.header("Tokens as sequences")
+    st.caption(
+        "One row per section, its cells in the order of a Z-curve, so that neighbours stay together, with "
+        "coordinates: for training language models. The same on the command line: `squint export-tokens`."
+    )
+    ids = [section.id for section in found.over.sections]
+    args = {"home": str(library.home), "ids": ids, "model": model["sha256"], "format": "parquet"}
+    key = f"sequences-{Request('sequences', args).name}"
+    if st.button("Prepare Parquet", key="sequences-parquet"):
+        st.session_state[key] = b""
+    if key in st.session_state and not st.session_state[key]:
+        path = run("write_sequences", args, "Writing sequences")
+        if path is None:
+            return
+        st.session_state[key] = Path(path).read_bytes()
+        library.unstage(Path(path))
+    if st.session_state.get(key):
+        st.download_button(
+            f"Download {many(len(ids), 'sequence')}",
+            st.session_state[key],
+            "tokens.parquet",
+            "application/vnd.apache.parquet",
+            key="sequences-download",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+        )

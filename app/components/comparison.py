@@ -1,0 +1,219 @@
+"""Widgets that choose two groups of cells, say who is in them, and have them compared."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from app import session, views
+from app.components import risk
+from app.components.job import compute
+from app.components.text import as_text
+from app.library import Library, Section
+from app.results import Request, Result
+from app.split import GROUP, LEVEL, REFERENCE, Split, assign, count
+from app.stamp import many
+from squint import arms, keys
+
+TESTS = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
+_BY = {
+    "Activation score": LEVEL,
+    "Token": keys.TOKEN,
+    "Cell type": keys.CELL_TYPE,
+    "Region": keys.REGION,
+    "Patient": keys.PATIENT,
+    "Section": keys.SECTION,
+}
+_TUMOUR = re.compile(r"tumou?r|malignan|carcinoma|cancer|dcis|neoplas", re.IGNORECASE)
+
+
+class Comparison(NamedTuple):
+    """Two groups of cells, and what to call them."""
+
+    split: Split
+    group: str  # in words
+    reference: str
+    sections: tuple[Section, ...]
+    cells: pd.DataFrame  # one row per cell of the sections
+    arm: "pd.Series[Any]"  # (n,) of those cells: group, reference, or missing
+    test: str
+    how: Mapping[str, Any]  # of the activation scores; empty without them
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """For the stamp."""
+        n = self.arm.value_counts()
+        scores = {
+            "reference patient": self.how.get("reference"),
+            "codes": ", ".join(self.how.get("codes", ())),
+        }
+        return {
+            "group": f"{self.group}, n = {n.get(GROUP, 0):,}",
+            "reference": f"{self.reference}, n = {n.get(REFERENCE, 0):,}",
+            "cell types": ", ".join(self.split.types) or "all",
+            **(scores if self.how else {}),
+            "expression": "counts scaled to the median depth of the compared cells",
+        }
+
+
+def countable(library: Library) -> list[Section]:
+    """List the sections that hold counts; if there are none, say what to do and stop the page."""
+    found = [section for section in library.sections() if section.values == "counts"]
+    if not found:
+        st.info("There are no sections with counts yet. Add one on the page Sections.")
+        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        st.stop()
+    return found
+
+
+def choose(library: Library, sections: Sequence[Section], model: Mapping[str, Any] | None) -> Comparison:
+    """Let the user choose two groups of cells of some sections."""
+    sha256 = model["sha256"] if model else None
+    every = library.tokenised(library.sections(), sha256) if sha256 else []
+    cells = views.cells_of(library, sections, sha256)
+    scored = {section.id for section in sections} <= {section.id for section in every}
+    offered = [
+        name
+        for name, column in _BY.items()
+        if (scored if column in {LEVEL, keys.TOKEN} else _n_labels(cells, column) > 1)
+    ]
+    if not scored:
+        st.caption(
+            "Not all sections shown have tokens by this model, so scores and tokens cannot be compared."
+        )
+    if not offered:
+        st.info("These sections have nothing to compare by: neither tokens nor cell types nor regions.")
+        st.stop()
+    session.keep_valid(session.COMPARE_BY, offered)
+    by = st.segmented_control(
+        "Compare cells by",
+        offered,
+        default=offered[0] if session.COMPARE_BY not in st.session_state else None,
+        required=True,
+        key=session.COMPARE_BY,
+        persist_state="session",
+    )
+    how: Mapping[str, Any] = {}
+    if by == "Activation score":
+        request, (low, high) = risk.choose(every, str(sha256))
+        how = risk.score(library, request)
+        risk.say_cover(how)
+        cells = views.cells_of(library, sections, sha256, request.run)
+        split = Split(LEVEL, ("high",), ("low",), run=request.run, low=low, high=high)
+        names = (f"high score (above {high:g})", f"low score (below {low:g})")
+    else:
+        split, names = _choose_labels(cells, str(by))
+    types, test = _choose_how(cells, split)
+    split = Split(**{**asdict(split), "types": types})
+    return Comparison(split, *names, tuple(sections), cells, assign(cells, split), test, how)
+
+
+def _n_labels(cells: pd.DataFrame, column: str) -> int:
+    return int(cells[column].nunique()) if column in cells else 0
+
+
+def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]]:
+    """Choose the labels of both groups; without any of the second, it is all other cells."""
+    column, what = _BY[by], by.lower()
+    n_cells = cells[column].value_counts()
+    left, right = st.columns(2, gap="large")
+    chosen: list[list[str]] = []
+    for place, key, title in (
+        (left, session.GROUP, f"Group: {what}"),
+        (right, session.REFERENCE_GROUP, f"Reference: {what} (none chosen: all other cells)"),
+    ):
+        taken = chosen[0] if chosen else []
+        options = [str(label) for label in n_cells.index if str(label) not in taken]
+        session.keep_valid(f"{key}-{column}", options)
+        first = ([name for name in options if _TUMOUR.search(name)] or options)[:1] if not chosen else []
+        chosen.append(
+            place.multiselect(
+                title,
+                options,
+                default=first if f"{key}-{column}" not in st.session_state else None,
+                format_func=lambda label: f"{label} ({many(int(n_cells[label]), 'cell')})",
+                key=f"{key}-{column}",
+                persist_state="session",
+            )
+        )
+    group, reference = chosen
+    if not group:
+        st.info(f"Choose at least one {what} for the group.")
+        st.stop()
+    named = f"{what} {', '.join(group)}"
+    return Split(column, tuple(group), tuple(reference)), (
+        named,
+        f"{what} {', '.join(reference)}" if reference else "all other cells",
+    )
+
+
+def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], str]:
+    """Choose the cell types that count, and the test."""
+    left, right = st.columns([3, 1], gap="large")
+    test = right.selectbox("Test", list(TESTS), key=session.TEST, persist_state="session")
+    if split.by == keys.CELL_TYPE:
+        left.caption("All cells of these types are compared.")
+        return (), TESTS[test]
+    types = [str(name) for name in cells.get(keys.CELL_TYPE, pd.Series(dtype=object)).value_counts().index]
+    if not types:
+        left.caption("These sections have no cell types, so cells of all types are compared.")
+        return (), TESTS[test]
+    session.keep_valid(session.WITHIN, types)
+    tumour = [name for name in types if _TUMOUR.search(name)]
+    within = left.multiselect(
+        "Within cell types (none chosen: all)",
+        types,
+        default=tumour if session.WITHIN not in st.session_state else None,
+        key=session.WITHIN,
+        persist_state="session",
+    )
+    return tuple(within), TESTS[test]
+
+
+def say_groups(found: Comparison) -> None:
+    """Say who is compared; if that are too few, stop the page."""
+    n = found.arm.value_counts().reindex([GROUP, REFERENCE], fill_value=0)
+    by_patient = count(found.cells, found.arm, [keys.PATIENT])
+    for place, arm, words in zip(
+        st.columns(2), (GROUP, REFERENCE), (found.group, found.reference), strict=True
+    ):
+        own = by_patient[by_patient[arm] > 0][arm]
+        who = ", ".join(f"{as_text(patient)} {cells:,}" for patient, cells in own.items())
+        title = "Group" if arm == GROUP else "Reference"
+        place.markdown(
+            f"**{title}: {as_text(words)}**  \nn = {many(int(n[arm]), 'cell')}, {many(len(own), 'patient')}"
+            + (f" ({who})" if who else "")
+        )
+    if n.min() < arms.MIN_CELLS:
+        st.info(
+            f"At least {arms.MIN_CELLS} cells are needed in each group. Choose other groups, other "
+            "thresholds, more cell types, or more sections."
+        )
+        st.stop()
+    if not (by_patient > 0).all(axis=1).any():
+        st.warning(
+            "No patient has cells in both groups: what differs may be the patients rather than the tissue."
+        )
+
+
+def differential(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Compare both groups, cells as observations: one row per gene."""
+    return _ask(library, "differential", found, model, {"test": found.test}).table("genes")
+
+
+def pseudobulk(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Compare both groups, patients as observations: one row per gene."""
+    return _ask(library, "pseudobulk", found, model, {}).table("genes")
+
+
+def _ask(
+    library: Library, task: str, found: Comparison, model: Mapping[str, Any] | None, args: Mapping[str, Any]
+) -> Result:
+    ids = sorted(section.id for section in found.sections)
+    split = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(found.split).items()}
+    known = model["sha256"] if model else None
+    request = Request(task, {"ids": ids, "model": known, "split": split, **args})
+    return compute(library, request, "Comparing genes")

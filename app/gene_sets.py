@@ -1,0 +1,66 @@
+"""Gene sets: the one that comes with squint, and those that users add to the library."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from app.library import Library, harmless_name
+from squint import gene_sets
+from squint.errors import InputError
+
+AGGRESSIVE = "Aggressive kidney cancer"
+_AT_MOST = 100  # files; a page reads them all
+
+
+def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
+    """Give the genes of every set, by name."""
+    found = {AGGRESSIVE: tuple(gene_sets.AGGRESSIVE_KIDNEY)}
+    for path in sorted(library.gene_sets_folder.iterdir()):
+        with suppress(InputError):  # a stray file is no reason to show none
+            for name, genes in gene_sets.read(path).items():
+                found[name if name == path.stem else f"{path.stem}: {name}"] = genes
+    return found
+
+
+def sources() -> Mapping[str, str]:
+    """Say where each gene of the set that comes with squint is from."""
+    return gene_sets.AGGRESSIVE_KIDNEY
+
+
+def add(library: Library, content: bytes, name: str) -> int:
+    """Put a file of gene sets into the library; return how many sets it holds.
+
+    Raises
+    ------
+    InputError
+        If it holds none.
+    """
+    stem, _, ending = name.rpartition(".")
+    found = gene_sets.parse(content, name)
+    if len(list(library.gene_sets_folder.iterdir())) >= _AT_MOST:
+        raise InputError(f"The library holds {_AT_MOST} files of gene sets. Remove one first.")
+    path = _free_path(library, harmless_name(stem), ending.lower())
+    folder = library.workspace()
+    (folder / path.name).write_bytes(content)
+    (folder / path.name).replace(path)
+    folder.rmdir()
+    return len(found)
+
+
+def files(library: Library) -> list[str]:
+    """List the files of gene sets that users added."""
+    return sorted(path.name for path in library.gene_sets_folder.iterdir())
+
+
+def remove(library: Library, name: str) -> None:
+    """Remove a file of gene sets."""
+    if name in files(library):
+        (library.gene_sets_folder / name).unlink(missing_ok=True)
+
+
+def _free_path(library: Library, stem: str, ending: str) -> Path:
+    """Find a name that no other file has: nobody's sets are written over."""
+    taken = {path.stem for path in library.gene_sets_folder.iterdir()}
+    free = stem if stem not in taken else next(f"{stem}-{i}" for i in count(2) if f"{stem}-{i}" not in taken)
+    return library.gene_sets_folder / f"{free}.{ending}"

@@ -1,0 +1,23 @@
+"""Differential expression: which genes differ between two groups of cells (paper, section 5.3)."""
+
+import streamlit as st
+
+from app import session
+from app.components import comparison, genes
+
+st.title("Differential expression")
+st.caption(
+    "Choose two groups of cells. Every gene that all sections with such cells measure is compared; "
+    "effects come before p-values."
+)
+library, model = session.library(), session.find_model()
+sections = session.choose_sections(comparison.countable(library))
+found = comparison.choose(library, sections, model)
+comparison.say_groups(found)
+
+table = comparison.differential(library, found, model)
+marked = genes.choose_set(library)
+genes.show_genes(found, table, marked[1], model)
+genes.show_gene(library, found, table, model)
+genes.show_dots(library, found, table, marked, model)
+genes.show_patients(library, found, model)

@@ -1,0 +1,57 @@
+"""Comparison, stack and co-occurrence in a real browser, on the sample cohort."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from app.drawing import find_chrome
+from tests.dashboard import PATIENCE, chromium, click_point, open_page, started
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_chrome() is None, reason="chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with chromium(playwright) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Open the dashboard on a new library, and wait for the sample cohort."""
+    (home := tmp_path_factory.mktemp("samples") / "library").mkdir()
+    with started(home) as address:
+        page = browser.new_context(viewport={"width": 1280, "height": 2400}).new_page()
+        page.goto(address)
+        expect(page.get_by_text("Stack SIM-H-stack: 13 levels")).to_be_visible(timeout=3 * PATIENCE)
+        yield page
+        page.context.close()
+
+
+def test_a_gene_clicked_in_the_volcano_is_shown(page: Page) -> None:
+    open_page(page, "Differential expression")
+    expect(page.get_by_text("high score (above 0.75)").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("LDHA").first).to_be_visible(timeout=PATIENCE)
+    marked = page.locator(".st-key-volcano g.annotation").filter(has_text="MMP14")
+    expect(marked).to_be_visible(timeout=PATIENCE)
+    click_point(page, "volcano", "MMP14")
+    expect(page.get_by_text("MMP14: log2 fold change")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_stack_is_drawn_in_three_dimensions_with_its_quality(page: Page) -> None:
+    open_page(page, "Z-stack")
+    expect(page.locator(".st-key-stack canvas").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("2,079 cells")).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.get_by_text("No movement is proposed")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_community_clicked_in_the_clustermap_is_shown(page: Page) -> None:
+    open_page(page, "Co-occurrence")
+    expect(page.get_by_text("Neighbours in the tissue")).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.get_by_text("Pearson correlation over n = 13 levels")).to_be_visible(timeout=PATIENCE)
+    click_point(page, "co_occurrence", "1")
+    expect(page.get_by_text("tokens of community 1")).to_be_visible(timeout=PATIENCE)
