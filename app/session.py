@@ -98,17 +98,17 @@ def style() -> Style:
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
-def keep_valid(key: str, allowed: Sequence[Any]) -> None:
-    """Drop from a remembered choice what can no longer be chosen."""
+def keep_valid(key: str, allowed: Sequence[Any], first: Any = None) -> None:
+    """Drop from a remembered choice what can no longer be chosen; begin with ``first`` if nothing is left.
+
+    Set, not deleted: a widget that is not told of the change goes on showing what was chosen before.
+    """
     value = st.session_state.get(key)
     if isinstance(value, list):
         kept = [item for item in value if item in allowed]
-        if kept or not value:
-            st.session_state[key] = kept
-        else:
-            del st.session_state[key]  # nothing of the choice is left: begin anew
+        st.session_state[key] = kept if kept or not value else list(first or [])
     elif value is not None and value not in allowed:
-        del st.session_state[key]
+        st.session_state[key] = allowed[0] if first is None else first
 
 
 def show(section_ids: Sequence[str]) -> None:
@@ -125,10 +125,10 @@ def choose_gene(gene: str) -> None:
 def choose_sections(sections: Sequence[Section], key: str = SHOWN) -> list[Section]:
     """Let the user choose up to six sections to look at; under the usual key, the same ones on every page."""
     by_id = {section.id: section for section in sections}
-    keep_valid(key, list(by_id))
     first = [section.id for section in outside_stacks(sections)]
     if all(section.stack for section in sections):
         first = first[:: math.ceil(len(first) / MAX_SHOWN)]  # from the lowest to the highest level
+    keep_valid(key, list(by_id), first[:MAX_SHOWN])
     chosen = st.multiselect(
         "Sections shown",
         list(by_id),

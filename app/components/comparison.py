@@ -127,8 +127,8 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]
     ):
         taken = chosen[0] if chosen else []
         options = [str(label) for label in n_cells.index if str(label) not in taken]
-        session.keep_valid(f"{key}-{column}", options)
         first = ([name for name in options if _TUMOUR.search(name)] or options)[:1] if not chosen else []
+        session.keep_valid(f"{key}-{column}", options, first)
         chosen.append(
             place.multiselect(
                 title,
@@ -161,8 +161,8 @@ def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], str
     if not types:
         left.caption("These sections have no cell types, so cells of all types are compared.")
         return (), TESTS[test]
-    session.keep_valid(session.WITHIN, types)
     tumour = [name for name in types if _TUMOUR.search(name)]
+    session.keep_valid(session.WITHIN, types, tumour)
     within = left.multiselect(
         "Within cell types (none chosen: all)",
         types,

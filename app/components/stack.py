@@ -174,11 +174,12 @@ def _choose_levels(stack: Stack) -> list[Section]:
     names = [f"{level.z_um:g} µm" for level in stack.levels]
     if len(set(names)) < len(names) or len(names) < 3:
         return list(stack.levels)
-    session.keep_valid(f"{session.LEVELS}-{stack.name}", [(a, b) for a in names for b in names])
+    every = (names[0], names[-1])
+    session.keep_valid(f"{session.LEVELS}-{stack.name}", [(a, b) for a in names for b in names], every)
     first, last = st.select_slider(
         "Levels shown, by height",
         names,
-        value=(names[0], names[-1]),
+        value=every,
         key=f"{session.LEVELS}-{stack.name}",
         persist_state="session",
     )

@@ -39,8 +39,8 @@ def choose_tokens(cells: pd.DataFrame) -> list[str]:
     counts_by_token = cells[keys.TOKEN].value_counts()
     options = sorted(counts_by_token.index, key=lambda token: (len(token), token))
     names = views.token_names(cells)
-    session.keep_valid(session.HIGHLIGHTED, options)
     start = list(most_frequent(cells[keys.TOKEN].to_numpy(dtype=object)))
+    session.keep_valid(session.HIGHLIGHTED, options, start)
     return st.multiselect(
         f"Highlighted tokens (at most {MAX_HIGHLIGHTED}; the others are light grey)",
         options,
