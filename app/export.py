@@ -1,5 +1,6 @@
 """Figures and tables on their way out: one figure with title, n and stamp, always on white."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,21 +13,23 @@ from app.stamp import footer
 WIDTH = 1_200  # pixels at 96 dots per inch
 _HEAD, _LINE = 64, 16
 _EDGE, _LETTER = 40, 7.5  # pixels to the left of the text; of a letter of a label
+_KEY, _ROW = 46, 21  # pixels of a legend: of an entry beside its name, of a row
 
 
 def for_print(figure: go.Figure, marks: Mapping[str, str]) -> go.Figure:
     """Add title, n and stamp around a figure."""
     lines = footer(marks)
     inner = figure.layout.margin
-    top, bottom = (inner.t or 0) + _HEAD, (inner.b or 0) + _LINE * len(lines) + 34
-    height = (figure.layout.height or 400) + _HEAD + _LINE * len(lines) + 34
-    left = max(_EDGE, inner.l or 0, _label_width(figure))
+    left, right = max(_EDGE, inner.l or 0, _label_width(figure)), max(24, inner.r or 0)
+    above = max(inner.t or 0, _legend_height(figure, WIDTH - left - right))
+    top, bottom = above + _HEAD, (inner.b or 0) + _LINE * len(lines) + 34
+    height = (figure.layout.height or 400) - (inner.t or 0) + top + _LINE * len(lines) + 34
     if figure.layout.title.text:  # its own heading goes below ours
         figure.update_layout(title={"yref": "container", "y": 1 - _HEAD / height, "yanchor": "top"})
     figure.update_layout(
         width=WIDTH,
         height=height,
-        margin={"l": left, "r": max(24, inner.r or 0), "t": top, "b": bottom},
+        margin={"l": left, "r": right, "t": top, "b": bottom},
         font={"family": "Liberation Sans, Arial, Helvetica, sans-serif"},
         plot_bgcolor="white",
         template="plotly_white",
@@ -49,6 +52,16 @@ def _label_width(figure: go.Figure) -> float:
         labels += [str(name) for name in trace.y]
     longest = max((len(line) for label in labels for line in label.split("<br>")), default=0)
     return _LETTER * longest + 24
+
+
+def _legend_height(figure: go.Figure, width: float) -> float:
+    """Estimate how high a legend above the figure is: its columns are all as wide as the longest name."""
+    if figure.layout.legend.orientation != "h":
+        return 0
+    names = {str(trace.name) for trace in figure.data if trace.name and trace.showlegend is not False}
+    longest = max(map(len, names), default=0)
+    n_columns = max(1, int(width // (_KEY + _LETTER * longest)))
+    return _ROW * math.ceil(len(names) / n_columns) + 16
 
 
 def _escape_line(line: str) -> str:

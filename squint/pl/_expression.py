@@ -10,7 +10,8 @@ from squint.pl._text import escape, escape_all
 
 _LARGEST = 26  # pixels across a dot of the largest share
 _SCALES = (0.1, 0.25, 0.5, 1.0)  # largest shares that a scale of dots ends at
-_ROW, _MARGIN = 36, 150
+_ROW, _MARGIN, _KEYS = 36, 150, 330  # pixels: of a row, right of the dots, of both keys there
+_ABREAST = 75  # letters of all genes that fit beside each other in print
 
 
 def dot_plot(table: pd.DataFrame, *, per_gene: bool = False, style: Style = LIGHT) -> go.Figure:
@@ -58,16 +59,23 @@ def dot_plot(table: pd.DataFrame, *, per_gene: bool = False, style: Style = LIGH
         },
         showlegend=False,
     )
-    height = max(380, 150 + _ROW * len(groups))
     _key(figure, largest, style)
     labels = [f"{escape(group)} · n = {n_cells[group]:,}" for group in groups]
     name_rows(figure, labels)
+    names = escape_all(genes)
+    longest = max(map(len, names), default=0)
+    slanted = len(names) * (longest + 2) > _ABREAST
     figure.update_xaxes(
-        tickvals=list(range(len(genes))), ticktext=escape_all(genes), range=[-0.6, len(genes) - 0.4]
+        tickvals=list(range(len(genes))),
+        ticktext=names,
+        tickangle=-45 if slanted else 0,
+        range=[-0.6, len(genes) - 0.4],
     )
-    title = "mean per gene,<br>0 lowest group,<br>1 highest" if per_gene else "mean counts<br>per cell"
+    title = "mean per gene,<br>0 lowest group,<br>1 highest" if per_gene else "mean scaled<br>counts"
     _colour_bar(figure, title, style)
-    _layout(figure, style, height).update_layout(margin={"r": _MARGIN, "t": 16})
+    room = {"r": _MARGIN, "t": 40, "b": 24 + (6 * longest if slanted else 0)}
+    height = max(_KEYS, 110 + _ROW * len(groups)) + room["t"] + room["b"]
+    _layout(figure, style, height).update_layout(margin=room)
     return figure.update_xaxes(zeroline=False).update_yaxes(zeroline=False)
 
 

@@ -125,3 +125,20 @@ def test_stamp_and_heading_keep_to_the_edge_and_to_themselves(marks: Mapping[str
     plain = for_print(go.Figure(go.Scatter(x=[1], y=[0])), marks)
     assert plain.layout.margin.l == 40
     assert "A map" in plain.layout.annotations[0].text
+
+
+def test_a_legend_of_several_rows_is_not_drawn_over_the_title(marks: Mapping[str, str]) -> None:
+    def printed(n_names: int) -> go.Figure:
+        figure = go.Figure(
+            [go.Scatter(y=[1], name=f"higher in a group of cells {i}") for i in range(n_names)]
+        )
+        legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+        return for_print(figure.update_layout(height=400, margin={"t": 40, "b": 8}, legend=legend), marks)
+
+    one_row, three_rows = printed(2), printed(9)
+    more = three_rows.layout.margin.t - one_row.layout.margin.t
+    assert more >= 2 * 20 - 8  # one row fits into the margin there is
+    assert three_rows.layout.height - one_row.layout.height == more  # the plot is as high as before
+    title, n_cells = three_rows.layout.annotations[:2]
+    assert three_rows.layout.margin.t - 14 == title.yshift
+    assert n_cells.yshift - 16 >= 3 * 20 + 8  # the line below the title ends above the legend

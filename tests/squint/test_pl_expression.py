@@ -176,7 +176,18 @@ def test_colours_of_dots_may_be_per_gene_and_then_say_so() -> None:
     figure = pl.dot_plot(dots(), per_gene=True)
     assert list(figure.data[0].marker.color) == [0, 1, 0, 0]
     assert "per gene" in figure.layout.coloraxis.colorbar.title.text
-    assert "per cell" in pl.dot_plot(dots()).layout.coloraxis.colorbar.title.text
+    assert "scaled" in pl.dot_plot(dots()).layout.coloraxis.colorbar.title.text
+
+
+def test_long_names_of_genes_below_the_dots_slant_into_room_of_their_own() -> None:
+    few = pl.dot_plot(dots()).layout
+    table = pd.concat([dots().assign(gene=f"SERPINE{i}") for i in range(13)])
+    many = pl.dot_plot(table).layout
+    assert few.xaxis.tickangle == 0
+    assert many.xaxis.tickangle == -45
+    assert many.margin.b > 8 * 7.5 * np.sin(np.pi / 4)  # as deep as the names of 8 or 9 letters
+    room = [layout.height - layout.margin.t - layout.margin.b for layout in (few, many)]
+    assert room[0] == room[1]
 
 
 def test_violins_say_how_many_cells_and_how_many_without_a_count() -> None:
