@@ -169,7 +169,9 @@ def show_map_of_tokens(found: Found, model: Mapping[str, Any]) -> None:
         "communities": found.community.nunique(),
         "framed": selected or "none",
         "null": f"{values['n_draws']:,} shuffles of the {over.groups}s"
-        + (", all there are" if values["exact"] else ""),
+        + (", all there are" if values["exact"] else "")
+        + f", p two-sided, at least {values['smallest_p']:.2g}",
+        "correction": f"Benjamini-Hochberg over {_n_pairs(values['q']):,} pairs of tokens",
     }
     marks = stamp("Token co-occurrence", over.sections, model, parameters)
     export_row(
@@ -196,6 +198,11 @@ def say_chance(found: Found) -> None:
             f"(r = {values['autocorrelation']:.2f} in the mean), so p and q are too small: read them as a "
             "ranking."
         )
+
+
+def _n_pairs(q: pd.DataFrame) -> int:
+    """Count the pairs of different tokens that have a q."""
+    return int(np.triu(q.notna(), 1).sum())
 
 
 def pairs(found: Found) -> pd.DataFrame:
@@ -320,12 +327,14 @@ def show_neighbours(library: Library, found: Found, model: Mapping[str, Any]) ->
         f"chance is {values['n_permutations']:,} shuffles of the tokens within each section; the smallest p "
         f"that can be reached is {values['smallest_p']:.2g}. {values['note']}"
     )
-    marks = stamp(
-        "Tokens as neighbours",
-        found.over.sections,
-        model,
-        {"null": f"{_N_DRAWS} shuffles within sections", "tokens": n_tokens},
-    )
+    parameters = {
+        "tokens": n_tokens,
+        "pairs of neighbouring cells": f"{values['n_edges']:,}",
+        "null": f"{values['n_permutations']:,} shuffles of the tokens within each section, p two-sided, "
+        f"at least {values['smallest_p']:.2g}",
+        "correction": f"Benjamini-Hochberg over {_n_pairs(values['q']):,} pairs of different tokens",
+    }
+    marks = stamp("Tokens as neighbours", found.over.sections, model, parameters)
     export_row(Export("neighbours", marks, table=lambda: _edges(values), figure=lambda _: figure(PRINT)))
 
 

@@ -43,6 +43,11 @@ class Comparison(NamedTuple):
     how: Mapping[str, Any]  # of the activation scores; empty without them
 
     @property
+    def test_in_words(self) -> str:
+        """The test, as it is offered."""
+        return next(name for name, test in TESTS.items() if test == self.test)
+
+    @property
     def parameters(self) -> dict[str, object]:
         """For the stamp."""
         n = self.arm.value_counts()

@@ -99,15 +99,17 @@ def show_genes(
         f"{len(table)} genes. Cells are not independent of each other, so p and q are far too small; "
         "trust effects, and patients below."
     )
+    parameters = {
+        **found.parameters,
+        "test": f"{found.test_in_words}, cells as observations, which are not independent",
+        "correction": f"Benjamini-Hochberg over {len(table):,} genes",
+        "pseudo-count": f"{table.attrs['pseudo_count']:g}",
+        "marked": ", ".join(marked),
+    }
     export_row(
         Export(
             "genes",
-            stamp(
-                "Differential expression",
-                found.sections,
-                model,
-                {**found.parameters, "test": found.test, "marked": ", ".join(marked)},
-            ),
+            stamp("Differential expression", found.sections, model, parameters),
             table=lambda: table.assign(marked=table.index.isin(marked)).reset_index(),
             figure=lambda _: volcano(
                 table, marked=marked, selected=None, q=_Q, fold=_FOLD, style=PRINT, **words
@@ -299,7 +301,9 @@ def show_patients(library: Library, found: Comparison, model: Mapping[str, Any] 
         st.caption(f"DESeq2 said: {sentence(warning)}")
     parameters = {name: value for name, value in found.parameters.items() if name != "expression"}
     parameters |= {
-        "test": "DESeq2, Wald",
+        "test": "DESeq2, Wald, patients as observations",
+        "patients": f"{len(patients.group)} in the group, {len(patients.reference)} in the reference",
+        "correction": f"Benjamini-Hochberg over the {table['q'].notna().sum():,} genes that DESeq2 kept",
         "design": table.attrs["design"],
         "least cells": table.attrs["min_cells"],
     }

@@ -115,11 +115,12 @@ def show_quality(imputed: Imputed, stack: Stack, model: Mapping[str, Any] | None
         alt=f"Mean Pearson correlation per level and group of genes, {target}, model beside nearest cells",
     )
     ks = quality.loc[(quality["target"] == target) & (quality["method"] == "knn"), "k"]
+    k = int(ks.iloc[0]) if len(ks) else 0
     st.caption(
         "Mean over genes of the Pearson correlation between measured and in-painted expression across the "
         "held-out cells of a level. Genes are ranked by the model's correlation over all levels, as in the "
         "paper: small groups flatter both methods. kNN is the mean of the "
-        f"{int(ks.iloc[0]) if len(ks) else 0} nearest observed cells, the number that does best here."
+        f"{k} nearest observed cells, the number that does best here."
         + (
             " Most of a neighbourhood is observed even where its cell is held out, which lifts both."
             if target == NEIGHBOURHOOD
@@ -138,7 +139,14 @@ def show_quality(imputed: Imputed, stack: Stack, model: Mapping[str, Any] | None
                 f"{row['group']} genes",
             )
     n_hidden = len(imputed.hidden)
-    parameters = {"held-out cells": n_hidden, "in-painted by": imputed.by, "target": target}
+    parameters = {
+        "held-out cells": f"{n_hidden:,}",
+        "in-painted by": imputed.by,
+        "target": target,
+        "score": "mean over genes of Pearson's r across the held-out cells of a level",
+        "genes ranked": "by the model, over all levels",
+        "kNN": f"mean of the {k} nearest observed cells",
+    }
     export_row(
         Export(
             "quality",
@@ -223,7 +231,7 @@ def _level_view(
     top = float(f"{np.nanquantile(both, 0.995):.2g}") if np.isfinite(both).any() else 1.0
     unit = "neighbourhood mean" if target == NEIGHBOURHOOD else "counts"
     scale = Continuous(f"{gene}, {unit}", 0, max(top, 0.1))
-    table = cells.assign(**columns)
+    table = cells.assign(**columns, unit=level.unit)
     laid = "as proposed" if positions else "as measured"
     parameters = {"gene": gene, "predicted": target, "in-painted by": imputed.by, "positions": laid}
     return MapView(f"{gene}, measured and in-painted", (level,), tuple(panels), scale, table, parameters)

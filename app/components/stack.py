@@ -243,7 +243,12 @@ def show_alignment(library: Library, stack: Stack, model: Mapping[str, Any] | No
         n_pairs = many(len(pairs), "pair")
         st.markdown(f"**No movement is proposed** for the {n_pairs} of levels of {as_text(stack.name)}.")
     st.dataframe(pairs[list(_PAIRS)], hide_index=True, column_config=_PAIRS)
-    marks = stamp(f"Alignment of {stack.name}", stack.levels, model, {"registration": "rigid, pair by pair"})
+    parameters = {
+        "registration": "rigid, pair by pair",
+        "shifts": f"in {stack.levels[0].unit}",
+        "apart": "in µm",
+    }
+    marks = stamp(f"Alignment of {stack.name}", stack.levels, model, parameters)
     export_row(Export("alignment", marks, table=lambda: pairs))
     st.toggle(
         "Lay levels onto each other in the figures of this page",

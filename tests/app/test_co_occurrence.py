@@ -15,7 +15,7 @@ from app.library import Library
 from app.results import Request, find
 from squint import keys, tl
 from squint.errors import InputError
-from tests.app.test_pages import words
+from tests.app.test_pages import csv_of, words
 
 Open = Callable[..., AppTest]
 PAGE = "co_occurrence"
@@ -41,6 +41,18 @@ def test_tokens_are_correlated_over_sections_with_their_n(visit: Open) -> None:
     assert "smallest p" in said
     assert "pairs of neighbouring cells in 4 sections" in said
     assert len(app.get("plotly_chart")) == 3  # clustermap, map, neighbours
+
+
+@pytest.mark.usefixtures("loaded")
+def test_tables_of_pairs_hold_all_and_say_how_they_were_corrected(visit: Open) -> None:
+    app = visit(PAGE)
+    head, pairs = csv_of(app, "co_occurrence")
+    assert "n = 4" in head
+    assert f"correction: Benjamini-Hochberg over {len(pairs)} pairs" in head
+    head, edges = csv_of(app, "neighbours")
+    different = edges["token_1"] != edges["token_2"]
+    assert f"pairs of neighbouring cells: {edges['observed'].sum():,.0f}" in head
+    assert f"correction: Benjamini-Hochberg over {different.sum()} pairs" in head
 
 
 @pytest.mark.usefixtures("loaded")

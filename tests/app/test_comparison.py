@@ -15,7 +15,7 @@ from app.library import Library
 from app.split import GROUP, REFERENCE, Split
 from squint import keys, tl
 from squint.errors import InputError
-from tests.app.test_pages import one_section, upload, words
+from tests.app.test_pages import csv_of, one_section, upload, words
 
 Open = Callable[..., AppTest]
 PAGE = "differential_expression"
@@ -58,6 +58,22 @@ def test_planted_types_differ_in_their_markers_with_the_sign_of_the_group(visit:
     assert (table["auc"].iloc[:3] > 0.7).all()
     assert (table["log2_fold_change"].iloc[-3:] < -1).all()
     assert "each patient with itself" in words(app)  # both patients have both types
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_table_of_genes_says_what_was_tested_on_how_many_and_how_it_was_corrected(visit: Open) -> None:
+    app = compare_by(visit(PAGE), "Cell type")
+    app.multiselect(f"group-{keys.CELL_TYPE}").set_value(["tumour"]).run()
+    head, table = csv_of(app, "genes")
+    assert "test: Wilcoxon rank sum, cells as observations, which are not independent" in head
+    assert "correction: Benjamini-Hochberg over 40 genes" in head
+    assert "pseudo-count: 0.05" in head
+    assert f"n = {table['n_group'][0]:,}" in head
+    assert len(table) == 40
+    head, table = csv_of(app, "pseudobulk")
+    assert "patients: 2 in the group, 2 in the reference" in head
+    assert f"correction: Benjamini-Hochberg over the {table['q'].notna().sum()} genes" in head
+    assert len(table) == 40
 
 
 @pytest.mark.usefixtures("loaded")

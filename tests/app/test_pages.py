@@ -4,9 +4,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
@@ -18,6 +20,16 @@ from app.settings import NOTICE
 from tests.app.conftest import MAIN, MAPS, PAGES
 
 Open = Callable[..., AppTest]
+
+
+def csv_of(app: AppTest, place: str) -> tuple[str, pd.DataFrame]:
+    """Export the table of a place of a page; return its head and its rows."""
+    app.button(f"{place}-csv").click().run()
+    assert not app.exception
+    assert not app.error
+    text = app.session_state["_exports"][place].file.decode()
+    head = "\n".join(line for line in text.splitlines() if line.startswith("# "))
+    return head, pd.read_csv(StringIO(text), comment="#")
 
 
 def words(app: AppTest) -> str:
