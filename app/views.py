@@ -100,8 +100,9 @@ def by_labels(
     scale: Categories,
 ) -> MapView:
     """Colour cells by any labels (n,)."""
-    parameters = {"colour": scale.title, "highlighted": ", ".join(scale.highlighted)}
-    shown = cells.assign(**{scale.title: values})
+    what = scale.title.split(",")[0]
+    parameters = {"colour": what, "highlighted": ", ".join(scale.highlighted)}
+    shown = cells.assign(**{what: values})
     return _view(title, sections, shown, labels(values), scale, parameters)
 
 

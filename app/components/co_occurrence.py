@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session, views
-from app.components.export_row import Export, export_row
+from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
 from app.components.tissue_map import show_map
 from app.library import Library, Section
@@ -38,6 +38,12 @@ class Over(NamedTuple):
         if self.by == keys.PATIENT:
             return len({section.patient for section in self.sections})
         return len(self.sections)
+
+    @property
+    def n_in_words(self) -> str:
+        """Number of groups, and whether they are simulated."""
+        simulated = ", simulated" if any(section.simulated for section in self.sections) else ""
+        return f"n = {self.n_groups}{simulated}"
 
 
 class Found(NamedTuple):
@@ -84,7 +90,7 @@ def choose(sections: Sequence[Section]) -> Over:
     name = st.selectbox(
         "Usage of tokens over",
         list(by_name),
-        format_func=lambda name: f"{name} (n = {by_name[name].n_groups})",
+        format_func=lambda name: f"{name} ({by_name[name].n_in_words})",
         key=session.OVER,
         persist_state="session",
     )
@@ -157,7 +163,7 @@ def show_map_of_tokens(found: Found, model: Mapping[str, Any]) -> None:
         key="co_occurrence",
         on_select=_community_of_point,
         selection_mode="points",
-        config={"displaylogo": False},
+        config=CHART,
         alt=f"Correlation of {len(values['tokens'])} tokens over {over.n_groups} {over.groups}s, clustered",
     )
     say_chance(found)
@@ -285,7 +291,10 @@ def _show_usage(found: Found, chosen: str, model: Mapping[str, Any]) -> None:
         return pl.token_usage(found.values, tokens, names=found.words, relative=True, style=style)
 
     st.plotly_chart(
-        figure(session.style()), key="usage", alt=f"Share of cells of the tokens of community {chosen}"
+        figure(session.style()),
+        key="usage",
+        config=CHART,
+        alt=f"Share of cells of the tokens of community {chosen}",
     )
     parameters = {"community": chosen, "tokens": ", ".join(tokens), "over": found.over.name}
     export_row(
@@ -319,7 +328,7 @@ def show_neighbours(library: Library, found: Found, model: Mapping[str, Any]) ->
         figure(session.style()),
         width="content",
         key="neighbours",
-        config={"displaylogo": False},
+        config=CHART,
         alt=f"How often {n_tokens} tokens are neighbours, against chance",
     )
     st.caption(

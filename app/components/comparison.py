@@ -11,7 +11,8 @@ import streamlit as st
 from app import session, views
 from app.components import risk
 from app.components.job import compute
-from app.components.text import as_text
+from app.components.text import as_text, sentence
+from app.components.tokens import why_no_tokens
 from app.library import Library, Section
 from app.results import Request, Result
 from app.split import GROUP, LEVEL, REFERENCE, Split, assign, count
@@ -87,10 +88,14 @@ def choose(library: Library, sections: Sequence[Section], model: Mapping[str, An
     ]
     if not scored:
         st.caption(
-            "Not all sections shown have tokens by this model, so scores and tokens cannot be compared."
+            "Not all sections shown have tokens by this model, so scores and tokens cannot be compared. "
+            + why_no_tokens(library, sections, model)
         )
     if not offered:
-        st.info("These sections have nothing to compare by: neither tokens nor cell types nor regions.")
+        st.info(
+            "These sections have nothing to compare by: neither tokens nor cell types nor regions. Add "
+            "sections that have them on the page Sections, and map their columns there."
+        )
         st.stop()
     session.keep_valid(session.COMPARE_BY, offered)
     by = st.segmented_control(
@@ -164,7 +169,10 @@ def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], str
         return (), TESTS[test]
     types = [str(name) for name in cells.get(keys.CELL_TYPE, pd.Series(dtype=object)).value_counts().index]
     if not types:
-        left.caption("These sections have no cell types, so cells of all types are compared.")
+        left.caption(
+            "These sections have no cell types, so cells of all types are compared; map the column when "
+            "adding a section that has some."
+        )
         return (), TESTS[test]
     tumour = [name for name in types if _TUMOUR.search(name)]
     session.keep_valid(session.WITHIN, types, tumour)
@@ -189,8 +197,9 @@ def say_groups(found: Comparison) -> None:
         who = ", ".join(f"{as_text(patient)} {cells:,}" for patient, cells in own.items())
         title = "Group" if arm == GROUP else "Reference"
         place.markdown(
-            f"**{title}: {as_text(words)}**  \nn = {many(int(n[arm]), 'cell')}, {many(len(own), 'patient')}"
+            f"**{title}: {sentence(words)}**  \nn = {many(int(n[arm]), 'cell')}, {many(len(own), 'patient')}"
             + (f" ({who})" if who else "")
+            + _simulated(found, arm)
         )
     if n.min() < arms.MIN_CELLS:
         st.info(
@@ -202,6 +211,15 @@ def say_groups(found: Comparison) -> None:
         st.warning(
             "No patient has cells in both groups: what differs may be the patients rather than the tissue."
         )
+
+
+def _simulated(found: Comparison, arm: str) -> str:
+    """Say so where cells of a group are simulated."""
+    here = set(found.cells.loc[found.arm == arm, "section"])
+    simulated = [section.simulated for section in found.sections if section.id in here]
+    if not any(simulated):
+        return ""
+    return " · simulated" if all(simulated) else " · partly simulated"
 
 
 def differential(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -26,6 +27,11 @@ class Kind:
     mark: str = ""  # what tells files of one ending apart
 
 
+# What the tools of a chart are: those that move it. Plotly's own picture would leave without a stamp.
+CHART: dict[str, Any] = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["toImage", "autoScale2d", "select2d", "lasso2d"],
+}
 _CSV = Kind("csv", "CSV", "text/csv", "All rows, headed by n, method and stamp")
 _HTML = Kind("html", "HTML", "text/html", "Opens in any browser, stamped")
 _DRAWN = (

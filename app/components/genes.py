@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from app import gene_sets, session, views
 from app.components.comparison import Comparison, pseudobulk
-from app.components.export_row import Export, export_row
+from app.components.export_row import CHART, Export, export_row
 from app.components.text import as_text, sentence
 from app.components.tissue_map import show_map
 from app.library import Library
 from app.split import GROUP, REFERENCE
-from app.stamp import stamp
+from app.stamp import many, stamp
 from squint import arms, keys
 from squint.errors import InputError
 from squint.pl import PRINT, dot_plot, violins, volcano
@@ -30,7 +30,7 @@ _SMALLEST = 1e-300  # below it, p is more than a computer can say
 def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
     """Let the user choose the gene set that is marked, or add one."""
     found = gene_sets.find_sets(library)
-    left, right = st.columns([2, 1], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     session.keep_valid(session.GENE_SET, list(found))
     name = left.selectbox(
         "Marked gene set",
@@ -48,7 +48,7 @@ def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
             except InputError as error:
                 st.error(sentence(str(error)))
             else:
-                st.success(f"{n_sets} gene sets added.")
+                st.toast(f"{many(n_sets, 'gene set')} added.", icon=":material/check:")
                 st.rerun()
     if added := gene_sets.files(library):
         with right.popover("Remove", icon=":material/delete:"):
@@ -71,13 +71,14 @@ def show_genes(
     session.keep_valid(session.GENE, genes)
     selected = st.session_state.get(session.GENE)
     words = {"group": found.group, "reference": found.reference}
-    left, right = st.columns([1, 1], gap="large")
+    left, right = st.columns([10, 11])
     with left:
         st.plotly_chart(
             volcano(
                 table, marked=marked, selected=selected, q=_Q, fold=_FOLD, style=session.style(), **words
             ),
             key="volcano",
+            config=CHART,
             on_select=_gene_of_point,
             selection_mode="points",
             alt=f"Volcano plot: fold change and q of {len(table)} genes",
@@ -119,6 +120,7 @@ def show_genes(
 
 
 _COLUMNS: dict[str, Any] = {
+    "Gene": st.column_config.TextColumn(width=88),
     "log2_fold_change": st.column_config.NumberColumn("log2 fold", format="%+.2f", width=64),
     "auc": st.column_config.NumberColumn("AUC", format="%.3f", width=52),
     "share_group": st.column_config.NumberColumn("% group", format="%.0f", width=60),
@@ -137,7 +139,7 @@ def _as_shown(table: pd.DataFrame, marked: Sequence[str]) -> pd.DataFrame:
         shown[share] *= 100
     for name in ("p", "q"):
         shown[name] = shown[name].clip(lower=_SMALLEST)
-    return shown[["Gene", *_COLUMNS]]
+    return shown[list(_COLUMNS)]
 
 
 def _gene_of_point() -> None:
@@ -173,6 +175,7 @@ def show_gene(
     st.plotly_chart(
         violins(spread, gene=gene, style=session.style()),
         key="violins",
+        config=CHART,
         alt=f"Spread of {gene} in both groups, by patient",
     )
     export_row(
@@ -251,6 +254,7 @@ def show_dots(
     st.plotly_chart(
         dot_plot(dots, style=session.style()),
         key="dots",
+        config=CHART,
         alt=f"Dot plot of {len(shown)} genes by group and patient",
     )
     export_row(

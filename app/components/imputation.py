@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session, views
-from app.components.export_row import Export, export_row
+from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
 from app.components.text import as_text, sentence
 from app.components.tissue_map import show_map
@@ -66,8 +66,8 @@ def introduce(library: Library, stack: Stack, imputed: Imputed | None) -> None:
     """Say what was predicted, by what; without a model, offer to train one."""
     st.header("In-painting of held-out cells")
     st.caption(
-        "A model was trained on this stack without a tenth of the cells of each level, and then asked what "
-        "these cells express, from their neighbours alone. What it says is compared with what was measured."
+        "A model that is trained on a stack without some cells of each level can be asked what these cells "
+        "express, from their neighbours alone. What it says is compared with what was measured."
     )
     if imputed is None:
         _offer_training(library, stack)
@@ -112,6 +112,7 @@ def show_quality(imputed: Imputed, stack: Stack, model: Mapping[str, Any] | None
     st.plotly_chart(
         pl.imputation_quality(quality, target, style=session.style()),
         key="imputation_quality",
+        config=CHART,
         alt=f"Mean Pearson correlation per level and group of genes, {target}, model beside nearest cells",
     )
     ks = quality.loc[(quality["target"] == target) & (quality["method"] == "knn"), "k"]

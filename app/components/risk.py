@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session, views
-from app.components.export_row import Export, export_row
+from app.components.export_row import CHART, Export, export_row
 from app.components.job import run
 from app.components.text import as_text, sentence
 from app.components.tokens import profiles
@@ -122,6 +122,7 @@ def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Map
     st.plotly_chart(
         activation_histogram(scores, low=low, high=high, style=session.style()),
         key="spread",
+        config=CHART,
         alt="Histogram of the activation scores of each patient, with both thresholds",
     )
     export_row(
@@ -148,6 +149,7 @@ def show_composition(view: views.MapView, thresholds: tuple[float, float], model
     st.plotly_chart(
         composition(table, style=session.style()),
         key="composition",
+        config=CHART,
         alt="Share of each cell type among high and low cells",
     )
     n_patients = view.cells[keys.PATIENT].nunique()

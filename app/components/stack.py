@@ -9,12 +9,12 @@ import streamlit as st
 
 from app import session, views
 from app.components import risk
-from app.components.export_row import Export, export_row
+from app.components.export_row import CHART, Export, export_row
 from app.components.imputation import Imputed, by_imputed
 from app.components.imputation import choose_gene as choose_imputed_gene
 from app.components.job import compute
 from app.components.text import as_text
-from app.components.tokens import choose_gene, choose_tokens
+from app.components.tokens import choose_gene, choose_tokens, why_no_tokens
 from app.library import Library, Section
 from app.results import Request, find
 from app.stacks import Positions, Stack, find_stacks
@@ -111,12 +111,11 @@ def show_in_3d(
         key=session.DRAWN,
         help="Fewer turn more smoothly, above all where the browser has no graphics card to use.",
     )
-    with left:
-        if imputed and by == _IMPUTED:
-            cells = views.cells_of(library, levels)
-            view = by_imputed(imputed, levels, cells, choose_imputed_gene(imputed, "stack"))
-        else:
-            view = _coloured(library, levels, str(by), model)
+    if imputed and by == _IMPUTED:
+        cells = views.cells_of(library, levels)
+        view = by_imputed(imputed, levels, cells, choose_imputed_gene(imputed, "stack"))
+    else:
+        view = _coloured(library, levels, str(by), model)
     panels = [
         replace(panel, coordinates=positions.get(level.id, panel.coordinates))
         for level, panel in zip(levels, view.panels, strict=True)
@@ -139,14 +138,14 @@ def show_in_3d(
     st.plotly_chart(
         figure(session.style()),
         key="stack",
-        config={"displaylogo": False},
+        config=CHART,
         alt=f"{len(levels)} levels of {stack.name} in three dimensions, coloured by {str(by).lower()}",
     )
     n_cells = sum(level.n_cells for level in levels)
     if n_cells > at_most:
         st.caption(
-            f"{at_most:,} of {n_cells:,} cells are drawn, the same share of each level, so that the stack "
-            "turns smoothly. The table and the maps of single levels hold all."
+            f"Not all of the {n_cells:,} cells are drawn, so that the stack turns smoothly. The table and "
+            "the maps of single levels hold all."
         )
     parameters = {
         **view.parameters,
@@ -192,7 +191,8 @@ def _offered(
     """List what cells can be coloured by; without tokens, say so."""
     tokens = model is not None and len(library.tokenised(stack.levels, model["sha256"])) == len(stack.levels)
     if not tokens:
-        st.caption("Not all levels have tokens by this model; tokenise them on the page Sections.")
+        why = why_no_tokens(library, stack.levels, model)
+        st.caption(f"Not all levels have tokens by this model. {why}")
     return [*(_BY_TOKENS if tokens else ()), *_BY_CELLS, *((_IMPUTED,) if imputed else ())]
 
 
@@ -242,7 +242,8 @@ def show_alignment(library: Library, stack: Stack, model: Mapping[str, Any] | No
     if proposed.empty:
         n_pairs = many(len(pairs), "pair")
         st.markdown(f"**No movement is proposed** for the {n_pairs} of levels of {as_text(stack.name)}.")
-    st.dataframe(pairs[list(_PAIRS)], hide_index=True, column_config=_PAIRS)
+    shares = {name: 100 * pairs[name] for name in ("overlap_before", "overlap_after")}
+    st.dataframe(pairs.assign(**shares)[list(_PAIRS)], hide_index=True, column_config=_PAIRS)
     parameters = {
         "registration": "rigid, pair by pair",
         "shifts": f"in {stack.levels[0].unit}",
@@ -265,8 +266,8 @@ _PAIRS: dict[str, Any] = {
     "shift_x": st.column_config.NumberColumn("Shift x", format="%+.0f"),
     "shift_y": st.column_config.NumberColumn("Shift y", format="%+.0f"),
     "displacement": st.column_config.NumberColumn("Cells move by", format="%.0f"),
-    "overlap_before": st.column_config.NumberColumn("Overlap", format="percent"),
-    "overlap_after": st.column_config.NumberColumn("Overlap then", format="percent"),
+    "overlap_before": st.column_config.NumberColumn("Overlap", format="%.0f %%"),
+    "overlap_after": st.column_config.NumberColumn("Overlap then", format="%.0f %%"),
     "agreement_before": st.column_config.NumberColumn("Agreement", format="%.2f"),
     "agreement_after": st.column_config.NumberColumn("Agreement then", format="%.2f"),
     "outcome": "Outcome",

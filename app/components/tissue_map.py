@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.components.export_row import Export, export_row
+from app.components.export_row import CHART, Export, export_row
 from app.export import WIDTH
 from app.stamp import counts, stamp
 from app.views import MapView
@@ -20,7 +20,7 @@ _GROWS = """
 }}
 </style>
 """
-_CONFIG = {"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+_CONFIG = {**CHART, "scrollZoom": True}
 
 
 def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session, views
 from app.components.export_row import Export, export_row
 from app.components.job import run
+from app.components.text import sentence
 from app.library import Library, Section
 from app.results import find_profiles
 from app.stamp import counts, stamp
@@ -32,6 +33,26 @@ def tokenised(library: Library, model: Mapping[str, Any]) -> list[Section]:
         n = len(every) - len(found)
         st.caption(f"{n} of {len(every)} sections have no tokens by this model and are not listed here.")
     return found
+
+
+def why_no_tokens(library: Library, sections: Sequence[Section], model: Mapping[str, Any] | None) -> str:
+    """Say which sections have no tokens, and how to get some."""
+    if model is None:
+        return "There is no model; one is named by `SQUINT_MODEL` when the dashboard is started."
+    lacking = [section for section in sections if not library.tokenised([section], model["sha256"])]
+    facts = [library.token_facts(section.id, model["sha256"]) for section in lacking]
+    waiting = [section.title for section, known in zip(lacking, facts, strict=True) if known is None]
+    unfit = [section.title for section, known in zip(lacking, facts, strict=True) if known is not None]
+    words = []
+    if waiting:
+        words.append(f"Tokenise {sentence(', '.join(waiting))} on the page Sections.")
+    if unfit:
+        why = next(known["problem"] for known in facts if known is not None)
+        words.append(
+            f"The model does not fit {sentence(', '.join(unfit))}: {sentence(why)} Another one is named by "
+            "`SQUINT_MODEL` when the dashboard is started."
+        )
+    return " ".join(words)
 
 
 def choose_tokens(cells: pd.DataFrame) -> list[str]:

@@ -20,6 +20,7 @@ _MARGIN = 0.03  # of the extent, free around the tissue
 _FAINT = {REST: 0.5, MISSING: 0.3}  # opacity of cells that are not asked for: the others show through them
 _MAX_TICKS = 8  # heights named on the axis
 _HEIGHT = 720
+_BELOW_TOOLS = 0.95  # of the height: what is above lies under the tools of the chart
 _DIAGONAL = 1.3  # of the box, in the unit of the camera: it fits the figure however it is turned
 _GRID, _CLEAR = "#C9CBD1", "rgba(0,0,0,0)"
 _WALL = "#F4F5F7"  # not transparent: WebGL would hide faint cells behind it
@@ -244,7 +245,7 @@ def _lay_out(
             "itemsizing": "constant",
             "font": {"size": 13},
             "x": 1.01,
-            "y": 1,
+            "y": _BELOW_TOOLS,
             "yanchor": "top",
             "bgcolor": _CLEAR,
         },

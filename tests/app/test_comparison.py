@@ -42,6 +42,7 @@ def test_high_and_low_tumour_cells_are_compared_and_counted_by_patient(visit: Op
     assert "high score (above 0.6)" in said
     assert "low score (below 0.5)" in said
     assert "2 patients (TOY-H" in said
+    assert said.count("· simulated") == 2  # of each group
     assert "Cells are not independent" in said
     assert len(genes(app)) == 40  # every gene, not only those that differ
 
@@ -124,6 +125,7 @@ def test_without_cell_types_all_cells_are_compared(
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     app = compare_by(app, "Token")
     assert "no cell types" in words(app)
+    assert "map the column when adding a section" in words(app)
     assert len(genes(app)) == 40
 
 
@@ -139,7 +141,10 @@ def test_sections_that_the_model_does_not_fit_are_compared_by_what_they_have(
     assert not app.exception
     assert not app.error
     assert app.segmented_control("compare_by").options == ["Cell type"]
-    assert "scores and tokens cannot be compared" in words(app)
+    said = words(app)
+    assert "scores and tokens cannot be compared" in said
+    assert "The model does not fit TOY-H-1" in said  # to tokenise it would be of no use
+    assert "SQUINT_MODEL" in said
     assert len(genes(app)) == 40
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 from pypdf import PdfReader
+from streamlit.testing.v1 import AppTest
 
 from app import drawing
 from app.export import for_print, write_figure, write_rows
@@ -18,6 +19,7 @@ from app.library import Library, Section
 from app.settings import NOTICE
 from app.stamp import counts, stamp
 from squint.errors import InputError
+from tests.app.conftest import PAGES
 
 SECTION = Section(
     id="ab" * 8,
@@ -111,6 +113,13 @@ def test_a_table_has_every_row_the_stamp_and_no_formula(library: Library, marks:
     assert len(back) == len(hostile)
     assert back["'=name"].tolist()[:6] == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "plain"]
     assert back["value"].tolist() == table["value"].tolist()
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_no_chart_offers_a_picture_without_the_stamp(visit: Callable[..., AppTest], page: str) -> None:
+    for chart in visit(page).get("plotly_chart"):
+        assert "toImage" in json.loads(chart.proto.config)["modeBarButtonsToRemove"]
 
 
 def test_stamp_and_heading_keep_to_the_edge_and_to_themselves(marks: Mapping[str, str]) -> None:
