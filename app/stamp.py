@@ -20,6 +20,14 @@ def many(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
+def simulated(sections: Sequence[Section]) -> str:
+    """Say whether sections are simulated; nothing if none is."""
+    n_simulated = sum(section.simulated for section in sections)
+    if not n_simulated:
+        return ""
+    return "simulated" if n_simulated == len(sections) else "partly simulated"
+
+
 def stamp(
     title: str,
     sections: Sequence[Section],

@@ -15,7 +15,7 @@ from app.components.tissue_map import show_map
 from app.library import Library, Section
 from app.results import Request, Result
 from app.stacks import find_stacks, outside_stacks
-from app.stamp import many, stamp
+from app.stamp import many, simulated, stamp
 from squint import communities, keys, pl
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
 
@@ -42,8 +42,8 @@ class Over(NamedTuple):
     @property
     def n_in_words(self) -> str:
         """Number of groups, and whether they are simulated."""
-        simulated = ", simulated" if any(section.simulated for section in self.sections) else ""
-        return f"n = {self.n_groups}{simulated}"
+        said = simulated(self.sections)
+        return f"n = {self.n_groups}" + (f", {said}" if said else "")
 
 
 class Found(NamedTuple):
@@ -56,8 +56,9 @@ class Found(NamedTuple):
 
     @property
     def words(self) -> dict[str, str]:
-        """Main cell type of each token, without its number."""
-        return {token: name.removeprefix(token).strip() for token, name in self.names.items()}
+        """Main cell type of each token that has one, without its number."""
+        words = {token: name.removeprefix(token).strip() for token, name in self.names.items()}
+        return {token: word for token, word in words.items() if word}
 
     @property
     def community(self) -> "pd.Series[str]":
@@ -296,15 +297,26 @@ def _show_usage(found: Found, chosen: str, model: Mapping[str, Any]) -> None:
         config=CHART,
         alt=f"Share of cells of the tokens of community {chosen}",
     )
-    parameters = {"community": chosen, "tokens": ", ".join(tokens), "over": found.over.name}
+    parameters = {
+        "community": chosen,
+        "tokens": ", ".join(tokens),
+        "usage": f"share of the cells of each {found.over.groups}",
+        "over": f"{found.over.name}, n = {found.over.n_groups}",
+    }
     export_row(
         Export(
             "usage",
             stamp(f"Usage of the tokens of community {chosen}", found.over.sections, model, parameters),
-            table=found.values["usage"].reset_index,
+            table=lambda: usage(found),
             figure=lambda _: figure(PRINT),
         )
     )
+
+
+def usage(found: Found) -> pd.DataFrame:
+    """List the share of each token in each group, beside the group's number of cells."""
+    shares: pd.DataFrame = found.values["usage"]
+    return pd.concat([found.values["groups"][["n_cells"]], shares], axis=1).reset_index(names="group")
 
 
 def show_neighbours(library: Library, found: Found, model: Mapping[str, Any]) -> None:

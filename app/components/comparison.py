@@ -16,7 +16,7 @@ from app.components.tokens import why_no_tokens
 from app.library import Library, Section
 from app.results import Request, Result
 from app.split import GROUP, LEVEL, REFERENCE, Split, assign, count
-from app.stamp import many
+from app.stamp import many, simulated
 from squint import arms, keys
 
 TESTS = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
@@ -216,10 +216,8 @@ def say_groups(found: Comparison) -> None:
 def _simulated(found: Comparison, arm: str) -> str:
     """Say so where cells of a group are simulated."""
     here = set(found.cells.loc[found.arm == arm, "section"])
-    simulated = [section.simulated for section in found.sections if section.id in here]
-    if not any(simulated):
-        return ""
-    return " · simulated" if all(simulated) else " · partly simulated"
+    said = simulated([section for section in found.sections if section.id in here])
+    return f" · {said}" if said else ""
 
 
 def differential(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from app.components.tokens import choose_gene, choose_tokens, why_no_tokens
 from app.library import Library, Section
 from app.results import Request, find
 from app.stacks import Positions, Stack, find_stacks
-from app.stamp import counts, many, stamp
+from app.stamp import counts, many, simulated, stamp
 from squint import keys, pl
 from squint.pl import PRINT
 
@@ -62,9 +62,12 @@ def say_depth(stack: Stack) -> None:
     """Say how high the stack is and how far its levels are apart."""
     steps = sorted(set(stack.steps))
     apart = f"{steps[0]:g} µm" if len(steps) == 1 else f"{steps[0]:g} to {steps[-1]:g} µm"
-    simulated = " · simulated" if any(level.simulated for level in stack.levels) else ""
     low, high = stack.heights[0], stack.heights[-1]
-    st.caption(f"{counts(stack.levels)} · z from {low:g} to {high:g} µm, levels {apart} apart{simulated}")
+    said = simulated(stack.levels)
+    st.caption(
+        f"{counts(stack.levels)} · z from {low:g} to {high:g} µm, levels {apart} apart"
+        + (f" · {said}" if said else "")
+    )
     if any(level.unit == "unknown" for level in stack.levels):
         st.warning(
             "The unit of x and y is unknown while z is in µm, so the height of the stack is not to scale."

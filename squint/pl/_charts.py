@@ -21,7 +21,7 @@ def _layout(figure: go.Figure, style: Style, height: int) -> go.Figure:
         paper_bgcolor=style.paper,
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": style.ink, "size": 13},
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        margin={"l": 8, "r": 8, "t": 40, "b": 48},  # room for the axis and its title, in print too
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 13}},
     )
 

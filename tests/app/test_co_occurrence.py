@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from app import token_analysis
@@ -15,7 +16,7 @@ from app.library import Library
 from app.results import Request, find
 from squint import keys, tl
 from squint.errors import InputError
-from tests.app.test_pages import csv_of, words
+from tests.app.test_pages import csv_of, upload, words
 
 Open = Callable[..., AppTest]
 PAGE = "co_occurrence"
@@ -63,6 +64,25 @@ def test_a_chosen_community_is_shown_on_the_map_and_over_sections(visit: Open) -
     assert not app.exception
     assert "tokens" in community
     assert len(app.get("plotly_chart")) == 4  # and the usage
+    _, usage = csv_of(app, "usage")
+    assert len(usage) == 4
+    assert usage["n_cells"].tolist() == [60] * 4
+
+
+def test_a_token_without_a_known_type_is_named_by_its_number_alone(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    bare = toy.copy()
+    del bare.obs["cell_type"]
+    app = upload(visit("sections"), bare, tmp_path / "bare.h5ad")
+    app.button("keep").click().run()
+    assert len(library.sections()) == 4
+    app = app.switch_page(f"../pages/{PAGE}.py").run()
+    assert not app.exception
+    labels = json.loads(app.get("plotly_chart")[0].proto.spec)["layout"]
+    ticks = [tick for axis in labels.values() if isinstance(axis, dict) for tick in axis.get("ticktext", [])]
+    assert any(tick.isdigit() for tick in ticks)
+    assert not any(tick.rstrip().endswith("·") for tick in ticks)
 
 
 @pytest.mark.usefixtures("loaded")
