@@ -316,7 +316,8 @@ def _show_usage(found: Found, chosen: str, model: Mapping[str, Any]) -> None:
 def usage(found: Found) -> pd.DataFrame:
     """List the share of each token in each group, beside the group's number of cells."""
     shares: pd.DataFrame = found.values["usage"]
-    return pd.concat([found.values["groups"][["n_cells"]], shares], axis=1).reset_index(names="group")
+    table: pd.DataFrame = found.values["groups"][["n_cells"]].join(shares)
+    return table.reset_index(names="group")
 
 
 def show_neighbours(library: Library, found: Found, model: Mapping[str, Any]) -> None:
