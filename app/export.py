@@ -13,7 +13,7 @@ from app.stamp import footer
 WIDTH = 1_200  # pixels at 96 dots per inch
 _HEAD, _LINE = 64, 16
 _EDGE, _LETTER = 40, 7.5  # pixels to the left of the text; of a letter of a label
-_KEY, _ROW = 46, 21  # pixels of a legend: of an entry beside its name, of a row
+_KEY, _ROW, _GAP = 46, 21, 10  # pixels of a legend: of an entry beside its name, of a row, between groups
 
 
 def for_print(figure: go.Figure, marks: Mapping[str, str]) -> go.Figure:
@@ -61,7 +61,8 @@ def _legend_height(figure: go.Figure, width: float) -> float:
     names = {str(trace.name) for trace in figure.data if trace.name and trace.showlegend is not False}
     longest = max(map(len, names), default=0)
     n_columns = max(1, int(width // (_KEY + _LETTER * longest)))
-    return _ROW * math.ceil(len(names) / n_columns) + 16
+    row = _ROW + (_GAP if any(trace.legendgroup for trace in figure.data) else 0)
+    return row * math.ceil(len(names) / n_columns) + 16
 
 
 def _escape_line(line: str) -> str:

@@ -54,7 +54,7 @@ class Comparison(NamedTuple):
         n = self.arm.value_counts()
         scores = {
             "reference patient": self.how.get("reference"),
-            "codes": ", ".join(self.how.get("codes", ())),
+            "codes": f"{', '.join(self.how.get('codes', ()))} ({self.how.get('mode')})",
         }
         return {
             "group": f"{self.group}, n = {n.get(GROUP, 0):,}",
