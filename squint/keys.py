@@ -26,6 +26,7 @@ ACTIVATION = "squint_activation"  # obs, float32 in [0, 1]; NaN = not computed
 HIDDEN = "squint_hidden"  # obs, bool: hidden from the model in training and input
 IMPUTED = "squint_imputed"  # obsm, DataFrame float32 (n, g): mean of closed neighbourhoods; NaN if observed
 IMPUTED_CELL = "squint_imputed_cell"  # obsm, DataFrame float32 (n, g): of the cell itself; NaN if observed
+IMPUTED_SD = "squint_imputed_sd"  # obsm, DataFrame float32 (n, g): of IMPUTED over draws; NaN if observed
 QUALITY = "squint_imputation_quality"  # uns, DataFrame: how well levels and genes were in-painted
 ALIGNED = "spatial_aligned"  # obsm, float64 (n, 2): x and y with all levels laid onto one, unit of SPATIAL
 ALIGNMENT = "squint_alignment"  # uns, DataFrame: how each level lies to the one below
