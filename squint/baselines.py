@@ -1,14 +1,16 @@
 """What hidden cells can be predicted by without a model, and the mean over the graph that follows.
 
-Every prediction is of the cell itself. `graph_mean` then puts it among the observed cells around it, the same
-way for a model as for a baseline, so that the two differ in nothing else.
+There are two ways. A cell's own counts are predicted, and `graph_mean` puts them among the observed cells
+around it, the same way for a model as for a baseline, so that the two differ in nothing else. Or the mean of
+its neighbourhood is predicted at once, from neighbourhoods of observed cells; these are taken over observed
+cells only (`observed_means`).
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix, diags_array, eye_array
 from scipy.spatial import cKDTree
 
 NEIGHBOURS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -109,8 +111,41 @@ def graph_mean(
     return mean.astype(np.float32)
 
 
-def _selection(cells: NDArray[np.int64], n_cells: int) -> csr_matrix:
-    """Make a matrix (m, n) that adds up the cells (m, k) of each row."""
+def observed_means(counts: csr_matrix, graph: csr_matrix, hidden: NDArray[np.bool_]) -> csr_matrix:
+    """Average each observed cell's closed neighbourhood over the observed cells in it.
+
+    Parameters
+    ----------
+    counts
+        CSR (n, g); rows of hidden cells are not looked at.
+    graph
+        CSR (n, n), an entry between neighbours, whatever its value.
+    hidden
+        Cells (n,).
+
+    Returns
+    -------
+    Mean counts, CSR (n, g); rows of hidden cells are empty.
+    """
+    seen = diags_array((~hidden).astype(np.float64))
+    joined = csr_matrix((np.ones(graph.nnz), graph.indices, graph.indptr), shape=graph.shape)
+    joined = csr_matrix(seen @ (joined + eye_array(len(hidden))) @ seen)
+    size = np.asarray(joined.sum(axis=1)).ravel()
+    return csr_matrix(diags_array(1 / np.maximum(size, 1)) @ joined @ counts)
+
+
+def knn_sums(
+    values: csr_matrix, nearest: NDArray[np.int64], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Add up the rows (n, g) of cells (m, k), each by its weight (m, k): (m, g)."""
+    return np.asarray((_selection(nearest, values.shape[0], weights) @ values).todense(), dtype=np.float64)
+
+
+def _selection(
+    cells: NDArray[np.int64], n_cells: int, weights: NDArray[np.floating] | None = None
+) -> csr_matrix:
+    """Make a matrix (m, n) that adds up the cells (m, k) of each row, by weights (m, k) if there are."""
     there = cells != NOBODY
     indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    return csr_matrix((np.ones(int(there.sum())), cells[there], indptr), shape=(len(cells), n_cells))
+    data = np.ones(int(there.sum())) if weights is None else weights[there]
+    return csr_matrix((data, cells[there], indptr), shape=(len(cells), n_cells))

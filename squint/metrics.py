@@ -57,7 +57,8 @@ def shares(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Scale rows (n, g) to sum 1; a row without any count stays empty."""
     values = np.asarray(values, dtype=np.float64)
     total = values.sum(axis=1, keepdims=True)
-    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+    share: NDArray[np.float64] = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+    return share
 
 
 def kernel_means(
