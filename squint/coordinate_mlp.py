@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-N_OCTAVES = 5  # of the Fourier features: waves from twice the section's extent down to an eighth of it
+N_OCTAVES = 2  # of the Fourier features; with shorter waves than the section's extent it follows noise
 N_HIDDEN = 128
 N_STEPS = 1_500
 BATCH_SIZE = 512
