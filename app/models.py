@@ -1,16 +1,60 @@
-"""Model bundles that were trained on a stack with some of its cells held out."""
+"""Model bundles: which suit a stack or a section, and what their training knew of it."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.library import Library
+from app.library import Library, Section
 from app.settings import settings
 from app.stacks import Stack
 
-CARD = "card.json"
+CARD, CONFIG = "card.json", "config.json"
+# What `squint.tl.inpaint` says of cells and training
+TRAINED_WITHOUT, NOT_IN_TRAINING = "trained without these cells", "not in training"
+TRAINED_ON = "trained on these cells"
+REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure, as in `squint.tl`
+
+
+class Candidate(NamedTuple):
+    """A model, as one section meets it."""
+
+    folder: Path
+    n_genes: int
+    n_shared: int  # of its genes that the section measures
+    in_training: bool  # whether its card names this section
+    held_out: frozenset[str]  # cells of the section that training did not see
+
+    @property
+    def fits(self) -> bool:
+        """Whether enough of its genes are measured."""
+        return self.n_shared >= REFUSE_BELOW * self.n_genes
+
+
+def candidates(library: Library, section: Section) -> list[Candidate]:
+    """List all models, in the order of `find_models`, with what they share with a section."""
+    genes, cells = set(library.genes(section.id)), set(library.cells(section.id).index)
+    found = []
+    for folder in _bundles(library):
+        try:
+            own = set(json.loads((folder / CONFIG).read_text())["genes"])
+            records = json.loads((folder / CARD).read_text())["sections"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # no bundle, or a broken one: the server says so where it is its own
+        held_out, known = _held_out(records, section, cells)
+        found.append(Candidate(folder, len(own), len(own & genes), known, held_out))
+    return found
+
+
+def _held_out(
+    records: list[dict[str, Any]], section: Section, cells: set[str]
+) -> tuple[frozenset[str], bool]:
+    for record in records:
+        hidden = set(record["hidden"])
+        if (record["name"], record["n_cells"]) == (section.section, len(cells)) and hidden <= cells:
+            return frozenset(hidden), True
+    return frozenset(), False
 
 
 def find_models(library: Library, stack: Stack) -> list[Path]:

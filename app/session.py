@@ -22,6 +22,15 @@ COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE, STRETCH, DOTS = "stack_name", "stack_colour", "stack_gene", "stretch", "dots"
 DRAWN = "drawn"
 LEVELS, LEVEL, ALIGNED, TARGET = "levels", "level", "aligned", "target"
+MARKED, MARKED_SECTION, MARKED_MODEL, FILL = "marked", "marked_section", "marked_model", "fill"
+N_DRAWS, ASKED, TRAINED, WHOLE, RELATIVE, MARK_COLOUR = (
+    "n_draws",
+    "asked",
+    "trained",
+    "whole",
+    "relative",
+    "mark_colour",
+)
 OVER, N_TOKENS, LOG_RATIOS = "over", "n_tokens", "log_ratios"
 N_COMMUNITIES, COMMUNITY = "n_communities", "community"
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
@@ -115,6 +124,16 @@ def show(section_ids: Sequence[str]) -> None:
     """Put sections first among those looked at; to be called before they are chosen on the page."""
     others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]
     st.session_state[SHOWN] = [*section_ids, *others][:MAX_SHOWN]
+
+
+def marked(section_id: str) -> list[dict[str, Any]]:
+    """Return the areas marked in a section, as R.json holds them."""
+    return list(st.session_state.get(f"{MARKED}-{section_id}", []))
+
+
+def mark(section_id: str, items: Sequence[dict[str, Any]]) -> None:
+    """Remember the areas marked in a section, in place of those before."""
+    st.session_state[f"{MARKED}-{section_id}"] = list(items)
 
 
 def choose_gene(gene: str) -> None:

@@ -36,19 +36,30 @@ def train(args: Mapping[str, Any], report: Report) -> str:
         report(last.number / last.n_epochs, f"epoch {last.number} of {last.n_epochs}")
     if last is None:
         raise InputError("No epoch was run.")
-    last.bundle.simulated = all(library.get(section_id).simulated for section_id in args["ids"])
+    return keep_model(library, last.bundle, args["ids"], args["model_name"])
+
+
+def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) -> str:
+    """Store a model that was trained on sections of the library; return its folder.
+
+    Raises
+    ------
+    InputError
+        If a section was deleted meanwhile: then nothing made of it stays.
+    """
+    bundle.simulated = all(library.get(section_id).simulated for section_id in ids)
     folder = library.workspace()
-    last.bundle.save(folder / "model")
-    target = library.models / f"{args['model_name']}-{last.bundle.sha256[:12]}"
+    bundle.save(folder / "model")
+    target = library.models / f"{name}-{bundle.sha256[:12]}"
     if target.exists():
         shutil.rmtree(folder)
     else:
         (folder / "model").rename(target)
         folder.rmdir()
     try:
-        for section_id in args["ids"]:
+        for section_id in ids:
             library.get(section_id)
-    except InputError:  # deleted meanwhile: nothing made of it stays
+    except InputError:
         shutil.rmtree(target)
         raise
     return str(target)

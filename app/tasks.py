@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import squint.io
-from app import analysis, comparison, drawing, sections, stack_analysis, token_analysis
+from app import analysis, comparison, drawing, region_analysis, sections, stack_analysis, token_analysis
 from app.engine import Report
 from app.library import Library
 from squint.bundle import Bundle
@@ -144,6 +144,8 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "train_on_stack": stack_analysis.train,
     "inpaint": stack_analysis.inpaint,
     "align": stack_analysis.align,
+    "inpaint_region": region_analysis.inpaint,
+    "train_without_region": region_analysis.train,
     "co_occurrence": token_analysis.co_occurrence,
     "neighbours": token_analysis.neighbours,
     "write_sequences": token_analysis.write_sequences,

@@ -26,6 +26,8 @@ class MapView:
     scale: Continuous | Categories
     cells: pd.DataFrame  # one row per cell of all panels
     parameters: Mapping[str, object]  # for the stamp
+    linked: bool = False  # whether all panels show one place
+    n: str = ""  # what is shown, if not all cells of the sections
 
 
 def cells_of(

@@ -108,6 +108,25 @@ _PLACE_OF_POINT = """(figure, value) => {
 }"""
 
 
+def draw_box(page: Page, chart: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw a box on a map from one corner to another, each a share of the plot's width and height."""
+    figure = page.locator(f".st-key-{chart} .js-plotly-plot")
+    expect(page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")).to_be_visible(
+        timeout=PATIENCE
+    )
+    figure.scroll_into_view_if_needed()
+    box = page.locator(f".st-key-{chart} .nsewdrag").first.bounding_box()
+    assert box is not None
+    (x0, y0), (x1, y1) = (
+        (box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in (start, end)
+    )
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=5)
+    page.mouse.move(x1, y1, steps=5)
+    page.mouse.up()
+
+
 def save_pdf(page: Page, path: Path) -> None:
     """Have the risk map drawn as a PDF and download it."""
     page.locator(".st-key-risk_map-pdf button").first.click()

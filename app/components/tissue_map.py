@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
@@ -35,17 +36,12 @@ def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None
     place
         Name of the map, for widgets and files.
     """
-    figure = tissue_map(view.panels, view.scale, style=session.style(), width=_WIDTH)
-    st.html(_GROWS.format(place=place, width=_WIDTH, height=figure.layout.height))
-    with st.container(key=f"{place}-frame"):
-        st.plotly_chart(
-            figure,
-            height="stretch",
-            key=place,
-            config=_CONFIG,
-            alt=f"{view.title}: {', '.join(panel.title for panel in view.panels)}",
-        )
-    st.caption(counts(view.sections) + unit_note(view))
+    draw_map(
+        tissue_map(view.panels, view.scale, style=session.style(), width=_WIDTH, linked=view.linked),
+        place,
+        alt=f"{view.title}: {', '.join(panel.title for panel in view.panels)}",
+    )
+    st.caption((view.n or counts(view.sections)) + unit_note(view))
     marks = stamp(view.title, view.sections, model, view.parameters)
     export_row(
         Export(
@@ -55,6 +51,21 @@ def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None
             figure=lambda dpi: tissue_map(view.panels, view.scale, style=PRINT, width=WIDTH, dpi=dpi),
         )
     )
+
+
+def draw_map(
+    figure: go.Figure,
+    place: str,
+    *,
+    alt: str,
+    width: int = _WIDTH,
+    config: Mapping[str, Any] = _CONFIG,
+    **how: Any,
+) -> None:
+    """Draw a map that grows with the screen; ``how`` says what a selection on it does."""
+    st.html(_GROWS.format(place=place, width=width, height=figure.layout.height))
+    with st.container(key=f"{place}-frame"):
+        st.plotly_chart(figure, height="stretch", key=place, config=dict(config), alt=alt, **how)
 
 
 def unit_note(view: MapView) -> str:

@@ -14,6 +14,10 @@ from squint.pl._style import Style
 from squint.pl._text import escape
 
 _GRIDS = {1: (1, 1), 2: (1, 2), 3: (1, 3), 4: (2, 2), 5: (2, 3), 6: (2, 3)}
+_BORDER = (
+    {"color": "white", "width": 5},
+    {"color": "black", "width": 2},
+)  # of an area, on cells of any colour
 _FOOT = 0.12  # of the height, left free below the tissue for the scale bar
 
 
@@ -106,8 +110,11 @@ def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: St
     )
     n_missing = int(panel.missing.sum())
     n_cells = len(panel.coordinates)
-    count = f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}" + (
-        f", {n_missing:,} without a value" if n_missing else ""
+    n_predicted = int(panel.predicted.sum())
+    count = (
+        f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}"
+        + (f", {n_missing:,} {_without(panel)}" if n_missing else "")
+        + (f", {n_predicted:,} in-painted" if n_predicted else "")
     )
     figure.add_annotation(
         text=f"<b>{escape(panel.title)}</b><br>{count}",
@@ -122,6 +129,14 @@ def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: St
         font={"size": 13, "color": style.ink},
     )
     _scale_bar(figure, (x, y), panel, frame, style)
+    for corners in panel.outlines:
+        path = "M" + "L".join(f"{left},{top}" for left, top in corners) + "Z"
+        for line in _BORDER:
+            figure.add_shape(type="path", path=path, xref=x, yref=y, line=line, name="area")
+
+
+def _without(panel: Panel) -> str:
+    return "without a value" if panel.missing_name == "no value" else escape(panel.missing_name)
 
 
 def _scale_bar(figure: go.Figure, axes: tuple[str, str], panel: Panel, frame: Frame, style: Style) -> None:

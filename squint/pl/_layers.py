@@ -10,7 +10,7 @@ from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._style import MAX_HIGHLIGHTED, Style
 from squint.pl._text import escape
 
-REST, MISSING = 1_001, 1_002  # places in the legend after all labels
+MEASURED, IMPUTED, REST, MISSING = 999, 1_000, 1_001, 1_002  # places in the legend after all labels
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Layer:
     colour: str | None = None  # None: by value, on the colour scale
     hollow: bool = False
     rank: int = 0
+    outlined: bool = False  # predicted, not measured
+    listed: bool = False  # in the legend although it has no colour of its own
 
 
 def layers(
@@ -33,11 +35,24 @@ def layers(
         # Rings stand out; where most cells lack a value, those that have one are what to see.
         few = n_missing < sum(len(p.missing) for p in panels) / 2
         colour = style.missing if few else style.rest
-        yield Layer(panel.missing, f"no value · {n_missing:,}", colour, hollow=few, rank=MISSING)
+        yield Layer(
+            panel.missing, f"{escape(panel.missing_name)} · {n_missing:,}", colour, hollow=few, rank=MISSING
+        )
     if isinstance(scale, Categories):
         yield from _category_layers(panels, panel, scale, style)
     elif not panel.missing.all():
-        yield Layer(~panel.missing, "value")
+        yield from _value_layers(panels, panel)
+
+
+def _value_layers(panels: Sequence[Panel], panel: Panel) -> Iterator[Layer]:
+    """Yield the measured cells and then, above them, those whose number is a prediction."""
+    n_predicted = max(int(p.predicted.sum()) for p in panels)
+    measured = ~panel.missing & ~panel.predicted
+    if measured.any():
+        yield Layer(measured, "measured" if n_predicted else "value", rank=MEASURED, listed=n_predicted > 0)
+    if panel.predicted.any():
+        name = f"in-painted · {n_predicted:,}"
+        yield Layer(panel.predicted, name, rank=IMPUTED, outlined=True, listed=True)
 
 
 def _category_layers(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from squint.pl._frame import Frame, axes_of, frame_panel, frames_of, grid, spacing
@@ -19,6 +20,7 @@ _PICTURE_ABOVE = 20_000  # cells: in print, fewer are drawn as vectors
 _PICTURE_INCHES = 10  # across a printed row
 _HOVER_UP_TO = 60_000  # cells: more would make the page heavy, so nothing is told
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
+_OUTLINE = "#000000"  # of cells whose number is a prediction
 _BAR = {"x": 1.01, "y": 0.5, "length": 0.8, "thickness": 16}  # of the colour bar, in the figure's units
 
 
@@ -29,6 +31,7 @@ def tissue_map(
     style: Style = LIGHT,
     width: int = 1_250,
     dpi: int | None = None,
+    linked: bool = False,
 ) -> go.Figure:
     """Draw sections side by side.
 
@@ -45,6 +48,8 @@ def tissue_map(
     dpi
         Draw for a file of so many dots per inch, not for a page: vectors, or one picture per section where
         there are many cells.
+    linked
+        Move and zoom all panels together; for panels of one place.
 
     Returns
     -------
@@ -89,10 +94,16 @@ def tissue_map(
                 showlegend=layer.colour is not None and layer.name not in named,
                 **(_hover(panel, layer) if hover else {"hoverinfo": "skip"}),
             )
+            place = {"row": i // columns + 1, "col": i % columns + 1}
+            figure.add_trace(trace, **place)
+            if layer.listed and layer.name not in named:
+                figure.add_trace(_entry(layer, scale, style), **place)
             named.add(layer.name)
-            figure.add_trace(trace, row=i // columns + 1, col=i % columns + 1)
         frame_panel(figure, i, panel, frame, style)
     _lay_out(figure, scale, style, height)
+    if linked:
+        figure.update_xaxes(matches="x")
+        figure.update_yaxes(matches="y")
     if isinstance(scale, Continuous):
         _colour_bar(figure, scale, style)
     return figure
@@ -116,8 +127,25 @@ def _points(panel: Panel, layer: Layer, *, empty: bool) -> dict[str, Any]:
 def _marker(panel: Panel, layer: Layer, size: float, *, empty: bool) -> dict[str, Any]:
     if layer.colour is None:
         values = panel.values[layer.cells].astype(np.float32)
-        return {"size": size, "color": values[:1] if empty else values, "coloraxis": "coloraxis"}
+        marker = {"size": size, "color": values[:1] if empty else values, "coloraxis": "coloraxis"}
+        return marker | (_outline(size) if layer.outlined else {})
     return {"size": size, "color": layer.colour, "symbol": "circle-open" if layer.hollow else "circle"}
+
+
+def _outline(size: float) -> dict[str, Any]:
+    return {
+        "symbol": "diamond",
+        "line": {"color": _OUTLINE, "width": float(np.clip(size / 12, 0.5, 1.2))},
+    }
+
+
+def _entry(layer: Layer, scale: Continuous | Categories, style: Style) -> go.Scatter:
+    """Give a layer without a colour of its own an entry in the legend."""
+    middle = sample_colorscale(scale.palette, [0.5])[0] if isinstance(scale, Continuous) else style.rest
+    marker = {"size": 12, "color": middle, **(_outline(12) if layer.outlined else {})}
+    return go.Scatter(
+        x=[None], y=[None], mode="markers", marker=marker, name=layer.name, legendrank=layer.rank
+    )
 
 
 def _picture(
@@ -130,6 +158,8 @@ def _picture(
             values = panel.values[layer.cells].astype(np.float64)
             colours = shades(values, scale.low, scale.high, scale.palette)
         canvas.discs(panel.coordinates[layer.cells, :2], diameter, colours, hollow=layer.hollow)
+        if layer.outlined:
+            canvas.discs(panel.coordinates[layer.cells, :2], diameter, rgb(_OUTLINE), hollow=True)
     return canvas
 
 

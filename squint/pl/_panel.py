@@ -1,6 +1,6 @@
 """What a tissue map shows: one panel per section, one scale for all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ class Panel:
     values: NDArray[Any]
     unit: str = "unknown"  # "um", "um (assumed)" or "unknown"
     hover: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # name -> (n,)
+    imputed: NDArray[np.bool_] | None = None  # cells (n,) whose number is a prediction
+    missing_name: str = "no value"  # what the legend says of cells without one
+    outlines: Sequence[NDArray[np.float64]] = ()  # corners (k, 2) of areas to mark
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -27,6 +30,13 @@ class Panel:
         if self.values.dtype.kind in "fiu":
             return np.isnan(self.values.astype(np.float64))
         return np.array([value is None for value in self.values], dtype=bool)
+
+    @property
+    def predicted(self) -> NDArray[np.bool_]:
+        """Cells (n,) with a value that was not measured."""
+        return (
+            np.zeros(len(self.values), dtype=bool) if self.imputed is None else self.imputed & ~self.missing
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from app.library import Library
 from squint import datasets
 
 MAPS = ("sections", "tokens", "risk_map")
-PAGES = (*MAPS, "differential_expression", "z_stack", "co_occurrence")
+PAGES = (*MAPS, "differential_expression", "in_painting", "z_stack", "co_occurrence")
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 
 

@@ -1,4 +1,4 @@
-"""Comparison, stack and co-occurrence in a real browser, on the sample cohort."""
+"""Comparison, in-painting, stack and co-occurrence in a real browser, on the sample cohort."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from app.drawing import find_chrome
-from tests.dashboard import PATIENCE, chromium, click_point, open_page, started
+from tests.dashboard import PATIENCE, chromium, click_point, draw_box, open_page, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -40,6 +40,17 @@ def test_a_gene_clicked_in_the_volcano_is_shown(page: Page) -> None:
     expect(marked).to_be_visible(timeout=PATIENCE)
     click_point(page, "volcano", "MMP14")
     expect(page.get_by_text("MMP14: log2 fold change")).to_be_visible(timeout=PATIENCE)
+
+
+def test_an_area_drawn_on_the_map_is_in_painted(page: Page) -> None:
+    open_page(page, "In-painting")
+    expect(page.get_by_text("No area is marked yet")).to_be_visible(timeout=PATIENCE)
+    draw_box(page, "marking", (0.4, 0.3), (0.6, 0.5))
+    expect(page.get_by_text("lie inside")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="In-paint the marked area").click()
+    expect(page.locator(".st-key-in_painted canvas").first).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.locator(".st-key-in_painted .legendtext").filter(has_text="in-painted")).to_be_visible()
+    expect(page.get_by_text("No score is shown")).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_stack_is_drawn_in_three_dimensions_with_its_quality(page: Page) -> None:

@@ -240,3 +240,42 @@ def test_figures_come_without_torch_scanpy_or_anndata() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert squint.pl is pl
+
+
+@pytest.mark.parametrize("dpi", [None, 300])
+def test_predicted_cells_have_an_outline_and_a_place_in_the_legend(
+    monkeypatch: pytest.MonkeyPatch, dpi: int | None
+) -> None:
+    monkeypatch.setattr("squint.pl._map._PICTURE_ABOVE", 1)
+    predicted = np.arange(len(NUMBERS)) < 5
+    corner = np.array([[0.0, 0.0], [40.0, 0.0], [0.0, 40.0]])
+    measured = pl.Panel("measured", f_shape(), NUMBERS, "um", outlines=(corner,))
+    imputed = pl.Panel("imputed", f_shape(), NUMBERS, "um", imputed=predicted, outlines=(corner,))
+    figure = pl.tissue_map([measured, imputed], SCORE, dpi=dpi, linked=True)
+    shown = {trace.name: trace for trace in figure.data if trace.showlegend is not False}
+    assert set(shown) == {"measured", "in-painted · 5"}
+    assert shown["in-painted · 5"].marker.symbol == "diamond"
+    assert "5 in-painted" in texts(figure)
+    assert [axis.matches for axis in axes(figure, "x")] == ["x", "x"]
+    assert {shape.path for shape in figure.layout.shapes if shape.name == "area"} == {
+        "M0.0,0.0L40.0,0.0L0.0,40.0Z"
+    }
+    if dpi is None:
+        drawn = next(trace for trace in figure.data if trace.name == "in-painted · 5" and len(trace.x) == 5)
+        np.testing.assert_array_equal(np.column_stack([drawn.x, drawn.y]), f_shape()[predicted])
+        assert drawn.marker.coloraxis == "coloraxis"  # on the scale of what was measured
+    else:
+        ink = []
+        for image in figure.layout.images:
+            with Image.open(io.BytesIO(base64.b64decode(image.source.split(",")[1]))) as picture:
+                pixels = np.asarray(picture)
+            ink.append(int(((pixels[..., :3].sum(axis=2) == 0) & (pixels[..., 3] > 0)).sum()))
+        assert ink[0] == 0
+        assert ink[1] > 0
+
+
+def test_cells_without_a_value_are_called_what_the_panel_calls_them() -> None:
+    values = np.where(np.arange(len(NUMBERS)) < 3, np.nan, NUMBERS)
+    figure = pl.tissue_map([pl.Panel("S1", f_shape(), values, missing_name="not measured")], SCORE)
+    assert "3 not measured" in texts(figure)
+    assert "not measured · 3" in {trace.name for trace in figure.data}

@@ -1,0 +1,229 @@
+"""Widgets that mark an area of a section."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import marking, session, views
+from app.components.export_row import CHART
+from app.components.subject import FILL, Choice
+from app.components.text import sentence
+from app.components.tissue_map import draw_map
+from app.components.tokens import choose_gene
+from app.library import Library, Section
+from app.marking import Item
+from app.stamp import many
+from squint import keys
+from squint.errors import InputError
+from squint.pl import most_frequent, tissue_map
+
+_MAP_WIDTH = 880  # pixels
+_PICTURE_ABOVE = 20_000  # cells: more are one picture, so that drawing on it stays smooth
+_PICTURE_DPI = 144
+_TOOLS = {
+    **CHART,
+    "scrollZoom": True,
+    "modeBarButtonsToRemove": ["toImage", "autoScale2d"],
+    "modeBarButtonsToAdd": ["select2d", "lasso2d"],
+}
+_PLACE = "marking"
+
+
+class Marked(NamedTuple):
+    """An area that can be in-painted."""
+
+    items: list[Item]
+    beside: Any  # where the page goes on, beside the map
+
+
+def mark(library: Library, chosen: Choice, model: Mapping[str, Any] | None) -> Marked:
+    """Let the user mark an area by drawing, typing or a file; without one that can be used, stop the page."""
+    section = chosen.section
+    st.header("Mark an area")
+    cells = views.cells_of(library, [section], model["sha256"] if model else None)
+    left, right = st.columns([5, 2], gap="large")
+    with right:
+        _mark_otherwise(library, chosen, cells)
+    items = session.marked(section.id)
+    with left:
+        _draw(library, section, cells, items)
+    with right:
+        _say_marked(chosen, cells, items)
+    return Marked(items, right)
+
+
+def _draw(library: Library, section: Section, cells: pd.DataFrame, items: Sequence[Item]) -> None:
+    """Show the section, to draw on."""
+    view = _coloured(library, section, cells)
+    (panel,) = view.panels
+    many_cells = len(cells) > _PICTURE_ABOVE
+    figure = tissue_map(
+        [panel.__class__(**{**vars(panel), "outlines": tuple(marking.outlines(items))})],
+        view.scale,
+        style=session.style(),
+        width=_MAP_WIDTH,
+        dpi=_PICTURE_DPI if many_cells else None,
+    )
+    figure.update_layout(dragmode="select", newselection={"line": {"color": "#D55E00", "width": 2}})
+    figure.update_layout_images(layer="above")  # a dark page has a ground that would cover it
+    draw_map(
+        figure,
+        _PLACE,
+        alt=f"Map of {section.title}, to mark an area on",
+        width=_MAP_WIDTH,
+        config=_TOOLS,
+        on_select=lambda: _take(section),
+        selection_mode=("box", "lasso"),
+    )
+
+
+def _coloured(library: Library, section: Section, cells: pd.DataFrame) -> views.MapView:
+    offered = ["Counts per cell", "Gene"]
+    if keys.CELL_TYPE in cells and cells[keys.CELL_TYPE].notna().any():
+        offered.insert(0, "Cell type")
+    if keys.TOKEN in cells:
+        offered.append("Token")
+    session.keep_valid(session.MARK_COLOUR, offered)
+    colour = st.segmented_control(
+        "Colour cells by",
+        offered,
+        default=offered[0] if session.MARK_COLOUR not in st.session_state else None,
+        required=True,
+        key=session.MARK_COLOUR,
+        persist_state="session",
+    )
+    if colour == "Cell type":
+        return views.by_type([section], cells)
+    if colour == "Gene":
+        return views.by_gene(library, [section], cells, choose_gene(library, [section]))
+    if colour == "Token":
+        n_codes = {"n_codes": cells[keys.TOKEN].nunique()}
+        return views.by_token([section], cells, most_frequent(views.labels(cells[keys.TOKEN])), n_codes)
+    return views.by_depth([section], cells)
+
+
+def _take(section: Section) -> None:
+    """Remember what was drawn."""
+    event: Any = st.session_state.get(_PLACE)
+    items = marking.selected(event["selection"], section.section) if event else []
+    if items:
+        session.mark(section.id, items)
+
+
+def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> None:
+    """Mark an area without the mouse: by numbers, by a file, or by what a model held out."""
+    section = chosen.section
+    st.markdown(
+        "**Draw** a rectangle on the map, or choose the lasso above its corner. Shift adds a further area."
+    )
+    with st.expander("Type a rectangle", icon=":material/keyboard:"), st.form(f"rectangle-{section.id}"):
+        low, high = cells[["x", "y"]].min(), cells[["x", "y"]].max()
+        middle, reach = (low + high) / 2, (high - low) / 10
+        numbers = {}
+        for axis in ("x", "y"):
+            for column, end, start in zip(
+                st.columns(2),
+                ("from", "to"),
+                (middle[axis] - reach[axis], middle[axis] + reach[axis]),
+                strict=True,
+            ):
+                numbers[axis, end] = column.number_input(
+                    f"{axis} {end}",
+                    value=float(f"{start:.5g}"),
+                    format="%g",
+                    key=f"{axis}-{end}-{section.id}",
+                )
+        if st.form_submit_button("Mark this rectangle"):
+            xs, ys = ([numbers[axis, end] for end in ("from", "to")] for axis in ("x", "y"))
+            session.mark(section.id, [marking.rectangle(section.section, xs, ys)])
+    with st.expander("Load an area", icon=":material/upload_file:"):
+        st.caption(
+            'R.json, as the commands take it: `{"regions": [{"section": "id", "polygon": [[x, y], ...]}]}`.'
+        )
+        file = st.file_uploader("R.json", type="json", key=f"regions-{section.id}")
+        if file is not None and st.button("Mark what it names", key=f"regions-take-{section.id}"):
+            _load(library, section, file.getvalue())
+    if chosen.model.held_out and not chosen.fill:
+        held_out = {"section": section.section, "cells": sorted(chosen.model.held_out)}
+        st.button(
+            f"Mark the {many(len(chosen.model.held_out), 'cell')} that this model was trained without",
+            key=f"held-out-{section.id}",
+            on_click=session.mark,
+            args=(section.id, [held_out]),
+        )
+
+
+def _load(library: Library, section: Section, content: bytes) -> None:
+    folder = library.workspace()
+    path = folder / "R.json"
+    path.write_bytes(content)
+    try:
+        session.mark(section.id, marking.read(path, section.section))
+    except InputError as error:
+        st.error(sentence(str(error)))
+    finally:
+        library.unstage(path)
+
+
+def _say_marked(chosen: Choice, cells: pd.DataFrame, items: Sequence[Item]) -> None:
+    """Say what is marked, how many cells that are, and why it cannot be in-painted; then stop the page."""
+    section = chosen.section
+    if not items:
+        st.info("No area is marked yet.")
+        st.stop()
+    try:
+        inside = marking.inside(items, pd.Index(cells["cell"]), cells[["x", "y"]].to_numpy(dtype=np.float64))
+    except InputError as error:
+        st.error(sentence(str(error)))
+        st.stop()
+    st.markdown(
+        f"**Marked:** {sentence(marking.describe(items))}  \n**{many(int(inside.sum()), 'cell')}** of "
+        f"{section.n_cells:,} lie inside{_area(section, items, inside)}"
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "R.json",
+            marking.write(items),
+            "R.json",
+            "application/json",
+            key="marked-download",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The marked area, for `squint train --regions` and `squint inpaint --regions`",
+        )
+        st.button("Clear", key="marked-clear", on_click=session.mark, args=(section.id, []))
+    problem = _problem(chosen, items, inside)
+    if problem:
+        st.warning(problem)
+        st.stop()
+
+
+def _area(section: Section, items: Sequence[Item], inside: NDArray[np.bool_]) -> str:
+    outlines = marking.outlines(items)
+    if len(outlines) != 1 or section.unit == "unknown":
+        return "."
+    area = marking.area(outlines[0]) / 1e6
+    said = f", {area:.3g} mm²"
+    if inside.any():
+        said += f", {inside.sum() / area:,.0f} cells/mm²"
+    return said + (" (µm assumed)." if "assumed" in section.unit else ".")
+
+
+def _problem(chosen: Choice, items: Sequence[Item], inside: NDArray[np.bool_]) -> str:
+    """Say why an area cannot be in-painted; nothing if it can."""
+    if chosen.fill:
+        if all("points" in item or marking.outlines([item]) for item in items):
+            return ""
+        return "What is marked names cells, not an area. To fill a gap, draw around it."
+    if not inside.any():
+        return (
+            "No cell lies in the marked area, so there is nothing to hide. Mark an area with cells, or "
+            f"choose *{FILL}* above."
+        )
+    if inside.all():
+        return "All cells of the section are marked: leave some to predict them from. Mark a smaller area."
+    return ""

@@ -1,0 +1,186 @@
+"""Marked areas of a section in-painted, and judged where that is fair. Runs in the worker."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import squint
+import squint.io
+from app import marking
+from app.engine import Report
+from app.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
+from app.library import DATA, Library
+from app.models import NOT_IN_TRAINING, TRAINED_ON
+from app.results import keep, list_sha256
+from app.stack_analysis import keep_model
+from app.stacks import ROW
+from squint import keys, tl
+from squint.baselines import knn_profiles
+from squint.bundle import Bundle, section_sha256
+from squint.errors import InputError
+from squint.floor import SIZES, Hidden, averages, hidden_in
+from squint.metrics import column_pearson, row_pearson
+from squint.positions import append_points, fill_area
+from squint.regions import Points, Polygon, Rectangle
+
+LEAST_SCORED = 30  # cells, below which a correlation across cells says nothing
+NOWHERE = -1  # the row of a cell that the section does not have
+
+Floats = NDArray[np.floating]
+
+
+class _Marked(NamedTuple):
+    adata: ad.AnnData  # n cells, those at bare positions last
+    hidden: NDArray[np.bool_]  # (n,)
+    measured: int  # cells of the section itself
+
+
+def inpaint(args: Mapping[str, Any], report: Report) -> None:
+    """Predict what the cells of a marked area express, from the tissue around it."""
+    library = Library(Path(args["home"]))
+    report(0.05, "reading the section")
+    (section_id,) = args["ids"]
+    whole: Any = squint.io.read(library.folder(section_id) / DATA)
+    bundle = Bundle.load(Path(args["bundle"]))
+    marked = _fill(whole, args["items"], args["seed"]) if args["fill"] else _hide(whole, args["items"])
+    report(0.15, "predicting from the tissue around")
+    adata, hidden = marked.adata, marked.hidden
+    tl.inpaint(adata, bundle, hidden=hidden)
+    tables = {
+        CELL: _slot(adata, keys.IMPUTED_CELL, hidden),
+        NEIGHBOURHOOD: _slot(adata, keys.IMPUTED, hidden),
+    }
+    facts = dict(adata.uns[keys.PROVENANCE]["inpainting"])
+    facts["protocol"] = _protocol(whole, bundle, facts["protocol"])
+    if args["n_draws"] > 1:
+        report(0.4, f"drawing {args['n_draws']} times")
+        tables |= _spread(adata, bundle, hidden, args)
+    report(0.8, "comparing with the nearest measured cells")
+    measured = [gene for gene in bundle.genes if gene in adata.var_names]
+    (section,) = hidden_in(adata, measured, hidden)
+    if facts["protocol"] != TRAINED_ON and not args["fill"] and hidden.sum() >= LEAST_SCORED:
+        tables["scores"] = _judge(section, {name: tables[name][measured].to_numpy() for name in tables})
+    rows, columns = section.graph.nonzero()
+    tables = {name: table if name == "scores" else table[measured] for name, table in tables.items()}
+    tables["edges"] = pd.DataFrame({"from": rows.astype(np.int32), "to": columns.astype(np.int32)})
+    tables["hidden"] = _where(marked, section.nearest)
+    model = {"sha256": bundle.sha256, "n_genes": len(bundle.genes), "genes_sha256": list_sha256(bundle.genes)}
+    keep(library, args, {**facts, "genes": measured, "model": model, "n_draws": args["n_draws"]}, tables)
+
+
+def train(args: Mapping[str, Any], report: Report) -> str:
+    """Train a model on a section without the cells of a marked area; return its folder."""
+    library = Library(Path(args["home"]))
+    report(0.0, "preparing")
+    (section_id,) = args["ids"]
+    marked = _hide(squint.io.read(library.folder(section_id) / DATA), args["items"])
+    last = None
+    for last in squint.train([marked.adata], hidden=[marked.hidden]):
+        report(last.number / last.n_epochs, f"epoch {last.number} of {last.n_epochs}")
+    if last is None:
+        raise InputError("No epoch was run.")
+    return keep_model(library, last.bundle, args["ids"], args["model_name"])
+
+
+def _hide(adata: ad.AnnData, items: Sequence[marking.Item]) -> _Marked:
+    hidden = marking.inside(items, adata.obs_names, _space(adata))
+    if not hidden.any():
+        raise InputError("The marked area holds no cell. Mark one that does.")
+    return _Marked(adata, hidden, adata.n_obs)
+
+
+def _fill(adata: ad.AnnData, items: Sequence[marking.Item], seed: int) -> _Marked:
+    """Add cells without counts where the area has none, at the spacing of the section's own cells."""
+    space = _space(adata)
+    section = str(adata.obs[keys.SECTION].iloc[0])
+    lists: list[Points] = []
+    for region in map(marking.region, items):
+        if isinstance(region, Points):
+            lists.append(region)
+        elif isinstance(region, Rectangle | Polygon):
+            found = fill_area(space, region, seed=seed)
+            space = np.concatenate([space, found])  # areas that overlap are filled once
+            if len(found):
+                lists.append(Points(section, tuple(map(tuple, found.tolist()))))
+    if not lists:
+        raise InputError(
+            "There is no room for a cell in the marked area: measured cells fill it. Mark a gap, or hide the "
+            "cells that are there."
+        )
+    together = append_points(adata, lists)
+    return _Marked(together, np.arange(together.n_obs) >= adata.n_obs, adata.n_obs)
+
+
+def _protocol(adata: ad.AnnData, bundle: Bundle, said: Mapping[str, str]) -> str:
+    """Say whether training knew the marked cells; a section of the same content counts, whatever its name."""
+    protocol = said[str(adata.obs[keys.SECTION].iloc[0])]
+    if protocol == NOT_IN_TRAINING and set(bundle.genes) <= set(adata.var_names):
+        same = section_sha256(adata[:, bundle.genes])
+        if same in {record.sha256 for record in bundle.sections}:
+            return TRAINED_ON
+    return protocol
+
+
+def _space(adata: ad.AnnData) -> NDArray[np.float64]:
+    return np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
+
+
+def _slot(adata: ad.AnnData, key: str, hidden: NDArray[np.bool_]) -> pd.DataFrame:
+    slots: Any = adata.obsm
+    table: pd.DataFrame = slots[key].loc[hidden].reset_index(drop=True)
+    return table
+
+
+def _spread(
+    adata: ad.AnnData, bundle: Bundle, hidden: NDArray[np.bool_], args: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
+    """Give the standard deviation over draws (m, g)."""
+    how: dict[str, Any] = {"n_draws": args["n_draws"], "seed": args["seed"]}
+    tl.inpaint(adata, bundle, hidden=hidden, **how)
+    return {f"sd_{NEIGHBOURHOOD}": _slot(adata, keys.IMPUTED_SD, hidden)}
+
+
+def _judge(section: Hidden, imputed: Mapping[str, Floats]) -> pd.DataFrame:
+    """Score the model and what needs no model on the same cells and genes."""
+    truth = {CELL: section.counts[section.hidden].toarray(), NEIGHBOURHOOD: section.truth()}
+    rows = [_score(target, MODEL, truth[target], imputed[target]) for target in truth]
+    for name, values in averages(section):
+        if name.startswith(KNN):
+            rows.append(_score(NEIGHBOURHOOD, name, truth[NEIGHBOURHOOD], values))
+    for k, profiles in knn_profiles(section.counts, section.nearest, SIZES):
+        rows.append(_score(CELL, f"{KNN}{k}_cell", truth[CELL], profiles))
+    return pd.DataFrame(rows)
+
+
+def _score(target: str, method: str, truth: Floats, values: Floats) -> dict[str, object]:
+    by_gene = column_pearson(truth, values)
+    known = by_gene[np.isfinite(by_gene)]
+    return {
+        "target": target,
+        "method": method,
+        "pc": float(row_pearson(truth, values).mean()),
+        "pg": float(known.mean()) if len(known) else float("nan"),
+        "n_cells": len(truth),
+        "n_genes": len(known),
+    }
+
+
+def _where(marked: _Marked, nearest: NDArray[np.int64]) -> pd.DataFrame:
+    """Say of each hidden cell (m,) which one it is, where, and how far from the nearest measured cell."""
+    space = _space(marked.adata)
+    rows = np.flatnonzero(marked.hidden)
+    apart = np.linalg.norm(space[rows] - space[nearest[:, 0]], axis=1)
+    return pd.DataFrame(
+        {
+            "cell": marked.adata.obs_names[rows].to_numpy(dtype=object),
+            ROW: np.where(rows < marked.measured, rows, NOWHERE),
+            "x": space[rows, 0],
+            "y": space[rows, 1],
+            "distance_to_measured": apart,
+        }
+    )
