@@ -4,10 +4,9 @@ Progress goes to stderr, facts to stdout and, with ``--json``, to a file. Bad in
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,19 @@ from anndata import AnnData
 from squint import keys
 from squint.columns import labels
 from squint.errors import InputError
-
-Facts = dict[str, Any]
+from squint.inpainting_commands import add_inpainting
+from squint.terminal import (
+    Facts,
+    add_model,
+    add_sections,
+    choices,
+    hide,
+    joined,
+    progress,
+    read_section,
+    say,
+    write_json,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         facts = command(options)
         if options.json is not None:
-            _write_json(options.json, facts)
+            write_json(options.json, facts)
     except InputError as error:
         print(f"squint: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its user
         return 2
@@ -49,10 +59,10 @@ def simulate(options: argparse.Namespace) -> Facts:
     """Write the simulated cohort."""
     from squint import datasets
 
-    _progress("Simulating two patients, five sections and one stack ...")
+    progress("Simulating two patients, five sections and one stack ...")
     paths = datasets.write(options.out_dir, options.seed)
     for path in paths:
-        _say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, simulated")
+        say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, simulated")
     return {"files": [str(path) for path in paths], "seed": options.seed, "simulated": True}
 
 
@@ -62,26 +72,30 @@ def validate(options: argparse.Namespace) -> Facts:
 
     report = report_on(options.section)
     for line in report.lines():
-        _say(line)
+        say(line)
     return asdict(report)
 
 
 def train(options: argparse.Namespace) -> Facts:
     """Train a model and save it as a bundle."""
-    sections = [_read(path) for path in options.sections]
+    sections = [read_section(path) for path in options.sections]
     hidden = None
     if options.regions is not None:
-        hidden = _hide(sections, options.regions, options.seed)
-        _progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells lie in the regions and are hidden.")
+        hidden = hide(sections, options.regions, options.seed)
+        progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells lie in the regions and are hidden.")
     from squint.training import Epoch
     from squint.training import train as run
 
-    model, choices = _configs(options)
+    model, how = choices(
+        options.config,
+        model={"n_codes": options.codes, "n_heads": options.heads},
+        train={"n_epochs": options.epochs, "seed": options.seed, "cells_held_out": options.hold_out},
+    )
     epochs: list[Facts] = []
     last: Epoch | None = None
-    for last in run(sections, model=model, train=choices, hidden=hidden, device=options.device):
+    for last in run(sections, model=model, train=how, hidden=hidden, device=options.device):
         epochs.append({**last._asdict(), "bundle": None})
-        _progress(
+        progress(
             f"epoch {last.number}/{last.n_epochs}: "
             + ", ".join(f"{name} {value:.4f}" for name, value in last.losses.items())
             + f"; {_use(last)}; {last.masked:.0%} masked; {last.seconds:.1f} s"
@@ -91,10 +105,10 @@ def train(options: argparse.Namespace) -> Facts:
     last.bundle.simulated = all(adata.uns[keys.PROVENANCE].get("simulated", False) for adata in sections)
     last.bundle.save(options.out)
     sha256 = last.bundle.sha256
-    _say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
-    _say(f"{sum(len(record.hidden) for record in last.bundle.sections):,} cells were hidden from it")
+    say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
+    say(f"{sum(len(record.hidden) for record in last.bundle.sections):,} cells were hidden from it")
     for name, value in last.bundle.metrics.items():
-        _say(f"{name}: {value:.4g}")
+        say(f"{name}: {value:.4g}")
     return {"bundle": str(options.out), "sha256": last.bundle.sha256, "epochs": epochs, **last.bundle.card}
 
 
@@ -110,12 +124,12 @@ def tokenize(options: argparse.Namespace) -> Facts:
         adata = _tokenised(path, bundle, options.device)
         write(adata, target)
         files.append({"file": str(target), **_facts(adata)})
-        _say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
+        say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
     if not targets:
-        adata = _joined([_tokenised(path, bundle, options.device) for path in options.sections])
+        adata = joined([_tokenised(path, bundle, options.device) for path in options.sections])
         write(adata, options.out)
         files.append({"file": str(options.out), **_facts(adata)})
-        _say(f"{options.out}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
+        say(f"{options.out}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
     return {"model_sha256": bundle.sha256, "files": files}
 
 
@@ -126,12 +140,12 @@ def activate(options: argparse.Namespace) -> Facts:
     from squint.io import write
 
     bundle = Bundle.load(options.model)
-    adata = _joined([_tokenised(path, bundle, options.device) for path in options.sections])
+    adata = joined([_tokenised(path, bundle, options.device) for path in options.sections])
     tl.activate(adata, reference=options.reference, against=options.against, n_codes=options.top)
     write(adata, options.out)
     facts = _facts(adata)
     chosen = facts["activation"]
-    _say(
+    say(
         f"{options.out}: codes {', '.join(chosen['codes'])}, {chosen['mode']} in {options.reference}, "
         f"cover {chosen['share_covered']:.1%} of its cells"
     )
@@ -139,7 +153,7 @@ def activate(options: argparse.Namespace) -> Facts:
     facts["share_above_0.75"] = {}
     for patient, score in scores:
         facts["share_above_0.75"][str(patient)] = float((score > 0.75).mean())
-        _say(f"{patient}: {(score > 0.75).mean():.1%} of {len(score):,} cells score above 0.75")
+        say(f"{patient}: {(score > 0.75).mean():.1%} of {len(score):,} cells score above 0.75")
     return facts
 
 
@@ -165,7 +179,7 @@ def export_tokens(options: argparse.Namespace) -> Facts:
     said = facts[str(options.sections[0])]
     sequences.write_sequences(table, said, options.out)
     n_cells = dict(zip(table["section_id"], table["n_cells"].tolist(), strict=True))
-    _say(f"{options.out}: {len(table)} sequences, {sum(n_cells.values()):,} tokens of {said['n_codes']}")
+    say(f"{options.out}: {len(table)} sequences, {sum(n_cells.values()):,} tokens of {said['n_codes']}")
     return {"file": str(options.out), "n_cells": n_cells, **said}
 
 
@@ -175,9 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(command: Callable[[argparse.Namespace], Facts]) -> argparse.ArgumentParser:
-        name = command.__name__.replace("_", "-")
-        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+    def add(
+        command: Callable[[argparse.Namespace], Facts], name: str | None = None, to: Any = commands
+    ) -> argparse.ArgumentParser:
+        name = name or command.__name__.replace("_", "-")
+        sub: argparse.ArgumentParser = to.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
         sub.add_argument("--json", type=Path, metavar="FILE", help="also write the facts to this file")
         return sub
@@ -190,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("section", type=Path, metavar="SECTION")
 
     sub = add(train)
-    _add_sections(sub)
+    add_sections(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")
     sub.add_argument(
@@ -203,18 +219,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0)
 
     sub = add(tokenize)
-    _add_sections(sub)
-    _add_model(sub)
+    add_sections(sub)
+    add_model(sub)
 
     sub = add(activate)
-    _add_sections(sub)
-    _add_model(sub)
+    add_sections(sub)
+    add_model(sub)
     sub.add_argument("--reference", required=True, metavar="PATIENT")
     sub.add_argument("--against", metavar="PATIENT", help="rank codes by enrichment against this patient")
     sub.add_argument("--top", type=int, default=5, metavar="N", help="codes that count (5)")
 
     sub = add(export_tokens)
-    _add_sections(sub)
+    add_sections(sub)
     sub.add_argument("--model", type=Path, metavar="BUNDLE", help="tokenises the sections without tokens")
     sub.add_argument(
         "--out",
@@ -224,36 +240,9 @@ def _parser() -> argparse.ArgumentParser:
         help=".parquet, or .jsonl with one section a line; what made them is in the schema's metadata, or in "
         "each line, under 'squint'",
     )
+
+    add_inpainting(add, commands)
     return parser
-
-
-def _add_sections(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("sections", type=Path, nargs="+", metavar="SECTION")
-    sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-
-
-def _add_model(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
-    sub.add_argument("--out", type=Path, required=True, metavar="OUT")
-
-
-def _configs(options: argparse.Namespace) -> tuple[Any, Any]:
-    """Take the choices from the file, then from the command line."""
-    from squint.config import ModelConfig, TrainConfig
-
-    chosen: dict[str, Facts] = {}
-    if options.config is not None:
-        try:
-            chosen = json.loads(options.config.read_text())
-            model, choices = ModelConfig(**chosen.get("model", {})), TrainConfig(**chosen.get("train", {}))
-        except (OSError, json.JSONDecodeError, TypeError, AttributeError) as error:
-            raise InputError(f"{options.config} holds no choices of a model: {error}") from None
-    else:
-        model, choices = ModelConfig(), TrainConfig()
-    said = {"n_codes": options.codes, "n_heads": options.heads}
-    model = replace(model, **{name: value for name, value in said.items() if value is not None})
-    said = {"n_epochs": options.epochs, "seed": options.seed, "cells_held_out": options.hold_out}
-    return model, replace(choices, **{name: value for name, value in said.items() if value is not None})
 
 
 def _use(epoch: Any) -> str:
@@ -262,34 +251,9 @@ def _use(epoch: Any) -> str:
     return f"{epoch.codes_used} codes used, perplexity {epoch.perplexity:.1f}"
 
 
-def _hide(sections: list[AnnData], path: Path, seed: int) -> list[Any]:
-    """Mark the cells of each file that lie in the regions of R.json."""
-    from squint import regions
-
-    wanted = regions.load(path)
-    known = [set(adata.obs[keys.SECTION].astype(str)) for adata in sections]
-    for region in wanted:
-        if not any(region.section in names for names in known):
-            raise InputError(f"{path} names section {region.section!r}, which no SECTION holds.")
-    return [
-        regions.hidden_cells(adata, [region for region in wanted if region.section in names], seed)
-        for adata, names in zip(sections, known, strict=True)
-    ]
-
-
-def _read(path: Path) -> AnnData:
-    from squint.io import read
-
-    adata = read(path)
-    _progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
-    for note in adata.uns[keys.PROVENANCE]["notes"]:
-        _progress(f"  note: {note}")
-    return adata
-
-
 def _tokenised(path: Path, bundle: Any, device: str) -> AnnData:
     """Read and tokenise one file."""
-    return _tokenise(_read(path), bundle, device)
+    return _tokenise(read_section(path), bundle, device)
 
 
 def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
@@ -298,13 +262,13 @@ def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
 
     tl.tokenize(adata, bundle, device=device)
     for warning in adata.uns[keys.PROVENANCE]["warnings"]:
-        _progress(f"  warning: {warning}")
+        progress(f"  warning: {warning}")
     return adata
 
 
 def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
     """Read one file, and tokenise it where it holds no tokens."""
-    adata = _read(path)
+    adata = read_section(path)
     if keys.TOKENS in adata.obsm:
         return adata
     if bundle is None:
@@ -323,45 +287,9 @@ def _targets(options: argparse.Namespace) -> list[Path]:
     return [options.out / name for name in names]
 
 
-def _joined(parts: list[AnnData]) -> AnnData:
-    """Put several files on one axis, over the genes that all measure; the first file's provenance is kept."""
-    if len(parts) == 1:
-        return parts[0]
-    import anndata
-
-    names = [name for part in parts for name in part.obs_names]
-    joined = anndata.concat(
-        parts,
-        join="inner",
-        pairwise=True,
-        index_unique="-" if len(set(names)) < len(names) else None,
-        keys=[str(i) for i in range(len(parts))],
-    )
-    joined.uns[keys.PROVENANCE] = {
-        **parts[0].uns[keys.PROVENANCE],
-        "source_sha256": [part.uns[keys.PROVENANCE]["source_sha256"] for part in parts],
-    }
-    return joined
-
-
 def _facts(adata: AnnData) -> Facts:
     return {"n_cells": adata.n_obs, "tokens_used": _n_used(adata), **adata.uns[keys.PROVENANCE]}
 
 
 def _n_used(adata: AnnData) -> int:
     return int(adata.obs[keys.TOKEN].nunique())
-
-
-def _say(line: str) -> None:
-    print(line)  # noqa: T201 - a command speaks to its user
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _write_json(path: Path, facts: Facts) -> None:
-    try:
-        path.write_text(json.dumps(facts, indent=1, default=str))
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror}.") from None

@@ -12,7 +12,7 @@ from squint.cli import main
 
 CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
-    "train": {"n_epochs": 2, "batch_size": 128, "tile_size": 32},
+    "train": {"n_epochs": 2, "batch_size": 128, "tile_size": 32, "context_steps": 4},
 }
 
 

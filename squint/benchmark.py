@@ -1,0 +1,259 @@
+"""Benchmarks in stages: each stage's result is a file, and what is there is not done again."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from squint import floor, keys, pp, tl
+from squint.bundle import Bundle, section_sha256, versions
+from squint.cohort import section_names
+from squint.config import ModelConfig, TrainConfig
+from squint.errors import InputError
+from squint.floor import Hidden
+from squint.metrics import Judge, Scores
+from squint.score_table import MODEL, summarise, to_markdown
+from squint.tl._inpaint import TRAINED_WITHOUT
+from squint.training import train
+
+EXPECTED, DRAW = "squint_expected", "squint_draw"
+REQUEST, TABLE, TEXT = "request.json", "table.csv", "table.md"
+
+Mask = NDArray[np.bool_]
+Row = dict[str, Any]
+
+
+class Inpainting:
+    """Train without the hidden cells, predict them, and score the model beside every baseline.
+
+    The strict protocol: all hidden cells are hidden at once; of them only positions are known, to the model
+    and to the baselines. What is predicted are the mean raw counts of a hidden cell's closed neighbourhood in
+    the symmetric graph of 8 nearest neighbours. Sections are scored one by one.
+
+    Parameters
+    ----------
+    sections
+        Raw counts, as `squint.read` gives them; one or several sections each.
+    hidden
+        Per element of ``sections``, the cells (n,) to predict.
+    folder
+        Where results are kept, made if missing.
+    model, choices
+        Of the model and its training; its seed is that of each run.
+    device
+        As for `squint.train`.
+
+    Raises
+    ------
+    InputError
+        If no cell is hidden, or the folder holds results of something else.
+    """
+
+    def __init__(
+        self,
+        sections: Sequence[AnnData],
+        hidden: Sequence[Mask],
+        folder: Path,
+        model: ModelConfig,
+        choices: TrainConfig,
+        device: str = "auto",
+    ) -> None:
+        if not any(mask.any() for mask in hidden):
+            raise InputError("The regions hide no cell, so there is nothing to score. Name areas or cells.")
+        if choices.cells_held_out:
+            raise InputError("The regions say which cells are hidden: cells_held_out must be 0.")
+        self.sections, self.hidden, self.folder = list(sections), list(hidden), folder
+        self.facts = [
+            facts
+            for adata, mask in zip(sections, hidden, strict=True)
+            for facts in _facts(adata, np.asarray(mask))
+        ]
+        for facts in self.facts:
+            if facts["n_hidden"] == facts["n_cells"]:
+                raise InputError(f"All cells of section {facts['section']!r} are hidden: leave some to see.")
+        self.model, self.choices, self.device = model, choices, device
+        self.genes = pp.shared_genes(self.sections, n_genes=model.n_genes, hidden=self.hidden)
+        self.table = pd.DataFrame()
+        self.text = ""
+
+    def run(self, seeds: Sequence[int]) -> Iterator[str]:
+        """Do what is not done yet, and write the table.
+
+        Parameters
+        ----------
+        seeds
+            Of trainings, and of baselines with chance.
+
+        Yields
+        ------
+        What was done. After the last, `table` and `text` hold what ``table.csv`` and ``table.md`` do.
+        """
+        self._claim()
+        seeds = list(dict.fromkeys(seeds))
+        rows: list[Row] = []
+        for name, stage in self._stages(seeds):
+            path = self.folder / f"{name}.json"
+            if path.exists():
+                yield f"{name}: done before"
+            else:
+                found: list[Row] = []
+                for step in stage:
+                    if isinstance(step, str):
+                        yield f"{name}: {step}"
+                    else:
+                        found.append(step)
+                _write(path, json.dumps(found, indent=1))
+            rows += json.loads(path.read_text())
+        self.table = summarise(rows)
+        of_genes = [{**facts, "n_genes": len(self.genes)} for facts in self.facts]
+        self.text = to_markdown(self.table, of_genes, seeds)
+        _write(self.folder / TABLE, self.table.to_csv(index=False))
+        _write(self.folder / TEXT, self.text)
+
+    @cached_property
+    def parts(self) -> list[tuple[Hidden, Judge]]:
+        """Give each section with hidden cells, and the judge who knows their truth."""
+        pairs = zip(self.sections, self.hidden, strict=True)
+        found = chain.from_iterable(floor.hidden_in(adata, self.genes, mask) for adata, mask in pairs)
+        return [(part, Judge(part.truth())) for part in found]
+
+    def _stages(self, seeds: Sequence[int]) -> Iterator[tuple[str, Iterable[Row | str]]]:
+        for seed in seeds:
+            yield f"model_seed{seed}", self._of_model(seed)
+            yield f"draws_seed{seed}", self._of_draws(seed)
+        yield "averages", self._of_averages()
+
+    def _of_averages(self) -> Iterator[Row | str]:
+        for part, judge in self.parts:
+            for method, values in floor.averages(part):
+                yield _row(part.name, method, judge.score(values), n=len(values))
+                yield f"{part.name}, {method}"
+            halves = floor.truth_halves(judge.truth)
+            mean = Scores(*np.mean(halves, axis=0).tolist())
+            yield _row(part.name, floor.TRUTH_HALVES, mean, n=len(judge.truth) // 2)
+
+    def _of_draws(self, seed: int) -> Iterator[Row | str]:
+        for part, judge in self.parts:
+            for method, values in chain(floor.draws(part, seed), [floor.of_position(part, seed)]):
+                yield _row(part.name, method, judge.score(values), n=len(values), seed=seed)
+                yield f"{part.name}, {method}"
+
+    def _of_model(self, seed: int) -> Iterator[Row | str]:
+        start = time.perf_counter()
+        bundle = None
+        for epoch in train(
+            self.sections,
+            model=self.model,
+            train=replace(self.choices, seed=seed),
+            hidden=self.hidden,
+            device=self.device,
+        ):
+            bundle = epoch.bundle
+            yield f"epoch {epoch.number}/{epoch.n_epochs}, {epoch.seconds:.1f} s"
+        if bundle is None:
+            raise InputError("No epoch was run.")
+        seconds = time.perf_counter() - start
+        bundle.simulated = all(adata.uns[keys.PROVENANCE].get("simulated", False) for adata in self.sections)
+        bundle.save(self.folder / f"bundle_seed{seed}")
+        for method, n_draws in ((EXPECTED, 0), (DRAW, 1)):
+            for adata, mask in zip(self.sections, self.hidden, strict=True):
+                if mask.any():
+                    start = time.perf_counter()
+                    imputed = self._impute(adata, mask, bundle, n_draws, seed)
+                    facts = {"train_s": seconds, "inpaint_s": time.perf_counter() - start}
+                    for name, values in imputed.items():
+                        (judge,) = (judge for part, judge in self.parts if part.name == name)
+                        yield _row(name, method, judge.score(values), MODEL, n=len(values), seed=seed) | facts
+            yield method
+
+    def _impute(
+        self, adata: AnnData, mask: Mask, bundle: Bundle, n_draws: int, seed: int
+    ) -> dict[str, NDArray[np.float32]]:
+        """Predict the hidden cells of each section of a file: (m, g), genes as the truth has them."""
+        given = adata.copy()
+        pp.spatial_neighbors(given, n_neighbors=floor.N_NEIGHBORS)
+        tl.inpaint(given, bundle, hidden=mask, n_draws=n_draws, seed=seed)
+        protocol = given.uns[keys.PROVENANCE]["inpainting"]["protocol"]
+        known = [name for name, said in protocol.items() if said != TRAINED_WITHOUT]
+        if known:
+            raise InputError(f"Section {known[0]!r} was seen in training: {protocol[known[0]]}. No score.")
+        table: Any = given.obsm[keys.IMPUTED]
+        section = given.obs[keys.SECTION].astype(str).to_numpy()
+        return {
+            name: table.loc[mask & (section == name), self.genes].to_numpy(dtype=np.float32)
+            for name in section_names(adata)
+            if (mask & (section == name)).any()
+        }
+
+    def _claim(self) -> None:
+        """Make the folder this benchmark's, or refuse one that holds the results of another."""
+        request = json.loads(json.dumps(self._request()))
+        path = self.folder / REQUEST
+        if path.exists():
+            before = json.loads(path.read_text())
+            other = [name for name, value in request.items() if before.get(name) != value]
+            if other:
+                raise InputError(
+                    f"{self.folder} holds results of another benchmark (other {', '.join(other)}). Choose "
+                    "another folder."
+                )
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be made: {error.strerror}.") from None
+        _write(path, json.dumps(request, indent=1))
+
+    def _request(self) -> Row:
+        """Name everything that decides the results, but for the seeds."""
+        names = [
+            name
+            for adata, mask in zip(self.sections, self.hidden, strict=True)
+            for name in sorted(adata.obs_names[mask])
+        ]
+        choices = asdict(self.choices)
+        del choices["seed"]
+        return {
+            "sections": [section_sha256(adata) for adata in self.sections],
+            "hidden cells": sha256("\n".join(names).encode()).hexdigest(),
+            "model": asdict(self.model),
+            "training": choices,
+            "versions": versions(),
+            "device": self.device,
+        }
+
+
+def _facts(adata: AnnData, mask: Mask) -> Iterator[Row]:
+    """Say of each section with hidden cells what is hidden."""
+    section = adata.obs[keys.SECTION].astype(str).to_numpy()
+    for name in section_names(adata):
+        inside = section == name
+        n_hidden = int((mask & inside).sum())
+        if n_hidden:
+            n_cells = int(inside.sum())
+            yield {"section": name, "n_hidden": n_hidden, "n_cells": n_cells, "n_measured": adata.n_vars}
+
+
+def _row(
+    section: str, method: str, scores: Scores, kind: str = "baseline", *, n: int, seed: int | None = None
+) -> Row:
+    return {"section": section, "method": method, "kind": kind, "n": n, "seed": seed, **scores._asdict()}
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error.strerror}.") from None

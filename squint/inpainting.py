@@ -1,0 +1,123 @@
+"""In-painting of the regions of a section, as one table of the hidden cells alone."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import anndata
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from squint import keys, pp, tl
+from squint.bundle import Bundle
+from squint.errors import InputError
+from squint.positions import SIMULATED_POSITION, append_points
+from squint.regions import Points, Region, hidden_cells
+from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
+
+__all__ = ["TRAINED_ON", "TRAINED_WITHOUT", "inpaint_regions", "join"]
+
+_COLUMNS = (keys.SECTION, keys.PATIENT, keys.HIDDEN, SIMULATED_POSITION)
+_SLOTS = (keys.IMPUTED, keys.IMPUTED_CELL, keys.IMPUTED_SD)
+
+
+def inpaint_regions(
+    adata: AnnData, bundle: Bundle, regions: Sequence[Region], *, n_draws: int = 0, seed: int = 0
+) -> AnnData:
+    """Predict the cells inside regions, and cells at the positions that regions list.
+
+    Parameters
+    ----------
+    adata
+        Sections of raw counts, as `squint.read` gives them; not changed. Counts of cells inside the regions
+        are not looked at.
+    bundle
+        A trained model.
+    regions
+        As `squint.regions.load` gives them, all in sections of ``adata``.
+    n_draws
+        0 for the expected profile, 1 for one sampled profile per cell, more for their mean and s.d.
+    seed
+        Of the draws, and of regions that are a random share.
+
+    Returns
+    -------
+    The predicted cells alone, over the model's genes:
+
+    ``obs["section_id"]``, ``obs["patient_id"]``, ``obs["squint_hidden"]``
+        As in the section; all are hidden.
+    ``obs["squint_simulated_position"]`` : bool
+        There is no cell: the position was given.
+    ``obsm["spatial"]`` : (m, 2 | 3)
+    ``obsm["squint_imputed"]``, ``obsm["squint_imputed_cell"]`` : float32 (m, g)
+        As `squint.tl.inpaint` says; with more than one draw also ``obsm["squint_imputed_sd"]``.
+    ``uns["squint"]["inpainting"]``
+        Model, protocol of each section, draws and seed.
+
+    ``X`` is empty: nothing was measured.
+    """
+    if n_draws < 0:
+        raise InputError(f"Draws: 1 or more, or none for the expected profile, not {n_draws}.")
+    given = append_points(adata, regions)
+    hidden = hidden_cells(given, regions, seed) | given.obs[SIMULATED_POSITION].to_numpy(dtype=bool)
+    pp.spatial_neighbors(given, n_neighbors=bundle.model_config.n_neighbors)
+    tl.inpaint(given, bundle, hidden=hidden, n_draws=n_draws, seed=seed)
+    protocol = given.uns[keys.PROVENANCE]["inpainting"]["protocol"]
+    protocol |= {
+        region.section: _protocol(adata, bundle, region.section, hidden[: adata.n_obs])
+        for region in regions
+        if isinstance(region, Points)
+    }
+    obs = cast("pd.DataFrame", given.obs)
+    out = AnnData(
+        obs=obs.loc[hidden, [name for name in _COLUMNS if name in obs]].copy(),
+        var=pd.DataFrame(index=pd.Index(bundle.genes)),
+        uns={keys.PROVENANCE: _provenance(given)},
+    )
+    out.obsm[keys.SPATIAL] = np.asarray(given.obsm[keys.SPATIAL])[hidden]
+    for slot in _SLOTS:
+        if slot in given.obsm:
+            table: Any = given.obsm[slot]
+            out.obsm[slot] = table.loc[hidden, bundle.genes].to_numpy(dtype=np.float32)
+    return out
+
+
+def join(parts: Sequence[AnnData]) -> AnnData:
+    """Put what several files gave into one table, names of cells kept where no two are the same."""
+    if len(parts) == 1:
+        return parts[0]
+    names = pd.Index([name for part in parts for name in part.obs_names])
+    together = anndata.concat(
+        parts,
+        index_unique=None if names.is_unique else "-",
+        keys=[str(i) for i in range(len(parts))],
+    )
+    said = [part.uns[keys.PROVENANCE] for part in parts]
+    of_all = said[0]["inpainting"] | {
+        "n_hidden": together.n_obs,
+        "protocol": {k: v for one in said for k, v in one["inpainting"]["protocol"].items()},
+        "warnings": list(dict.fromkeys(w for one in said for w in one["inpainting"]["warnings"])),
+    }
+    together.uns[keys.PROVENANCE] = said[0] | {
+        "source_sha256": [one["source_sha256"] for one in said],
+        "inpainting": of_all,
+    }
+    return together
+
+
+def _protocol(adata: AnnData, bundle: Bundle, name: str, hidden: NDArray[np.bool_]) -> str:
+    """Say whether training knew the hidden cells of a section that was given positions beside its cells."""
+    inside = (adata.obs[keys.SECTION].astype(str) == name).to_numpy()
+    for record in bundle.sections:
+        same = record.name == name and record.n_cells == inside.sum()
+        if same and pd.Index(record.hidden).isin(adata.obs_names[inside]).all():
+            unknown = adata.obs_names[inside & hidden].isin(record.hidden).all()
+            return TRAINED_WITHOUT if unknown else TRAINED_ON
+    return NOT_IN_TRAINING
+
+
+def _provenance(given: AnnData) -> dict[str, Any]:
+    provenance = given.uns[keys.PROVENANCE]
+    kept = {name: provenance[name] for name in ("unit", "source_sha256", "simulated") if name in provenance}
+    return kept | {"inpainting": provenance["inpainting"]}

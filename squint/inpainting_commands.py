@@ -1,0 +1,89 @@
+"""The commands ``inpaint`` and ``benchmark inpainting``."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from squint import keys
+from squint.errors import InputError
+from squint.terminal import (
+    Facts,
+    add_model,
+    add_sections,
+    choices,
+    find_regions,
+    hide,
+    progress,
+    read_section,
+    say,
+)
+
+
+def inpaint(options: argparse.Namespace) -> Facts:
+    """Write the imputed expression of hidden cells, and of positions where there are none."""
+    from squint import inpainting
+    from squint.bundle import Bundle
+    from squint.io import write
+
+    if options.out.suffix != ".h5ad":
+        raise InputError(f"OUT must be an .h5ad file, not {options.out}.")
+    bundle = Bundle.load(options.model)
+    sections = [read_section(path) for path in options.sections]
+    parts = [
+        inpainting.inpaint_regions(adata, bundle, inside, n_draws=options.draws, seed=options.seed)
+        for adata, inside in zip(sections, find_regions(sections, options.regions), strict=True)
+        if inside
+    ]
+    out = inpainting.join(parts)
+    write(out, options.out)
+    facts: Facts = out.uns[keys.PROVENANCE]
+    for warning in facts["inpainting"]["warnings"]:
+        progress(f"  warning: {warning}")
+    for name, protocol in facts["inpainting"]["protocol"].items():
+        cells = out.obs[keys.SECTION] == name
+        say(f"{name}: {int(cells.sum()):,} cells in-painted; {protocol}")
+        if protocol == inpainting.TRAINED_ON:
+            progress(f"  warning: section {name!r} was seen in training, so this says nothing of the model.")
+    say(f"{options.out}: {out.n_obs:,} cells, {out.n_vars:,} genes")
+    return {"file": str(options.out), "n_cells": out.n_obs, **facts}
+
+
+def benchmark_inpainting(options: argparse.Namespace) -> Facts:
+    """Train, in-paint, and score the model beside every baseline on the same hidden cells."""
+    from squint import benchmark
+
+    sections = [read_section(path) for path in options.sections]
+    hidden = hide(sections, options.regions, seed=0)
+    model, train = choices(options.config, model={}, train={"n_epochs": options.epochs})
+    run = benchmark.Inpainting(sections, hidden, options.out, model, train, options.device)
+    for line in run.run(options.seeds):
+        progress(line)
+    for line in run.text.splitlines():
+        say(line)
+    return {"folder": str(options.out), "rows": run.table.to_dict("records")}
+
+
+def add_inpainting(add: Callable[..., argparse.ArgumentParser], commands: Any) -> None:
+    """Add both commands to the program's."""
+    sub = add(inpaint)
+    add_sections(sub)
+    add_model(sub)
+    sub.add_argument("--regions", type=Path, required=True, metavar="R.json", help="what to in-paint")
+    sub.add_argument(
+        "--draws", type=int, default=0, metavar="N", help="sampled profiles; the expected one if left out"
+    )
+    sub.add_argument("--seed", type=int, default=0)
+
+    about = "Measure models, in stages that are not done again."
+    benchmarks = commands.add_parser("benchmark", help=about, description=about)
+    kinds = benchmarks.add_subparsers(required=True, metavar="KIND")
+    sub = add(benchmark_inpainting, "inpainting", kinds)
+    add_sections(sub)
+    sub.add_argument(
+        "--regions", type=Path, required=True, metavar="R.json", help="cells to hide and predict"
+    )
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
+    sub.add_argument("--epochs", type=int)
+    sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')

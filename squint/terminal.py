@@ -1,0 +1,106 @@
+"""What commands share: reading, choices, and speaking to the user."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from squint import io, keys, regions
+from squint.config import ModelConfig, TrainConfig
+from squint.errors import InputError
+
+Facts = dict[str, Any]
+
+
+def say(line: str) -> None:
+    """Print a fact."""
+    print(line)  # noqa: T201 - a command speaks to its user
+
+
+def progress(line: str) -> None:
+    """Print what goes on."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def write_json(path: Path, facts: Facts) -> None:
+    """Write the facts for machines."""
+    try:
+        path.write_text(json.dumps(facts, indent=1, default=str))
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error.strerror}.") from None
+
+
+def add_sections(sub: argparse.ArgumentParser) -> None:
+    """Take the sections to work on, and where."""
+    sub.add_argument("sections", type=Path, nargs="+", metavar="SECTION")
+    sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def add_model(sub: argparse.ArgumentParser) -> None:
+    """Take a model, and where to write what it gives."""
+    sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
+    sub.add_argument("--out", type=Path, required=True, metavar="OUT")
+
+
+def read_section(path: Path) -> AnnData:
+    """Read one file, and pass the notes on."""
+    adata = io.read(path)
+    progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
+    for note in adata.uns[keys.PROVENANCE]["notes"]:
+        progress(f"  note: {note}")
+    return adata
+
+
+def find_regions(sections: list[AnnData], path: Path) -> list[list[regions.Region]]:
+    """Read R.json: the regions that lie in each file."""
+    wanted = regions.load(path)
+    known = [set(adata.obs[keys.SECTION].astype(str)) for adata in sections]
+    for region in wanted:
+        if not any(region.section in names for names in known):
+            raise InputError(f"{path} names section {region.section!r}, which no SECTION holds.")
+    return [[region for region in wanted if region.section in names] for names in known]
+
+
+def hide(sections: list[AnnData], path: Path, seed: int) -> list[NDArray[np.bool_]]:
+    """Mark the cells of each file that lie in the regions of R.json."""
+    found = find_regions(sections, path)
+    return [regions.hidden_cells(adata, inside, seed) for adata, inside in zip(sections, found, strict=True)]
+
+
+def choices(path: Path | None, *, model: Facts, train: Facts) -> tuple[ModelConfig, TrainConfig]:
+    """Take the choices from a file, then those said on the command line; None was not said."""
+    from_file: tuple[ModelConfig, TrainConfig] = ModelConfig(), TrainConfig()
+    if path is not None:
+        try:
+            chosen: dict[str, Facts] = json.loads(path.read_text())
+            from_file = ModelConfig(**chosen.get("model", {})), TrainConfig(**chosen.get("train", {}))
+        except (OSError, json.JSONDecodeError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} holds no choices of a model: {error}") from None
+    said = [{name: value for name, value in part.items() if value is not None} for part in (model, train)]
+    return replace(from_file[0], **said[0]), replace(from_file[1], **said[1])
+
+
+def joined(parts: list[AnnData]) -> AnnData:
+    """Put several files on one axis, over the genes that all measure; the first file's provenance is kept."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [name for part in parts for name in part.obs_names]
+    together = anndata.concat(
+        parts,
+        join="inner",
+        pairwise=True,
+        index_unique="-" if len(set(names)) < len(names) else None,
+        keys=[str(i) for i in range(len(parts))],
+    )
+    together.uns[keys.PROVENANCE] = {
+        **parts[0].uns[keys.PROVENANCE],
+        "source_sha256": [part.uns[keys.PROVENANCE]["source_sha256"] for part in parts],
+    }
+    return together
