@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 
 import squint.io
 from app.library import DATA, Library, write_table
+from app.panels import join
 from app.results import Activation, list_sha256, profile_name
 from squint import keys, pp, tl
 from squint.bundle import Bundle, section_sha256
@@ -97,9 +98,7 @@ def profile(library: Library, ids: Sequence[str], model: str) -> str:
             part.obs[keys.CELL_TYPE] = UNKNOWN
         part.obs_names = [f"{section_id}/{name}" for name in part.obs_names]
         parts.append(ad.AnnData(X=part.X, obs=part.obs, var=pd.DataFrame(index=part.var_names)))
-    together = ad.concat(parts, join="inner")
-    if not together.n_vars:
-        raise InputError("The chosen sections share no gene. Choose sections of one panel.")
+    together = join(parts, [library.get(section_id).title for section_id in ids])
     tl.token_profiles(together)
     name = profile_name(list(ids), model)
     write_table(together.uns[keys.PROFILES], library.results / name)

@@ -12,6 +12,7 @@ import squint.io
 from app import views
 from app.engine import Report
 from app.library import DATA, Library
+from app.panels import join
 from app.results import keep
 from app.split import GROUP, REFERENCE, Split, assign
 from squint import arms, keys, tl
@@ -48,7 +49,7 @@ def pseudobulk(args: Mapping[str, Any], report: Report) -> None:
 
 def gather(library: Library, ids: Sequence[str], model: str | None, split: Split) -> ad.AnnData:
     """Put the counts of both groups on one axis, over the genes that all sections measure."""
-    parts = []
+    parts, titles = [], []
     for section_id in ids:
         section = library.get(section_id)
         if section.values != "counts":
@@ -62,9 +63,7 @@ def gather(library: Library, ids: Sequence[str], model: str | None, split: Split
         obs = pd.DataFrame({_ARM: arm[here].to_numpy(), keys.PATIENT: section.patient})
         obs.index = pd.Index([f"{section_id}/{name}" for name in cells["cell"][here]])
         parts.append(ad.AnnData(whole.X[here], obs=obs, var=pd.DataFrame(index=whole.var_names)))
+        titles.append(section.title)
     if not parts:
         raise InputError("No cell is in either group. Choose other groups or more sections.")
-    together = ad.concat(parts, join="inner")
-    if not together.n_vars:
-        raise InputError("The chosen sections share no gene. Choose sections of one panel.")
-    return together
+    return join(parts, titles)

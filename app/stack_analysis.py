@@ -14,6 +14,7 @@ import squint
 import squint.io
 from app.engine import Report
 from app.library import DATA, Library
+from app.panels import join
 from app.results import keep
 from app.stacks import ROW
 from squint import keys, tl
@@ -129,9 +130,7 @@ def gather(library: Library, ids: Sequence[str]) -> ad.AnnData:
         alone = ad.AnnData(X=part.X, obs=obs, var=pd.DataFrame(index=part.var_names))
         alone.obsm[keys.SPATIAL] = np.asarray(part.obsm[keys.SPATIAL])
         parts.append(alone)
-    together = ad.concat(parts, join="inner")
-    if not together.n_vars:
-        raise InputError("The levels share no gene. Choose levels of one panel.")
+    together = join(parts, [library.get(section_id).title for section_id in ids])
     facts = parts[0].uns.get(keys.PROVENANCE, {})
     together.uns[keys.PROVENANCE] = {**facts, "unit": library.get(ids[0]).unit}
     together.obs[keys.SECTION] = together.obs[keys.SECTION].astype("category")

@@ -104,8 +104,12 @@ def patients(of_cell: "pd.Series[str]", arms: Arms, *, min_cells: int = 10) -> P
         return Patients(group, reference, paired, "")
     group, reference = (enough.index[enough[name]].astype(str).tolist() for name in Arms._fields)
     problem = (
-        f"The cells are not independent: {len(group)} patient(s) in the group and {len(reference)} in the "
-        f"reference have {min_cells} or more cells; a test across patients needs at least {MIN_PATIENTS} in "
+        f"The cells are not independent: {_many(group)} in the group and {len(reference)} in the reference "
+        f"have {min_cells} or more cells; a test across patients needs at least {MIN_PATIENTS} in "
         f"each, the same patients on both sides or different ones."
     )
     return Patients(group, reference, paired=False, problem=problem)
+
+
+def _many(patients: Sequence[str]) -> str:
+    return f"{len(patients)} {'patient' if len(patients) == 1 else 'patients'}"
