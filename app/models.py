@@ -25,6 +25,7 @@ class Candidate(NamedTuple):
     n_shared: int  # of its genes that the section measures
     in_training: bool  # whether its card names this section
     held_out: frozenset[str]  # cells of the section that training did not see
+    in_paints: bool  # whether it was trained to
 
     @property
     def fits(self) -> bool:
@@ -38,12 +39,14 @@ def candidates(library: Library, section: Section) -> list[Candidate]:
     found = []
     for folder in _bundles(library):
         try:
-            own = set(json.loads((folder / CONFIG).read_text())["genes"])
+            config = json.loads((folder / CONFIG).read_text())
+            own = set(config["genes"])
             records = json.loads((folder / CARD).read_text())["sections"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # no bundle, or a broken one: the server says so where it is its own
         held_out, known = _held_out(records, section, cells)
-        found.append(Candidate(folder, len(own), len(own & genes), known, held_out))
+        in_paints = config.get("context_components") != 0
+        found.append(Candidate(folder, len(own), len(own & genes), known, held_out, in_paints))
     return found
 
 

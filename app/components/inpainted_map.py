@@ -168,7 +168,7 @@ def _spread(
     what = "s.d. / prediction" if relative else f"s.d., {UNITS[target]}"
     simulated = " (simulated)" if section.simulated else ""
     panel = Panel(
-        f"Uncertainty of {gene}: {section.title}{simulated}",
+        f"Uncertainty: {section.title}{simulated}",
         place.coordinates[shown],
         values[shown],
         section.unit,

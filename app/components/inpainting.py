@@ -132,7 +132,7 @@ def show_quality(library: Library, imputed: Imputed) -> None:
         return
     words = {
         TRAINED_WITHOUT: "Training did not see these cells, only where they are.",
-        NOT_IN_TRAINING: "**Section not in training.** The model has never seen this section.",
+        NOT_IN_TRAINING: "**Section not in training.** The model's card does not list this section.",
     }
     st.markdown(words[facts["protocol"]])
     target = NEIGHBOURHOOD if st.session_state.get(f"{session.TARGET}-area") != "Cell's own counts" else CELL

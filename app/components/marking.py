@@ -150,8 +150,9 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
     if chosen.model.held_out and not chosen.fill:
         held_out = {"section": section.section, "cells": sorted(chosen.model.held_out)}
         st.button(
-            f"Mark the {many(len(chosen.model.held_out), 'cell')} that this model was trained without",
+            f"Mark the {many(len(chosen.model.held_out), 'held-out cell')}",
             key=f"held-out-{section.id}",
+            help="The cells of this section that the model was trained without",
             on_click=session.mark,
             args=(section.id, [held_out]),
         )

@@ -39,7 +39,7 @@ def choose(library: Library) -> Choice:
         )
         st.stop()
     found = candidates(library, section)
-    fitting = [candidate for candidate in found if candidate.fits]
+    fitting = [candidate for candidate in found if candidate.fits and candidate.in_paints]
     if not fitting:
         _say_none_fits(section, found)
         st.stop()
@@ -102,6 +102,12 @@ def _say_none_fits(section: Section, found: Sequence[Candidate]) -> None:
     )
     if not found:
         st.warning(f"There is no model to in-paint with. {how}")
+        return
+    if any(candidate.fits for candidate in found):
+        st.warning(
+            f"The models that suit {as_text(section.title)} were not trained to in-paint, or on too few "
+            f"cells for it. {how}"
+        )
         return
     best = max(found, key=lambda candidate: candidate.n_shared / candidate.n_genes)
     st.warning(

@@ -43,6 +43,8 @@ def show_map(view: MapView, model: Mapping[str, Any] | None, place: str) -> None
     )
     st.caption((view.n or counts(view.sections)) + unit_note(view))
     marks = stamp(view.title, view.sections, model, view.parameters)
+    if view.n:
+        marks["Cells"] = view.n
     export_row(
         Export(
             place,

@@ -121,6 +121,7 @@ def test_a_typed_rectangle_is_hidden_and_predicted_beside_what_was_measured(
     assert not app.exception
     gene = app.selectbox("gene").value
     head, rows = csv_of(app, "in_painted")
+    assert "# Cells: n = 30 in-painted cells, 0 draws, in 1 section of 60 cells" in head
     assert "a prediction from the surroundings" in head
     assert "Simulated: " in head
     counts = loaded.gene(section.id, gene)
