@@ -1,6 +1,7 @@
 """The page that predicts a marked area from the tissue around it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -347,3 +348,39 @@ def test_the_shipped_model_fills_a_gap_of_the_sample_cohort(home: Path) -> None:
     assert (at["row"] == -1).all()
     assert np.isfinite(filled.table(CELL).to_numpy()).all()
     assert not (filled.folder / "scores.parquet").exists()
+
+
+def test_a_model_that_was_not_trained_to_in_paint_is_not_offered(loaded: Library, model_folder: Path) -> None:
+    section = section_of(loaded)
+    copy = loaded.models / "cannot"
+    shutil.copytree(model_folder, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "context_components": 0}))
+    known = {candidate.folder.name: candidate for candidate in models.candidates(loaded, section)}
+    assert known["cannot"].fits
+    assert not known["cannot"].in_paints
+    assert known[model_folder.name].in_paints
+
+
+def test_a_model_is_trained_without_the_area_and_then_chosen(
+    visit: Open, library: Library, tmp_path: Path
+) -> None:
+    seen = one_section(
+        datasets.toy(n_cells=240, n_sections=2)
+    )  # what the model of these tests was trained on
+    app = upload(visit("sections"), seen, tmp_path / "seen.h5ad")
+    app.button("keep").click().run()
+    (section,) = library.sections()
+    app = marked(app.switch_page(f"../pages/{PAGE}.py").run(), section, half(library, section))
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    assert "Seen in training" in words(app)
+    app.button("train-without").click().run(timeout=300)
+    assert not app.exception
+    assert not app.error
+    (folder,) = library.models.iterdir()
+    assert app.selectbox("marked_model").value == str(folder)
+    assert f"Mark the {section.n_cells // 2} held-out cells" in {button.label for button in app.button}
+    in_paint(app)
+    assert "Training did not see these cells" in words(app)
+    assert app.dataframe
