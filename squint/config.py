@@ -31,6 +31,7 @@ class ModelConfig:
     n_section_features: int = 8  # length of the learned condition of a section; 0 leaves it out
     covariates: tuple[str, ...] = ()  # categorical obs columns, or "position" for its Fourier features
     dropout: float = 0.1
+    learned_mask: bool = True  # masked cells enter as a learned token; False: as cells without any count
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "covariates", tuple(self.covariates))
@@ -46,6 +47,9 @@ class ModelConfig:
             f"n_latent ({self.n_latent}) cannot be split into {self.n_heads} equal heads",
         )
         _require(0 <= self.decay < 1, f"decay: in [0, 1), not {self.decay}")
+        _require(
+            isinstance(self.learned_mask, bool), f"learned_mask: true or false, not {self.learned_mask!r}"
+        )
         for name in ("n_genes", "n_neighbors", "n_hidden", "n_latent"):
             _require(getattr(self, name) >= 1, f"{name}: at least 1, not {getattr(self, name)}")
         for name in ("n_distance_features", "n_section_features"):

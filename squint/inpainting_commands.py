@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from squint import keys
+from squint.ablation_command import add_ablations
 from squint.errors import InputError
 from squint.terminal import (
     Facts,
@@ -87,3 +88,4 @@ def add_inpainting(add: Callable[..., argparse.ArgumentParser], commands: Any) -
     sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     sub.add_argument("--epochs", type=int)
     sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
+    add_ablations(add, kinds)

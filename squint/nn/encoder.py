@@ -28,13 +28,21 @@ class Rows(NamedTuple):
 
 
 class MaskedLinear(nn.Module):
-    """The first layer: sparse rows for cells that are seen, the mask token for the others (equation 4)."""
+    """The first layer: sparse rows for cells that are seen, the mask token for the others (equation 4).
 
-    def __init__(self, n_genes: int, n_out: int) -> None:
+    The token is learned, or zero for good (paper, appendix C.3).
+    """
+
+    mask_token: Tensor  # (g,)
+
+    def __init__(self, n_genes: int, n_out: int, *, learned_mask: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_genes, n_out).uniform_(-1, 1) / n_genes**0.5)
         self.bias = nn.Parameter(torch.zeros(n_out))
-        self.mask_token = nn.Parameter(torch.zeros(n_genes))
+        if learned_mask:
+            self.mask_token = nn.Parameter(torch.zeros(n_genes))
+        else:
+            self.register_buffer("mask_token", torch.zeros(n_genes))
 
     def forward(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
         """Map counts (n, g) to (n, n_out).
@@ -54,7 +62,7 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig, n_genes: int, n_condition: int) -> None:
         super().__init__()
         widths = [config.n_hidden] * max(config.n_mlp_layers, 1)
-        self.first = MaskedLinear(n_genes, widths[0])
+        self.first = MaskedLinear(n_genes, widths[0], learned_mask=config.learned_mask)
         # Without an MLP, one linear map stands for the weights that the first graph layer has on the genes.
         self.activate_first = config.n_mlp_layers > 0
         layers: list[nn.Module] = []
