@@ -188,8 +188,9 @@ def _spread(
     )
 
 
-def _rounded(values: NDArray[np.float32]) -> NDArray[np.floating]:
-    return np.round(values.astype(np.float64), 3)
+def _rounded(values: NDArray[np.float32]) -> NDArray[np.object_]:
+    """Write numbers for a reader (n,), "none" where there is none."""
+    return np.array([f"{value:.3g}" if np.isfinite(value) else "none" for value in values], dtype=object)
 
 
 def _count(imputed: Imputed) -> str:

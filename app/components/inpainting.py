@@ -19,7 +19,7 @@ from app.stamp import many, stamp
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}
 UNITS = {NEIGHBOURHOOD: "mean of neighbourhood", CELL: "counts of the cell"}
-_N_DRAWS, _MOST_DRAWS = 0, 100
+_N_DRAWS, _MOST_DRAWS = 20, 100
 _SEED = 0
 _LIMIT_S = 3600
 BADGES = {

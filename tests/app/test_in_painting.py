@@ -231,6 +231,29 @@ def test_a_gap_is_filled_at_simulated_positions_and_never_scored(visit: Open, lo
     assert not [name for name in rows if name.startswith("measured ")]
 
 
+def test_the_spread_over_draws_is_shown_in_counts_and_relative(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    app = marked(visit(PAGE), section, half(loaded, section))
+    assert app.slider("n_draws").value == 20
+    app.slider("n_draws").set_value(5).run()
+    in_paint(app)
+    assert len(app.get("plotly_chart")) == 3
+    assert "n = 5 draws" in words(app)
+    gene = app.selectbox("gene").value
+    _, rows = csv_of(app, "in_painted_spread")
+    assert (rows[f"sd {gene}"] > 0).any()
+    assert list(rows[f"sd {gene}"]) == pytest.approx(
+        list(csv_of(app, "in_painted_neighbourhood")[1][f"sd {gene}"])
+    )
+    app.segmented_control("relative").set_value("s.d. / prediction").run()
+    assert not app.exception
+    bar = json.loads(app.get("plotly_chart")[2].proto.spec)["layout"]["coloraxis"]["colorbar"]
+    assert "s.d. / prediction" in bar["title"]["text"]
+    app.segmented_control("target-area").set_value("Cell's own counts").run()
+    assert not app.exception
+    assert "Shown is the spread of the neighbourhood mean" in words(app)
+
+
 def test_a_full_area_has_no_room_to_fill(loaded: Library, model_folder: Path) -> None:
     section = section_of(loaded)
     x, y = loaded.cells(section.id)[["x", "y"]].iloc[0]
