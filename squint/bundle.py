@@ -15,13 +15,16 @@ from anndata import AnnData
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from scipy.sparse import csr_matrix
+from torch import Tensor
 
 from squint import keys
 from squint.cohort import POSITION, POSITION_OCTAVES, Scale
 from squint.config import ModelConfig, TrainConfig
+from squint.context import Context
 from squint.errors import InputError
 from squint.model import Squint
 
+CONTEXT = "context."  # prefix of the weights that in-paint
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
 LICENCE = "BSD-3-Clause"
 INTENDED_USE = "For research use only. Not for use in diagnostic procedures."
@@ -47,6 +50,7 @@ class Bundle:
     scale: Scale
     categories: dict[str, list[str]]  # labels known of each categorical covariate
     sections: list[SectionRecord]
+    context: Context | None = None  # what in-paints; None if it was not trained
     distance_p99: float = float("nan")  # 99th percentile of the training cells' distance to their code
     metrics: dict[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -92,10 +96,11 @@ class Bundle:
             "categories": self.categories,
             "sections": [record.name for record in self.sections],
             "distance_p99": self.distance_p99,
+            "context_components": 0 if self.context is None else self.context.n_components,
         }
         _replace(folder / CONFIG, json.dumps(config, indent=1).encode())
         _replace(folder / CARD, json.dumps(self.card, indent=1).encode())
-        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        weights = {name: tensor.contiguous() for name, tensor in self._weights().items()}
         _replace(folder / WEIGHTS, save(weights))
         self.sha256 = file_sha256(folder / WEIGHTS)
 
@@ -117,7 +122,7 @@ class Bundle:
             card = json.loads((folder / CARD).read_text())
             weights = load_file(folder / WEIGHTS)
             bundle = cls._build(config, card)
-            bundle.model.load_state_dict(weights)
+            bundle._load(weights)
         except (json.JSONDecodeError, SafetensorError) as error:
             raise InputError(f"The model bundle {folder} is damaged: {error}") from None
         except (KeyError, TypeError, RuntimeError) as error:
@@ -131,6 +136,21 @@ class Bundle:
         bundle.sha256 = file_sha256(folder / WEIGHTS)
         return bundle
 
+    def _weights(self) -> dict[str, Tensor]:
+        """Name all weights: the model's as they are, the context's with its prefix."""
+        context = {} if self.context is None else self.context.state_dict(prefix=CONTEXT)
+        return {**self.model.state_dict(), **context}
+
+    def _load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take weights as `_weights` names them."""
+        self.model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(CONTEXT)})
+        of_context = {k.removeprefix(CONTEXT): v for k, v in weights.items() if k.startswith(CONTEXT)}
+        if self.context is not None:
+            self.context.load_state_dict(of_context)
+            self.context.eval()
+        elif of_context:
+            raise KeyError("weights of a context that config.json does not name")
+
     @classmethod
     def _build(cls, config: Mapping[str, Any], card: Mapping[str, Any]) -> "Bundle":
         """Make the bundle that the two JSON files describe, with fresh weights."""
@@ -139,6 +159,7 @@ class Bundle:
         n_features += sum(len(labels) for labels in config["categories"].values())
         if POSITION in model_config.covariates:
             n_features += 4 * POSITION_OCTAVES
+        n_components = config.get("context_components", 0)  # bundles of before had none
         return cls(
             model=Squint(model_config, len(config["genes"]), n_features, len(config["sections"])),
             train_config=TrainConfig(**config["train"]),
@@ -146,6 +167,7 @@ class Bundle:
             scale=Scale(config["depth"], np.asarray(config["gene_shares"])),
             categories=config["categories"],
             sections=[SectionRecord(**record) for record in card["sections"]],
+            context=Context(len(config["genes"]), n_components) if n_components else None,
             distance_p99=config["distance_p99"],
             metrics=card["metrics"],
             created=card["created"],

@@ -73,6 +73,20 @@ class Cohort:
         """Give the same cells on another graph."""
         return replace(self, graph=graph)
 
+    def take(self, order: NDArray[np.int64], section: NDArray[np.int64]) -> "Cohort":
+        """Give all cells in another order, (n,), and sections new numbers, (n,) in that order."""
+        names = dict(zip(section.tolist(), (self.section_names[i] for i in self.section[order]), strict=True))
+        return Cohort(
+            counts=csr_matrix(self.counts[order]),
+            inputs=csr_matrix(self.inputs[order]),
+            graph=csr_matrix(self.graph[order][:, order]),
+            features=self.features[order],
+            coordinates=self.coordinates[order],
+            section=section,
+            section_names=[names[number] for number in sorted(names)],
+            visible=self.visible[order],
+        )
+
     def own_conditions(self) -> NDArray[np.int64]:
         """Give the sections the numbers of a model trained on this cohort: (sections,), from 1."""
         return 1 + np.arange(len(self.section_names))

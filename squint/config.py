@@ -56,11 +56,19 @@ class ModelConfig:
             _require(getattr(self, name) >= 0, f"{name}: at least 0, not {getattr(self, name)}")
 
 
+def epochs_for(n_cells: int) -> int:
+    """Choose how often to go through ``n_cells``: 30 times, or to see about a million, at least 4 times.
+
+    Large sections then take minutes: what a model learns, it learns from the number of cells seen.
+    """
+    return min(30, max(4, 1_000_000 // max(n_cells, 1)))
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How the model is trained (paper, equations 4 and 5)."""
 
-    n_epochs: int = 30
+    n_epochs: int | None = None  # None: 30, or fewer for many cells, see `epochs_for`
     batch_size: int = 512  # cells whose losses make one step
     tile_size: int = 64  # neighbouring cells that enter a step together, with their halo
     learning_rate: float = 1e-3  # reached after the warm-up, then a cosine down to zero
@@ -77,10 +85,12 @@ class TrainConfig:
     section_dropout: float = 0.1  # tiles shown under the condition of an unseen section
     edges_held_out: float = 0.02  # of all edges, kept from the adjacency loss to judge it by
     cells_held_out: float = 0.0  # of the cells of each section, hidden completely to judge in-painting by
+    context_steps: int = 700  # of each network that in-paints; 0: the model cannot
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_epochs", "batch_size", "tile_size"):
+        _require(self.n_epochs is None or self.n_epochs >= 1, f"n_epochs: at least 1, not {self.n_epochs}")
+        for name in ("batch_size", "tile_size"):
             _require(getattr(self, name) >= 1, f"{name}: at least 1, not {getattr(self, name)}")
         for name in (
             "warmup_fraction",
@@ -93,5 +103,6 @@ class TrainConfig:
             "cells_held_out",
         ):
             _require(0 <= getattr(self, name) < 1 or name == "block_fraction", f"{name}: in [0, 1)")
+        _require(self.context_steps >= 0, f"context_steps: at least 0, not {self.context_steps}")
         _require(0 <= self.block_fraction <= 1, "block_fraction: in [0, 1]")
         _require(self.learning_rate > 0, f"learning_rate: above 0, not {self.learning_rate}")

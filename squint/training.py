@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import anndata
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from squint import keys, pp
+from squint import context_training, keys, pp
 from squint.bundle import Bundle, SectionRecord, section_sha256
 from squint.cohort import (
     Cohort,
@@ -24,7 +25,7 @@ from squint.cohort import (
     prepare,
     section_names,
 )
-from squint.config import ModelConfig, TrainConfig
+from squint.config import ModelConfig, TrainConfig, epochs_for
 from squint.edges import Edges
 from squint.errors import InputError
 from squint.metrics import perplexity, row_pearson
@@ -92,7 +93,7 @@ def train(
     """
     sections = [sections] if isinstance(sections, AnnData) else list(sections)
     run = _Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, pick_device(device))
-    for number in range(1, run.choices.n_epochs + 1):
+    for number in range(1, run.n_epochs + 1):
         yield run.epoch(number)
 
 
@@ -124,7 +125,6 @@ class _Run:
         hidden: Hidden | None,
         device: torch.device,
     ) -> None:
-        self.choices = choices
         self.rng = np.random.default_rng(choices.seed)
         torch.manual_seed(choices.seed)
         self.generator = torch.Generator().manual_seed(choices.seed)
@@ -137,6 +137,8 @@ class _Run:
         self.cohort = prepare(adata, genes, config, categories=categories, hidden=hidden_cells)
         if not self.cohort.visible.any():
             raise InputError("No cell is left to train on: all of them are hidden. Hide fewer.")
+        self.n_epochs = choices.n_epochs or epochs_for(int(self.cohort.visible.sum()))
+        self.choices = choices = replace(choices, n_epochs=self.n_epochs)
         scale = measure_scale(self.cohort.counts)
         n_features = self.cohort.features.shape[1]
         self.model = Squint(config, len(genes), n_features, len(records)).to(device)
@@ -147,7 +149,7 @@ class _Run:
         self.weight = _section_weights(self.cohort)
         self.edges = Edges(self.cohort, choices.edges_held_out, self.rng)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=choices.learning_rate)
-        self.n_continuous = min(round(choices.continuous_fraction * choices.n_epochs), choices.n_epochs - 1)
+        self.n_continuous = min(round(choices.continuous_fraction * self.n_epochs), self.n_epochs - 1)
         self.recent: list[Tensor] = []
 
     def epoch(self, number: int) -> Epoch:
@@ -164,20 +166,23 @@ class _Run:
         use = np.zeros(self.model.config.n_codes, dtype=np.int64)
         progress = 0.0
         for i, batch in enumerate(steps):
-            progress = ((number - 1) * len(steps) + i) / max(choices.n_epochs * len(steps) - 1, 1)
+            progress = ((number - 1) * len(steps) + i) / max(self.n_epochs * len(steps) - 1, 1)
             terms, output = self._step(tiles, batch, progress, quantise=quantise)
             for name, value in terms.items():
                 total[name] = total.get(name, 0.0) + value / len(steps)
             if output.quantised is not None:
                 use += np.bincount(output.quantised.tokens.cpu().numpy().ravel(), minlength=len(use))
         revived = 0
-        if quantise and number < choices.n_epochs:
+        if quantise and number < self.n_epochs:
             revived = self.model.codebook.revive(torch.cat(self.recent), self.generator)
-        if number == choices.n_epochs:
+        if number == self.n_epochs:
             self._measure()
+            self.bundle.context = context_training.fit(
+                self.cohort, n_steps=choices.context_steps, seed=choices.seed
+            )
         return Epoch(
             number=number,
-            n_epochs=choices.n_epochs,
+            n_epochs=self.n_epochs,
             losses=total,
             codes_used=int((use > 0).sum()),
             perplexity=perplexity(use),

@@ -5,12 +5,12 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from squint import keys, pp
-from squint.baselines import graph_mean
+from squint import context, keys, pp
 from squint.bundle import Bundle, versions
 from squint.cohort import Cohort, prepare, section_names
+from squint.context import Context, Imputed
 from squint.errors import InputError
-from squint.model import UNSEEN_SECTION, decode, embed
+from squint.model import UNSEEN_SECTION
 from squint.tl._fit import check_fits, find_conditions
 
 TRAINED_WITHOUT = "trained without these cells"
@@ -21,12 +21,18 @@ Mask = NDArray[np.bool_]
 
 
 def inpaint(
-    adata: AnnData, bundle: Bundle, *, hidden: Mask | None = None, copy: bool = False
+    adata: AnnData,
+    bundle: Bundle,
+    *,
+    hidden: Mask | None = None,
+    n_draws: int = 0,
+    seed: int = 0,
+    copy: bool = False,
 ) -> AnnData | None:
     """Predict the expression of hidden cells from everything that is observed around them.
 
-    All hidden cells are masked at once. Their counts and labels enter nothing: neither input, nor depth, nor
-    the choice of the section's condition.
+    All hidden cells are masked at once. Only their positions are known: their counts and labels enter
+    nothing.
 
     Parameters
     ----------
@@ -39,6 +45,11 @@ def inpaint(
         Cells (n,) to predict; by default those that the model's card lists as hidden in these very sections.
         A section is taken for one of the card's if name, number of cells and the names of the hidden cells
         agree; counts that differ are told in the warnings.
+    n_draws
+        0: the expected profile, the best single guess. 1: a profile drawn from what is probable, which varies
+        from cell to cell as tissue does. More: the mean and the spread of as many draws.
+    seed
+        Of the draws.
     copy
         Return a changed copy instead of changing ``adata``.
 
@@ -49,28 +60,29 @@ def inpaint(
     ``adata.obs["squint_hidden"]`` : bool (n,)
         The cells predicted.
     ``adata.obsm["squint_imputed_cell"]`` : :class:`pandas.DataFrame`, float32 (n, g)
-        Expected counts of each hidden cell: the shares that its code decodes to, times the mean depth of its
-        observed neighbours, or of its section's observed cells if it has none. NaN for observed cells. The
-        columns are the model's genes.
+        Counts of each hidden cell: expected, or drawn. NaN for observed cells, and for genes that ``adata``
+        does not measure. The columns are the model's genes.
     ``adata.obsm["squint_imputed"]`` : :class:`pandas.DataFrame`, float32 (n, g)
-        Expected mean counts of each hidden cell's closed neighbourhood: counts of the observed cells in it,
-        and the prediction for the hidden ones. NaN for observed cells.
+        Mean counts of each hidden cell's closed neighbourhood: counts of the observed cells in it, and the
+        prediction for the hidden ones. NaN likewise.
+    ``adata.obsm["squint_imputed_sd"]`` : :class:`pandas.DataFrame`, float32 (n, g)
+        With several draws, the standard deviation of ``adata.obsm["squint_imputed"]`` over them.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["squint"]["inpainting"]`` : dict
-        ``model_sha256``; ``n_hidden``; ``protocol`` of each section with hidden cells: ``"trained without
-        these cells"``, ``"not in training"``, or ``"trained on these cells"``, which is no test of the model;
-        ``warnings``, versions and time.
+        ``model_sha256``; ``n_hidden``; ``n_draws`` and ``seed``; ``protocol`` of each section with hidden
+        cells: ``"trained without these cells"``, ``"not in training"``, or ``"trained on these cells"``,
+        which is no test of the model; ``warnings``, versions and time.
 
     Raises
     ------
     InputError
-        If no cell is hidden, a section has none observed, or the sections do not suit the model, as
-        `squint.tl.tokenize`.
+        If no cell is hidden, a section has none observed, the model was not trained to in-paint, or the
+        sections do not suit it, as `squint.tl.tokenize`.
 
     References
     ----------
-    SQUINT, section 5.2.
+    SQUINT, sections 5.1 and 5.2, for the task; the method is our own, see `squint.context`.
     """
     adata = adata.copy() if copy else adata
     warnings = check_fits(adata, bundle)
@@ -86,14 +98,18 @@ def inpaint(
         categories=bundle.categories,
         hidden=hidden,
     )
-    profiles = cell_profiles(bundle, cohort, conditions)
-    means = graph_mean(cohort.counts, cohort.graph, hidden, profiles)
+    measured = np.isin(bundle.genes, adata.var_names)
+    imputed, spread = _impute(_context(bundle), cohort, measured, n_draws, seed)
     adata.obs[keys.HIDDEN] = hidden
-    adata.obsm[keys.IMPUTED_CELL] = _table(adata, bundle.genes, hidden, profiles)
-    adata.obsm[keys.IMPUTED] = _table(adata, bundle.genes, hidden, means)
+    adata.obsm[keys.IMPUTED_CELL] = _table(adata, bundle.genes, hidden, imputed.cell)
+    adata.obsm[keys.IMPUTED] = _table(adata, bundle.genes, hidden, imputed.neighbourhood)
+    if spread is not None:
+        adata.obsm[keys.IMPUTED_SD] = _table(adata, bundle.genes, hidden, spread)
     adata.uns.setdefault(keys.PROVENANCE, {})["inpainting"] = {
         "model_sha256": bundle.sha256,
         "n_hidden": int(hidden.sum()),
+        "n_draws": n_draws,
+        "seed": seed,
         "protocol": _protocol(adata, bundle, conditions, hidden),
         "warnings": warnings + _changed(adata, bundle, conditions),
         "versions": versions(),
@@ -102,49 +118,35 @@ def inpaint(
     return adata if copy else None
 
 
-def cell_profiles(bundle: Bundle, cohort: Cohort, conditions: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Predict the counts of the hidden cells of a cohort, from their codes.
-
-    Parameters
-    ----------
-    bundle
-        A trained model.
-    cohort
-        Cells over the model's genes, n of them, m hidden.
-    conditions
-        Per section of ``cohort``, its number in the model (0 = unseen).
-
-    Returns
-    -------
-    Expected counts (m, g), in the order of the cells.
-    """
-    position = np.cumsum(~cohort.visible) - 1
-    depth = observed_depth(cohort)
-    profiles = np.empty((len(depth), cohort.counts.shape[1]), dtype=np.float32)
-    for part in embed(bundle.model, cohort, conditions):
-        masked = ~cohort.visible[part.cells]
-        some = part._replace(cells=part.cells[masked], tokens=part.tokens[masked])
-        at = position[some.cells]
-        shares = decode(bundle.model, cohort, conditions, some).log_shares.exp().cpu().numpy()
-        profiles[at] = shares * depth[at][:, None]
-    return profiles
+def _context(bundle: Bundle) -> Context:
+    if bundle.context is None:
+        raise InputError(
+            "This model cannot in-paint: it was trained without it, or on too few cells. Train one on these "
+            "sections (`squint train`, with `context_steps` above 0)."
+        )
+    return bundle.context
 
 
-def observed_depth(cohort: Cohort) -> NDArray[np.float64]:
-    """Give the mean depth of the observed cells around each hidden one (m,), or of those of its section."""
-    seen = cohort.visible.astype(np.float64)
-    depth = np.asarray(cohort.counts.sum(axis=1), dtype=np.float64).ravel() * seen
-    n_sections = len(cohort.section_names)
-    of_section = np.bincount(cohort.section, depth, n_sections) / np.maximum(
-        np.bincount(cohort.section, seen, n_sections), 1
-    )
-    around = cohort.graph[~cohort.visible] @ np.column_stack([depth, seen])
-    mean: NDArray[np.float64] = np.where(
-        around[:, 1] > 0,
-        around[:, 0] / np.maximum(around[:, 1], 1),
-        of_section[cohort.section[~cohort.visible]],
-    )
-    return mean
+def _impute(
+    of_model: Context, cohort: Cohort, measured: Mask, n_draws: int, seed: int
+) -> tuple[Imputed, NDArray[np.float32] | None]:
+    """Give the expected profile, a draw, or the mean of several and their spread (m, g)."""
+    if n_draws < 0:
+        raise InputError(f"{n_draws} draws: 0 for the expected profile, or more.")
+    if n_draws == 0:
+        return context.expect(of_model, cohort, measured), None
+    draws = context.draw(of_model, cohort, n_draws, seed, measured)
+    first = next(draws)
+    if n_draws == 1:
+        return first, None
+    cell, mean = first
+    squares = np.zeros_like(mean)
+    for n_done, one in enumerate(draws, start=2):  # Welford's running mean and sum of squares
+        off = one.neighbourhood - mean
+        cell += (one.cell - cell) / np.float32(n_done)
+        mean += off / np.float32(n_done)
+        squares += off * (one.neighbourhood - mean)
+    return Imputed(cell, mean), np.sqrt(squares / np.float32(n_draws - 1))
 
 
 def _conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
@@ -219,7 +221,7 @@ def _changed(adata: AnnData, bundle: Bundle, conditions: NDArray[np.int64]) -> l
 
 
 def _table(adata: AnnData, genes: list[str], hidden: Mask, values: NDArray[np.float32]) -> pd.DataFrame:
-    """Put predictions (m, g) in the rows of the hidden cells."""
+    """Put predictions (m, g) in the rows of the hidden cells, where the gene is measured."""
     table = np.full((adata.n_obs, len(genes)), np.nan, dtype=np.float32)
-    table[hidden] = values
+    table[hidden] = np.where(np.isin(genes, adata.var_names), values, np.nan)
     return pd.DataFrame(table, index=adata.obs_names, columns=genes)

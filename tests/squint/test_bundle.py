@@ -18,7 +18,7 @@ def saved(tmp_path_factory):
     *_, last = squint.train(
         datasets.toy(n_cells=200),
         model=ModelConfig(n_codes=5, n_hidden=16, n_latent=8),
-        train=TrainConfig(n_epochs=2),
+        train=TrainConfig(n_epochs=2, context_steps=10),
     )
     last.bundle.save(folder)
     return folder

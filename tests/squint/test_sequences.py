@@ -76,7 +76,7 @@ def bundle(tmp_path_factory):
     *_, last = squint.train(
         datasets.toy(n_cells=200),
         model=ModelConfig(n_codes=6, n_hidden=16, n_latent=8, n_heads=2),
-        train=TrainConfig(n_epochs=2, batch_size=128, tile_size=32),
+        train=TrainConfig(n_epochs=2, batch_size=128, tile_size=32, context_steps=0),
     )
     last.bundle.save(tmp_path_factory.mktemp("model") / "bundle")
     return last.bundle

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix
 from scipy.stats import pearsonr
 
@@ -16,13 +17,14 @@ from squint.baselines import knn_profiles, nearest_observed
 from squint.cli import main
 from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
+from squint.masked import cell_profiles, observed_depth
 from squint.metrics import column_pearson
 from squint.tl._imputation_quality import N_BLOCKS, _gain_se
-from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, observed_depth
+from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
 from tests.conftest import ROOT
 
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)
-TRAIN = TrainConfig(n_epochs=2, batch_size=128, tile_size=32)
+TRAIN = TrainConfig(n_epochs=2, batch_size=128, tile_size=32, context_steps=20)
 HELD_OUT = replace(TRAIN, cells_held_out=0.2)
 
 
@@ -85,8 +87,10 @@ def test_their_counts_change_no_weight(stack, bundle):
     hidden = stack.obs_names.isin([name for record in bundle.sections for name in record.hidden])
     after = train(with_other_counts(stack, hidden))
     assert after.scale.depth == bundle.scale.depth
-    before = bundle.model.state_dict()
-    assert all(torch.equal(before[name], tensor) for name, tensor in after.model.state_dict().items())
+    for part in ("model", "context"):
+        before = getattr(bundle, part).state_dict()
+        for name, tensor in getattr(after, part).state_dict().items():
+            assert torch.equal(before[name], tensor), name
 
 
 def test_a_share_of_nothing_changes_no_weight(stack):
@@ -96,10 +100,21 @@ def test_a_share_of_nothing_changes_no_weight(stack):
     assert not any(record.hidden for record in none.sections)
 
 
-def test_bundles_from_before_the_choice_can_be_read():
-    config = json.loads((ROOT / "data_samples" / "pretrained" / "config.json").read_text())
-    assert "cells_held_out" not in config["train"]
-    assert squint.Bundle.load(ROOT / "data_samples" / "pretrained").train_config.cells_held_out == 0
+def test_bundles_from_before_the_choices_can_be_read(bundle, tmp_path):
+    bundle.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for choice in ("cells_held_out", "context_steps"):
+        del config["train"][choice]
+    del config["context_components"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    weights = load_file(tmp_path / "weights.safetensors")
+    save_file(
+        {name: tensor for name, tensor in weights.items() if not name.startswith("context.")},
+        tmp_path / "weights.safetensors",
+    )
+    before = squint.Bundle.load(tmp_path)
+    assert before.train_config.cells_held_out == 0
+    assert before.context is None
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
@@ -112,7 +127,10 @@ def test_the_command_holds_out_too(stack, tmp_path, capsys):
     io.write(stack, tmp_path / "stack.h5ad")
     (tmp_path / "config.json").write_text(
         json.dumps(
-            {"model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8}, "train": {"tile_size": 32}},
+            {
+                "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
+                "train": {"tile_size": 32, "context_steps": 5},
+            },
         )
     )
     words = ["train", str(tmp_path / "stack.h5ad"), "--config", str(tmp_path / "config.json")]
@@ -165,14 +183,15 @@ def test_the_order_of_cells_does_not_matter_for_in_painting(stack, imputed, bund
         assert np.allclose(again, imputed.obsm[slot], rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
-def test_the_depth_is_that_of_the_observed_neighbours(imputed):
+def test_the_depth_of_a_masked_cell_is_that_of_its_observed_neighbours(imputed, bundle):
+    hidden = imputed.obs[keys.HIDDEN].to_numpy()
+    cohort = prepare(imputed, bundle.genes, MODEL, scale=bundle.scale, hidden=hidden)
+    profiles = cell_profiles(bundle, cohort, cohort.own_conditions())
     counts = imputed.X.toarray()
     graph = imputed.obsp[keys.CONNECTIVITIES].toarray() > 0
-    hidden = imputed.obs[keys.HIDDEN].to_numpy()
-    for cell in np.flatnonzero(hidden)[:20]:
-        around = graph[cell] & ~hidden
-        expected = counts[around].sum(axis=1).mean()
-        assert imputed.obsm[keys.IMPUTED_CELL].iloc[cell].sum() == pytest.approx(expected, rel=1e-4)
+    for row, cell in enumerate(np.flatnonzero(hidden)[:20]):
+        expected = counts[graph[cell] & ~hidden].sum(axis=1).mean()
+        assert profiles[row].sum() == pytest.approx(expected, rel=1e-4)
 
 
 def test_without_observed_neighbours_it_is_that_of_the_section(stack):

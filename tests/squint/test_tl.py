@@ -16,7 +16,7 @@ def bundle():
     *_, last = squint.train(
         datasets.toy(n_cells=400),
         model=ModelConfig(n_codes=8, n_hidden=32, n_latent=16),
-        train=TrainConfig(n_epochs=20, learning_rate=1e-2),
+        train=TrainConfig(n_epochs=20, learning_rate=1e-2, context_steps=0),
     )
     return last.bundle
 

@@ -17,7 +17,7 @@ from squint.model import embed
 from squint.training import learning_rate, masked_fraction
 
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)
-TRAIN = TrainConfig(n_epochs=3, batch_size=128, tile_size=32)
+TRAIN = TrainConfig(n_epochs=3, batch_size=128, tile_size=32, context_steps=10)
 
 
 def last_epoch(sections, **choices):
@@ -52,7 +52,7 @@ def test_the_total_is_the_weighted_sum_of_equation_5():
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     # Large enough for every sum to be shared among threads, whose order must not show.
     section = datasets.toy(n_cells=1500)
-    choices = {"model": ModelConfig(n_codes=20), "train": TrainConfig(n_epochs=2)}
+    choices = {"model": ModelConfig(n_codes=20), "train": TrainConfig(n_epochs=2, context_steps=10)}
     first, again = (weights(last_epoch(section, **choices).bundle) for _ in range(2))
     choices["train"] = replace(choices["train"], seed=1)
     other = weights(last_epoch(section, **choices).bundle)
