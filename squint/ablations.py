@@ -58,6 +58,7 @@ class Factor(NamedTuple):
 
 
 BASE = Trial(ablation_report.BASE)
+# What the decoder knows of a whole section, one factor a gene, stays: it is no condition of a cell.
 WITHOUT_C = {"n_distance_features": 0, "n_section_features": 0}
 FACTORS = {
     "sites": Factor(
