@@ -113,7 +113,7 @@ def _tokenise_what_was_asked(library: Library) -> None:
     if done is not None:
         state.kept = []
         if done:
-            st.toast(f"{len(done)} section(s) tokenised.", icon=":material/check:")
+            st.toast(f"{many(len(done), 'section')} tokenised.", icon=":material/check:", duration="long")
         st.rerun()
 
 

@@ -33,7 +33,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "toy"
     model = squint.ModelConfig(n_hidden=16, n_latent=8, n_codes=6, n_mlp_layers=1)
     section = datasets.toy(n_cells=240, n_sections=2)
-    *_, last = squint.train(section, model=model, train=squint.TrainConfig(n_epochs=2), device="cpu")
+    *_, last = squint.train(
+        section, model=model, train=squint.TrainConfig(n_epochs=2, context_steps=20), device="cpu"
+    )
     last.bundle.save(folder)
     return folder
 

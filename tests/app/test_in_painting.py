@@ -79,7 +79,7 @@ def without_half(loaded: Library, toy: AnnData) -> Path:
     *_, last = squint.train(
         [adata],
         model=squint.ModelConfig(**choices),
-        train=squint.TrainConfig(n_epochs=2),
+        train=squint.TrainConfig(n_epochs=2, context_steps=20),
         hidden=[inside],
         device="cpu",
     )

@@ -57,7 +57,8 @@ def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_p
     expect(keep).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("6,", exact=False).first).to_be_visible()
     keep.click()
-    expect(page.get_by_text("1 section(s) tokenised")).to_be_visible(timeout=PATIENCE)
+    # What stays, not the toast, which a busy machine may show too briefly to be seen here.
+    expect(page.get_by_role("heading", name="Side by side")).to_be_visible(timeout=PATIENCE)
 
     open_page(page, "Tokens")
     expect(page.get_by_text("What a token is")).to_be_visible(timeout=PATIENCE)
