@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import kaleido
 import numpy as np
@@ -15,8 +15,8 @@ from plotly.subplots import make_subplots
 from squint.pl._style import BLUE, ORANGE, PRINT
 from squint.pl._text import escape
 from squint.score_table import LESS_IS_BETTER, METRICS
+from squint.stages import Row
 
-Row = dict[str, Any]
 BASE = "base"
 RANDOM = "random"
 SITES = {"all": "all regions", "one": "the first region", RANDOM: "as many random cells"}

@@ -29,16 +29,16 @@ from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.metrics import Judge, Scores, mmd, shares
 from squint.regions import Fraction, Region, hidden_cells
+from squint.stages import Row, claim, do, write
 from squint.training import train
 
 ALL, ONE, RANDOM = SITES
 MODEL = ModelConfig(n_codes=512)
 TRAIN = TrainConfig(n_epochs=20, batch_size=256, context_steps=0)
 SWEEPS = 4  # that look for the ends of a graph
-REQUEST, TABLE, TEXT, FIGURE = "request.json", "ablations.csv", "ablations.md", "ablations"
+TABLE, TEXT, FIGURE = "ablations.csv", "ablations.md", "ablations"
 
 Mask = NDArray[np.bool_]
-Row = dict[str, Any]
 
 
 class Trial(NamedTuple):
@@ -159,15 +159,15 @@ class Ablations:
         What was done.
         """
         factors = _chosen(only)
-        self._claim()
+        claim(self.folder, self._request(), "set of experiments")
         trials = {trial.name: trial for factor in factors.values() for trial in factor.levels.values()}
         for site in dict.fromkeys(trial.site for trial in trials.values()):
-            yield from self._stage(self._floor_path(site), self._of_floor(site))
+            yield from do(self._floor_path(site), self._of_floor(site))
         for seed in dict.fromkeys(seeds):
             for trial in trials.values():
                 path = self._path(trial, seed)
                 before = path.exists()
-                yield from self._stage(path, self._of_trial(trial, seed))
+                yield from do(path, self._of_trial(trial, seed))
                 if not before:
                     self.write_tables(seeds, factors)
         self.write_tables(seeds, factors)
@@ -187,8 +187,8 @@ class Ablations:
         self.table = summarise(rows, of_floor)
         setting = {"model": asdict(self.model), "training": asdict(self.choices)}
         self.text = to_markdown(self.table, self.facts, setting)
-        _write(self.folder / TABLE, self.table.to_csv(index=False))
-        _write(self.folder / TEXT, self.text)
+        write(self.folder / TABLE, self.table.to_csv(index=False))
+        write(self.folder / TEXT, self.text)
 
     @cached_property
     def facts(self) -> list[Row]:
@@ -211,19 +211,6 @@ class Ablations:
                         }
                     )
         return found
-
-    def _stage(self, path: Path, work: Iterator[Row | str]) -> Iterator[str]:
-        """Do what a file should hold, unless it is there."""
-        if path.exists():
-            yield f"{path.stem}: done before"
-            return
-        found: list[Row] = []
-        for step in work:
-            if isinstance(step, str):
-                yield f"{path.stem}: {step}"
-            else:
-                found.append(step)
-        _write(path, json.dumps(found, indent=1))
 
     def _of_floor(self, site: str) -> Iterator[Row | str]:
         """Score the means of nearest observed cells, in every K."""
@@ -288,25 +275,6 @@ class Ablations:
 
     def _floor_path(self, site: str) -> Path:
         return self.folder / f"knn_{site}.json"
-
-    def _claim(self) -> None:
-        """Make the folder these experiments', or refuse one that holds the results of others."""
-        request = json.loads(json.dumps(self._request()))
-        path = self.folder / REQUEST
-        if path.exists():
-            before = json.loads(path.read_text())
-            other = [name for name, value in request.items() if before.get(name) != value]
-            if other:
-                raise InputError(
-                    f"{self.folder} holds results of other experiments (other {', '.join(other)}). Choose "
-                    "another folder."
-                )
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.folder} cannot be made: {error.strerror}.") from None
-        _write(path, json.dumps(request, indent=1))
 
     def _request(self) -> Row:
         """Name everything that decides the results, but for the seeds."""
@@ -430,12 +398,3 @@ def _digest(sections: Sequence[AnnData], masks: Sequence[Mask]) -> str:
 
 def _row(section: str, site: str, scores: Scores, *, n: int) -> Row:
     return {"section": section, "site": site, "n": n, **scores._asdict()}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror}.") from None

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from hashlib import sha256
@@ -23,14 +23,14 @@ from squint.errors import InputError
 from squint.floor import Hidden
 from squint.metrics import Judge, Scores
 from squint.score_table import MODEL, summarise, to_markdown
+from squint.stages import Row, claim, do, write
 from squint.tl._inpaint import TRAINED_WITHOUT
 from squint.training import train
 
 EXPECTED, DRAW = "squint_expected", "squint_draw"
-REQUEST, TABLE, TEXT = "request.json", "table.csv", "table.md"
+TABLE, TEXT = "table.csv", "table.md"
 
 Mask = NDArray[np.bool_]
-Row = dict[str, Any]
 
 
 class Inpainting:
@@ -98,27 +98,18 @@ class Inpainting:
         ------
         What was done. After the last, `table` and `text` hold what ``table.csv`` and ``table.md`` do.
         """
-        self._claim()
+        claim(self.folder, self._request(), "benchmark")
         seeds = list(dict.fromkeys(seeds))
         rows: list[Row] = []
         for name, stage in self._stages(seeds):
             path = self.folder / f"{name}.json"
-            if path.exists():
-                yield f"{name}: done before"
-            else:
-                found: list[Row] = []
-                for step in stage:
-                    if isinstance(step, str):
-                        yield f"{name}: {step}"
-                    else:
-                        found.append(step)
-                _write(path, json.dumps(found, indent=1))
+            yield from do(path, stage)
             rows += json.loads(path.read_text())
         self.table = summarise(rows)
         of_genes = [{**facts, "n_genes": len(self.genes)} for facts in self.facts]
         self.text = to_markdown(self.table, of_genes, seeds)
-        _write(self.folder / TABLE, self.table.to_csv(index=False))
-        _write(self.folder / TEXT, self.text)
+        write(self.folder / TABLE, self.table.to_csv(index=False))
+        write(self.folder / TEXT, self.text)
 
     @cached_property
     def parts(self) -> list[tuple[Hidden, Judge]]:
@@ -127,7 +118,7 @@ class Inpainting:
         found = chain.from_iterable(floor.hidden_in(adata, self.genes, mask) for adata, mask in pairs)
         return [(part, Judge(part.truth())) for part in found]
 
-    def _stages(self, seeds: Sequence[int]) -> Iterator[tuple[str, Iterable[Row | str]]]:
+    def _stages(self, seeds: Sequence[int]) -> Iterator[tuple[str, Iterator[Row | str]]]:
         for seed in seeds:
             yield f"model_seed{seed}", self._of_model(seed)
             yield f"draws_seed{seed}", self._of_draws(seed)
@@ -195,25 +186,6 @@ class Inpainting:
             if (mask & (section == name)).any()
         }
 
-    def _claim(self) -> None:
-        """Make the folder this benchmark's, or refuse one that holds the results of another."""
-        request = json.loads(json.dumps(self._request()))
-        path = self.folder / REQUEST
-        if path.exists():
-            before = json.loads(path.read_text())
-            other = [name for name, value in request.items() if before.get(name) != value]
-            if other:
-                raise InputError(
-                    f"{self.folder} holds results of another benchmark (other {', '.join(other)}). Choose "
-                    "another folder."
-                )
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.folder} cannot be made: {error.strerror}.") from None
-        _write(path, json.dumps(request, indent=1))
-
     def _request(self) -> Row:
         """Name everything that decides the results, but for the seeds."""
         names = [
@@ -248,12 +220,3 @@ def _row(
     section: str, method: str, scores: Scores, kind: str = "baseline", *, n: int, seed: int | None = None
 ) -> Row:
     return {"section": section, "method": method, "kind": kind, "n": n, "seed": seed, **scores._asdict()}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror}.") from None
