@@ -177,14 +177,14 @@ def draw(
     expected = _expected(context, around, known.places.crowding[hidden])
     cumulative = np.cumsum(_weights(context, known, hidden, around, expected), axis=1)
     observed, n_hidden = _known_part(cohort, hidden)
-    mean_of = mean_counts(cohort.graph, known.observed, known.counts, np.arange(cohort.n_cells))
     rng = np.random.default_rng(seed)
     for _ in range(n_draws):
         # The last weight may fall short of 1 by rounding.
         at = (rng.random((len(hidden), 1)) * cumulative[:, -1:] < cumulative).argmax(axis=1)
         donor = around.donors[np.arange(len(hidden)), at]
         cell = known.counts[donor].toarray().astype(np.float32)
-        total = observed + n_hidden[:, None] * mean_of[donor].toarray()
+        mean = mean_counts(cohort.graph, known.observed, known.counts, donor).toarray()
+        total = observed + n_hidden[:, None] * mean
         yield Imputed(cell[back], (total / _sizes(cohort, hidden)[:, None]).astype(np.float32)[back])
 
 
