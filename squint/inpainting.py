@@ -7,18 +7,17 @@ import anndata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from numpy.typing import NDArray
 
 from squint import keys, pp, tl
 from squint.bundle import Bundle
 from squint.errors import InputError
-from squint.positions import SIMULATED_POSITION, append_points
-from squint.regions import Points, Region, hidden_cells
-from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
+from squint.positions import append_points
+from squint.regions import Region, hidden_cells
+from squint.tl._inpaint import TRAINED_ON, TRAINED_WITHOUT
 
 __all__ = ["TRAINED_ON", "TRAINED_WITHOUT", "inpaint_regions", "join"]
 
-_COLUMNS = (keys.SECTION, keys.PATIENT, keys.HIDDEN, SIMULATED_POSITION)
+_COLUMNS = (keys.SECTION, keys.PATIENT, keys.HIDDEN, keys.SIMULATED_POSITION)
 _SLOTS = (keys.IMPUTED, keys.IMPUTED_CELL, keys.IMPUTED_SD)
 
 
@@ -60,15 +59,9 @@ def inpaint_regions(
     if n_draws < 0:
         raise InputError(f"Draws: 1 or more, or none for the expected profile, not {n_draws}.")
     given = append_points(adata, regions)
-    hidden = hidden_cells(given, regions, seed) | given.obs[SIMULATED_POSITION].to_numpy(dtype=bool)
+    hidden = hidden_cells(given, regions, seed) | given.obs[keys.SIMULATED_POSITION].to_numpy(dtype=bool)
     pp.spatial_neighbors(given, n_neighbors=bundle.model_config.n_neighbors)
     tl.inpaint(given, bundle, hidden=hidden, n_draws=n_draws, seed=seed)
-    protocol = given.uns[keys.PROVENANCE]["inpainting"]["protocol"]
-    protocol |= {
-        region.section: _protocol(adata, bundle, region.section, hidden[: adata.n_obs])
-        for region in regions
-        if isinstance(region, Points)
-    }
     obs = cast("pd.DataFrame", given.obs)
     out = AnnData(
         obs=obs.loc[hidden, [name for name in _COLUMNS if name in obs]].copy(),
@@ -104,17 +97,6 @@ def join(parts: Sequence[AnnData]) -> AnnData:
         "inpainting": of_all,
     }
     return together
-
-
-def _protocol(adata: AnnData, bundle: Bundle, name: str, hidden: NDArray[np.bool_]) -> str:
-    """Say whether training knew the hidden cells of a section that was given positions beside its cells."""
-    inside = (adata.obs[keys.SECTION].astype(str) == name).to_numpy()
-    for record in bundle.sections:
-        same = record.name == name and record.n_cells == inside.sum()
-        if same and pd.Index(record.hidden).isin(adata.obs_names[inside]).all():
-            unknown = adata.obs_names[inside & hidden].isin(record.hidden).all()
-            return TRAINED_WITHOUT if unknown else TRAINED_ON
-    return NOT_IN_TRAINING
 
 
 def _provenance(given: AnnData) -> dict[str, Any]:

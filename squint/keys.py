@@ -24,6 +24,7 @@ RECONSTRUCTED = (
 RECONSTRUCTED_GRAPH = "squint_reconstructed_connectivities"  # obsp, CSR (n, n): the graph, from codes
 ACTIVATION = "squint_activation"  # obs, float32 in [0, 1]; NaN = not computed
 HIDDEN = "squint_hidden"  # obs, bool: hidden from the model in training and input
+SIMULATED_POSITION = "squint_simulated_position"  # obs, bool: no cell was measured there
 IMPUTED = "squint_imputed"  # obsm, DataFrame float32 (n, g): mean of closed neighbourhoods; NaN if observed
 IMPUTED_CELL = "squint_imputed_cell"  # obsm, DataFrame float32 (n, g): of the cell itself; NaN if observed
 IMPUTED_SD = "squint_imputed_sd"  # obsm, DataFrame float32 (n, g): of IMPUTED over draws; NaN if observed

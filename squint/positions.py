@@ -16,7 +16,6 @@ from squint import keys
 from squint.errors import InputError
 from squint.regions import Points, Polygon, Rectangle, Region
 
-SIMULATED_POSITION = "squint_simulated_position"  # obs, bool: no cell was measured there
 NAME = "point-{}"
 N_AROUND = 8  # the density at a cell is that of as many nearest cells
 JITTER = 0.15  # of the lattice's spacing, at most, away from its site
@@ -56,7 +55,7 @@ def append_points(adata: AnnData, regions: Sequence[Region]) -> AnnData:
     of_point = [region.section for region in lists for _ in region.points]
     names = _new_names(adata.obs_names, len(of_point))
     obs = _obs(cells, section, of_point, names)
-    obs[SIMULATED_POSITION] = np.arange(len(obs)) >= adata.n_obs
+    obs[keys.SIMULATED_POSITION] = np.arange(len(obs)) >= adata.n_obs
     counts = csr_matrix(adata.X)
     joined = AnnData(
         X=vstack([counts, csr_matrix((len(of_point), adata.n_vars), dtype=counts.dtype)], format="csr"),

@@ -155,16 +155,23 @@ def _conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
     `find_conditions` asks for the same counts in all cells, and so its answer depends on those that must not
     be known here.
     """
-    names, codes = section_names(adata), pp.section_codes(adata)
+    names, codes, cells_too = section_names(adata), pp.section_codes(adata), _measured(adata)
     conditions = np.full(len(names), UNSEEN_SECTION)
     if not set(bundle.genes) <= set(adata.var_names):
         return conditions
     for number, record in enumerate(bundle.sections, start=1):
         if record.name in names:
-            cells = adata.obs_names[codes == names.index(record.name)]
+            cells = adata.obs_names[cells_too & (codes == names.index(record.name))]
             if len(cells) == record.n_cells and pd.Index(record.hidden).isin(cells).all():
                 conditions[names.index(record.name)] = number
     return conditions
+
+
+def _measured(adata: AnnData) -> Mask:
+    """Mark the cells (n,) that are cells, and not positions given beside them."""
+    if keys.SIMULATED_POSITION not in adata.obs:
+        return np.ones(adata.n_obs, dtype=bool)
+    return ~adata.obs[keys.SIMULATED_POSITION].to_numpy(dtype=bool)
 
 
 def _listed(adata: AnnData, bundle: Bundle, conditions: NDArray[np.int64]) -> Mask:
@@ -198,9 +205,10 @@ def _protocol(adata: AnnData, bundle: Bundle, conditions: NDArray[np.int64], hid
     """Say of each section with hidden cells whether training knew them."""
     codes, said = pp.section_codes(adata), {}
     for code, name in enumerate(section_names(adata)):
-        cells = adata.obs_names[hidden & (codes == code)]
-        if not len(cells):
+        inside = hidden & (codes == code)
+        if not inside.any():
             continue
+        cells = adata.obs_names[inside & _measured(adata)]
         if conditions[code] == UNSEEN_SECTION:
             said[name] = NOT_IN_TRAINING
         else:

@@ -12,7 +12,6 @@ from scipy.stats import pearsonr
 
 from squint import datasets, io, keys
 from squint.cli import main
-from squint.positions import SIMULATED_POSITION
 
 CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
@@ -76,7 +75,7 @@ def test_the_file_holds_the_hidden_cells_and_nothing_else(folder, tmp_path):
         assert np.isfinite(out.obsm[slot]).all()
     np.testing.assert_array_equal(out.obsm[keys.SPATIAL], section.obsm[keys.SPATIAL][hidden])
     assert out.obs[keys.HIDDEN].all()
-    assert not out.obs[SIMULATED_POSITION].any()
+    assert not out.obs[keys.SIMULATED_POSITION].any()
     assert set(out.obs[keys.SECTION]) == {NAME}
     said = io.read(folder / "section.h5ad").uns[keys.PROVENANCE]["source_sha256"]
     assert out.uns[keys.PROVENANCE]["source_sha256"] == said
@@ -115,7 +114,7 @@ def test_counts_of_hidden_cells_change_nothing(folder, tmp_path):
 
 def test_positions_without_cells_are_imputed_and_marked(folder, tmp_path, capsys):
     out = inpaint(folder, tmp_path / "out.h5ad", regions="points.json")
-    simulated = out.obs[SIMULATED_POSITION].to_numpy()
+    simulated = out.obs[keys.SIMULATED_POSITION].to_numpy()
     assert list(out.obs_names[simulated]) == ["point-1", "point-2"]
     assert out.obsm[keys.SPATIAL][simulated].tolist() == POINTS
     assert (out.obsm[keys.IMPUTED][simulated] >= 0).all()

@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist
 
 from squint import datasets, io, keys, positions
 from squint.errors import InputError
-from squint.positions import LEAST_GAP, SIMULATED_POSITION, append_points, fill_area, lattice_spacing
+from squint.positions import LEAST_GAP, append_points, fill_area, lattice_spacing
 from squint.regions import Points, Polygon, Rectangle
 
 
@@ -39,7 +39,7 @@ def test_points_follow_the_cells_and_leave_them_as_they_are(adata):
     assert joined[120:].X.nnz == 0
     np.testing.assert_array_equal(joined.obsm[keys.SPATIAL][:120], adata.obsm[keys.SPATIAL])
     np.testing.assert_array_equal(joined.obsm[keys.SPATIAL][120:], [[1.5, 2.5], [3.5, 4.5], [5, 6]])
-    assert list(joined.obs[SIMULATED_POSITION]) == [False] * 120 + [True] * 3
+    assert list(joined.obs[keys.SIMULATED_POSITION]) == [False] * 120 + [True] * 3
     assert list(joined.obs[keys.SECTION][120:]) == [second, second, first]
     patient = adata.obs[keys.PATIENT].astype(str).groupby(adata.obs[keys.SECTION].astype(str)).first()
     assert list(joined.obs[keys.PATIENT][120:]) == [patient[second], patient[second], patient[first]]
@@ -67,7 +67,7 @@ def test_names_that_cells_have_are_passed_over(adata):
 def test_without_points_nothing_but_the_mark_is_added(adata):
     joined = append_points(adata, [Rectangle("any", 0, 1, 0, 1)])
     assert joined.n_obs == adata.n_obs
-    assert not joined.obs[SIMULATED_POSITION].any()
+    assert not joined.obs[keys.SIMULATED_POSITION].any()
 
 
 def test_a_point_takes_the_height_of_the_nearest_cell(adata):
