@@ -83,7 +83,7 @@ def introduce(library: Library, stack: Stack, imputed: Imputed | None) -> None:
 
 def _offer_training(library: Library, stack: Stack) -> None:
     n_cells = sum(level.n_cells for level in stack.levels)
-    minutes = max(1, round(n_cells * _N_EPOCHS / 500_000))
+    minutes = 1 + round(n_cells * _N_EPOCHS / 500_000)  # in-painting takes one, whatever the size
     st.info(
         "No model here was trained on this stack with cells held out, so nothing can be said of in-painting. "
         f"Train one now: about {many(minutes, 'minute')} on two cores. Or train one elsewhere by "
