@@ -25,7 +25,16 @@ from torch import Tensor, nn
 
 from squint.cohort import Cohort
 from squint.nn.context import DonorNet, ProfileNet
-from squint.surroundings import LOCAL, N_CROWDING, SCALES, Places, Surroundings, locate, look_around
+from squint.surroundings import (
+    LOCAL,
+    N_CROWDING,
+    SCALES,
+    Places,
+    Surroundings,
+    locate,
+    look_around,
+    within_sight,
+)
 
 N_FOLDS = 3
 N_PAIR_FEATURES = 11
@@ -133,9 +142,15 @@ class Neighbourhoods(NamedTuple):
     share: Floats  # (n,) of the neighbourhood that is observed
 
 
-def know(context: Context, cohort: Cohort, measured: Mask | None = None) -> Known:
-    """Put together what is observed in a cohort, whose genes (g,) were ``measured`` or not."""
-    places = locate(cohort.coordinates, cohort.section)
+def know(context: Context, cohort: Cohort, measured: Mask | None = None, hidden: Ints | None = None) -> Known:
+    """Put together what is observed in a cohort, whose genes (g,) were ``measured`` or not.
+
+    If only what is needed for some ``hidden`` cells (m,) is asked for, how crowded others lie is left out.
+    """
+    wanted = None
+    if hidden is not None:
+        wanted = within_sight(cohort.coordinates, cohort.section, hidden, cohort.visible)
+    places = locate(cohort.coordinates, cohort.section, wanted)
     values = np.concatenate([context.encode(cohort.counts, measured), places.crowding], axis=1)
     return Known(places, cohort.counts, cohort.graph, cohort.visible, values)
 
@@ -150,8 +165,8 @@ class Imputed(NamedTuple):
 def expect(context: Context, cohort: Cohort, measured: Mask | None = None) -> Imputed:
     """Give the expected profile of each hidden cell."""
     cohort, back = in_order(cohort)
-    known = know(context, cohort, measured)
     hidden = np.flatnonzero(~cohort.visible)
+    known = know(context, cohort, measured, hidden)
     around = look_around(known.places, known.values, hidden, known.observed)
     cell = context.decode(_expected(context, around, known.places.crowding[hidden]))
     observed, _ = _known_part(cohort, hidden)
@@ -171,8 +186,8 @@ def draw(
     and the donor's neighbourhood in place of the hidden ones.
     """
     cohort, back = in_order(cohort)
-    known = know(context, cohort, measured)
     hidden = np.flatnonzero(~cohort.visible)
+    known = know(context, cohort, measured, hidden)
     around = look_around(known.places, known.values, hidden, known.observed)
     expected = _expected(context, around, known.places.crowding[hidden])
     cumulative = np.cumsum(_weights(context, known, hidden, around, expected), axis=1)

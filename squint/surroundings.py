@@ -18,6 +18,7 @@ N_DONORS = 256  # nearest observed cells that a draw is taken from
 RANKS = (1, 2, 4, 8)  # neighbours whose distance says how crowded a place is
 RADII = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)  # in units of the section's spacing
 N_CROWDING = len(RANKS) + len(RADII)
+N_USUAL = 20_000  # cells of a section, evenly spread over its rows, that say how crowded it usually is
 LARGEST_HOLE = 0.06  # of a section's cells, in one hole made for training ...
 HOLE_RADII = (3.0, 40.0)  # ... which is this large, in units of the section's spacing
 SCATTERED = 0.25  # of the sets of holes made for training, single cells instead of patches
@@ -34,7 +35,7 @@ class Places:
     coordinates: NDArray[np.float64]  # (n, 2 | 3)
     section: Ints  # (n,) 0..s-1
     spacing: NDArray[np.float64]  # (s,) median distance to the eight nearest cells
-    crowding: Floats  # (n, N_CROWDING), mean 0 and s.d. 1 within each section
+    crowding: Floats  # (n, N_CROWDING), mean 0 and s.d. 1 within each section; 0 where not wanted
 
 
 class Surroundings(NamedTuple):
@@ -57,8 +58,8 @@ def join(parts: Sequence[Surroundings]) -> Surroundings:
     )
 
 
-def locate(coordinates: NDArray[np.float64], section: Ints) -> Places:
-    """Measure how crowded every cell lies, at many distances.
+def locate(coordinates: NDArray[np.float64], section: Ints, wanted: Mask | None = None) -> Places:
+    """Measure how crowded cells lie, at many distances.
 
     Hidden cells count like others: their positions are known, and a tumour, a follicle or a vessel is often
     told from its surroundings by how close its cells lie.
@@ -69,6 +70,8 @@ def locate(coordinates: NDArray[np.float64], section: Ints) -> Places:
         Positions (n, 2 | 3).
     section
         Number of each cell's section (n,).
+    wanted
+        Cells (n,) to measure; all, if left out.
     """
     n_sections = int(section.max(initial=-1)) + 1
     crowding = np.zeros((len(section), N_CROWDING), dtype=np.float32)
@@ -81,15 +84,31 @@ def locate(coordinates: NDArray[np.float64], section: Ints) -> Places:
         k = min(max(RANKS), len(cells) - 1)
         distance = tree.query(coordinates[cells], np.arange(2, k + 2), workers=-1)[0]
         spacing[code] = np.median(distance) or 1.0
-        columns = [np.log(distance[:, min(rank, k) - 1] / spacing[code] + 0.05) for rank in RANKS]
+        n_usual = min(len(cells), N_USUAL)
+        usual = np.zeros(len(cells), dtype=bool)
+        usual[np.arange(n_usual) * len(cells) // n_usual] = True
+        some = usual | (True if wanted is None else wanted[cells])
+        columns = [np.log(distance[some, min(rank, k) - 1] / spacing[code] + 0.05) for rank in RANKS]
         for radius in RADII:
             n_within = tree.query_ball_point(
-                coordinates[cells], radius * spacing[code], return_length=True, workers=-1
+                coordinates[cells[some]], radius * spacing[code], return_length=True, workers=-1
             )
             columns.append(np.log(n_within))
         found = np.stack(columns, axis=1)
-        crowding[cells] = (found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6)
+        of_usual = found[usual[some]]
+        crowding[cells[some]] = (found - of_usual.mean(axis=0)) / (of_usual.std(axis=0) + 1e-6)
     return Places(coordinates, section, spacing, crowding)
+
+
+def within_sight(coordinates: NDArray[np.float64], section: Ints, cells: Ints, observed: Mask) -> Mask:
+    """Mark the cells (n,) that `look_around` needs: those asked about, and the observed nearest to them."""
+    seen = np.zeros(len(section), dtype=bool)
+    seen[cells] = True
+    for code in np.unique(section[cells]):
+        there = np.flatnonzero(observed & (section == code))
+        asked = coordinates[cells[section[cells] == code]]
+        seen[_nearest(coordinates[there], there, asked)[0]] = True
+    return seen
 
 
 def look_around(places: Places, values: Floats, cells: Ints, observed: Mask) -> Surroundings:
@@ -114,12 +133,8 @@ def look_around(places: Places, values: Floats, cells: Ints, observed: Mask) -> 
     for code in np.unique(places.section[cells]):
         rows = np.flatnonzero(places.section[cells] == code)
         there = np.flatnonzero(observed & (places.section == code))
-        k = min(max(SCALES), len(there))
-        far, nearest = cKDTree(places.coordinates[there]).query(
-            places.coordinates[cells[rows]], np.arange(1, k + 1), workers=-1
-        )
-        far = far / places.spacing[code]
-        nearest = there[nearest]
+        nearest, far = _nearest(places.coordinates[there], there, places.coordinates[cells[rows]])
+        k, far = nearest.shape[1], far / places.spacing[code]
         for i, scale in enumerate(SCALES):
             size = min(scale, k)
             means[rows, i] = _mean_over(nearest[:, :size], values)
@@ -168,6 +183,15 @@ def make_holes(places: Places, observed: Mask, share: float, rng: np.random.Gene
                 inside[found] = True
         hidden[there[inside]] = True
     return hidden
+
+
+def _nearest(
+    coordinates: NDArray[np.float64], cells: Ints, asked: NDArray[np.float64]
+) -> tuple[Ints, NDArray[np.float64]]:
+    """Find the cells (c,) nearest to m positions, as many as SCALES want, and their distance (m, k)."""
+    k = min(max(SCALES), len(cells))
+    far, nearest = cKDTree(coordinates).query(asked, np.arange(1, k + 1), workers=-1)
+    return cells[nearest], far
 
 
 def _mean_over(cells: Ints, values: Floats) -> Floats:

@@ -180,6 +180,23 @@ def test_surroundings_by_hand():
     assert found.distance[0, 0] * places.spacing[0] == pytest.approx(2)
 
 
+def test_crowding_of_what_is_wanted_is_that_of_all(monkeypatch):
+    monkeypatch.setattr(surroundings, "N_USUAL", 90)
+    rng = np.random.default_rng(0)
+    xy, section = rng.uniform(0, 100, (2000, 2)), np.repeat([0, 1], [1500, 500])
+    observed, cells = rng.random(2000) < 0.8, np.array([3, 900])
+    observed[cells] = False
+    wanted = surroundings.within_sight(xy, section, cells, observed)
+    assert wanted.sum() == len(cells) + np.count_nonzero(wanted & observed) < 1500
+    of_some, of_all = surroundings.locate(xy, section, wanted), surroundings.locate(xy, section)
+    assert np.array_equal(of_some.crowding[wanted], of_all.crowding[wanted])
+    assert not of_some.crowding[1500:].all(axis=1).all()
+    values = of_all.crowding
+    some = surroundings.look_around(of_some, of_some.crowding, cells, observed)
+    for one, other in zip(some, surroundings.look_around(of_all, values, cells, observed), strict=True):
+        assert np.array_equal(one, other)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.floats(0.05, 0.5))
 def test_holes_hide_observed_cells_only_and_never_all(seed, share):
