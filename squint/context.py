@@ -7,7 +7,8 @@ and little of the noise of single cells.
 
 - The **expected profile** is the mean of two: a linear blend, per component, of means over the nearest 1 to
   512 observed cells; and the mean over the nearest 64 plus what a small network adds to it, from all these
-  means and from how crowded the place lies.
+  means and from how crowded the place lies. What the components leave out of a gene is averaged over the
+  nearest 256, and added as far as such averages hold.
 - **Draws** are the neighbourhoods of real observed cells nearby, picked by attention: by distance, by how
   alike the two places are crowded, and by how well they agree with the expected profile.
 
@@ -28,6 +29,7 @@ from squint.nn.context import DonorNet, ProfileNet
 from squint.surroundings import (
     LOCAL,
     N_CROWDING,
+    N_DONORS,
     SCALES,
     Places,
     Surroundings,
@@ -38,6 +40,7 @@ from squint.surroundings import (
 
 N_FOLDS = 3
 N_PAIR_FEATURES = 11
+WIDE = SCALES.index(N_DONORS)  # of SCALES, as many cells as there are donors
 COMPONENT_GROUPS = (slice(0, 4), slice(4, 12), slice(12, None))  # compared between places one by one
 CROWDING_GROUPS = (slice(0, 4), slice(4, 8), slice(8, None))
 FARTHEST = 4.0  # s.d.: features beyond are drawn in, for no training example lay there
@@ -63,6 +66,7 @@ class Context(nn.Module):
     gene_weight: Tensor
     components: Tensor
     component_sd: Tensor
+    trust: Tensor
     blend: Tensor
     feature_mean: Tensor
     feature_sd: Tensor
@@ -78,6 +82,7 @@ class Context(nn.Module):
             "gene_weight": (n_genes,),  # 1 / s.d. of them
             "components": (n_genes, d),
             "component_sd": (d,),
+            "trust": (n_genes,),  # in what the components leave out of neighbours, 0 to 1
             "blend": (N_FOLDS, d, 2 * n_scales + 2),  # of the columns of `blend_design`
             "feature_mean": (n_features,),
             "feature_sd": (n_features,),
@@ -102,10 +107,9 @@ class Context(nn.Module):
         return encoded
 
     def decode(self, encoded: Floats) -> Floats:
-        """Turn components (n, d) into expected counts (n, g)."""
+        """Turn components (n, d) into counts (n, g), a few of which may fall below 0."""
         counts = self.gene_mean.numpy() + encoded @ self.components.numpy().T / self.gene_weight.numpy()
-        positive: Floats = np.maximum(counts, 0).astype(np.float32)
-        return positive
+        return np.asarray(counts, dtype=np.float32)
 
     def standardise(self, features: Floats) -> Tensor:
         """Bring features (n, q) to mean 0 and s.d. 1 over the training examples."""
@@ -168,7 +172,9 @@ def expect(context: Context, cohort: Cohort, measured: Mask | None = None) -> Im
     hidden = np.flatnonzero(~cohort.visible)
     known = know(context, cohort, measured, hidden)
     around = look_around(known.places, known.values, hidden, known.observed)
-    cell = context.decode(_expected(context, around, known.places.crowding[hidden]))
+    encoded = _expected(context, around, known.places.crowding[hidden])
+    profile = context.decode(encoded) + context.trust.numpy() * left_out(context, known, around)
+    cell = np.maximum(profile, 0).astype(np.float32)
     observed, _ = _known_part(cohort, hidden)
     inside = cohort.graph[hidden][:, hidden]
     total = observed + cell + inside @ cell
@@ -227,6 +233,18 @@ def _expected(context: Context, around: Surroundings, crowding: Floats) -> Float
     """Average the expected components (m, d) over the folds."""
     folds = [context.expect(fold, around, crowding) for fold in range(N_FOLDS)]
     return np.asarray(np.mean(folds, axis=0), dtype=np.float32)
+
+
+def left_out(context: Context, known: Known, around: Surroundings) -> Floats:
+    """Average what the components leave out of the counts of the donors of m cells: (m, g)."""
+    there = np.isfinite(around.distance)
+    ends = np.cumsum([0, *there.sum(axis=1)])
+    joined = csr_matrix(
+        (np.ones(ends[-1]), around.donors[there], ends), shape=(len(there), len(known.observed))
+    )
+    mean = diags_array(1 / np.maximum(np.diff(ends), 1)) @ joined @ known.counts
+    kept = context.decode(around.means[:, WIDE, : context.n_components])
+    return np.asarray(mean.toarray() - kept, dtype=np.float32)
 
 
 def in_order(cohort: Cohort) -> tuple[Cohort, Ints]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from squint.cohort import Cohort
 from squint.context import (
     N_FOLDS,
+    ROWS,
     Context,
     Known,
     blend_design,
@@ -25,6 +26,7 @@ from squint.context import (
     hoods,
     in_order,
     know,
+    left_out,
     mean_counts,
     pair_features,
     sum_hoods,
@@ -137,6 +139,7 @@ def _fit_profiles(context: Context, known: Known, hidden: Ints, around: Surround
     design = blend_design(around, d)
     precision = _precision(context, means[:, LOCAL])
     fold = _folds(known.places)[hidden]
+    context.trust.copy_(torch.from_numpy(_trust(context, known, hidden, around, precision)))
     expected = np.empty_like(truth)
     for number, net in enumerate(context.profiles):
         own = fold == number
@@ -148,12 +151,28 @@ def _fit_profiles(context: Context, known: Known, hidden: Ints, around: Surround
     return expected
 
 
+def _trust(
+    context: Context, known: Known, hidden: Ints, around: Surroundings, precision: Floats
+) -> NDArray[np.float64]:
+    """Regress what the components leave out of a cell on the average of it around the cell: (g,), 0 to 1."""
+    n_genes = len(context.gene_mean)
+    both, square = np.zeros(n_genes), np.full(n_genes, 1e-12)
+    for start in range(0, len(hidden), ROWS):
+        rows = slice(start, start + ROWS)
+        given = left_out(context, known, around.take(rows))
+        kept = context.decode(known.values[hidden[rows], : context.n_components])
+        wanted = known.counts[hidden[rows]].toarray() - kept
+        both += precision[rows] @ (given * wanted)
+        square += precision[rows] @ given**2
+    return np.asarray(np.clip(both / square, 0, 1))
+
+
 def _precision(context: Context, local: Floats) -> Floats:
     """Weigh examples (m,) as counts want it, whose variance is their mean: by one over the depth around them.
 
     Otherwise the deepest cells decide the fit, and shallow tissue is drawn towards them.
     """
-    depth = context.decode(local).sum(axis=1)
+    depth = np.maximum(context.decode(local), 0).sum(axis=1)
     weight = 1 / np.maximum(depth, 0.1 * np.median(depth) + 1e-6)
     return np.asarray(weight / weight.mean(), dtype=np.float32)
 
