@@ -14,9 +14,11 @@ import pandas as pd
 from anndata import AnnData
 
 from squint import keys
+from squint.ablation_command import add_ablations
 from squint.columns import labels
 from squint.errors import InputError
 from squint.inpainting_commands import add_inpainting
+from squint.speed_command import add_speed
 from squint.terminal import (
     Facts,
     add_model,
@@ -241,7 +243,12 @@ def _parser() -> argparse.ArgumentParser:
         "each line, under 'squint'",
     )
 
-    add_inpainting(add, commands)
+    about = "Measure models, and what they cost."
+    benchmarks = commands.add_parser("benchmark", help=about, description=about)
+    kinds = benchmarks.add_subparsers(required=True, metavar="KIND")
+    add_inpainting(add, kinds)
+    add_ablations(add, kinds)
+    add_speed(add, kinds)
     return parser
 
 

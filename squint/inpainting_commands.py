@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from squint import keys
-from squint.ablation_command import add_ablations
 from squint.errors import InputError
 from squint.terminal import (
     Facts,
@@ -65,8 +64,8 @@ def benchmark_inpainting(options: argparse.Namespace) -> Facts:
     return {"folder": str(options.out), "rows": run.table.to_dict("records")}
 
 
-def add_inpainting(add: Callable[..., argparse.ArgumentParser], commands: Any) -> None:
-    """Add both commands to the program's."""
+def add_inpainting(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> None:
+    """Add both commands: one to the program's, one to the benchmarks."""
     sub = add(inpaint)
     add_sections(sub)
     add_model(sub)
@@ -76,9 +75,6 @@ def add_inpainting(add: Callable[..., argparse.ArgumentParser], commands: Any) -
     )
     sub.add_argument("--seed", type=int, default=0)
 
-    about = "Measure models, in stages that are not done again."
-    benchmarks = commands.add_parser("benchmark", help=about, description=about)
-    kinds = benchmarks.add_subparsers(required=True, metavar="KIND")
     sub = add(benchmark_inpainting, "inpainting", kinds)
     add_sections(sub)
     sub.add_argument(
@@ -88,4 +84,3 @@ def add_inpainting(add: Callable[..., argparse.ArgumentParser], commands: Any) -
     sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     sub.add_argument("--epochs", type=int)
     sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
-    add_ablations(add, kinds)

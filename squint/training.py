@@ -52,7 +52,7 @@ class Epoch(NamedTuple):
     codes_revived: int
     masked: float  # fraction of cells masked in the last step
     learning_rate: float  # in the last step
-    seconds: float
+    seconds: float  # of going through all tiles; starting the codebook and all that follows come on top
     bundle: Bundle  # the model so far; its metrics are there after the last epoch
 
 
@@ -92,9 +92,15 @@ def train(
         If the sections share no gene, hold intensities, or have no cell to train on.
     """
     sections = [sections] if isinstance(sections, AnnData) else list(sections)
-    run = _Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, pick_device(device))
+    run = Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, pick_device(device))
     for number in range(1, run.n_epochs + 1):
-        yield run.epoch(number)
+        if number == run.n_continuous + 1:
+            run.start_codebook()
+        epoch = run.epoch(number)
+        if number == run.n_epochs:
+            run.measure()
+            run.learn_to_inpaint()
+        yield epoch
 
 
 def pick_device(name: str) -> torch.device:
@@ -114,8 +120,11 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-class _Run:
-    """The state of one training: cohort, model, optimiser, and chance."""
+class Run:
+    """The state of one training: cohort, model, optimiser, and chance.
+
+    `train` takes its steps in order; `squint.speed` times each.
+    """
 
     def __init__(
         self,
@@ -156,8 +165,6 @@ class _Run:
         """Go through all tiles once."""
         start = time.perf_counter()
         choices = self.choices
-        if number == self.n_continuous + 1:
-            self._start_codebook()
         quantise = number > self.n_continuous
         self.model.train()
         tiles = self.cohort.cut(choices.tile_size, block_fraction=choices.block_fraction, rng=self.rng)
@@ -175,11 +182,6 @@ class _Run:
         revived = 0
         if quantise and number < self.n_epochs:
             revived = self.model.codebook.revive(torch.cat(self.recent), self.generator)
-        if number == self.n_epochs:
-            self._measure()
-            self.bundle.context = context_training.fit(
-                self.cohort, n_steps=choices.context_steps, seed=choices.seed
-            )
         return Epoch(
             number=number,
             n_epochs=self.n_epochs,
@@ -259,7 +261,7 @@ class _Run:
             "mask": model.encoder.first.mask_token.square().sum(),
         }
 
-    def _start_codebook(self) -> None:
+    def start_codebook(self) -> None:
         """Start the codes from k-means over latents of cells of all sections."""
         n_cells = max(KMEANS_CELLS, self.model.config.n_codes)
         parts = list(embed(self.model, self.cohort, self.cohort.own_conditions()))
@@ -268,7 +270,14 @@ class _Run:
         sample = torch.from_numpy(latents[drawn]).to(self.model.device)
         self.model.codebook.initialise(sample, self.choices.seed)
 
-    def _measure(self) -> None:
+    def learn_to_inpaint(self) -> None:
+        """Fit the part of the model that in-paints."""
+        choices = self.choices
+        self.bundle.context = context_training.fit(
+            self.cohort, n_steps=choices.context_steps, seed=choices.seed
+        )
+
+    def measure(self) -> None:
         """Measure the trained model on its own cells."""
         cohort, conditions = self.cohort, self.cohort.own_conditions()
         distance = np.zeros(cohort.n_cells, dtype=np.float32)

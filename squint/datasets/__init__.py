@@ -1,5 +1,6 @@
 """Simulated tissue with planted truth."""
 
+from squint.datasets._bulk import bulk
 from squint.datasets._kidney import kidney, kidney_stack, write
 from squint.datasets._section import (
     HYPOXIA,
@@ -22,6 +23,7 @@ __all__ = [
     "TO_TUMOUR",
     "TRUE_TYPE",
     "TUMOUR_CORE",
+    "bulk",
     "kidney",
     "kidney_stack",
     "toy",
