@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from squint import io, keys, pp, tl
 from squint.config import ModelConfig, TrainConfig
 from squint.meter import Meter, Work
-from squint.nn.codebook import LLOYD_STEPS
+from squint.nn.codebook import lloyd_steps
 from squint.training import KMEANS_CELLS, Run
 
 
@@ -123,7 +123,7 @@ def training(size: Size, model: ModelConfig, *, quantised: bool) -> Work:
 def starting(size: Size, model: ModelConfig) -> Work:
     """Give the work of k-means over latents of some cells."""
     some = size._replace(n_cells=min(size.n_cells, max(KMEANS_CELLS, model.n_codes)))
-    return Work(encoding(size, model) + LLOYD_STEPS * searching(some, model), 8 * size.n_counts)
+    return Work(encoding(size, model) + lloyd_steps(model.n_codes) * searching(some, model), 8 * size.n_counts)
 
 
 def tokenising(size: Size, model: ModelConfig) -> Work:

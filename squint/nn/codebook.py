@@ -8,8 +8,10 @@ from sklearn.cluster import kmeans_plusplus
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-SEARCH_ROWS = 8192  # rows compared with all codes at once: 8192 x 5000 similarities are 160 MB
-LLOYD_STEPS = 10
+SEARCH_ROWS = 2048  # compared with all codes at once: with 5,000 codes, similarities of 40 MB
+LLOYD_STEPS = 10  # of k-means, before the codes follow the training
+MANY_CODES = 1000  # above, each code starts with a handful of latents, and k-means can do little ...
+FEW_LLOYD_STEPS = 2  # ... but takes as long as some epochs
 
 
 class Quantised(NamedTuple):
@@ -78,7 +80,7 @@ class Codebook(nn.Module):
         units = self._units(latents)
         start = _starting_points(units, len(self.codes), seed)
         self.codes.copy_(units[start])
-        for _ in range(LLOYD_STEPS):
+        for _ in range(lloyd_steps(len(self.codes))):
             tokens = self.search(units)
             sums = torch.zeros_like(self.codes).index_add_(0, tokens, units)
             used = torch.bincount(tokens, minlength=len(self.codes)) > 0
@@ -111,13 +113,18 @@ class Codebook(nn.Module):
         self.codes.copy_(normalize(self.sums, dim=1))
 
 
+def lloyd_steps(n_codes: int) -> int:
+    """Choose how many steps of k-means to start a codebook with."""
+    return LLOYD_STEPS if n_codes <= MANY_CODES else FEW_LLOYD_STEPS
+
+
 def _starting_points(units: Tensor, n_codes: int, seed: int) -> Tensor:
     """Choose rows of units (n, d) to start k-means from: int64 (n_codes,), repeated if n < n_codes."""
     rng = np.random.default_rng(seed)
     n_rows = len(units)
     if n_codes >= n_rows:
         drawn = np.resize(rng.permutation(n_rows), n_codes)
-    elif n_codes <= 1000:
+    elif n_codes <= MANY_CODES:
         _, drawn = kmeans_plusplus(units.cpu().numpy(), n_codes, random_state=seed)
     else:  # with many codes k-means++ takes longer than the k-means it is meant to help
         drawn = rng.choice(n_rows, n_codes, replace=False)
