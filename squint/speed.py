@@ -123,7 +123,8 @@ def training(size: Size, model: ModelConfig, *, quantised: bool) -> Work:
 def starting(size: Size, model: ModelConfig) -> Work:
     """Give the work of k-means over latents of some cells."""
     some = size._replace(n_cells=min(size.n_cells, max(KMEANS_CELLS, model.n_codes)))
-    return Work(encoding(size, model) + lloyd_steps(model.n_codes) * searching(some, model), 8 * size.n_counts)
+    of_means = lloyd_steps(model.n_codes) * searching(some, model)
+    return Work(encoding(size, model) + of_means, 8 * size.n_counts)
 
 
 def tokenising(size: Size, model: ModelConfig) -> Work:
