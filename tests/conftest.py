@@ -9,13 +9,17 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 from hypothesis import settings
+from numpy.typing import NDArray
 from scipy import sparse
+
+from squint import io, regions
 
 settings.register_profile("squint", deadline=None)  # a slow machine is not a failing property
 settings.load_profile("squint")
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = Path(os.environ.get("SQUINT_TEST_DATA") or ROOT.parent / "shared" / "data")
+REGIONS = REAL_DATA.parent / "regions"  # rectangles to hide, and baselines that others measured there
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,20 @@ def real_section() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def real_regions(real_section: Callable[[str], Path]) -> Callable[[str], tuple[AnnData, NDArray[np.bool_]]]:
+    """Read a real section and the cells hidden in it (n,); the test is skipped where either is absent."""
+
+    def read(name: str) -> tuple[AnnData, NDArray[np.bool_]]:
+        path = real_section(name)
+        if not REGIONS.exists():
+            pytest.skip(f"{REGIONS} is absent")
+        adata = io.read(path)
+        return adata, regions.hidden_cells(adata, regions.load(REGIONS / f"{name}.json"))
+
+    return read
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from squint import floor, io, regions
+from squint import floor
 from squint.metrics import Judge, Scores
+from tests.conftest import REGIONS
 
 pytestmark = pytest.mark.benchmark
 NAMES = (
@@ -24,15 +25,10 @@ N_SEEDS = 10
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_baselines_agree_with_what_others_measured(real_section, name):
-    path = real_section(name)
-    folder = path.parents[1] / "regions"
-    if not folder.exists():
-        pytest.skip(f"{folder} is absent")
-    measured = json.loads((folder / f"baselines_{name}.json").read_text())
+def test_baselines_agree_with_what_others_measured(real_regions, name):
+    adata, hidden = real_regions(name)
+    measured = json.loads((REGIONS / f"baselines_{name}.json").read_text())
     measured = {row.split(" ")[0]: [scores[m] for m in METRICS] for row, scores in measured.items()}
-    adata = io.read(path)
-    hidden = regions.hidden_cells(adata, regions.load(folder / f"{name}.json"))
     (section,) = floor.hidden_in(adata, list(adata.var_names), hidden)
     print(f"\n{name}: {len(section.nearest):,} hidden cells; ours - theirs")
     print(f"| baseline | {' | '.join(METRICS)} | |\n" + "|---" * 7 + "|")

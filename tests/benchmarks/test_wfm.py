@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import eye_array
 
-from squint import floor, io, regions
+from squint import floor
 from squint.floor import Hidden
 from squint.metrics import Judge
 
@@ -62,13 +62,8 @@ def interpreter() -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_in_painting_by_wasserstein_flow_matching(real_section, interpreter, tmp_path, name):
-    path = real_section(name)
-    folder = path.parents[1] / "regions"
-    if not folder.exists():
-        pytest.skip(f"{folder} is absent")
-    adata = io.read(path)
-    hidden = regions.hidden_cells(adata, regions.load(folder / f"{name}.json"))
+def test_in_painting_by_wasserstein_flow_matching(real_regions, interpreter, tmp_path, name):
+    adata, hidden = real_regions(name)
     (section,) = floor.hidden_in(adata, list(adata.var_names), hidden)
     judge = Judge(section.truth())
     components = write(section, tmp_path / "given.npz")

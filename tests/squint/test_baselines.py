@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.neighbors import NearestNeighbors
 
-from squint import baselines, io, keys, pp, regions
+from squint import baselines, keys, pp
 from squint.baselines import graph_mean, knn_profiles, nearest_observed
 from squint.metrics import column_pearson, row_pearson
+from tests.conftest import REGIONS
 
 
 @pytest.fixture
@@ -51,17 +52,12 @@ def test_the_mean_over_the_graph_agrees_with_a_loop(stack, hidden):
 
 
 @pytest.mark.parametrize("name", ["starmap_mpfc_3sections", "merfish_mouse_poa", "xenium_breast_roi_17k"])
-def test_they_agree_with_what_others_measured(real_section, name):
-    path = real_section(name)
-    folder = path.parents[1] / "regions"
-    if not folder.exists():
-        pytest.skip(f"{folder} is absent")
-    adata = io.read(path)
-    hidden = regions.hidden_cells(adata, regions.load(folder / f"{name}.json"))
+def test_they_agree_with_what_others_measured(real_regions, name):
+    adata, hidden = real_regions(name)
     pp.spatial_neighbors(adata)
     graph, truth = adata.obsp[keys.CONNECTIVITIES], adata.X[hidden].toarray()
     target = graph_mean(adata.X, graph, hidden, truth)
-    measured = json.loads((folder / f"baselines_{name}.json").read_text())
+    measured = json.loads((REGIONS / f"baselines_{name}.json").read_text())
     nearest = nearest_observed(adata.obsm[keys.SPATIAL], pp.section_codes(adata), hidden)
     checked = 0
     for k, profiles in knn_profiles(adata.X, nearest):
