@@ -45,7 +45,7 @@ class Cohort:
     """Cells of one or several sections, of which hidden ones carry nothing but their position."""
 
     counts: csr_matrix  # float32 (n, g), rows of hidden cells empty
-    inputs: csr_matrix  # float32 (n, g), log1p of counts brought to the model's depth
+    factor: NDArray[np.float64]  # (n,) brings a cell's counts to the model's depth
     graph: csr_matrix  # float32 (n, n), 1 between neighbours
     features: NDArray[np.float32]  # (n, c): distances to neighbours, then covariates
     coordinates: NDArray[np.float64]  # (n, 2 | 3)
@@ -57,6 +57,13 @@ class Cohort:
     def n_cells(self) -> int:
         """Number of cells, hidden ones included."""
         return len(self.visible)
+
+    def inputs(self, cells: NDArray[np.int64]) -> csr_matrix:
+        """Bring cells to the model's depth, then log1p: float32 (len(cells), g)."""
+        rows = csr_matrix(self.counts[cells])
+        # Made when asked for: kept for all cells, they would take as much memory as the counts.
+        data = np.log1p(rows.data * np.repeat(self.factor[cells], np.diff(rows.indptr))).astype(np.float32)
+        return csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)
 
     def neighbourhood_sums(self, cells: NDArray[np.int64]) -> NDArray[np.float32]:
         """Add up the counts of each cell and its neighbours: dense (len(cells), g)."""
@@ -78,7 +85,7 @@ class Cohort:
         names = dict(zip(section.tolist(), (self.section_names[i] for i in self.section[order]), strict=True))
         return Cohort(
             counts=csr_matrix(self.counts[order]),
-            inputs=csr_matrix(self.inputs[order]),
+            factor=self.factor[order],
             graph=csr_matrix(self.graph[order][:, order]),
             features=self.features[order],
             coordinates=self.coordinates[order],
@@ -175,7 +182,7 @@ def prepare(
     names = section_names(adata)
     return Cohort(
         counts=counts,
-        inputs=_inputs(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names)),
+        factor=_factor(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names)),
         graph=csr_matrix(adata.obsp[keys.CONNECTIVITIES], dtype=np.float32),
         features=_features(adata, section, visible, config, categories or find_categories(adata, config)),
         coordinates=np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64),
@@ -244,6 +251,16 @@ def _cut(
 
 def _counts(adata: AnnData, genes: Sequence[str], visible: NDArray[np.bool_]) -> csr_matrix:
     """Take the model's genes, in its order, and empty the rows of hidden cells."""
+    given = adata.X
+    if (
+        isinstance(given, csr_matrix)
+        and given.dtype == np.float32
+        and list(adata.var_names) == list(genes)
+        and visible.all()
+        and given.has_canonical_format
+        and given.data.all()
+    ):
+        return given  # as it is: the largest thing there is need not be there twice
     column = adata.var_names.get_indexer(pd.Index(genes))
     shared = column >= 0
     # A product with a selection matrix picks, orders and pads columns without a dense copy.
@@ -258,12 +275,11 @@ def _counts(adata: AnnData, genes: Sequence[str], visible: NDArray[np.bool_]) ->
     return counts
 
 
-def _inputs(counts: csr_matrix, scale: Scale, measured: NDArray[np.bool_]) -> csr_matrix:
-    """Bring each cell to the model's depth over the genes measured here, then log1p."""
+def _factor(counts: csr_matrix, scale: Scale, measured: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Say what brings each cell to the model's depth over the genes measured here (n,)."""
     depth = np.asarray(counts.sum(axis=1)).ravel()
-    factor = scale.depth * scale.shares[measured].sum() / np.maximum(depth, 1)
-    data = np.log1p(counts.data * np.repeat(factor, np.diff(counts.indptr)))
-    return csr_matrix((data.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+    factor: NDArray[np.float64] = scale.depth * scale.shares[measured].sum() / np.maximum(depth, 1)
+    return factor
 
 
 def _features(

@@ -114,9 +114,9 @@ def to_inputs(
     noise: float = 0.0,
 ) -> Inputs:
     """Move a patch to the device, with cells ``masked`` (n,) and sections ``section`` (m,)."""
-    noise_shape = (int(masked.sum()), cohort.inputs.shape[1])
+    noise_shape = (int(masked.sum()), cohort.counts.shape[1])
     return Inputs(
-        counts=_to_rows(cohort.inputs[patch.cells], device),
+        counts=_to_rows(cohort.inputs(patch.cells), device),
         masked=torch.from_numpy(masked).to(device),
         noise=torch.randn(noise_shape, device=device) * noise,
         hops=[Hop(torch.from_numpy(edges).to(device), n_targets) for edges, n_targets in patch.hops],
