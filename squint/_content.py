@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from squint import _slots, _validate, keys
+from squint._counts import read_counts
 from squint._hdf5 import read_slot
+from squint._unpacked import Scratch
 from squint.errors import InputError
 
-COUNTS_SLOT = f"layers/{keys.COUNTS}"
-DENSE_BLOCK = 16_000_000  # values of a dense matrix that are in memory at once
 FEW_CELLS = 9  # below this a cell has fewer than eight neighbours
 UNIT_SLOTS = ("uns/unit", "uns/spatial_unit", "uns/source/coordinates")
 MICROMETRES = re.compile(r"\s*(?:micromet(?:er|re)s?|microns?|um|\u00b5m|\u03bcm)\b", re.IGNORECASE)
@@ -35,7 +34,7 @@ class Content(NamedTuple):
     notes: list[str]
 
 
-def read_content(file: h5py.File, names: list[str]) -> Content:
+def read_content(file: h5py.File, names: list[str], scratch: Scratch | None = None) -> Content:
     """Read counts, tables, coordinates, graphs and squint's own results.
 
     Parameters
@@ -44,6 +43,8 @@ def read_content(file: h5py.File, names: list[str]) -> Content:
         An open file that :func:`squint._hdf5.check` accepted.
     names
         The names of everything in it.
+    scratch
+        Where to make files that the counts then lie in; by default they lie in memory.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def read_content(file: h5py.File, names: list[str]) -> Content:
         obs.index = _slots.unique_names(obs.index)
     if len(obs) < FEW_CELLS:
         notes.append(f"Few cells ({len(obs)}): neighbourhoods are smaller than usual.")
-    counts, source = _read_counts(file, obs.index, len(var), notes)
+    counts, source = read_counts(file, obs.index, len(var), notes, scratch)
     obsm, obsp = _read_arrays(file, obs.index)
     uns = {key: read_slot(file, f"uns/{key}") for key in _keys_of(file, "uns") if key.startswith("squint")}
     if keys.PROVENANCE in uns:
@@ -105,69 +106,6 @@ def _read_table(file: h5py.File, slot: str) -> pd.DataFrame:
         raise InputError(f"{name}: `{slot}` has two columns of one name. Rename one of them.")
     table.index = table.index.astype(str)
     return table
-
-
-def _read_counts(
-    file: h5py.File, cells: pd.Index, n_genes: int, notes: list[str]
-) -> tuple[sparse.csr_matrix, str]:
-    """Read raw counts from ``X``, or from the counts layer where ``X`` holds no counts; name the slot."""
-    name = Path(file.filename).name
-    reason = f"{name} has no `X` and no `{COUNTS_SLOT}`. Store raw counts in one of them."
-    for slot in ("X", COUNTS_SLOT):
-        matrix = _read_matrix(file, slot, (len(cells), n_genes)) if slot in file else None
-        if matrix is None:
-            continue
-        bad = _validate.bad_values(matrix)
-        if not bad.n_values:
-            if slot == COUNTS_SLOT:
-                notes.append('Counts were taken from layers["counts"], because `X` does not hold counts.')
-            matrix.eliminate_zeros()
-            return sparse.csr_matrix(matrix, dtype=np.float32), slot
-        n_worse = bad.n_values - bad.n_fractions
-        if n_worse:
-            reason = (
-                f"{name}: `{slot}` holds negative, NaN or infinite values ({n_worse:,}); the first cell "
-                f'with one is {cells[bad.first_cell]!r}. Store raw counts in `X` or layers["counts"].'
-            )
-        else:
-            reason = (
-                f"{name}: `{slot}` holds values that are no whole numbers ({bad.n_values:,}; normalised?), "
-                f'the first in cell {cells[bad.first_cell]!r}. Store raw counts in layers["counts"].'
-            )
-    raise InputError(reason)
-
-
-def _read_matrix(file: h5py.File, slot: str, shape: tuple[int, int]) -> sparse.csr_matrix | None:
-    """Read a matrix of any storage and number type as CSR, without making it dense."""
-    where = f"{Path(file.filename).name}: `{slot}`"
-    stored = file[slot]
-    if isinstance(stored, h5py.Dataset):
-        if stored.shape is None:  # how anndata writes that there is none
-            return None
-        if stored.dtype.kind not in "buif" or stored.ndim != 2:
-            raise InputError(f"{where} is not a table of numbers. Store raw counts there, cells by genes.")
-        n_rows = max(1, DENSE_BLOCK // max(1, stored.shape[1]))
-        blocks = [
-            sparse.csr_matrix(stored[start : start + n_rows]) for start in range(0, stored.shape[0], n_rows)
-        ]
-        matrix = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix(stored.shape)
-    else:
-        matrix = read_slot(file, slot)
-        if (
-            not sparse.issparse(matrix)
-            or matrix.format not in {"csr", "csc"}
-            or matrix.data.dtype.kind not in "buif"
-        ):
-            raise InputError(f"{where} is not a matrix of numbers. Store raw counts there as CSR.")
-        _validate.check_structure(matrix, where)
-        matrix = matrix.tocsr()
-    if matrix.shape != shape:
-        raise InputError(
-            f"{where} is {matrix.shape[0]} x {matrix.shape[1]}, but `obs` has {shape[0]} cells and `var` "
-            f"{shape[1]} genes. Write the file again with anndata."
-        )
-    matrix.sum_duplicates()
-    return matrix
 
 
 def _read_arrays(file: h5py.File, cells: pd.Index) -> tuple[_Slots, _Slots]:

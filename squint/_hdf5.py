@@ -30,6 +30,7 @@ MAX_OBJECTS = 20_000  # groups, data sets and attributes; a large h5ad has some 
 MAX_DEPTH = 32
 STRING_BYTES = 64  # a variable-length string in memory; the file declares only its pointer
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+STREAMED = {"X", "layers", "raw"}  # with a scratch folder read in chunks, or not at all
 
 # What h5py and anndata were seen to raise on files with flipped or missing bytes. Only the calls that read
 # from such a file are inside the blocks that turn these into one plain line.
@@ -49,7 +50,7 @@ DAMAGED = (
 
 
 @contextmanager
-def open_checked(path: Path) -> Iterator[tuple[h5py.File, list[str]]]:
+def open_checked(path: Path, *, streamed: bool = False) -> Iterator[tuple[h5py.File, list[str]]]:
     """Open an HDF5 file for reading after checking it, and give it with the names of all its objects.
 
     The body of the ``with`` statement should only read: whatever h5py raises in it on a damaged file
@@ -59,6 +60,8 @@ def open_checked(path: Path) -> Iterator[tuple[h5py.File, list[str]]]:
     ----------
     path
         The file.
+    streamed
+        Matrices are read chunk by chunk, see :func:`check`.
 
     Yields
     ------
@@ -72,7 +75,7 @@ def open_checked(path: Path) -> Iterator[tuple[h5py.File, list[str]]]:
     _check_kind(path)
     try:
         with _no_plugins(), h5py.File(path, "r") as file:
-            yield file, check(file, path.name)
+            yield file, check(file, path.name, streamed=streamed)
     except InputError:
         raise
     except DAMAGED as error:
@@ -149,7 +152,7 @@ def memory_budget() -> int:
     return min(total, int(limit) if limit.isdigit() else total) // 2
 
 
-def check(file: h5py.File, name: str, *, max_bytes: int | None = None) -> list[str]:
+def check(file: h5py.File, name: str, *, max_bytes: int | None = None, streamed: bool = False) -> list[str]:
     """Refuse links out of the file, foreign storage, cycles and sizes beyond the budget; reads no data.
 
     Parameters
@@ -160,6 +163,8 @@ def check(file: h5py.File, name: str, *, max_bytes: int | None = None) -> list[s
         Its name, for messages.
     max_bytes
         Bytes that all data sets together may declare; by default :func:`memory_budget`.
+    streamed
+        Matrices of cells by genes are read chunk by chunk, so that no more than a chunk of each counts.
 
     Returns
     -------
@@ -182,7 +187,8 @@ def check(file: h5py.File, name: str, *, max_bytes: int | None = None) -> list[s
             raise InputError(f"{name} holds more than {MAX_OBJECTS} attributes, which no section needs.")
         _check_attributes(located, key.decode(errors="replace"), addresses, name)
         if isinstance(located, h5d.DatasetID):
-            n_bytes += _check_dataset(located, key.decode(errors="replace"), name)
+            in_chunks = streamed and key.split(b"/")[0].decode(errors="replace") in STREAMED
+            n_bytes += _check_dataset(located, key.decode(errors="replace"), name, in_chunks=in_chunks)
     if n_bytes > budget:
         raise InputError(
             f"{name} declares {n_bytes / 1e9:,.1f} GB of data; at most {budget / 1e9:,.1f} GB are read here. "
@@ -245,7 +251,7 @@ def _check_attributes(located: h5g.GroupID | h5d.DatasetID, key: str, addresses:
             )
 
 
-def _check_dataset(dataset: h5d.DatasetID, key: str, name: str) -> int:
+def _check_dataset(dataset: h5d.DatasetID, key: str, name: str, *, in_chunks: bool = False) -> int:
     """Give the bytes that a data set takes in memory, after refusing foreign storage and unknown filters."""
     plist = dataset.get_create_plist()
     if plist.get_layout() == h5d.VIRTUAL or plist.get_external_count():
@@ -259,13 +265,36 @@ def _check_dataset(dataset: h5d.DatasetID, key: str, name: str) -> int:
     kind = dataset.get_type()
     if kind.detect_class(h5t.REFERENCE):
         raise InputError(f"{name} is refused: `{key}` holds references instead of data.")
-    n_values = dataset.get_space().get_simple_extent_npoints()
+    whole = not in_chunks or key.endswith("/indptr")
+    n_values = dataset.get_space().get_simple_extent_npoints() if whole else 0
     if plist.get_layout() == h5d.CHUNKED:
         n_values = max(
             n_values, int(np.prod(plist.get_chunk(), dtype=object))
         )  # one chunk is read as a whole
     is_text = kind.get_class() in {h5t.VLEN, h5t.STRING}
     return int(n_values) * int(max(kind.get_size(), STRING_BYTES if is_text else 0))
+
+
+@contextmanager
+def reading(file: h5py.File, slot: str) -> Iterator[None]:
+    """Say of whatever h5py and anndata raise inside that the slot is damaged, or of a kind not read here.
+
+    Raises
+    ------
+    InputError
+        In place of their errors.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except DAMAGED as error:
+        name = Path(file.filename).name
+        if isinstance(error, IORegistryError):
+            raise InputError(
+                f"{name}: `{slot}` is of a kind that squint does not read. Write it as anndata does."
+            ) from error
+        raise InputError(f"{name}: `{slot}` is damaged. Copy the file again, or write it again.") from error
 
 
 def read_slot(file: h5py.File, slot: str) -> Any:
@@ -276,15 +305,7 @@ def read_slot(file: h5py.File, slot: str) -> Any:
     InputError
         If the slot is damaged or of a kind that anndata cannot read here.
     """
-    try:
-        with warnings.catch_warnings():
-            # Files of anndata 0.7 are read well; codes outside their categories are refused as damage.
-            warnings.simplefilter("ignore", OldFormatWarning)
-            return read_elem(file[slot])
-    except DAMAGED as error:
-        name = Path(file.filename).name
-        if isinstance(error, IORegistryError):
-            raise InputError(
-                f"{name}: `{slot}` is of a kind that squint does not read. Write it as anndata does."
-            ) from error
-        raise InputError(f"{name}: `{slot}` is damaged. Copy the file again, or write it again.") from error
+    with reading(file, slot), warnings.catch_warnings():
+        # Files of anndata 0.7 are read well; codes outside their categories are refused as damage.
+        warnings.simplefilter("ignore", OldFormatWarning)
+        return read_elem(file[slot])

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from squint import _validate, keys
+from squint import _unpacked, _validate, keys
 from squint.errors import InputError
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -175,7 +175,7 @@ def name_genes(
     n_repeated = int(var.index.duplicated().sum())
     notes.append(f"{n_repeated} genes share a name with another; their counts were summed.")
     merge = sparse.csr_matrix((np.ones(len(group), np.float32), (np.arange(len(group)), group)))
-    merged = sparse.csr_matrix(counts @ merge)
+    merged = _unpacked.change_rows(counts, lambda rows, _: sparse.csr_matrix(rows @ merge))
     merged.sort_indices()
     return merged, var[~var.index.duplicated()]
 

@@ -42,25 +42,48 @@ def check_structure(matrix: sparse.csr_matrix | sparse.csc_matrix, where: str) -
         With the position of the first contradiction.
     """
     major, minor = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
-    pointers = np.asarray(matrix.indptr)
-    if len(pointers) != major + 1 or pointers[0] != 0:
+    check_pointers(np.asarray(matrix.indptr), major, len(matrix.indices), len(matrix.data), where)
+    check_indices(matrix.indices, minor, where)
+
+
+def check_pointers(
+    pointers: NDArray[np.integer], n_lines: int, n_indices: int, n_values: int, where: str
+) -> None:
+    """Refuse an ``indptr`` that contradicts the number of lines or of stored values.
+
+    Raises
+    ------
+    InputError
+        With the position of the first contradiction.
+    """
+    if len(pointers) != n_lines + 1 or pointers[0] != 0:
         raise InputError(
-            f"{where} is damaged: `indptr` has {len(pointers)} entries for {major} lines, or no 0 first."
+            f"{where} is damaged: `indptr` has {len(pointers)} entries for {n_lines} lines, or no 0 first."
         )
     falls = np.flatnonzero(np.diff(pointers) < 0)
     if len(falls):
         raise InputError(f"{where} is damaged: `indptr` falls at position {falls[0] + 1}.")
-    if not pointers[-1] == len(matrix.indices) == len(matrix.data):
+    if not pointers[-1] == n_indices == n_values:
         raise InputError(
-            f"{where} is damaged: `indptr` ends at {pointers[-1]}, but there are {len(matrix.indices)} "
-            f"indices and {len(matrix.data)} values."
+            f"{where} is damaged: `indptr` ends at {pointers[-1]}, but there are {n_indices} "
+            f"indices and {n_values} values."
         )
-    outside = np.flatnonzero((matrix.indices < 0) | (matrix.indices >= minor))
+
+
+def check_indices(indices: NDArray[np.integer], limit: int, where: str, *, start: int = 0) -> None:
+    """Refuse indices outside 0 to ``limit - 1``; the first of them lies at position ``start`` in the file.
+
+    Raises
+    ------
+    InputError
+        With the position of the first one outside.
+    """
+    outside = np.flatnonzero((indices < 0) | (indices >= limit))
     if len(outside):
         at = outside[0]
         raise InputError(
-            f"{where} is damaged: `indices` has {matrix.indices[at]} at position {at}, "
-            f"beyond the limit {minor - 1}."
+            f"{where} is damaged: `indices` has {indices[at]} at position {start + at}, "
+            f"beyond the limit {limit - 1}."
         )
 
 
@@ -90,9 +113,13 @@ def bad_values(counts: sparse.csr_matrix) -> BadValues:
 def row_sums(counts: sparse.csr_matrix) -> Floats:
     """Sum each cell's counts in double precision (n,)."""
     sums = np.zeros(counts.shape[0])
-    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     for start, block in _blocks(counts):
-        sums += np.bincount(rows[start : start + BLOCK], weights=block, minlength=counts.shape[0])
+        stop = start + len(block)
+        first = int(np.searchsorted(counts.indptr, start, side="right")) - 1
+        last = int(np.searchsorted(counts.indptr, stop, side="left"))
+        sizes = np.diff(np.clip(counts.indptr[first : last + 1], start, stop))
+        rows = np.repeat(np.arange(last - first), sizes)
+        sums[first:last] += np.bincount(rows, weights=block, minlength=last - first)
     return sums
 
 

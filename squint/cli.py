@@ -4,10 +4,12 @@ Progress goes to stderr, facts to stdout and, with ``--json``, to a file. Bad in
 """
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -23,6 +25,7 @@ from squint.terminal import (
     Facts,
     add_model,
     add_sections,
+    be_quiet,
     choices,
     hide,
     joined,
@@ -49,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], Facts] = options.command
     try:
         facts = command(options)
-        if options.json is not None:
+        if facts and options.json is not None:
             write_json(options.json, facts)
     except InputError as error:
-        print(f"squint: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its user
+        progress(f"squint: {error}")
         return 2
     return 0
 
@@ -80,6 +83,7 @@ def validate(options: argparse.Namespace) -> Facts:
 
 def train(options: argparse.Namespace) -> Facts:
     """Train a model and save it as a bundle."""
+    fabric = _fabric(options)
     sections = [read_section(path) for path in options.sections]
     hidden = None
     if options.regions is not None:
@@ -95,7 +99,10 @@ def train(options: argparse.Namespace) -> Facts:
     )
     epochs: list[Facts] = []
     last: Epoch | None = None
-    for last in run(sections, model=model, train=how, hidden=hidden, device=options.device):
+    simulated = all(adata.uns[keys.PROVENANCE].get("simulated", False) for adata in sections)
+    training = run(sections, model=model, train=how, hidden=hidden, device=options.device, fabric=fabric)
+    del sections  # the training drops what it does not need
+    for last in training:
         epochs.append({**last._asdict(), "bundle": None})
         progress(
             f"epoch {last.number}/{last.n_epochs}: "
@@ -104,7 +111,9 @@ def train(options: argparse.Namespace) -> Facts:
         )
     if last is None:
         raise InputError("No epoch was run.")
-    last.bundle.simulated = all(adata.uns[keys.PROVENANCE].get("simulated", False) for adata in sections)
+    if fabric is not None and not fabric.is_global_zero:
+        return {}  # the first process has it all
+    last.bundle.simulated = simulated
     last.bundle.save(options.out)
     sha256 = last.bundle.sha256
     say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
@@ -116,22 +125,19 @@ def train(options: argparse.Namespace) -> Facts:
 
 def tokenize(options: argparse.Namespace) -> Facts:
     """Write the tokens of each section."""
+    if options.engine is not None:
+        if options.scratch is not None:
+            raise InputError("--scratch is of this process, and says nothing to the workers of --engine.")
+        return _on_engine(options)
     from squint.bundle import Bundle
-    from squint.io import write
 
     bundle = Bundle.load(options.model)
     targets = _targets(options)
-    files = []
-    for path, target in zip(options.sections, targets, strict=True) if targets else []:
-        adata = _tokenised(path, bundle, options.device)
-        write(adata, target)
-        files.append({"file": str(target), **_facts(adata)})
-        say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
-    if not targets:
-        adata = joined([_tokenised(path, bundle, options.device) for path in options.sections])
-        write(adata, options.out)
-        files.append({"file": str(options.out), **_facts(adata)})
-        say(f"{options.out}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
+    groups = [[path] for path in options.sections] if targets else [options.sections]
+    files = [
+        _tokenise_into(target, paths, bundle, options)
+        for paths, target in zip(groups, targets or [options.out], strict=True)
+    ]
     return {"model_sha256": bundle.sha256, "files": files}
 
 
@@ -219,10 +225,31 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--codes", type=int, metavar="K")
     sub.add_argument("--heads", type=int, metavar="H")
     sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="train in N processes: one for each GPU here"
+    )
+    sub.add_argument(
+        "--nodes", type=int, default=1, metavar="M", help="on M machines, each started with this command"
+    )
 
     sub = add(tokenize)
     add_sections(sub)
     add_model(sub)
+    sub.add_argument(
+        "--engine",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, such as tcp://127.0.0.1:8786: its workers do one SECTION each and write "
+        "into the folder OUT. Scheduler and workers must run the same squint and see all files by the same "
+        "paths. A result that is in OUT already, of the same SECTION and BUNDLE, is not done again (without "
+        "--engine everything is)",
+    )
+    sub.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="FOLDER",
+        help="read counts in parts, into files in this folder that are deleted at the end; without it, only "
+        "counts of more than a quarter of the memory are, into files beside OUT",
+    )
 
     sub = add(activate)
     add_sections(sub)
@@ -252,15 +279,76 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _fabric(options: argparse.Namespace) -> Any:
+    """Join the other processes of a training, if there are any."""
+    n_nodes, n_devices = options.nodes, options.devices
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun has started them
+        n_devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        n_nodes = int(os.environ["WORLD_SIZE"]) // n_devices
+    if n_nodes < 1 or n_devices < 1:
+        raise InputError("--nodes and --devices: at least 1.")
+    if n_nodes * n_devices == 1:
+        return None
+    from squint.parallel import open_group
+
+    fabric = open_group(options.device, n_devices, n_nodes)
+    if not fabric.is_global_zero:
+        be_quiet()
+    return fabric
+
+
 def _use(epoch: Any) -> str:
     if not epoch.codes_used:
         return "codebook not started"
     return f"{epoch.codes_used} codes used, perplexity {epoch.perplexity:.1f}"
 
 
-def _tokenised(path: Path, bundle: Any, device: str) -> AnnData:
+def _tokenise_into(target: Path, paths: Sequence[Path], bundle: Any, options: argparse.Namespace) -> Facts:
+    """Tokenise files into one, and give the facts on it."""
+    from squint.io import write
+
+    with ExitStack() as stack:
+        scratch = [stack.enter_context(_scratch(path, options)) for path in paths]
+        adata = joined(
+            [
+                _tokenised(path, bundle, options.device, folder)
+                for path, folder in zip(paths, scratch, strict=True)
+            ]
+        )
+        write(adata, target)
+    say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
+    return {"file": str(target), **_facts(adata)}
+
+
+@contextmanager
+def _scratch(path: Path, options: argparse.Namespace) -> Iterator[Path | None]:
+    """Make a folder for the counts of a file that is large, or of any if asked for; it goes at the end."""
+    from squint.io import is_large
+
+    if options.scratch is None and not is_large(path):
+        yield None
+        return
+    where = options.scratch or (options.out.parent if options.out.suffix == ".h5ad" else options.out)
+    try:
+        folder = TemporaryDirectory(prefix=".squint-", dir=where)
+    except OSError as error:
+        raise InputError(f"The scratch folder {where} cannot be used: {error.strerror}.") from None
+    with folder as name:
+        progress(f"{path}: counts are read in parts, into scratch files in {name}")
+        yield Path(name)
+
+
+def _tokenised(path: Path, bundle: Any, device: str, scratch: Path | None = None) -> AnnData:
     """Read and tokenise one file."""
-    return _tokenise(read_section(path), bundle, device)
+    if scratch is None:
+        return _tokenise(read_section(path), bundle, device)
+    from squint.io import read
+
+    adata = read(path, scratch=scratch)
+    progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
+    for note in adata.uns[keys.PROVENANCE]["notes"]:
+        progress(f"  note: {note}")
+    return _tokenise(adata, bundle, device)
 
 
 def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
@@ -281,6 +369,46 @@ def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
     if bundle is None:
         raise InputError(f"{path} holds no tokens. Give a model to make them: --model BUNDLE.")
     return _tokenise(adata, bundle, device)
+
+
+def _on_engine(options: argparse.Namespace) -> Facts:
+    """Have the workers of a Dask scheduler write the tokens, and say of each section how it ended."""
+    from squint import engine
+
+    if options.out.suffix == ".h5ad" or options.out.is_file():
+        raise InputError(f"--engine writes one file per SECTION: OUT must be a folder, not {options.out}.")
+    files = []
+    failed = []
+    try:
+        with engine.connect(options.engine) as client:
+            progress(engine.describe(client))
+            to_do = dict(zip(options.sections, _targets(options), strict=True))
+            for done in engine.tokenize(client, to_do, options.model, device=options.device):
+                if done.facts is None:
+                    failed.append(str(done.source))
+                    progress(f"{done.source} failed: {done.error}")
+                    continue
+                files.append({"file": str(done.target), "already_done": done.already, **done.facts})
+                _say_done(done)
+    except KeyboardInterrupt:
+        progress("Stopped: what had not begun is cancelled. The same command does what is left.")
+        raise SystemExit(130) from None  # what a shell expects of Ctrl-C
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(options.sections)} sections failed, as said above: {', '.join(failed)}. "
+            "The others are written, and the same command does only what is left."
+        )
+    return {"model_sha256": files[0]["model_sha256"], "files": files}
+
+
+def _say_done(done: Any) -> None:
+    if done.already:
+        progress(f"{done.target}: already done")
+        return
+    for kind in ("note", "warning"):
+        for line in done.facts[f"{kind}s"]:
+            progress(f"  {kind}: {line}")
+    say(f"{done.target}: {done.facts['n_cells']:,} cells, {done.facts['tokens_used']} tokens in use")
 
 
 def _targets(options: argparse.Namespace) -> list[Path]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
+from squint._unpacked import change_rows
 from squint.config import ModelConfig
 from squint.errors import InputError
 
@@ -80,18 +81,24 @@ class Cohort:
         """Give the same cells on another graph."""
         return replace(self, graph=graph)
 
+    def part(self, cells: NDArray[np.int64]) -> "Cohort":
+        """Give some of the cells, in order, with the edges among them; sections keep their numbers."""
+        return replace(
+            self,
+            counts=csr_matrix(self.counts[cells]),
+            factor=self.factor[cells],
+            graph=csr_matrix(self.graph[cells][:, cells]),
+            features=self.features[cells],
+            coordinates=self.coordinates[cells],
+            section=self.section[cells],
+            visible=self.visible[cells],
+        )
+
     def take(self, order: NDArray[np.int64], section: NDArray[np.int64]) -> "Cohort":
         """Give all cells in another order, (n,), and sections new numbers, (n,) in that order."""
         names = dict(zip(section.tolist(), (self.section_names[i] for i in self.section[order]), strict=True))
-        return Cohort(
-            counts=csr_matrix(self.counts[order]),
-            factor=self.factor[order],
-            graph=csr_matrix(self.graph[order][:, order]),
-            features=self.features[order],
-            coordinates=self.coordinates[order],
-            section=section,
-            section_names=[names[number] for number in sorted(names)],
-            visible=self.visible[order],
+        return replace(
+            self.part(order), section=section, section_names=[names[number] for number in sorted(names)]
         )
 
     def own_conditions(self) -> NDArray[np.int64]:
@@ -119,18 +126,24 @@ class Cohort:
         return Patch(order, hops)
 
     def cut(
-        self, size: int, *, block_fraction: float, rng: np.random.Generator, hidden_too: bool = False
+        self,
+        size: int,
+        *,
+        block_fraction: float,
+        rng: np.random.Generator,
+        among: NDArray[np.bool_] | None = None,
     ) -> Tiles:
         """Cut every section into tiles of at most ``size`` neighbouring cells, anew at each call.
 
         In a share ``block_fraction`` of the tiles the cells to mask first lie around one of them, a
-        contiguous block; in the others they are spread at random. Hidden cells are in no tile, unless
-        ``hidden_too``.
+        contiguous block; in the others they are spread at random. Tiles hold the cells ``among`` (n,), all
+        by default.
         """
+        among = np.ones(self.n_cells, dtype=bool) if among is None else among
         rank = np.zeros(self.n_cells, dtype=np.float32)
         tiles = []
         for section in range(len(self.section_names)):
-            cells = np.flatnonzero((self.section == section) & (self.visible | hidden_too))
+            cells = np.flatnonzero((self.section == section) & among)
             for tile in _cut(cells, self.coordinates, size, rng):
                 tiles.append(tile)
                 order = rng.permutation(len(tile))
@@ -268,11 +281,15 @@ def _counts(adata: AnnData, genes: Sequence[str], visible: NDArray[np.bool_]) ->
         (np.ones(shared.sum(), np.float32), (column[shared], np.flatnonzero(shared))),
         shape=(adata.n_vars, len(genes)),
     )
-    keep = csr_matrix((visible.astype(np.float32), (np.arange(adata.n_obs),) * 2))
-    counts = csr_matrix(keep @ csr_matrix(adata.X, dtype=np.float32) @ select)
-    counts.eliminate_zeros()
-    counts.sort_indices()
-    return counts
+
+    def take(rows: csr_matrix, at: slice) -> csr_matrix:
+        keep = csr_matrix((visible[at].astype(np.float32), (np.arange(rows.shape[0]),) * 2))
+        taken = csr_matrix(keep @ csr_matrix(rows, dtype=np.float32) @ select)
+        taken.eliminate_zeros()
+        taken.sort_indices()
+        return taken
+
+    return change_rows(given if isinstance(given, csr_matrix) else csr_matrix(given), take)
 
 
 def _factor(counts: csr_matrix, scale: Scale, measured: NDArray[np.bool_]) -> NDArray[np.float64]:

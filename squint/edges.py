@@ -19,14 +19,29 @@ class Edges:
     An edge is one number, smaller cell * n + larger cell: a sorted array then answers whether a pair is one.
     """
 
-    def __init__(self, cohort: Cohort, held_out: float, rng: np.random.Generator) -> None:
+    def __init__(self, cohort: Cohort, numbers: NDArray[np.int64], held_out: NDArray[np.bool_]) -> None:
         self.cohort = cohort
+        self.numbers = numbers  # (e,) sorted
+        self.held_out = held_out  # (e,)
+
+    @classmethod
+    def of(cls, cohort: Cohort, held_out: float, rng: np.random.Generator) -> "Edges":
+        """Take all edges of a cohort, and hold out a share of those between visible cells."""
         graph = cohort.graph.tocoo()
         once = graph.row < graph.col
-        self.numbers = np.sort(self._number(graph.row[once].astype(np.int64), graph.col[once]))
-        source, target = np.divmod(self.numbers, cohort.n_cells)
+        numbers = np.sort(_number(graph.row[once], graph.col[once], cohort.n_cells))
+        source, target = np.divmod(numbers, cohort.n_cells)
         visible = cohort.visible[source] & cohort.visible[target]
-        self.held_out = visible & (rng.random(len(self.numbers)) < held_out)
+        return cls(cohort, numbers, visible & (rng.random(len(numbers)) < held_out))
+
+    def within(self, cells: NDArray[np.int64]) -> "Edges":
+        """Keep the edges among some cells, sorted, and these cells alone."""
+        position = np.full(self.cohort.n_cells, -1, dtype=np.int64)
+        position[cells] = np.arange(len(cells))
+        source, target = (position[ends] for ends in np.divmod(self.numbers, self.cohort.n_cells))
+        inside = (source >= 0) & (target >= 0)
+        numbers = _number(source[inside], target[inside], len(cells))
+        return Edges(self.cohort.part(cells), numbers, self.held_out[inside])
 
     def draw(self, cells: NDArray[np.int64], rng: np.random.Generator) -> tuple[Pairs, Pairs]:
         """Give edges among ``cells`` to learn from, and pairs that are none, as positions in ``cells``.
@@ -38,7 +53,7 @@ class Edges:
         inside = self.cohort.graph[cells][:, cells].tocoo()
         once = cells[inside.row] < cells[inside.col]
         present = np.stack([inside.row[once], inside.col[once]]).astype(np.int64)
-        at = np.searchsorted(self.numbers, self._number(cells[present[0]], cells[present[1]]))
+        at = np.searchsorted(self.numbers, _number(cells[present[0]], cells[present[1]], self.cohort.n_cells))
         present = present[:, ~self.held_out[at]]
         absent = rng.integers(0, len(cells), (2, present.shape[1]))
         return present, absent[:, self._is_absent(cells[absent[0]], cells[absent[1]])]
@@ -57,7 +72,7 @@ class Edges:
         cohort, n_cells = self.cohort, self.cohort.n_cells
         source, target = np.divmod(self.numbers[self.held_out], n_cells)
         graph = cohort.graph.tocoo()
-        kept = ~np.isin(self._number(graph.row.astype(np.int64), graph.col), self.numbers[self.held_out])
+        kept = ~np.isin(_number(graph.row, graph.col, n_cells), self.numbers[self.held_out])
         ones = np.ones(int(kept.sum()), dtype=np.float32)
         reduced = csr_matrix((ones, (graph.row[kept], graph.col[kept])), shape=graph.shape)
         vectors = edge_vectors(model, cohort.with_graph(reduced))
@@ -71,20 +86,21 @@ class Edges:
         odds = np.concatenate([present_odds[:n_pairs], absent_odds[:n_pairs]])
         return float(average_precision_score(np.repeat([1, 0], n_pairs), odds))
 
-    def _number(self, one: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Give pairs (e,) their numbers, whichever way round."""
-        low, high = np.minimum(one, other), np.maximum(one, other)
-        number: NDArray[np.int64] = low.astype(np.int64) * self.cohort.n_cells + high
-        return number
-
     def _is_absent(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell pairs (e,) of two different cells that are no edge."""
-        number = self._number(one, other)
+        number = _number(one, other, self.cohort.n_cells)
         # Searching the sorted numbers costs the pairs of one step; `np.isin` would sort all edges at each.
         at = np.searchsorted(self.numbers, number)
         edge = np.append(self.numbers, -1)[at] == number
         absent: NDArray[np.bool_] = ~edge & (one != other)
         return absent
+
+
+def _number(one: NDArray[np.integer], other: NDArray[np.integer], n_cells: int) -> NDArray[np.int64]:
+    """Give pairs (e,) their numbers, whichever way round."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    number: NDArray[np.int64] = low.astype(np.int64) * n_cells + high
+    return number
 
 
 @torch.no_grad()

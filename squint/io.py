@@ -2,24 +2,35 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, cast
 from uuid import uuid4
 
+import h5py
 import pandas as pd
 from anndata import AnnData
+from numpy.typing import NDArray
 
 from squint import _slots, _validate, keys, sensitive
 from squint._content import read_content
-from squint._hdf5 import open_checked
+from squint._counts import declared_bytes
+from squint._hdf5 import memory_budget, open_checked
 from squint._report import Report, summarise
+from squint._unpacked import Scratch, let_go, mapping_of
 from squint.errors import InputError
 
-__all__ = ["Report", "obs_columns", "read", "read_and_validate", "validate", "write"]
+__all__ = ["Report", "is_large", "obs_columns", "read", "read_and_validate", "validate", "write"]
+
+LARGE = 0.5  # share of the memory budget, itself half of the memory
 
 
-def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnData:
+def read(
+    path: str | Path, *, columns: Mapping[str, str] | None = None, scratch: str | Path | None = None
+) -> AnnData:
     """Read one or several tissue sections from an ``.h5ad`` file.
 
     Parameters
@@ -30,6 +41,10 @@ def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnDa
         Which column of the file's ``obs`` holds what, where its names are neither squint's nor known aliases:
         ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type``,
         ``region`` and ``z_um``.
+    scratch
+        A folder on a disk with room, for a section larger than memory: its counts are read in parts, and lie
+        in files of a new folder in there, which `tokenize` puts its latents beside. Yours to delete, once the
+        section is no longer used.
 
     Returns
     -------
@@ -54,9 +69,49 @@ def read(path: str | Path, *, columns: Mapping[str, str] | None = None) -> AnnDa
     Raises
     ------
     InputError
-        If the file cannot be read or is no section.
+        If the file cannot be read or is no section, or the disk is too small.
     """
-    return _read(Path(path), columns or {})[0]
+    if scratch is None:
+        return _read(Path(path), columns or {})[0]
+    with _new_folder(Path(scratch)) as folder:
+        return _read(Path(path), columns or {}, Scratch(folder))[0]
+
+
+def is_large(path: str | Path) -> bool:
+    """Say whether the counts of an ``.h5ad`` file fill so much memory that they are better read in parts.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    True if :func:`read` should be given a ``scratch`` folder: the counts fill more than a quarter of the
+    memory, and are stored so that they can be read in parts.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or is damaged.
+    """
+    with open_checked(Path(path), streamed=True) as (file, _):
+        return declared_bytes(file) > memory_budget() * LARGE
+
+
+@contextmanager
+def _new_folder(scratch: Path) -> Iterator[Path]:
+    """Make a folder for one section, which goes again if the section cannot be read."""
+    try:
+        folder = Path(mkdtemp(prefix="squint-", dir=scratch))
+    except OSError as error:
+        reason = error.strerror or "the disk refused"
+        raise InputError(f"The scratch folder {scratch} cannot be used: {reason}.") from error
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def validate(path: str | Path, *, columns: Mapping[str, str] | None = None) -> Report:
@@ -153,13 +208,14 @@ def write(adata: AnnData, path: str | Path) -> None:
     uns = dict(adata.uns)
     if keys.PROVENANCE in uns:
         uns[keys.PROVENANCE] = _slots.to_storable(uns[keys.PROVENANCE])
+    mapped = {key: array for key, array in adata.obsm.items() if mapping_of(array) is not None}
     # anndata turns text columns into categories while it writes: of this shell, not of the caller's object
     shell = AnnData(
         X=adata.X,
         obs=cast("pd.DataFrame", adata.obs).copy(),
         var=cast("pd.DataFrame", adata.var).copy(),
         uns=uns,
-        obsm=dict(adata.obsm),
+        obsm={key: array for key, array in adata.obsm.items() if key not in mapped},
         varm=dict(adata.varm),
         obsp=dict(adata.obsp),
         varp=dict(adata.varp),
@@ -169,6 +225,7 @@ def write(adata: AnnData, path: str | Path) -> None:
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
         shell.write_h5ad(temporary, compression="gzip")
+        _write_mapped(mapped, temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -179,10 +236,26 @@ def write(adata: AnnData, path: str | Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _read(path: Path, columns: Mapping[str, str]) -> tuple[AnnData, list[str]]:
+def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Add arrays that lie in files to ``obsm`` of an ``.h5ad`` file as anndata does, some rows at a time."""
+    with h5py.File(path, "r+") as file:
+        for key, array in arrays.items():
+            stored = file["obsm"].create_dataset(
+                key, shape=array.shape, dtype=array.dtype, chunks=True, compression="gzip"
+            )
+            stored.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+            n_rows = stored.chunks[0]
+            for start in range(0, len(array), n_rows):
+                stored[start : start + n_rows] = array[start : start + n_rows]
+                let_go(array)
+
+
+def _read(
+    path: Path, columns: Mapping[str, str], scratch: Scratch | None = None
+) -> tuple[AnnData, list[str]]:
     """Read a file; give the sections and the names of all keys below ``uns``."""
-    with open_checked(path) as (file, names):
-        content = read_content(file, names)
+    with open_checked(path, streamed=scratch is not None) as (file, names):
+        content = read_content(file, names, scratch)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     notes = content.notes

@@ -17,6 +17,8 @@ from squint.nn.decoders import AdjacencyDecoder, AttributeDecoder
 from squint.nn.encoder import Encoder, Hop, Rows
 
 UNSEEN_SECTION = 0
+TILE_SIZE = 8192  # cells encoded at once ...
+FEWEST = 256  # ... and at least, before a GPU is given up
 
 
 class Inputs(NamedTuple):
@@ -128,9 +130,14 @@ def to_inputs(
 
 @torch.no_grad()
 def embed(
-    model: Squint, cohort: Cohort, conditions: NDArray[np.int64], *, tile_size: int = 8192
+    model: Squint,
+    cohort: Cohort,
+    conditions: NDArray[np.int64],
+    *,
+    among: NDArray[np.int64] | None = None,
+    tile_size: int = TILE_SIZE,
 ) -> Iterator[Embedding]:
-    """Encode and quantise all cells, a tile at a time, hidden ones under the mask token.
+    """Encode and quantise cells, a tile at a time, hidden ones under the mask token.
 
     Parameters
     ----------
@@ -140,23 +147,52 @@ def embed(
         Cells, over the model's genes.
     conditions
         Per section of ``cohort``, its number in the model (0 = unseen).
+    among
+        Which cells (m,), in this order; by default all, neighbours together.
     tile_size
         Cells at a time; tokens do not depend on it.
     """
     model.eval()
-    # The cut decides only the order of the work, so a fixed seed costs no generality.
-    tiles = cohort.cut(tile_size, block_fraction=0, rng=np.random.default_rng(0), hidden_too=True)
-    for cells in tiles.cells:
-        patch = cohort.patch(cells, model.config.n_hops)
-        section = conditions[cohort.section[cells]]
+    if among is None:
+        parts = _visits(cohort, tile_size)
+    else:
+        parts = np.split(among, np.arange(tile_size, len(among), tile_size))
+    for cells in parts:
+        yield from _embed(model, cohort, conditions, cells)
+
+
+def _embed(
+    model: Squint, cohort: Cohort, conditions: NDArray[np.int64], cells: NDArray[np.int64]
+) -> Iterator[Embedding]:
+    """Encode and quantise some cells at once; in halves, and these in halves, where a GPU is too small."""
+    patch = cohort.patch(cells, model.config.n_hops)
+    section = conditions[cohort.section[cells]]
+    try:
         latents = model.encode(to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device))
         quantised = model.codebook(latents)
-        yield Embedding(
-            cells,
-            latents.float().cpu().numpy(),
-            quantised.tokens.int().cpu().numpy(),
-            (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
-        )
+    except torch.cuda.OutOfMemoryError:
+        if len(cells) <= FEWEST:
+            raise
+        torch.cuda.empty_cache()
+        for half in np.array_split(cells, 2):
+            yield from _embed(model, cohort, conditions, half)
+        return
+    yield Embedding(
+        cells,
+        latents.float().cpu().numpy(),
+        quantised.tokens.int().cpu().numpy(),
+        (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
+    )
+
+
+def visit_order(cohort: Cohort) -> NDArray[np.int64]:
+    """Give all cells (n,) in the order in which `embed` takes them."""
+    return np.concatenate(_visits(cohort, TILE_SIZE))
+
+
+def _visits(cohort: Cohort, tile_size: int) -> list[NDArray[np.int64]]:
+    # The cut decides only the order of the work, so a fixed seed costs no generality.
+    return cohort.cut(tile_size, block_fraction=0, rng=np.random.default_rng(0)).cells
 
 
 @torch.no_grad()

@@ -19,14 +19,25 @@ from squint.errors import InputError
 Facts = dict[str, Any]
 
 
+_speaks = True
+
+
+def be_quiet() -> None:
+    """Print nothing from here on: of several processes that run one command, one speaks."""
+    global _speaks  # noqa: PLW0603 - so is the standard output
+    _speaks = False
+
+
 def say(line: str) -> None:
     """Print a fact."""
-    print(line)  # noqa: T201 - a command speaks to its user
+    if _speaks:
+        print(line)  # noqa: T201 - a command speaks to its user
 
 
 def progress(line: str) -> None:
     """Print what goes on."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    if _speaks:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def write_json(path: Path, facts: Facts) -> None:

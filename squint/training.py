@@ -1,9 +1,10 @@
 """Train a model on one or several sections (paper, equations 4 and 5)."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anndata
 import numpy as np
@@ -12,9 +13,9 @@ import torch
 from anndata import AnnData
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from torch import Tensor
+from torch import Tensor, nn
 
-from squint import context_training, keys, pp
+from squint import context_training, keys, pp, ranks
 from squint.bundle import Bundle, SectionRecord, section_sha256
 from squint.cohort import (
     Cohort,
@@ -29,9 +30,23 @@ from squint.config import ModelConfig, TrainConfig, epochs_for
 from squint.edges import Edges
 from squint.errors import InputError
 from squint.metrics import perplexity, row_pearson
-from squint.model import UNSEEN_SECTION, Embedding, Inputs, Output, Squint, decode, embed, to_inputs
-from squint.nn import losses
+from squint.model import (
+    UNSEEN_SECTION,
+    Embedding,
+    Inputs,
+    Squint,
+    decode,
+    embed,
+    to_inputs,
+    visit_order,
+)
+from squint.objective import TERMS, Objective, Target
+from squint.on_device import Resident
 from squint.regions import Fraction
+from squint.shards import deal, reach
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 KMEANS_CELLS = 20_000  # the codebook starts from these many cells, or from as many as it has codes
 MEASURED_CELLS = 4_000  # the decoder is measured on about these many
@@ -39,6 +54,7 @@ RECENT_STEPS = 8  # dead codes are moved onto latents of these steps
 LEAST_LEARNING_RATE = 0.01  # of the highest, at either end of the schedule
 
 Hidden = Sequence[NDArray[np.bool_]]
+logger = logging.getLogger(__name__)
 
 
 class Epoch(NamedTuple):
@@ -63,6 +79,7 @@ def train(
     train: TrainConfig | None = None,
     hidden: Hidden | None = None,
     device: str = "auto",
+    fabric: "Fabric | None" = None,
 ) -> Iterator[Epoch]:
     """Train a model, an epoch at a time.
 
@@ -77,6 +94,10 @@ def train(
         ``train.cells_held_out`` of each section's cells is drawn beside them, and hidden as well.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    fabric
+        Of `squint.parallel.open_group`, to train in several processes, whose ``device`` then holds. Each
+        takes an equal share of the cells, and of each step. All are given all sections; only process 0 has
+        the measures, and the part that in-paints, in the end.
 
     Yields
     ------
@@ -92,14 +113,18 @@ def train(
         If the sections share no gene, hold intensities, or have no cell to train on.
     """
     sections = [sections] if isinstance(sections, AnnData) else list(sections)
-    run = Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, pick_device(device))
+    where = pick_device(device) if fabric is None else fabric.device
+    run = Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, where, fabric)
+    del sections  # the largest thing there is
     for number in range(1, run.n_epochs + 1):
         if number == run.n_continuous + 1:
             run.start_codebook()
         epoch = run.epoch(number)
         if number == run.n_epochs:
-            run.measure()
-            run.learn_to_inpaint()
+            ranks.leave()
+            if run.rank == 0:
+                run.measure()
+                run.learn_to_inpaint()
         yield epoch
 
 
@@ -112,7 +137,11 @@ def pick_device(name: str) -> torch.device:
         If a GPU is asked for and none can be used.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.version.cuda is not None:
+            logger.warning("The CPU is used: this torch is built for CUDA, but finds no GPU that it can use.")
+        return torch.device("cpu")
     if name not in {"cpu", "cuda"}:
         raise InputError(f"Device {name!r}: auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
@@ -133,7 +162,10 @@ class Run:
         choices: TrainConfig,
         hidden: Hidden | None,
         device: torch.device,
+        fabric: "Fabric | None" = None,
     ) -> None:
+        self.fabric = fabric
+        self.rank = ranks.rank()
         self.rng = np.random.default_rng(choices.seed)
         torch.manual_seed(choices.seed)
         self.generator = torch.Generator().manual_seed(choices.seed)
@@ -156,10 +188,32 @@ class Run:
             self.model.attributes.genes.bias.copy_(torch.log(torch.as_tensor(scale.shares)))
         self.bundle = Bundle(self.model, choices, genes, scale, categories, records)
         self.weight = _section_weights(self.cohort)
-        self.edges = Edges(self.cohort, choices.edges_held_out, self.rng)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=choices.learning_rate)
+        self.edges = Edges.of(self.cohort, choices.edges_held_out, self.rng)
+        self.resident: Resident | None = None
+        self.own = self.cohort.visible
+        if ranks.n_ranks() > 1:
+            self._keep_share()
+        objective = Objective(self.model, choices)
+        self.forward: nn.Module = objective if fabric is None else fabric.setup_module(objective)
+        # One kernel for all weights, where there are kernels.
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=choices.learning_rate, fused=device.type == "cuda"
+        )
         self.n_continuous = min(round(choices.continuous_fraction * self.n_epochs), self.n_epochs - 1)
         self.recent: list[Tensor] = []
+        if device.type == "cuda" and _fits(self.cohort, device):
+            self.resident = Resident(self.edges, self.weight, device)
+
+    def _keep_share(self) -> None:
+        """Keep this process's cells and what they depend on; process 0 keeps all, to measure the model."""
+        self.own = deal(self.cohort, self.rank, ranks.n_ranks())
+        if self.rank > 0:
+            kept = np.flatnonzero(reach(self.cohort, self.own, self.model.config.n_hops))
+            self.edges = self.edges.within(kept)
+            self.cohort, self.own, self.weight = self.edges.cohort, self.own[kept], self.weight[kept]
+            # What has been drawn so far was to be the same everywhere, what follows is not.
+            self.rng = np.random.default_rng([self.choices.seed, self.rank])
+            torch.manual_seed(int(self.rng.integers(2**31)))
 
     def epoch(self, number: int) -> Epoch:
         """Go through all tiles once."""
@@ -167,25 +221,28 @@ class Run:
         choices = self.choices
         quantise = number > self.n_continuous
         self.model.train()
-        tiles = self.cohort.cut(choices.tile_size, block_fraction=choices.block_fraction, rng=self.rng)
-        steps = list(batches(tiles, choices.batch_size, self.rng))
-        total: dict[str, float] = {}
-        use = np.zeros(self.model.config.n_codes, dtype=np.int64)
+        tiles = self.cohort.cut(
+            choices.tile_size, block_fraction=choices.block_fraction, rng=self.rng, among=self.own
+        )
+        if self.resident is not None:
+            self.resident.mask_by(tiles.mask_rank)
+        steps = list(batches(tiles, max(choices.batch_size // ranks.n_ranks(), 1), self.rng))
+        n_steps = int(ranks.least(torch.tensor(len(steps), device=self.model.device)))
+        total = torch.zeros(len(TERMS), device=self.model.device)
         progress = 0.0
-        for i, batch in enumerate(steps):
-            progress = ((number - 1) * len(steps) + i) / max(self.n_epochs * len(steps) - 1, 1)
-            terms, output = self._step(tiles, batch, progress, quantise=quantise)
-            for name, value in terms.items():
-                total[name] = total.get(name, 0.0) + value / len(steps)
-            if output.quantised is not None:
-                use += np.bincount(output.quantised.tokens.cpu().numpy().ravel(), minlength=len(use))
+        for i, batch in enumerate(steps[:n_steps]):
+            progress = ((number - 1) * n_steps + i) / max(self.n_epochs * n_steps - 1, 1)
+            # Summed where they are: to ask for a number at each step would make a GPU wait for us.
+            total += self._step(tiles, batch, progress, quantise=quantise)
+        means = ranks.add_up(total) / (n_steps * ranks.n_ranks())
+        use = self.model.codebook.uses.cpu().numpy().copy()
         revived = 0
         if quantise and number < self.n_epochs:
             revived = self.model.codebook.revive(torch.cat(self.recent), self.generator)
         return Epoch(
             number=number,
             n_epochs=self.n_epochs,
-            losses=total,
+            losses=dict(zip(TERMS, means.tolist(), strict=True)),
             codes_used=int((use > 0).sum()),
             perplexity=perplexity(use),
             codes_revived=revived,
@@ -197,78 +254,84 @@ class Run:
 
     def _step(
         self, tiles: Tiles, batch: list[NDArray[np.int64]], progress: float, *, quantise: bool
-    ) -> tuple[dict[str, float], Output]:
-        """Make one step of the optimiser on some tiles; give the terms of the loss."""
-        choices = self.choices
+    ) -> Tensor:
+        """Make one step of the optimiser on some tiles; give the terms of the loss, in order of TERMS."""
         cells = np.concatenate(batch)
-        output: Output = self.model(self._inputs(tiles, batch, cells, progress), quantise=quantise)
-        terms = self._terms(cells, output)
-        loss = (
-            choices.attribute_weight * terms["attributes"]
-            + choices.adjacency_weight * terms["adjacency"]
-            + choices.codebook_weight * terms["codebook"]
-            + choices.mask_weight * terms["mask"]
-        )
+        fraction = masked_fraction(self.choices, progress)
+        if self.resident is None:
+            inputs, target = self._on_cpu(tiles, batch, cells, fraction)
+        else:
+            inputs, target = self._on_device(self.resident, batch, cells, fraction)
+        terms, output = self.forward(inputs, target, quantise=quantise)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(choices, progress)
+            group["lr"] = learning_rate(self.choices, progress)
         self.optimiser.zero_grad()
-        loss.backward()
+        if self.fabric is None:
+            terms["total"].backward()
+        else:
+            self.fabric.backward(terms["total"])
         self.optimiser.step()
         self.recent = [*self.recent[1 - RECENT_STEPS :], output.latents.detach()]
-        return {name: float(term.detach()) for name, term in {**terms, "total": loss}.items()}, output
+        return torch.stack([terms[name] for name in TERMS]).detach()
 
-    def _inputs(
-        self, tiles: Tiles, batch: list[NDArray[np.int64]], cells: NDArray[np.int64], progress: float
-    ) -> Inputs:
-        """Mask a patch, and withhold the section from the encoder in some of its tiles."""
-        choices, cohort = self.choices, self.cohort
+    def _on_cpu(
+        self, tiles: Tiles, batch: list[NDArray[np.int64]], cells: NDArray[np.int64], fraction: float
+    ) -> tuple[Inputs, Target]:
+        """Mask a patch, withhold the section in some of its tiles, and say what to make of it."""
+        cohort, device = self.cohort, self.model.device
         patch = cohort.patch(cells, self.model.config.n_hops)
-        masked = tiles.mask_rank[patch.cells] < masked_fraction(choices, progress)
-        section = 1 + cohort.section[cells]
-        withheld = np.repeat(
-            self.rng.random(len(batch)) < choices.section_dropout, [len(tile) for tile in batch]
-        )
-        return to_inputs(
+        section, shown = self._sections(batch, cells)
+        inputs = to_inputs(
             cohort,
             patch,
-            masked | ~cohort.visible[patch.cells],
+            (tiles.mask_rank[patch.cells] < fraction) | ~cohort.visible[patch.cells],
             section,
-            self.model.device,
-            shown_section=np.where(withheld, UNSEEN_SECTION, section),
-            noise=choices.mask_noise,
+            device,
+            shown_section=shown,
+            noise=self.choices.mask_noise,
         )
+        sums, weight = cohort.neighbourhood_sums(cells), self.weight[cells]
+        arrays = (sums, weight, *self.edges.draw(cells, self.rng))
+        return inputs, Target(*(torch.from_numpy(array).to(device) for array in arrays))
 
-    def _terms(self, cells: NDArray[np.int64], output: Output) -> dict[str, Tensor]:
-        """Give the four terms of equation 5, unweighted."""
-        model = self.model
-        sums = torch.from_numpy(self.cohort.neighbourhood_sums(cells)).to(model.device)
-        mean = output.log_shares.exp() * sums.sum(dim=1, keepdim=True).clamp(min=1)
-        per_cell = losses.negative_binomial(sums, mean, model.attributes.log_dispersion)
-        weight = torch.from_numpy(self.weight[cells]).to(model.device)
-        present, absent = (
-            torch.from_numpy(pairs).to(model.device) for pairs in self.edges.draw(cells, self.rng)
+    def _on_device(
+        self,
+        resident: Resident,
+        batch: list[NDArray[np.int64]],
+        cells: NDArray[np.int64],
+        fraction: float,
+    ) -> tuple[Inputs, Target]:
+        """Do the same where the cohort is."""
+        section, shown = (
+            torch.from_numpy(array).to(resident.device) for array in self._sections(batch, cells)
         )
-        vectors, zero = output.edge_vectors, per_cell.new_zeros(())
-        both_kinds = present.shape[1] > 0 and absent.shape[1] > 0
-        return {
-            "attributes": (weight * per_cell).mean(),
-            "adjacency": losses.edges(
-                model.adjacency.logits(vectors, present), model.adjacency.logits(vectors, absent)
-            )
-            if both_kinds
-            else zero,
-            "codebook": zero if output.quantised is None else output.quantised.commitment,
-            "mask": model.encoder.first.mask_token.square().sum(),
-        }
+        on_device = torch.from_numpy(cells).to(resident.device)
+        patch = resident.patch(on_device, self.model.config.n_hops)
+        inputs = resident.inputs(patch, fraction, section, shown, self.choices.mask_noise)
+        return inputs, resident.target(on_device, patch)
+
+    def _sections(
+        self, batch: list[NDArray[np.int64]], cells: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the section of each cell, and the one that the encoder is told."""
+        section = 1 + self.cohort.section[cells]
+        withheld = np.repeat(
+            self.rng.random(len(batch)) < self.choices.section_dropout, [len(tile) for tile in batch]
+        )
+        return section, np.where(withheld, UNSEEN_SECTION, section)
 
     def start_codebook(self) -> None:
         """Start the codes from k-means over latents of cells of all sections."""
-        n_cells = max(KMEANS_CELLS, self.model.config.n_codes)
-        parts = list(embed(self.model, self.cohort, self.cohort.own_conditions()))
-        latents = np.concatenate([part.latents[self.cohort.visible[part.cells]] for part in parts])
-        drawn = np.sort(self.rng.permutation(len(latents))[:n_cells])
-        sample = torch.from_numpy(latents[drawn]).to(self.model.device)
-        self.model.codebook.initialise(sample, self.choices.seed)
+        codebook = self.model.codebook
+        if self.rank == 0:
+            n_cells = max(KMEANS_CELLS, self.model.config.n_codes)
+            visible = visit_order(self.cohort)
+            visible = visible[self.cohort.visible[visible]]
+            drawn = visible[np.sort(self.rng.permutation(len(visible))[:n_cells])]
+            parts = embed(self.model, self.cohort, self.cohort.own_conditions(), among=drawn)
+            latents = torch.from_numpy(np.concatenate([part.latents for part in parts]))
+            codebook.initialise(latents.to(self.model.device), self.choices.seed)
+        codebook.take_from_first()
 
     def learn_to_inpaint(self) -> None:
         """Fit the part of the model that in-paints."""
@@ -315,6 +378,13 @@ class Run:
         return np.stack([row_pearson(decoded, observed), row_pearson(mean, observed)])
 
 
+def _fits(cohort: Cohort, device: torch.device) -> bool:
+    """Tell whether a cohort takes less than half of what is free on a GPU."""
+    free, _ = torch.cuda.mem_get_info(device)
+    n_values = cohort.counts.nnz + cohort.graph.nnz
+    return bool(8 * n_values + cohort.features.nbytes < free / 2)
+
+
 def masked_fraction(choices: TrainConfig, progress: float) -> float:
     """Anneal the masked fraction in a straight line, progress 0 to 1 (paper, section 4.2)."""
     return choices.mask_start + (choices.mask_end - choices.mask_start) * progress
@@ -359,7 +429,9 @@ def _join(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnDat
     for i, adata in enumerate(sections):
         obs = pd.DataFrame({name: adata.obs[name].to_numpy() for name in adata.obs})
         obs.index = obs.index.astype(str)
-        part = AnnData(csr_matrix(adata[:, genes].X), obs=obs)
+        # Counts are the largest thing there is, and not changed: they need not be there twice.
+        counts = adata.X if list(adata.var_names) == genes else adata[:, genes].X
+        part = AnnData(csr_matrix(counts), obs=obs)
         part.var_names = genes
         part.obsm[keys.SPATIAL] = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
         pp.spatial_neighbors(part, n_neighbors=n_neighbors)

@@ -8,6 +8,8 @@ from sklearn.cluster import kmeans_plusplus
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from squint import ranks
+
 SEARCH_ROWS = 2048  # compared with all codes at once: with 5,000 codes, similarities of 40 MB
 LLOYD_STEPS = 10  # of k-means, before the codes follow the training
 MANY_CODES = 1000  # above, each code starts with a handful of latents, and k-means can do little ...
@@ -98,7 +100,13 @@ class Codebook(nn.Module):
         drawn = torch.randperm(len(units), generator=generator)[: len(dead)].to(units.device)
         self.codes[dead] = units[drawn]
         self.sums[dead] = units[drawn]
+        self.take_from_first()
         return len(dead)
+
+    def take_from_first(self) -> None:
+        """Take the codes of the first of several processes that train together."""
+        for buffer in (self.codes, self.sums, self.uses):
+            ranks.take_from_first(buffer)
 
     def _units(self, latents: Tensor) -> Tensor:
         """Split latents (n, d) into heads and scale each to length 1: (n * heads, d / heads)."""
@@ -107,8 +115,9 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def _move(self, units: Tensor, tokens: Tensor) -> None:
         """Let the codes follow the latents that chose them."""
-        self.uses += torch.bincount(tokens, minlength=len(self.codes))
-        fresh = torch.zeros_like(self.sums).index_add_(0, tokens, units)
+        # Not `bincount`, which makes a GPU wait for the largest token.
+        self.uses += ranks.add_up(torch.zeros_like(self.uses).index_add_(0, tokens, torch.ones_like(tokens)))
+        fresh = ranks.add_up(torch.zeros_like(self.sums).index_add_(0, tokens, units))
         self.sums.mul_(self.decay).add_(fresh, alpha=1 - self.decay)
         self.codes.copy_(normalize(self.sums, dim=1))
 

@@ -1,11 +1,13 @@
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 from scipy.spatial import cKDTree
 
 from squint import keys
 from squint.errors import InputError
+
+BLOCK = 100_000  # cells whose neighbours are looked up together
 
 
 def knn_graph(coordinates: NDArray[np.floating], n_neighbors: int) -> csr_matrix:
@@ -27,18 +29,38 @@ def knn_graph(coordinates: NDArray[np.floating], n_neighbors: int) -> csr_matrix
     k = min(n_neighbors, n_cells - 1)
     if k < 1:
         return csr_matrix((n_cells, n_cells), dtype=np.float64)
-    # One more than k, because a cell finds itself; among cells at one point it may not even find itself.
-    distance, neighbour = cKDTree(coordinates).query(coordinates, k + 1)
-    cell = np.arange(n_cells)
-    itself = neighbour == cell[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    source = np.repeat(cell, k)
-    target, length = neighbour[~itself], distance[~itself]
-    both = np.concatenate([source * n_cells + target, target * n_cells + source])
-    edges, first = np.unique(both, return_index=True)
-    length = np.concatenate([length, length])[first]
-    indptr = np.searchsorted(edges, np.arange(n_cells + 1, dtype=np.int64) * n_cells)
-    return csr_matrix((length, edges % n_cells, indptr), shape=(n_cells, n_cells))
+    small = 2 * n_cells * k <= np.iinfo(np.int32).max
+    target: NDArray[np.integer] = np.empty(n_cells * k, np.int32 if small else np.int64)
+    length = np.empty(n_cells * k)
+    tree = cKDTree(coordinates)
+    for start in range(0, n_cells, BLOCK):
+        cell = np.arange(start, min(start + BLOCK, n_cells))
+        # One more than k, because a cell finds itself; among cells at one point it may not even find itself.
+        distance, neighbour = tree.query(coordinates[cell], k + 1)
+        itself = neighbour == cell[:, None]
+        itself[~itself.any(axis=1), -1] = True
+        edges = slice(start * k, (start + len(cell)) * k)
+        target[edges], length[edges] = neighbour[~itself], distance[~itself]
+    return _with_reciprocal(target, length, n_cells)
+
+
+def _with_reciprocal(target: NDArray[np.integer], length: NDArray[np.float64], n_cells: int) -> csr_matrix:
+    """Add to edges (e,), as many from each cell, those back; one found from both ends keeps its own length.
+
+    scipy's union of two graphs leaves out what is 0, as the length between cells at one point is. So it is
+    made of the edges' numbers, from 1, and those of the edges themselves are larger than of those back.
+    """
+    n_edges = len(target)
+    start = np.arange(n_cells + 1, dtype=target.dtype) * (n_edges // n_cells)
+    number = np.arange(1, n_edges + 1, dtype=target.dtype)
+    back = csc_matrix((number, target, start), shape=(n_cells, n_cells)).tocsr()
+    forth = csr_matrix((number + n_edges, target, start), shape=(n_cells, n_cells))
+    forth.sort_indices()
+    both = forth.maximum(back)
+    del forth, back
+    both.data -= 1
+    both.data %= n_edges
+    return csr_matrix((length[both.data], both.indices, both.indptr), shape=(n_cells, n_cells))
 
 
 def spatial_neighbors(adata: AnnData, *, n_neighbors: int = 8, copy: bool = False) -> AnnData | None:
@@ -99,17 +121,21 @@ def section_codes(adata: AnnData) -> NDArray[np.int64]:
 
 def _by_section(coordinates: NDArray[np.float64], section: NDArray[np.int64], n_neighbors: int) -> csr_matrix:
     """Build one graph a section and put them on the diagonal, rows in the order of the cells."""
+    n_sections = int(section.max(initial=-1)) + 1
+    if n_sections == 1:
+        return knn_graph(coordinates, n_neighbors)
+    members = [np.flatnonzero(section == code) for code in range(n_sections)]
+    graphs = [knn_graph(coordinates[cells], n_neighbors) for cells in members]
     n_cells = len(coordinates)
-    row, column, length = [], [], []
-    for code in range(section.max(initial=-1) + 1):
-        cells = np.flatnonzero(section == code)
-        graph = knn_graph(coordinates[cells], n_neighbors).tocoo()
-        row.append(cells[graph.row])
-        column.append(cells[graph.col])
-        length.append(graph.data)
-    order = np.lexsort((np.concatenate(column), np.concatenate(row)))
-    rows = np.concatenate(row)[order]
-    indptr = np.searchsorted(rows, np.arange(n_cells + 1))
-    return csr_matrix(
-        (np.concatenate(length)[order], np.concatenate(column)[order], indptr), shape=(n_cells, n_cells)
-    )
+    degree = np.zeros(n_cells, dtype=np.int64)
+    for cells, graph in zip(members, graphs, strict=True):
+        degree[cells] = np.diff(graph.indptr)
+    indptr = np.concatenate([[0], np.cumsum(degree)])
+    index = np.int32 if max(indptr[-1], n_cells) <= np.iinfo(np.int32).max else np.int64
+    column, length = np.empty(indptr[-1], index), np.empty(indptr[-1])
+    for cells, graph in zip(members, graphs, strict=True):
+        # A section's cells are in ascending order, so columns stay sorted within a row.
+        shift = np.repeat(indptr[cells] - graph.indptr[:-1], degree[cells])
+        place = np.arange(graph.nnz) + shift
+        column[place], length[place] = cells[graph.indices], graph.data
+    return csr_matrix((length, column, indptr), shape=(n_cells, n_cells))

@@ -76,6 +76,6 @@ def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
     if set(bundle.genes) <= set(adata.var_names):
         known = {record.name for record in bundle.sections}
         for code in (code for code, name in enumerate(names) if name in known):
-            sha256 = section_sha256(adata[codes == code, bundle.genes])
+            sha256 = section_sha256(adata, np.flatnonzero(codes == code), bundle.genes)
             conditions[code] = bundle.condition_of(names[code], sha256)
     return conditions

@@ -7,6 +7,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import keys
+from squint._unpacked import beside, let_go
 from squint.bundle import Bundle, versions
 from squint.cohort import Cohort
 from squint.model import UNSEEN_SECTION, embed
@@ -43,7 +44,7 @@ def tokenize(
     ``adata.obsm["squint_tokens"]`` : int32 (n, heads)
         Tokens of all heads.
     ``adata.obsm["X_squint"]`` : float32 (n, n_latent)
-        Latent after FiLM, before quantisation.
+        Latent after FiLM, before quantisation; in a file where the counts are in one.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["squint"]`` : dict
@@ -93,14 +94,15 @@ def tokenize(
 def _write(adata: AnnData, bundle: Bundle, cohort: Cohort, conditions: NDArray[np.int64]) -> None:
     """Embed all cells and set the slots."""
     config = bundle.model_config
-    latents = np.empty((adata.n_obs, config.n_latent), dtype=np.float32)
+    latents = beside(adata.X, (adata.n_obs, config.n_latent), np.float32)
     tokens = np.empty((adata.n_obs, config.n_heads), dtype=np.int32)
     distance = np.empty(adata.n_obs, dtype=np.float32)
     for part in embed(bundle.model, cohort, conditions):
         latents[part.cells], tokens[part.cells] = part.latents, part.tokens
         distance[part.cells] = part.distance
-    adata.obs[keys.TOKEN] = pd.Categorical(
-        tokens[:, 0].astype(str), categories=[str(code) for code in range(config.n_codes)]
+        let_go(latents, cohort.counts.data, cohort.counts.indices)
+    adata.obs[keys.TOKEN] = pd.Categorical.from_codes(
+        tokens[:, 0], categories=pd.Index([str(code) for code in range(config.n_codes)])
     )
     adata.obs[keys.DISTANCE] = distance
     adata.obsm[keys.TOKENS] = tokens

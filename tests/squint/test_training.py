@@ -118,7 +118,7 @@ def test_every_visible_cell_is_in_one_tile_and_tiles_are_contiguous():
     hidden = np.random.default_rng(0).random(500) < 0.1
     cohort = prepare(section, list(section.var_names), MODEL, hidden=hidden)
     rng = np.random.default_rng(0)
-    tiles = cohort.cut(40, block_fraction=0.5, rng=rng)
+    tiles = cohort.cut(40, block_fraction=0.5, rng=rng, among=~hidden)
     assert sorted(np.concatenate(tiles.cells)) == np.flatnonzero(~hidden).tolist()
     assert max(map(len, tiles.cells)) <= 40
     assert all(len(set(cohort.section[tile])) == 1 for tile in tiles.cells)
@@ -193,7 +193,7 @@ def test_a_dead_decoder_scores_as_chance_and_the_trained_one_better(trained):
     section = datasets.toy(n_cells=400)
     bundle = trained.bundle
     cohort = prepare(section, bundle.genes, bundle.model_config, scale=bundle.scale)
-    edges = Edges(cohort, 0.2, np.random.default_rng(0))
+    edges = Edges.of(cohort, 0.2, np.random.default_rng(0))
     assert edges.judge(bundle.model, np.random.default_rng(0)) > 0.6
     dead = {name: tensor.clone() for name, tensor in bundle.model.adjacency.state_dict().items()}
     try:
@@ -221,7 +221,7 @@ def test_pairs_to_learn_from_are_edges_and_none_is_held_out():
     section = datasets.toy(n_cells=200)
     cohort = prepare(section, list(section.var_names), MODEL)
     rng = np.random.default_rng(0)
-    edges = Edges(cohort, 0.3, rng)
+    edges = Edges.of(cohort, 0.3, rng)
     cells = rng.permutation(200)[:120]
     present, absent = edges.draw(cells, rng)
     graph = cohort.graph.toarray()

@@ -1,0 +1,228 @@
+"""Read raw counts from a checked ``.h5ad`` file: whole, or a block of rows at a time into scratch files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import sparse_dataset
+from scipy import sparse
+
+from squint import _unpacked, _validate, keys
+from squint._hdf5 import memory_budget, read_slot, reading
+from squint._unpacked import Scratch
+from squint._validate import BadValues
+from squint.errors import InputError
+
+COUNTS_SLOT = f"layers/{keys.COUNTS}"
+SLOTS = ("X", COUNTS_SLOT)
+DENSE = 8  # times as many values of a dense matrix as stored ones are in memory at once
+NUMBERS = "buif"  # kinds of numpy's types
+BYTES_AT_ONCE = 50  # that unpacking takes for each stored value of a block
+
+
+def read_counts(
+    file: h5py.File, cells: pd.Index, n_genes: int, notes: list[str], scratch: Scratch | None = None
+) -> tuple[sparse.csr_matrix, str]:
+    """Read raw counts from ``X``, or from the counts layer where ``X`` holds no counts; name the slot.
+
+    Parameters
+    ----------
+    file
+        An open file that :func:`squint._hdf5.check` accepted.
+    cells
+        Names of the cells, for messages.
+    n_genes
+        Number of genes.
+    notes
+        Sentences; added to.
+    scratch
+        Where to make files that the counts then lie in; by default they lie in memory.
+
+    Returns
+    -------
+    CSR float32 (n, g), without stored zeros, and the slot.
+
+    Raises
+    ------
+    InputError
+        If there are none, or values that are no counts, or the disk is too small.
+    """
+    name = Path(file.filename).name
+    reason = f"{name} has no `X` and no `{COUNTS_SLOT}`. Store raw counts in one of them."
+    shape = (len(cells), n_genes)
+    for slot in SLOTS:
+        if slot not in file:
+            continue
+        found = _read(file, slot, shape) if scratch is None else _unpack(file, slot, shape, scratch)
+        if found is None:
+            continue
+        counts, bad = found
+        if not bad.n_values:
+            if slot == COUNTS_SLOT:
+                notes.append('Counts were taken from layers["counts"], because `X` does not hold counts.')
+            counts.eliminate_zeros()
+            return sparse.csr_matrix(counts, dtype=np.float32), slot
+        n_worse = bad.n_values - bad.n_fractions
+        if n_worse:
+            reason = (
+                f"{name}: `{slot}` holds negative, NaN or infinite values ({n_worse:,}); the first cell "
+                f'with one is {cells[bad.first_cell]!r}. Store raw counts in `X` or layers["counts"].'
+            )
+        else:
+            reason = (
+                f"{name}: `{slot}` holds values that are no whole numbers ({bad.n_values:,}; normalised?), "
+                f'the first in cell {cells[bad.first_cell]!r}. Store raw counts in layers["counts"].'
+            )
+    raise InputError(reason)
+
+
+def declared_bytes(file: h5py.File) -> int:
+    """Give the bytes that the larger of the slots of counts declares; 0 if one cannot be read in blocks."""
+    declared = [_declared(file, slot) for slot in SLOTS if slot in file]
+    return max((n_bytes or 0 for n_bytes in declared), default=0) if None not in declared else 0
+
+
+def _declared(file: h5py.File, slot: str) -> int | None:
+    stored = file[slot]
+    if isinstance(stored, h5py.Dataset):
+        return int(stored.nbytes)
+    with reading(file, slot):
+        is_csr = _format(stored) == "csr"
+        return int(stored["data"].nbytes) + int(stored["indices"].nbytes) if is_csr else None
+
+
+def _format(stored: h5py.Group) -> str | None:
+    """Say how anndata wrote a sparse matrix: ``"csr"`` or ``"csc"``; None for anything else."""
+    try:
+        return sparse_dataset(stored).format
+    except (KeyError, ValueError):
+        return None
+
+
+def _read(file: h5py.File, slot: str, shape: tuple[int, int]) -> tuple[sparse.csr_matrix, BadValues] | None:
+    """Read a matrix of any storage and number type as CSR, without making it dense."""
+    where = f"{Path(file.filename).name}: `{slot}`"
+    stored = file[slot]
+    if isinstance(stored, h5py.Dataset):
+        if stored.shape is None:  # how anndata writes that there is none
+            return None
+        matrix = sparse.vstack(list(_dense_blocks(stored, shape, where, _unpacked.BLOCK)), format="csr")
+    else:
+        matrix = read_slot(file, slot)
+        if (
+            not sparse.issparse(matrix)
+            or matrix.format not in {"csr", "csc"}
+            or matrix.data.dtype.kind not in NUMBERS
+        ):
+            raise _no_numbers(where)
+        _validate.check_structure(matrix, where)
+        matrix = matrix.tocsr()
+        _check_shape(matrix.shape, shape, where)
+    matrix.sum_duplicates()
+    return matrix, _validate.bad_values(matrix)
+
+
+def _unpack(
+    file: h5py.File, slot: str, shape: tuple[int, int], scratch: Scratch
+) -> tuple[sparse.csr_matrix, BadValues] | None:
+    """Do as `_read`, a block of rows at a time, and leave the rows in scratch files as float32."""
+    where = f"{Path(file.filename).name}: `{slot}`"
+    stored = file[slot]
+    if isinstance(stored, h5py.Dataset):
+        if stored.shape is None:
+            return None
+        rows = _unpacked.Rows(scratch.folder, max_values=shape[0] * shape[1])
+        blocks = _dense_blocks(stored, shape, where, scratch.block)
+    else:
+        if (kind := _format(stored)) == "csc":
+            raise InputError(
+                f"{where} is stored by columns (CSC), which cannot be read in parts. "
+                "Store it as CSR (`.tocsr()`)."
+            )
+        with reading(file, slot):
+            if kind is None or stored["data"].dtype.kind not in NUMBERS:
+                raise _no_numbers(where)
+            n_values = len(stored["data"])
+        rows = _unpacked.Rows(scratch.folder, n_values)
+        _unpacked.reserve(scratch.folder, n_values * rows.bytes_per_value)
+        blocks = _sparse_blocks(stored, shape, where, scratch.block)
+    bad = BadValues(0, -1, 0)
+    n_rows = 0
+    with reading(file, slot):
+        for block in blocks:
+            block.sum_duplicates()
+            bad = _add(bad, _validate.bad_values(block), n_rows)
+            n_rows += block.shape[0]
+            if not bad.n_values:  # else the rest is only counted
+                block.eliminate_zeros()
+                rows.append(block)
+    if bad.n_values:
+        rows.discard()
+        return sparse.csr_matrix(shape, dtype=np.float32), bad
+    return rows.finish(), bad
+
+
+def _add(bad: BadValues, of_block: BadValues, start: int) -> BadValues:
+    """Add what is wrong in a block of rows, the first of which is row ``start``."""
+    first = start + of_block.first_cell if of_block.n_values else -1
+    return BadValues(
+        bad.n_values + of_block.n_values,
+        bad.first_cell if bad.n_values else first,
+        bad.n_fractions + of_block.n_fractions,
+    )
+
+
+def _dense_blocks(
+    stored: h5py.Dataset, shape: tuple[int, int], where: str, block: int
+) -> Iterator[sparse.csr_matrix]:
+    """Read a dense matrix some rows at a time."""
+    if stored.dtype.kind not in NUMBERS or stored.ndim != 2:
+        raise InputError(f"{where} is not a table of numbers. Store raw counts there, cells by genes.")
+    _check_shape(stored.shape, shape, where)
+    n_rows = max(1, DENSE * block // max(1, stored.shape[1]))
+    for start in range(0, stored.shape[0], n_rows):
+        yield sparse.csr_matrix(stored[start : start + n_rows])
+
+
+def _sparse_blocks(
+    stored: h5py.Group, shape: tuple[int, int], where: str, block: int
+) -> Iterator[sparse.csr_matrix]:
+    """Read a CSR matrix some rows at a time, and refuse index arrays that contradict its shape."""
+    values, columns = stored["data"], stored["indices"]
+    own_shape = sparse_dataset(stored).shape
+    pointers = stored["indptr"][...].astype(np.int64, casting="same_kind")
+    _validate.check_pointers(pointers, own_shape[0], len(columns), len(values), where)
+    longest, most = int(np.diff(pointers).max(initial=0)), memory_budget() // BYTES_AT_ONCE
+    if longest > most:
+        raise InputError(f"{where} stores {longest:,} values in one cell. Write the file again with anndata.")
+    # What lies within one chunk of the file is unpacked together, however little of it is asked for.
+    n_values = max(block, min(most, max((part.chunks or (0,))[0] for part in (values, columns))))
+    index = np.int32 if own_shape[1] <= _unpacked.INT32_MAX else np.int64
+    for start, stop in _unpacked.row_blocks(pointers, n_values):
+        inside = slice(int(pointers[start]), int(pointers[stop]))
+        indices = columns[inside]
+        _validate.check_indices(indices, own_shape[1], where, start=inside.start)
+        # A block of a matrix of another size: that is said once all of its indices are found sound.
+        yield sparse.csr_matrix(
+            (
+                values[inside],
+                indices.astype(index, casting="same_kind"),
+                pointers[start : stop + 1] - inside.start,
+            ),
+            shape=(stop - start, own_shape[1]),
+        )
+    _check_shape(own_shape, shape, where)
+
+
+def _check_shape(found: tuple[int, int], shape: tuple[int, int], where: str) -> None:
+    if found != shape:
+        raise InputError(
+            f"{where} is {found[0]} x {found[1]}, but `obs` has {shape[0]} cells and `var` "
+            f"{shape[1]} genes. Write the file again with anndata."
+        )
+
+
+def _no_numbers(where: str) -> InputError:
+    return InputError(f"{where} is not a matrix of numbers. Store raw counts there as CSR.")

@@ -1,0 +1,236 @@
+"""A cohort tokenised by the workers of a Dask scheduler, one task per section.
+
+Sections, model and results are files that every machine sees under the same path; only facts travel. A result
+is on disk before its task ends, so that a worker, the scheduler or this process can die without taking along
+what was done.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from distributed import Client, Security, as_completed
+from distributed.comm.core import connect as open_comm
+from distributed.scheduler import KilledWorker
+
+from squint import keys
+from squint.errors import InputError
+
+if TYPE_CHECKING:
+    from squint.bundle import Bundle
+
+CONNECT_S = 5.0  # to reach a scheduler
+WORKERS_S = 30.0  # until its first worker is there
+
+# One section at a time in a process: its threads share the model, and HDF5's plug-in path while reading.
+_turn = threading.Lock()
+
+
+class Outcome(NamedTuple):
+    """How one section ended."""
+
+    source: Path
+    target: Path
+    facts: dict[str, Any] | None  # of what ``target`` holds; None if the section failed
+    already: bool = False  # it was there before, of the same source by the same model
+    error: str = ""  # why it failed, in one line
+
+
+class _Task(NamedTuple):
+    """All that a worker needs to know of one section."""
+
+    source: Path
+    target: Path
+    model: Path
+    model_sha256: str
+    device: str
+    squint: str  # our version
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Client]:
+    """Connect to a Dask scheduler whose workers run the same squint as this process.
+
+    Parameters
+    ----------
+    address
+        Where it listens, such as ``tcp://127.0.0.1:8786``. For ``tls://`` Dask's own settings name the
+        certificates.
+
+    Yields
+    ------
+    The client. When it is left, for whatever reason, tasks that have not begun are cancelled.
+
+    Raises
+    ------
+    InputError
+        If nobody answers, no worker comes, or versions differ.
+    """
+    try:
+        with ThreadPoolExecutor(1) as pool:  # a thread, because a notebook has a running loop of its own
+            pool.submit(asyncio.run, _reach(address)).result()
+    except (OSError, ValueError, TypeError) as error:  # nobody there; no address; no certificates for tls
+        raise InputError(
+            f"No Dask scheduler answers at {address}: {str(error) or 'timed out'}. "
+            "Start one with `dask scheduler`, or check the address."
+        ) from error
+    with Client(address, timeout=CONNECT_S, set_as_default=False) as client:
+        try:
+            client.wait_for_workers(1, timeout=WORKERS_S)
+        except TimeoutError:
+            raise InputError(
+                f"The scheduler at {address} has no workers. Start some with `dask worker {address}`."
+            ) from None
+        _check_versions(client)
+        yield client
+
+
+def describe(client: Client) -> str:
+    """Say in one line who will work, and which workers could be started better."""
+    scheduler = client.scheduler_info(n_workers=-1)
+    workers = scheduler["workers"].values()
+    line = f"{scheduler['address']}: {len(workers)} worker{'s' if len(workers) > 1 else ''}"
+    if n_idle := sum(worker["nthreads"] - 1 for worker in workers):
+        line += f"; {n_idle} of their threads stay idle: start workers with --nthreads 1 and more --nworkers"
+    return line
+
+
+def tokenize(
+    client: Client, files: Mapping[Path, Path], model: Path, *, device: str = "auto"
+) -> Iterator[Outcome]:
+    """Write the tokens of each section, except where they are there already.
+
+    Parameters
+    ----------
+    client
+        As :func:`connect` gives it.
+    files
+        Section -> the ``.h5ad`` file to write. It is left alone if it was made of the same section, by its
+        sha256, by the same model.
+    model
+        Folder of the bundle.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; each worker finds out for itself what ``"auto"`` is.
+
+    Yields
+    ------
+    How each section ended, as soon as it has. One that fails does not stop the others.
+
+    Raises
+    ------
+    InputError
+        If the bundle cannot be read, a result would replace its section, or the scheduler is lost.
+    """
+    from squint.bundle import Bundle
+
+    sha256 = Bundle.load(model).sha256
+    for source, target in files.items():
+        if source.resolve() == target.resolve():
+            raise InputError(f"{target} would replace the section it is made of. Give another folder as OUT.")
+    tasks = [
+        _Task(source.absolute(), target.absolute(), model.absolute(), sha256, device, version("squint"))
+        for source, target in files.items()
+    ]
+    # Not pure: a result of before says nothing of whether the file is still there.
+    futures = client.map(_tokenize, tasks, pure=False)
+    by_key = dict(zip((future.key for future in futures), files.items(), strict=True))
+    for future in as_completed(futures, loop=client.loop):
+        if future.cancelled():
+            raise InputError("The Dask scheduler was lost. The same command goes on where this one stopped.")
+        source, target = by_key[future.key]
+        error = future.exception()
+        if error is None:
+            already, facts = future.result()
+            yield Outcome(source, target, facts, already)
+        else:
+            yield Outcome(source, target, None, error=_reason(error))
+
+
+async def _reach(address: str) -> None:
+    """Connect once: a `Client` waits for ever where something else answers, such as Dask's own dashboard."""
+    async with asyncio.timeout(CONNECT_S):
+        comm = await open_comm(address, timeout=CONNECT_S, **Security().get_connection_args("client"))
+        await comm.close()
+
+
+def _check_versions(client: Client) -> None:
+    """Refuse a scheduler or workers with another squint; Dask reads the versions without importing it."""
+    found = cast("dict[str, dict[str, Any]]", client.get_versions(packages=["squint"]))
+    ours = version("squint")
+    for name, machine in {"the scheduler": found["scheduler"], **found["workers"]}.items():
+        theirs = machine["packages"]["squint"]
+        if theirs != ours:
+            raise InputError(
+                f"squint is {ours} here and {theirs or 'not installed'} at {name}. "
+                "Install the same version for scheduler and workers."
+            )
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line why a section failed."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, KilledWorker):
+        return (
+            f"{error.allowed_failures + 1} workers died over it, most likely out of memory. "
+            "Give each more (--memory-limit), or start fewer on a machine."
+        )
+    said = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {said} (the worker's log has the rest)"
+
+
+def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
+    """Do one section, in a worker; say whether it was there already, and what the file holds."""
+    # Here, because the scheduler imports this module too and should not need torch.
+    from squint import io, tl
+
+    with _turn:
+        if version("squint") != task.squint:  # of a worker that came after the versions were checked
+            raise InputError(f"squint is {task.squint} here and {version('squint')} in a worker.")
+        facts = _written(task)
+        if facts is not None:
+            return True, facts
+        adata = io.read(task.source)
+        tl.tokenize(adata, _bundle(task.model, task.model_sha256), device=task.device)
+        io.write(adata, task.target)
+        return False, _facts(adata.obs[keys.TOKEN], adata.uns[keys.PROVENANCE])
+
+
+def _written(task: _Task) -> dict[str, Any] | None:
+    """Give the facts of a result that is there; None if it is damaged, or of another section or model."""
+    from squint._hdf5 import open_checked, read_slot
+    from squint._slots import to_plain
+    from squint.bundle import file_sha256
+
+    try:
+        with open_checked(task.target) as (file, _):
+            made = to_plain(read_slot(file, f"uns/{keys.PROVENANCE}"))
+            if made["model_sha256"] != task.model_sha256 or made["source_sha256"] != file_sha256(task.source):
+                return None
+            return _facts(read_slot(file, f"obs/{keys.TOKEN}"), made)
+    except InputError:
+        return None
+
+
+def _facts(tokens: Any, made: Mapping[str, Any]) -> dict[str, Any]:
+    return {"n_cells": len(tokens), "tokens_used": len(set(tokens)), **made}
+
+
+@lru_cache(maxsize=1)  # a second model takes the place of the first, in memory as well
+def _bundle(folder: Path, sha256: str) -> "Bundle":
+    """Load a model once in the life of a worker; by its hash, so that one trained anew is loaded anew."""
+    from squint.bundle import Bundle
+
+    bundle = Bundle.load(folder)
+    if bundle.sha256 != sha256:
+        raise InputError(
+            f"{folder} holds another model for a worker than where the command was started. "
+            "Give a folder that all machines share, and leave it alone while they work."
+        )
+    return bundle
