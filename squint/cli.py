@@ -5,35 +5,28 @@ Progress goes to stderr, facts to stdout and, with ``--json``, to a file. Bad in
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import pandas as pd
-from anndata import AnnData
 
 from squint import keys
 from squint.ablation_command import add_ablations
-from squint.columns import labels
 from squint.errors import InputError
 from squint.inpainting_commands import add_inpainting
 from squint.speed_command import add_speed
 from squint.terminal import (
     Facts,
-    add_model,
     add_sections,
     be_quiet,
     choices,
     hide,
-    joined,
     progress,
     read_section,
     say,
     write_json,
 )
+from squint.token_commands import add_tokens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,74 +116,6 @@ def train(options: argparse.Namespace) -> Facts:
     return {"bundle": str(options.out), "sha256": last.bundle.sha256, "epochs": epochs, **last.bundle.card}
 
 
-def tokenize(options: argparse.Namespace) -> Facts:
-    """Write the tokens of each section."""
-    if options.engine is not None:
-        if options.scratch is not None:
-            raise InputError("--scratch is of this process, and says nothing to the workers of --engine.")
-        return _on_engine(options)
-    from squint.bundle import Bundle
-
-    bundle = Bundle.load(options.model)
-    targets = _targets(options)
-    groups = [[path] for path in options.sections] if targets else [options.sections]
-    files = [
-        _tokenise_into(target, paths, bundle, options)
-        for paths, target in zip(groups, targets or [options.out], strict=True)
-    ]
-    return {"model_sha256": bundle.sha256, "files": files}
-
-
-def activate(options: argparse.Namespace) -> Facts:
-    """Write activation scores."""
-    from squint import tl
-    from squint.bundle import Bundle
-    from squint.io import write
-
-    bundle = Bundle.load(options.model)
-    adata = joined([_tokenised(path, bundle, options.device) for path in options.sections])
-    tl.activate(adata, reference=options.reference, against=options.against, n_codes=options.top)
-    write(adata, options.out)
-    facts = _facts(adata)
-    chosen = facts["activation"]
-    say(
-        f"{options.out}: codes {', '.join(chosen['codes'])}, {chosen['mode']} in {options.reference}, "
-        f"cover {chosen['share_covered']:.1%} of its cells"
-    )
-    scores = pd.Series(adata.obs[keys.ACTIVATION].to_numpy()).groupby(labels(adata, keys.PATIENT).to_numpy())
-    facts["share_above_0.75"] = {}
-    for patient, score in scores:
-        facts["share_above_0.75"][str(patient)] = float((score > 0.75).mean())
-        say(f"{patient}: {(score > 0.75).mean():.1%} of {len(score):,} cells score above 0.75")
-    return facts
-
-
-def export_tokens(options: argparse.Namespace) -> Facts:
-    """Write the tokens of each section as one sequence, to train language models on."""
-    from squint import sequences
-
-    sequences.check_ending(options.out)
-    bundle = None
-    if options.model is not None:
-        from squint.bundle import Bundle
-
-        bundle = Bundle.load(options.model)
-    tables, facts = {}, {}
-    for path in options.sections:
-        adata = _with_tokens(path, bundle, options.device)
-        facts[str(path)] = sequences.provenance(adata, path.name)
-        tables[str(path)] = sequences.token_sequences(adata)
-    models = {path: fact["model_sha256"] for path, fact in facts.items()}
-    if bundle is not None:
-        models[str(options.model)] = bundle.sha256
-    table = sequences.join(tables, models)
-    said = facts[str(options.sections[0])]
-    sequences.write_sequences(table, said, options.out)
-    n_cells = dict(zip(table["section_id"], table["n_cells"].tolist(), strict=True))
-    say(f"{options.out}: {len(table)} sequences, {sum(n_cells.values()):,} tokens of {said['n_codes']}")
-    return {"file": str(options.out), "n_cells": n_cells, **said}
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="squint", description="Tokens of tissue from spatial transcriptomics. For research use only."
@@ -232,43 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         "--nodes", type=int, default=1, metavar="M", help="on M machines, each started with this command"
     )
 
-    sub = add(tokenize)
-    add_sections(sub)
-    add_model(sub)
-    sub.add_argument(
-        "--engine",
-        metavar="ADDRESS",
-        help="of a Dask scheduler, such as tcp://127.0.0.1:8786: its workers do one SECTION each and write "
-        "into the folder OUT. Scheduler and workers must run the same squint and see all files by the same "
-        "paths. A result that is in OUT already, of the same SECTION and BUNDLE, is not done again (without "
-        "--engine everything is)",
-    )
-    sub.add_argument(
-        "--scratch",
-        type=Path,
-        metavar="FOLDER",
-        help="read counts in parts, into files in this folder that are deleted at the end; without it, only "
-        "counts of more than a quarter of the memory are, into files beside OUT",
-    )
-
-    sub = add(activate)
-    add_sections(sub)
-    add_model(sub)
-    sub.add_argument("--reference", required=True, metavar="PATIENT")
-    sub.add_argument("--against", metavar="PATIENT", help="rank codes by enrichment against this patient")
-    sub.add_argument("--top", type=int, default=5, metavar="N", help="codes that count (5)")
-
-    sub = add(export_tokens)
-    add_sections(sub)
-    sub.add_argument("--model", type=Path, metavar="BUNDLE", help="tokenises the sections without tokens")
-    sub.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help=".parquet, or .jsonl with one section a line; what made them is in the schema's metadata, or in "
-        "each line, under 'squint'",
-    )
+    add_tokens(add)
 
     about = "Measure models, and what they cost."
     benchmarks = commands.add_parser("benchmark", help=about, description=about)
@@ -301,130 +190,3 @@ def _use(epoch: Any) -> str:
     if not epoch.codes_used:
         return "codebook not started"
     return f"{epoch.codes_used} codes used, perplexity {epoch.perplexity:.1f}"
-
-
-def _tokenise_into(target: Path, paths: Sequence[Path], bundle: Any, options: argparse.Namespace) -> Facts:
-    """Tokenise files into one, and give the facts on it."""
-    from squint.io import write
-
-    with ExitStack() as stack:
-        scratch = [stack.enter_context(_scratch(path, options)) for path in paths]
-        adata = joined(
-            [
-                _tokenised(path, bundle, options.device, folder)
-                for path, folder in zip(paths, scratch, strict=True)
-            ]
-        )
-        write(adata, target)
-    say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
-    return {"file": str(target), **_facts(adata)}
-
-
-@contextmanager
-def _scratch(path: Path, options: argparse.Namespace) -> Iterator[Path | None]:
-    """Make a folder for the counts of a file that is large, or of any if asked for; it goes at the end."""
-    from squint.io import is_large
-
-    if options.scratch is None and not is_large(path):
-        yield None
-        return
-    where = options.scratch or (options.out.parent if options.out.suffix == ".h5ad" else options.out)
-    try:
-        folder = TemporaryDirectory(prefix=".squint-", dir=where)
-    except OSError as error:
-        raise InputError(f"The scratch folder {where} cannot be used: {error.strerror}.") from None
-    with folder as name:
-        progress(f"{path}: counts are read in parts, into scratch files in {name}")
-        yield Path(name)
-
-
-def _tokenised(path: Path, bundle: Any, device: str, scratch: Path | None = None) -> AnnData:
-    """Read and tokenise one file."""
-    if scratch is None:
-        return _tokenise(read_section(path), bundle, device)
-    from squint.io import read
-
-    adata = read(path, scratch=scratch)
-    progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
-    for note in adata.uns[keys.PROVENANCE]["notes"]:
-        progress(f"  note: {note}")
-    return _tokenise(adata, bundle, device)
-
-
-def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
-    """Tokenise sections, and pass the warnings on."""
-    from squint import tl
-
-    tl.tokenize(adata, bundle, device=device)
-    for warning in adata.uns[keys.PROVENANCE]["warnings"]:
-        progress(f"  warning: {warning}")
-    return adata
-
-
-def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
-    """Read one file, and tokenise it where it holds no tokens."""
-    adata = read_section(path)
-    if keys.TOKENS in adata.obsm:
-        return adata
-    if bundle is None:
-        raise InputError(f"{path} holds no tokens. Give a model to make them: --model BUNDLE.")
-    return _tokenise(adata, bundle, device)
-
-
-def _on_engine(options: argparse.Namespace) -> Facts:
-    """Have the workers of a Dask scheduler write the tokens, and say of each section how it ended."""
-    from squint import engine
-
-    if options.out.suffix == ".h5ad" or options.out.is_file():
-        raise InputError(f"--engine writes one file per SECTION: OUT must be a folder, not {options.out}.")
-    files = []
-    failed = []
-    try:
-        with engine.connect(options.engine) as client:
-            progress(engine.describe(client))
-            to_do = dict(zip(options.sections, _targets(options), strict=True))
-            for done in engine.tokenize(client, to_do, options.model, device=options.device):
-                if done.facts is None:
-                    failed.append(str(done.source))
-                    progress(f"{done.source} failed: {done.error}")
-                    continue
-                files.append({"file": str(done.target), "already_done": done.already, **done.facts})
-                _say_done(done)
-    except KeyboardInterrupt:
-        progress("Stopped: what had not begun is cancelled. The same command does what is left.")
-        raise SystemExit(130) from None  # what a shell expects of Ctrl-C
-    if failed:
-        raise InputError(
-            f"{len(failed)} of {len(options.sections)} sections failed, as said above: {', '.join(failed)}. "
-            "The others are written, and the same command does only what is left."
-        )
-    return {"model_sha256": files[0]["model_sha256"], "files": files}
-
-
-def _say_done(done: Any) -> None:
-    if done.already:
-        progress(f"{done.target}: already done")
-        return
-    for kind in ("note", "warning"):
-        for line in done.facts[f"{kind}s"]:
-            progress(f"  {kind}: {line}")
-    say(f"{done.target}: {done.facts['n_cells']:,} cells, {done.facts['tokens_used']} tokens in use")
-
-
-def _targets(options: argparse.Namespace) -> list[Path]:
-    """Name one output per section where OUT is a folder; none where all go into one file."""
-    if options.out.suffix == ".h5ad":
-        return [options.out] if len(options.sections) == 1 else []
-    names = [path.name for path in options.sections]
-    if len(set(names)) < len(names):
-        raise InputError("Two SECTIONs have the same file name, so one would overwrite the other in OUT.")
-    options.out.mkdir(parents=True, exist_ok=True)
-    return [options.out / name for name in names]
-
-
-def _facts(adata: AnnData) -> Facts:
-    return {"n_cells": adata.n_obs, "tokens_used": _n_used(adata), **adata.uns[keys.PROVENANCE]}
-
-
-def _n_used(adata: AnnData) -> int:
-    return int(adata.obs[keys.TOKEN].nunique())

@@ -18,6 +18,7 @@ from squint.errors import InputError
 POSITION = "position"
 POSITION_OCTAVES = 4
 RBF_REACH = 3.0  # radial basis functions cover 0 to 3 times a section's spacing
+BLOCK = 65_536  # cells looked at together, where a copy for all would take as much memory as the counts
 
 
 class Scale(NamedTuple):
@@ -329,19 +330,23 @@ def _distance_features(
     features say how crowded a cell is whatever the unit and the tissue.
     """
     graph = csr_matrix(adata.obsp[keys.DISTANCES])
-    degree = np.diff(graph.indptr)
-    cell = np.repeat(np.arange(adata.n_obs), degree)
+    of_row = section.astype(np.int32).repeat(np.diff(graph.indptr))
     centres = np.linspace(0, RBF_REACH, config.n_distance_features)
     width = RBF_REACH / max(config.n_distance_features - 1, 1)
     spacing = np.ones(section.max(initial=0) + 1)
     for code in range(len(spacing)):
-        lengths = graph.data[section[cell] == code]
+        lengths = graph.data[of_row == code]
         spacing[code] = np.median(lengths) if len(lengths) and np.median(lengths) > 0 else 1.0
-    relative = graph.data / spacing[section[cell]]
     features = np.empty((adata.n_obs, config.n_distance_features), dtype=np.float32)
-    for i, centre in enumerate(centres):
-        basis = np.exp(-(((relative - centre) / width) ** 2))
-        features[:, i] = np.bincount(cell, basis, adata.n_obs) / np.maximum(degree, 1)
+    for start in range(0, adata.n_obs, BLOCK):
+        rows = slice(start, min(start + BLOCK, adata.n_obs))
+        ends = graph.indptr[rows.start : rows.stop + 1]
+        degree = np.diff(ends)
+        cell = np.repeat(np.arange(len(degree)), degree)
+        relative = graph.data[ends[0] : ends[-1]] / spacing[section[rows]][cell]
+        for i, centre in enumerate(centres):
+            basis = np.exp(-(((relative - centre) / width) ** 2))
+            features[rows, i] = np.bincount(cell, basis, len(degree)) / np.maximum(degree, 1)
     return features
 
 

@@ -40,7 +40,8 @@ LEAST_BLOCKS = 12  # ... or less, to have about as many in a section
 HOLE_SHARE = 0.15  # of the observed cells, hidden at a time
 N_HOLE_SETS = (8, 24)  # least and most sets of holes
 N_EXAMPLES = 36_000  # hidden cells to learn profiles from, about
-N_DRAWN_EXAMPLES = 36_000  # hidden cells to learn draws from, about
+N_DRAWN_EXAMPLES = 12_000  # hidden cells to learn draws from, about
+N_TRUST_EXAMPLES = 9_000  # hidden cells that say how far averages of what components leave out hold
 DONORS_PER_EXAMPLE = 64  # of the donors, drawn for each set of holes
 N_SHARE_COMPONENTS = 32  # of neighbourhoods as shares, in which draws are compared with the truth
 COMPONENT_CELLS = 20_000  # components are found on at most these many
@@ -52,6 +53,13 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Loss = Callable[[Tensor], Tensor]  # of a batch of row numbers
+
+
+class _Normal(NamedTuple):
+    """Normal equations of a regression for each fold f and component d, on c columns."""
+
+    left: NDArray[np.float64]  # (f, d, c, c)
+    right: NDArray[np.float64]  # (f, d, c, 1)
 
 
 def fit(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
@@ -139,12 +147,13 @@ def _fit_profiles(context: Context, known: Known, hidden: Ints, around: Surround
     design = blend_design(around, d)
     precision = _precision(context, means[:, LOCAL])
     fold = _folds(known.places)[hidden]
+    normal = _normal_equations(design, truth, precision, fold)
     context.trust.copy_(torch.from_numpy(_trust(context, known, hidden, around, precision)))
     expected = np.empty_like(truth)
     for number, net in enumerate(context.profiles):
         own = fold == number
         others = ~own if 0 < own.sum() < len(own) else np.ones_like(own)
-        context.blend[number] = torch.from_numpy(_blend(design[others], truth[others], precision[others]))
+        context.blend[number] = torch.from_numpy(_ridge(normal, np.unique(fold[others])))
         _optimise(net, inputs[others], departures[others], torch.from_numpy(precision[others]), n_steps)
         if own.any():
             expected[own] = context.expect(number, around.take(own), crowding[own])
@@ -157,8 +166,9 @@ def _trust(
     """Regress what the components leave out of a cell on the average of it around the cell: (g,), 0 to 1."""
     n_genes = len(context.gene_mean)
     both, square = np.zeros(n_genes), np.full(n_genes, 1e-12)
-    for start in range(0, len(hidden), ROWS):
-        rows = slice(start, start + ROWS)
+    some = np.arange(0, len(hidden), -(-len(hidden) // N_TRUST_EXAMPLES))
+    for start in range(0, len(some), ROWS):
+        rows = some[start : start + ROWS]
         given = left_out(context, known, around.take(rows))
         kept = context.decode(known.values[hidden[rows], : context.n_components])
         wanted = known.counts[hidden[rows]].toarray() - kept
@@ -177,13 +187,22 @@ def _precision(context: Context, local: Floats) -> Floats:
     return np.asarray(weight / weight.mean(), dtype=np.float32)
 
 
-def _blend(design: Floats, truth: Floats, precision: Floats) -> Floats:
-    """Regress each component of the truth (m, d) on its design (m, c, d), by weighted ridge: (d, c)."""
-    weighted = design * precision[:, None, None]
-    left = np.einsum("msd,mtd->dst", weighted, design, optimize=True).astype(np.float64)
-    right = np.einsum("msd,md->ds", weighted, truth, optimize=True)
-    penalised = left + RIDGE * np.eye(left.shape[1])
-    return np.linalg.solve(penalised, right[:, :, None])[:, :, 0].astype(np.float32)
+def _normal_equations(design: Floats, truth: Floats, precision: Floats, fold: Ints) -> _Normal:
+    """Set up the weighted regression of each component of the truth (m, d) on its design (m, c, d)."""
+    left, right = [], []
+    for number in range(N_FOLDS):
+        own = fold == number
+        columns = design[own].transpose(2, 1, 0)  # (d, c, m of the fold)
+        weighted = columns * precision[own]
+        left.append(weighted @ columns.transpose(0, 2, 1))
+        right.append(weighted @ truth[own].T[:, :, None])
+    return _Normal(np.stack(left).astype(np.float64), np.stack(right).astype(np.float64))
+
+
+def _ridge(normal: _Normal, folds: Ints) -> Floats:
+    """Solve the regression on some of the folds: (d, c)."""
+    left, right = normal.left[folds].sum(axis=0), normal.right[folds].sum(axis=0)
+    return np.linalg.solve(left + RIDGE * np.eye(left.shape[1]), right)[:, :, 0].astype(np.float32)
 
 
 def _fit_donors(
@@ -227,7 +246,7 @@ def _fit_donors(
         weights = context.donors(pairs[batch], there[batch])
         return energy_score(weights, options[batch] / unit, truth[batch] / unit)
 
-    _descend(context.donors, loss, len(pairs), n_steps, batch_size=128, learning_rate=3e-3)
+    _descend(context.donors, loss, len(pairs), n_steps, batch_size=128, learning_rate=5e-3)
 
 
 class _Choice(NamedTuple):
@@ -294,7 +313,7 @@ def _optimise(net: nn.Module, inputs: Tensor, wanted: Tensor, precision: Tensor,
         mean: Tensor = (precision[batch] * error).mean()
         return mean
 
-    _descend(net, loss, len(inputs), n_steps, batch_size=512, learning_rate=1e-3)
+    _descend(net, loss, len(inputs), n_steps, batch_size=512, learning_rate=2e-3)
 
 
 def _descend(

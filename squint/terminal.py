@@ -60,9 +60,9 @@ def add_model(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, required=True, metavar="OUT")
 
 
-def read_section(path: Path) -> AnnData:
-    """Read one file, and pass the notes on."""
-    adata = io.read(path)
+def read_section(path: Path, scratch: Path | None = None) -> AnnData:
+    """Read one file, its counts by way of a scratch folder if there is one, and pass the notes on."""
+    adata = io.read(path, scratch=scratch)
     progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
     for note in adata.uns[keys.PROVENANCE]["notes"]:
         progress(f"  note: {note}")
