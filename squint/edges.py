@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from squint.cohort import Cohort
-from squint.model import Squint, decode, embed
+from squint.model import Squint, decode, embed, visit_order
 
 Pairs = NDArray[np.int64]  # (2, e)
 
@@ -75,11 +75,15 @@ class Edges:
         kept = ~np.isin(_number(graph.row, graph.col, n_cells), self.numbers[self.held_out])
         ones = np.ones(int(kept.sum()), dtype=np.float32)
         reduced = csr_matrix((ones, (graph.row[kept], graph.col[kept])), shape=graph.shape)
-        vectors = edge_vectors(model, cohort.with_graph(reduced))
         other = rng.permutation(target)
         absent = (cohort.section[source] == cohort.section[other]) & self._is_absent(source, other)
-        present_odds = _odds(model, vectors, np.stack([source, target]))
-        absent_odds = _odds(model, vectors, np.stack([source, other])[:, absent])
+        cells = visit_order(cohort)
+        cells = cells[np.isin(cells, [source, target])]
+        vectors = edge_vectors(model, cohort.with_graph(reduced), cells)
+        position = np.zeros(n_cells, dtype=np.int64)
+        position[cells] = np.arange(len(cells))
+        present_odds = _odds(model, vectors, position[[source, target]])
+        absent_odds = _odds(model, vectors, position[[source, other]][:, absent])
         n_pairs = min(len(present_odds), len(absent_odds))
         if n_pairs == 0:
             return float("nan")
@@ -104,13 +108,12 @@ def _number(one: NDArray[np.integer], other: NDArray[np.integer], n_cells: int) 
 
 
 @torch.no_grad()
-def edge_vectors(model: Squint, cohort: Cohort) -> Tensor:
-    """Give the edge vectors (n, d) of the cells that a model was trained on, in the order of ``cohort``."""
-    vectors = torch.zeros(cohort.n_cells, model.config.n_latent, device=model.device)
+def edge_vectors(model: Squint, cohort: Cohort, cells: NDArray[np.int64]) -> Tensor:
+    """Give the edge vectors (m, d) of some of the cells that a model was trained on."""
     conditions = cohort.own_conditions()
-    for part in embed(model, cohort, conditions):
-        vectors[part.cells] = decode(model, cohort, conditions, part).edge_vectors
-    return vectors
+    parts = embed(model, cohort, conditions, among=cells)
+    vectors = [decode(model, cohort, conditions, part).edge_vectors for part in parts]
+    return torch.cat([torch.zeros(0, model.config.n_latent, device=model.device), *vectors])
 
 
 @torch.no_grad()

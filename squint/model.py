@@ -156,7 +156,7 @@ def embed(
     if among is None:
         parts = _visits(cohort, tile_size)
     else:
-        parts = np.split(among, np.arange(tile_size, len(among), tile_size))
+        parts = [among[start : start + tile_size] for start in range(0, len(among), tile_size)]
     for cells in parts:
         yield from _embed(model, cohort, conditions, cells)
 
