@@ -85,7 +85,7 @@ class TrainConfig:
     section_dropout: float = 0.1  # tiles shown under the condition of an unseen section
     edges_held_out: float = 0.02  # of all edges, kept from the adjacency loss to judge it by
     cells_held_out: float = 0.0  # of the cells of each section, hidden completely to judge in-painting by
-    context_steps: int = 250  # of each network that in-paints; 0: the model cannot
+    context_steps: int = 400  # of each network that in-paints; 0: the model cannot
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -246,7 +246,7 @@ def _fit_donors(
         weights = context.donors(pairs[batch], there[batch])
         return energy_score(weights, options[batch] / unit, truth[batch] / unit)
 
-    _descend(context.donors, loss, len(pairs), n_steps, batch_size=128, learning_rate=5e-3)
+    _descend(context.donors, loss, len(pairs), n_steps, batch_size=128, learning_rate=3e-3)
 
 
 class _Choice(NamedTuple):
