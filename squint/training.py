@@ -6,17 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import anndata
 import numpy as np
-import pandas as pd
 import torch
 from anndata import AnnData
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from squint import context_training, keys, pp, ranks
-from squint.bundle import Bundle, SectionRecord, section_sha256
+from squint import context_training, pp, ranks
+from squint.bundle import Bundle
 from squint.cohort import (
     Cohort,
     Tiles,
@@ -24,7 +21,6 @@ from squint.cohort import (
     find_categories,
     measure_scale,
     prepare,
-    section_names,
 )
 from squint.config import ModelConfig, TrainConfig, epochs_for
 from squint.edges import Edges
@@ -42,8 +38,8 @@ from squint.model import (
 )
 from squint.objective import TERMS, Objective, Target
 from squint.on_device import Resident
-from squint.regions import Fraction
 from squint.shards import deal, reach
+from squint.training_data import Hidden, hold_out, join, records, section_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -53,7 +49,6 @@ MEASURED_CELLS = 4_000  # the decoder is measured on about these many
 RECENT_STEPS = 8  # dead codes are moved onto latents of these steps
 LEAST_LEARNING_RATE = 0.01  # of the highest, at either end of the schedule
 
-Hidden = Sequence[NDArray[np.bool_]]
 logger = logging.getLogger(__name__)
 
 
@@ -169,10 +164,10 @@ class Run:
         self.rng = np.random.default_rng(choices.seed)
         torch.manual_seed(choices.seed)
         self.generator = torch.Generator().manual_seed(choices.seed)
-        hidden = _hold_out(sections, choices, hidden)
+        hidden = hold_out(sections, choices, hidden)
         genes = pp.shared_genes(sections, n_genes=config.n_genes, hidden=hidden)
-        records = _records(sections, genes, hidden)
-        adata = _join(sections, genes, config.n_neighbors)
+        seen = records(sections, genes, hidden)
+        adata = join(sections, genes, config.n_neighbors)
         categories = find_categories(adata, config)
         hidden_cells = None if hidden is None else np.concatenate(list(hidden))
         self.cohort = prepare(adata, genes, config, categories=categories, hidden=hidden_cells)
@@ -182,12 +177,12 @@ class Run:
         self.choices = choices = replace(choices, n_epochs=self.n_epochs)
         scale = measure_scale(self.cohort.counts)
         n_features = self.cohort.features.shape[1]
-        self.model = Squint(config, len(genes), n_features, len(records)).to(device)
+        self.model = Squint(config, len(genes), n_features, len(seen)).to(device)
         with torch.no_grad():
             # Starting from the mean profile, the decoder learns only what differs from it.
             self.model.attributes.genes.bias.copy_(torch.log(torch.as_tensor(scale.shares)))
-        self.bundle = Bundle(self.model, choices, genes, scale, categories, records)
-        self.weight = _section_weights(self.cohort)
+        self.bundle = Bundle(self.model, choices, genes, scale, categories, seen)
+        self.weight = section_weights(self.cohort)
         self.edges = Edges.of(self.cohort, choices.edges_held_out, self.rng)
         self.resident: Resident | None = None
         self.own = self.cohort.visible
@@ -398,72 +393,3 @@ def learning_rate(choices: TrainConfig, progress: float) -> float:
         decayed = (progress - choices.warmup_fraction) / (1 - choices.warmup_fraction)
         share = float(0.5 * (1 + np.cos(np.pi * decayed)))
     return choices.learning_rate * max(share, LEAST_LEARNING_RATE)
-
-
-def _hold_out(sections: list[AnnData], choices: TrainConfig, hidden: Hidden | None) -> Hidden | None:
-    """Hide a share of each section's cells beside those already hidden.
-
-    Every section has a chance of its own, made of the seed and its name: which cells are drawn depends
-    neither on the order of cells nor on the other sections, and the chance of training is left as it is.
-    """
-    if choices.cells_held_out == 0:
-        return hidden
-    masks = []
-    for i, adata in enumerate(sections):
-        mask = np.zeros(adata.n_obs, dtype=bool) if hidden is None else np.array(hidden[i], dtype=bool)
-        codes = pp.section_codes(adata)
-        for code, name in enumerate(section_names(adata)):
-            cells = np.flatnonzero(codes == code)
-            chance = np.random.default_rng([choices.seed, *name.encode()])
-            drawn = Fraction(name, choices.cells_held_out).mask(
-                adata.obs_names[cells], np.asarray(adata.obsm[keys.SPATIAL])[cells], chance
-            )
-            mask[cells[drawn]] = True
-        masks.append(mask)
-    return masks
-
-
-def _join(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnData:
-    """Put all sections on one axis, each with its own graph; names of cells are made anew."""
-    parts: dict[str, AnnData] = {}
-    for i, adata in enumerate(sections):
-        obs = pd.DataFrame({name: adata.obs[name].to_numpy() for name in adata.obs})
-        obs.index = obs.index.astype(str)
-        # Counts are the largest thing there is, and not changed: they need not be there twice.
-        counts = adata.X if list(adata.var_names) == genes else adata[:, genes].X
-        part = AnnData(csr_matrix(counts), obs=obs)
-        part.var_names = genes
-        part.obsm[keys.SPATIAL] = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
-        pp.spatial_neighbors(part, n_neighbors=n_neighbors)
-        parts[str(i)] = part
-    return parts["0"] if len(parts) == 1 else anndata.concat(parts, pairwise=True, index_unique="-")
-
-
-def _section_weights(cohort: Cohort) -> NDArray[np.float32]:
-    """Weigh cells so that sections count alike, mean 1 over visible cells: (n,)."""
-    n_visible = np.bincount(cohort.section[cohort.visible], minlength=len(cohort.section_names))
-    weight: NDArray[np.float64] = n_visible.sum() / (np.count_nonzero(n_visible) * np.maximum(n_visible, 1))
-    return weight[cohort.section].astype(np.float32)
-
-
-def _records(sections: list[AnnData], genes: list[str], hidden: Hidden | None) -> list[SectionRecord]:
-    """Note which cells of which sections the model is about to see, in the order of its conditions."""
-    records: list[SectionRecord] = []
-    for i, adata in enumerate(sections):
-        if adata.uns.get(keys.PROVENANCE, {}).get("values") == "intensities":
-            raise InputError("The section holds intensities, not counts: it can be viewed, not trained on.")
-        codes = pp.section_codes(adata)
-        for code, name in enumerate(section_names(adata)):
-            if name in {record.name for record in records}:
-                raise InputError(f"Two files hold a section named {name!r}. Rename one of them.")
-            cells = np.flatnonzero(codes == code)
-            unseen = cells[hidden[i][cells]] if hidden is not None else cells[:0]
-            records.append(
-                SectionRecord(
-                    name=name,
-                    sha256=section_sha256(adata[cells, genes]),
-                    n_cells=len(cells),
-                    hidden=[str(cell) for cell in adata.obs_names[unseen]],
-                )
-            )
-    return records
