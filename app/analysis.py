@@ -9,7 +9,6 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-import torch
 from scipy.sparse import csr_matrix
 
 import squint.io
@@ -67,13 +66,7 @@ def tokenise(library: Library, section_id: str, bundle: Bundle) -> bool:
     except InputError as error:
         _write_json({"problem": str(error)}, path.with_suffix(".json"))
         return False
-    try:
-        tl.tokenize(adata, bundle)
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        tl.tokenize(adata, bundle, device="cpu")
-        bundle.model.to("cuda")
-        adata.uns[keys.PROVENANCE]["warnings"].append("The GPU was out of memory; the CPU was used.")
+    tl.tokenize(adata, bundle)
     facts = adata.uns[keys.PROVENANCE]
     names = ("gene_overlap", "n_genes_shared", "n_codes", "section_condition", "share_beyond_p99", "warnings")
     stored = {name: facts[name] for name in (*names, "model_sha256", "time_utc", "versions")}

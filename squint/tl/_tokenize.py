@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from anndata import AnnData
 from numpy.typing import NDArray
 
@@ -64,7 +65,17 @@ def tokenize(
     cohort, conditions, warnings = fit(adata, bundle)
     if device is not None:
         bundle.model.to(pick_device(device))
-    _write(adata, bundle, cohort, conditions)
+    try:
+        _write(adata, bundle, cohort, conditions)
+    except torch.cuda.OutOfMemoryError:  # even for a few hundred cells, see `squint.model.embed`
+        where = bundle.model.device
+        bundle.model.to("cpu")
+        torch.cuda.empty_cache()
+        try:
+            _write(adata, bundle, cohort, conditions)
+        finally:
+            bundle.model.to(where)
+        warnings.append("The GPU was out of memory; the CPU was used.")
 
     beyond = _share_beyond(adata, cohort, bundle.distance_p99)
     warnings += [

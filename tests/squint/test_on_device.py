@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from squint import datasets
+import squint
+from squint import datasets, keys, tl
 from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.edges import Edges
@@ -93,6 +94,27 @@ def test_training_learns_the_same_either_way():
         losses.append(last.losses["total"])
     # Chance differs: pairs without an edge are drawn where the cohort is.
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+def test_a_gpu_too_small_for_anything_hands_over_to_the_cpu(monkeypatch):
+    choices = TrainConfig(n_epochs=1, context_steps=0)
+    *_, last = squint.train(datasets.toy(n_cells=300), model=MODEL, train=choices)
+    expected, found = datasets.toy(n_cells=300), datasets.toy(n_cells=300)
+    tl.tokenize(expected, last.bundle)
+    model, failures = last.bundle.model, [torch.cuda.OutOfMemoryError]
+    encode = model.encode
+
+    def fails_at_first(inputs):
+        assert len(inputs.section) <= 256  # not to be halved
+        if failures:
+            raise failures.pop()
+        return encode(inputs)
+
+    monkeypatch.setattr(model, "encode", fails_at_first)
+    tl.tokenize(found, last.bundle)
+    assert not failures
+    assert np.array_equal(found.obsm[keys.TOKENS], expected.obsm[keys.TOKENS])
+    assert "CPU was used" in " ".join(found.uns[keys.PROVENANCE]["warnings"])
 
 
 def test_a_gpu_too_small_for_a_tile_gets_halves_of_it(monkeypatch):
