@@ -43,9 +43,9 @@ class Resident:
         self.device = device
         self.n_genes = cohort.counts.shape[1]
         self.counts, self.graph = _Csr(cohort.counts, device), _Csr(cohort.graph, device)
-        self.factor, self.features, self.section, self.visible, self.weight = (
+        self.factor, self.features, self.visible, self.weight = (
             torch.from_numpy(array).to(device)
-            for array in (cohort.factor, cohort.features, cohort.section, cohort.visible, weight)
+            for array in (cohort.factor, cohort.features, cohort.visible, weight)
         )
         self.numbers, self.held_out = (
             torch.from_numpy(array).to(device) for array in (edges.numbers, edges.held_out)
@@ -120,8 +120,9 @@ class Resident:
         present = present[:, ~self.held_out[torch.searchsorted(self.numbers, self._number(cells[present]))]]
         absent = torch.randint(len(cells), (2, present.shape[1]), device=self.device)
         number = self._number(cells[absent])
-        at = torch.searchsorted(self.numbers, number).clamp(max=len(self.numbers) - 1)
-        is_none = (self.numbers[at] != number) & (cells[absent[0]] != cells[absent[1]])
+        at = torch.searchsorted(self.numbers, number)
+        found = torch.cat([self.numbers, self.numbers.new_full((1,), -1)])[at]
+        is_none = (found != number) & (cells[absent[0]] != cells[absent[1]])
         return present, absent[:, is_none]
 
     def _number(self, pairs: Tensor) -> Tensor:
