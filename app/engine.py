@@ -215,7 +215,7 @@ class Engine:
 
     def _try_to_start(self) -> bool:
         environment = {k: v for k, v in os.environ.items() if k != "HDF5_PLUGIN_PATH"}
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # its threads sleep between tasks and steps
+        environment.setdefault("GOMP_SPINCOUNT", "1000")  # threads that wait soon sleep, see `squint.cli.main`
         self._messages = queue.Queue()
         self._worker = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "app.worker", self._tasks, str(self._model)],
