@@ -2,4 +2,5 @@
 
 from squint.cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":  # processes that are started from here import it too
+    raise SystemExit(main())

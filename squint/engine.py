@@ -6,6 +6,8 @@ what was done.
 """
 
 import asyncio
+import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from distributed import Client, Security, as_completed
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, as_completed
 from distributed.comm.core import connect as open_comm
 from distributed.scheduler import KilledWorker
 
@@ -88,6 +90,37 @@ def connect(address: str) -> Iterator[Client]:
                 f"The scheduler at {address} has no workers. Start some with `dask worker {address}`."
             ) from None
         _check_versions(client)
+        yield client
+
+
+@contextmanager
+def start(n_workers: int) -> Iterator[Client]:
+    """Start a scheduler and workers on this machine, reached from it alone, and stop them in the end.
+
+    Parameters
+    ----------
+    n_workers
+        Processes; each is shown one of the GPUs, if there are enough.
+
+    Yields
+    ------
+    The client.
+    """
+    shown = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    gpus = shown or [str(number) for number in range(n_workers)]
+    here = {"host": "127.0.0.1", "dashboard": False}
+    mine = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} for number in range(n_workers)]
+    quiet = {"nthreads": 1, "silence_logs": logging.WARNING}
+    workers = {
+        number: {"cls": Nanny, "options": {**here, **quiet, "env": environment}}
+        for number, environment in enumerate(mine)
+    }
+    scheduler = {"cls": Scheduler, "options": {**here, "port": 0}}
+    with (
+        SpecCluster(workers, scheduler, silence_logs=logging.WARNING) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(n_workers, timeout=WORKERS_S)
         yield client
 
 

@@ -18,9 +18,11 @@ from squint.terminal import Facts, add_model, add_sections, joined, progress, re
 
 def tokenize(options: argparse.Namespace) -> Facts:
     """Write the tokens of each section."""
-    if options.engine is not None:
+    if options.devices < 1:
+        raise InputError("--devices: at least 1.")
+    if options.engine is not None or options.devices > 1:
         if options.scratch is not None:
-            raise InputError("--scratch is of this process, and says nothing to the workers of --engine.")
+            raise InputError("--scratch is of this process, and says nothing to other workers.")
         return _on_engine(options)
     from squint.bundle import Bundle
 
@@ -96,6 +98,13 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
         "into the folder OUT. Scheduler and workers must run the same squint and see all files by the same "
         "paths. A result that is in OUT already, of the same SECTION and BUNDLE, is not done again (without "
         "--engine everything is)",
+    )
+    sub.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="in N processes of this machine, one for each GPU, as by --engine",
     )
     sub.add_argument(
         "--scratch",
@@ -190,11 +199,12 @@ def _on_engine(options: argparse.Namespace) -> Facts:
     from squint import engine
 
     if options.out.suffix == ".h5ad" or options.out.is_file():
-        raise InputError(f"--engine writes one file per SECTION: OUT must be a folder, not {options.out}.")
+        raise InputError(f"Workers write one file per SECTION: OUT must be a folder, not {options.out}.")
     files = []
     failed = []
     try:
-        with engine.connect(options.engine) as client:
+        workers = engine.start(options.devices) if options.engine is None else engine.connect(options.engine)
+        with workers as client:
             progress(engine.describe(client))
             to_do = dict(zip(options.sections, _targets(options), strict=True))
             for done in engine.tokenize(client, to_do, options.model, device=options.device):

@@ -136,6 +136,19 @@ def test_tokens_are_those_of_the_command_without_engine(folder, address, tmp_pat
     assert facts["model_sha256"] == Bundle.load(folder / "bundle").sha256
 
 
+def test_processes_of_this_machine_are_enough(folder, tmp_path):
+    sections = paths(folder, range(3))
+    for out, words in {"one": (), "two": ("--devices", "2")}.items():
+        given = [*map(str, sections), "--model", str(folder / "bundle"), "--out", str(tmp_path / out)]
+        command = [sys.executable, "-m", "squint", "tokenize", *given, *words]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "2 workers" in done.stderr
+    assert "INFO" not in done.stderr
+    for section in sections:
+        assert_equal_tokens(tmp_path / "one" / section.name, tmp_path / "two" / section.name)
+
+
 def test_only_what_is_missing_or_of_another_source_or_model_is_done_again(folder, address, tmp_path, capsys):
     sections, bundle, out = (
         [tmp_path / f"{number}.h5ad" for number in range(3)],
