@@ -26,7 +26,7 @@ class Inputs(NamedTuple):
 
     counts: Rows  # (n, g), log1p of scaled counts
     masked: Tensor  # bool (n,)
-    noise: Tensor  # (n_masked, g), added to the mask token
+    noise: Tensor  # (n_masked, g) or, for all the same, (1, g); added to the mask token
     hops: list[Hop]
     features: Tensor  # (m, c)
     section: Tensor  # int64 (m,), the section's number in the model, 0 if unseen
@@ -116,11 +116,10 @@ def to_inputs(
     noise: float = 0.0,
 ) -> Inputs:
     """Move a patch to the device, with cells ``masked`` (n,) and sections ``section`` (m,)."""
-    noise_shape = (int(masked.sum()), cohort.counts.shape[1])
     return Inputs(
         counts=_to_rows(cohort.inputs(patch.cells), device),
         masked=torch.from_numpy(masked).to(device),
-        noise=torch.randn(noise_shape, device=device) * noise,
+        noise=mask_noise(int(masked.sum()), cohort.counts.shape[1], noise, device),
         hops=[Hop(torch.from_numpy(edges).to(device), n_targets) for edges, n_targets in patch.hops],
         features=torch.from_numpy(cohort.features[patch.cells[: len(section)]]).to(device),
         section=torch.from_numpy(section).to(device),
@@ -183,6 +182,13 @@ def _embed(
         quantised.tokens.int().cpu().numpy(),
         (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
     )
+
+
+def mask_noise(n_masked: int, n_genes: int, sd: float, device: torch.device) -> Tensor:
+    """Draw what is added to the mask token, for each masked cell: (n_masked, g), or (1, g) zeros."""
+    if sd == 0:
+        return torch.zeros(1, n_genes, device=device)
+    return torch.randn(n_masked, n_genes, device=device) * sd
 
 
 def visit_order(cohort: Cohort) -> NDArray[np.int64]:

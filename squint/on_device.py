@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from squint.edges import Edges
-from squint.model import Inputs
+from squint.model import Inputs, mask_noise
 from squint.nn.encoder import Hop, Rows
 from squint.objective import Target
 
@@ -88,7 +88,7 @@ class Resident:
         return Inputs(
             counts=Rows(self.counts.columns[found.at].long(), found.starts, values),
             masked=masked,
-            noise=torch.randn(int(masked.sum()), self.n_genes, device=self.device) * noise,
+            noise=mask_noise(int(masked.sum()), self.n_genes, noise, self.device),
             hops=patch.hops,
             features=self.features[patch.cells[: len(section)]],
             section=section,

@@ -47,13 +47,15 @@ class MaskedLinear(nn.Module):
     def forward(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
         """Map counts (n, g) to (n, n_out).
 
-        Rows where ``masked`` (n,) is true are replaced by the mask token plus ``noise`` (n_masked, g).
+        Rows where ``masked`` (n,) is true are replaced by the mask token plus ``noise``: (n_masked, g), or
+        (1, g) where it is the same for all, which takes one product.
         """
         seen = embedding_bag(
             counts.columns, self.weight, counts.starts, mode="sum", per_sample_weights=counts.values
         )
-        hidden = (self.mask_token + noise) @ self.weight
-        return seen.index_copy(0, masked.nonzero().squeeze(1), hidden) + self.bias
+        rows = masked.nonzero().squeeze(1)
+        hidden = ((self.mask_token + noise) @ self.weight).expand(len(rows), -1)
+        return seen.index_copy(0, rows, hidden) + self.bias
 
 
 class Encoder(nn.Module):
@@ -78,7 +80,7 @@ class Encoder(nn.Module):
         self.film = FiLM(n_condition, config.n_latent)
 
     def reduce(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
-        """Map counts (n, g), masked cells (n,) and noise (n_masked, g) to (n, n_hidden)."""
+        """Map counts (n, g), masked cells (n,) and noise (n_masked | 1, g) to (n, n_hidden)."""
         hidden = self.first(counts, masked, noise)
         if self.activate_first:
             hidden = self.dropout(nn.functional.gelu(hidden))

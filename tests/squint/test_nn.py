@@ -56,6 +56,10 @@ def test_masked_rows_are_the_mask_token_whatever_the_cell_holds():
     assert torch.allclose(out[1], layer.mask_token @ layer.weight + layer.bias, atol=1e-6)
     counts[1] = 9.0
     assert torch.equal(out, layer(rows_of(counts), masked, noise))
+    two = torch.tensor([True, True, False])
+    assert torch.allclose(
+        layer(rows_of(counts), two, noise), layer(rows_of(counts), two, torch.zeros(2, 5)), atol=1e-6
+    )
 
 
 def test_film_starts_as_the_identity():
