@@ -14,6 +14,7 @@ from squint.pl._style import DARK, LIGHT, MAX_HIGHLIGHTED, PRINT, Style
 from squint.pl._tables import LEVELS, activation_table, composition_table, levels
 from squint.pl._text import escape, plain
 from squint.pl._token_usage import token_usage
+from squint.pl._view import View
 from squint.pl._violins import violins
 from squint.pl._volcano import volcano
 
@@ -27,6 +28,7 @@ __all__ = [
     "Continuous",
     "Panel",
     "Style",
+    "View",
     "activation_histogram",
     "activation_table",
     "alignment",
