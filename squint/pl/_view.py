@@ -32,7 +32,7 @@ class View:
     def place(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give where points (n, 2) lie in the window (n, 2), from its upper left corner, in their unit."""
         offsets = (np.asarray(coordinates, dtype=np.float64)[:, :2] - [self.x, self.y]) @ self.matrix.T
-        return offsets + [self.width / 2, self.height / 2]
+        return np.asarray(offsets + np.array([self.width / 2, self.height / 2]))
 
     def locate(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the coordinates (n, 2) of points of the window (n, 2), the inverse of :meth:`place`."""
