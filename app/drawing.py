@@ -1,19 +1,19 @@
 """Files to download: figures through Chrome, tables as CSV, all stamped. Runs in the worker."""
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import kaleido
 import plotly.io
-from PIL import Image, PngImagePlugin
-from pypdf import PdfReader, PdfWriter
+from PIL import Image
 
 from app.library import read_table
 from squint.errors import InputError
+from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
 
 SCREEN_DPI = 96
 _CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -52,11 +52,14 @@ def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -
     if kind == "html":
         path.write_text(plotly.io.to_html(figure, include_plotlyjs=True))
         return path
-    path.write_bytes(_render(figure, kind, dpi / SCREEN_DPI if kind == "png" else 1))
+    drawn = _render(figure, kind, dpi / SCREEN_DPI if kind == "png" else 1)
     if kind == "png":
-        _stamp_png(path, stamp, dpi)
+        with Image.open(io.BytesIO(drawn)) as image:
+            path.write_bytes(stamp_png(image, stamp, dpi))
+    elif kind == "svg":
+        path.write_text(stamp_svg(drawn.decode(), stamp))
     else:
-        (_stamp_svg if kind == "svg" else _stamp_pdf)(path, stamp)
+        path.write_bytes(stamp_pdf(drawn, stamp))
     return path
 
 
@@ -89,30 +92,6 @@ def stop() -> None:
     """End Chrome, if it runs."""
     kaleido.stop_sync_server(silence_warnings=True)
     _server["running"] = False
-
-
-def _stamp_png(path: Path, stamp: Mapping[str, str], dpi: int) -> None:
-    text = PngImagePlugin.PngInfo()
-    for key, value in stamp.items():
-        text.add_itxt(key, value)
-    with Image.open(path) as image:
-        image.load()
-        image.save(path, pnginfo=text, dpi=(dpi, dpi))
-
-
-def _stamp_svg(path: Path, stamp: Mapping[str, str]) -> None:
-    lines = "\n".join(f"{key}: {value}" for key, value in stamp.items())
-    head, tail = path.read_text().split(">", 1)
-    path.write_text(f"{head}><metadata>{escape(lines)}</metadata>{tail}")
-
-
-def _stamp_pdf(path: Path, stamp: Mapping[str, str]) -> None:
-    writer = PdfWriter(clone_from=PdfReader(path))
-    words = "; ".join(f"{key}: {value}" for key, value in stamp.items() if key != "Title")
-    named = {f"/{key.replace(' ', '')}": value for key, value in stamp.items()}
-    writer.add_metadata({**named, "/Subject": words, "/Creator": "squint", "/Producer": "squint"})
-    with path.open("wb") as file:
-        writer.write(file)
 
 
 def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:

@@ -1,5 +1,6 @@
 """The frame of one section: equal aspect, y down, a title, and a scale bar where the unit is known."""
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from squint.pl._captions import count, length
 from squint.pl._panel import Panel
 from squint.pl._style import Style
 from squint.pl._text import escape
@@ -108,16 +110,9 @@ def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: St
         layer="below",
         name="ground",
     )
-    n_missing = int(panel.missing.sum())
-    n_cells = len(panel.coordinates)
-    n_predicted = int(panel.predicted.sum())
-    count = (
-        f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}"
-        + (f", {n_missing:,} {_without(panel)}" if n_missing else "")
-        + (f", {n_predicted:,} in-painted" if n_predicted else "")
-    )
+    words = html.escape(count(panel), quote=False)
     figure.add_annotation(
-        text=f"<b>{escape(panel.title)}</b><br>{count}",
+        text=f"<b>{escape(panel.title)}</b><br>{words}",
         xref=f"{x} domain",
         yref=f"{y} domain",
         x=0,
@@ -135,30 +130,24 @@ def frame_panel(figure: go.Figure, i: int, panel: Panel, frame: Frame, style: St
             figure.add_shape(type="path", path=path, xref=x, yref=y, line=line, name="area")
 
 
-def _without(panel: Panel) -> str:
-    return "without a value" if panel.missing_name == "no value" else escape(panel.missing_name)
-
-
 def _scale_bar(figure: go.Figure, axes: tuple[str, str], panel: Panel, frame: Frame, style: Style) -> None:
     x0 = frame.left + 0.02 * frame.width
     y0 = frame.top + frame.height * (1 - 0.62 * _FOOT)
-    text = "units unknown"
+    span = nice_length(frame.width)
     if panel.unit != "unknown":
-        length = nice_length(frame.width)
-        text = f"{length:g} µm" + (" (assumed)" if "assumed" in panel.unit else "")
         figure.add_shape(
             type="line",
             xref=axes[0],
             yref=axes[1],
             x0=x0,
-            x1=x0 + length,
+            x1=x0 + span,
             y0=y0,
             y1=y0,
             line={"color": style.ink, "width": 3},
             name="scale bar",
         )
     figure.add_annotation(
-        text=text,
+        text=length(panel, span),
         xref=axes[0],
         yref=axes[1],
         x=x0,

@@ -1,0 +1,30 @@
+"""What is written at a panel, on screen and in print."""
+
+from squint.pl._panel import Panel
+from squint.pl._text import plain
+from squint.pl._view import View
+
+
+def count(panel: Panel) -> str:
+    """Say how many cells a panel has, how many lack a value, and how many values are predictions."""
+    n_cells, n_missing, n_predicted = len(panel.coordinates), panel.missing.sum(), panel.predicted.sum()
+    without = "without a value" if panel.missing_name == "no value" else plain(panel.missing_name)
+    return (
+        f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}"
+        + (f", {n_missing:,} {without}" if n_missing else "")
+        + (f", {n_predicted:,} in-painted" if n_predicted else "")
+    )
+
+
+def length(panel: Panel, span: float) -> str:
+    """Name the length of a scale bar, or say that there is none."""
+    if panel.unit == "unknown":
+        return "units unknown"
+    return f"{span:g} µm" + (" (assumed)" if "assumed" in panel.unit else "")
+
+
+def orientation(view: View) -> str:
+    """Say how a section is mirrored and turned; nothing if it lies as it was read."""
+    degrees = round(view.rotation % 360, 1) % 360
+    turned = f"turned {degrees:g}° clockwise" if degrees else ""
+    return ", ".join(filter(None, ["mirrored" if view.flipped else "", turned]))
