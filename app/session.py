@@ -19,9 +19,8 @@ from squint.pl import DARK, LIGHT, Style
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
-STACK, STACK_COLOUR, STACK_GENE, STRETCH, DOTS = "stack_name", "stack_colour", "stack_gene", "stretch", "dots"
-DRAWN = "drawn"
-LEVELS, LEVEL, ALIGNED, TARGET = "levels", "level", "aligned", "target"
+STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
+LEVEL, ALIGNED, TARGET = "level", "aligned", "target"
 MARKED, MARKED_SECTION, MARKED_MODEL, FILL = "marked", "marked_section", "marked_model", "fill"
 N_DRAWS, ASKED, TRAINED, WHOLE, RELATIVE, MARK_COLOUR = (
     "n_draws",
@@ -35,6 +34,7 @@ OVER, N_TOKENS, LOG_RATIOS = "over", "n_tokens", "log_ratios"
 N_COMMUNITIES, COMMUNITY = "n_communities", "community"
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
+IMAGE = "image"
 MAX_SHOWN = 6
 
 
@@ -49,6 +49,28 @@ class Upload:
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
+
+
+@dataclass
+class ImageUpload:
+    """A picture of a section that is not kept yet."""
+
+    widget: int = 0  # counts pictures, so that the next starts with an empty widget
+    chosen: tuple[str, ...] = ()  # what was uploaded, or taken from the import folder
+    path: Path | None = None
+    placement: Path | None = None
+    found: dict[str, Any] | None = None  # what the worker saw
+    adding: bool = False
+    added: str = ""  # id of the one that was kept last
+
+
+@dataclass
+class Landmarks:
+    """Points that somebody matched: column and row of the picture, x and y of the section."""
+
+    rows: list[list[float | None]] = field(default_factory=list)  # as they are
+    given: list[list[float | None]] = field(default_factory=list)  # as the table began
+    table: int = 0  # counts changes from outside, so that the table begins anew
 
 
 @st.cache_resource
@@ -93,6 +115,18 @@ def _wait() -> dict[str, Any]:
 def upload() -> Upload:
     """Return the upload in progress."""
     state: Upload = st.session_state.setdefault("_upload", Upload())
+    return state
+
+
+def image_upload(section_id: str) -> ImageUpload:
+    """Return the picture that is being added to a section."""
+    state: ImageUpload = st.session_state.setdefault(f"_{IMAGE}-{section_id}", ImageUpload())
+    return state
+
+
+def landmarks(section_id: str, image_id: str) -> Landmarks:
+    """Return the landmarks of a picture."""
+    state: Landmarks = st.session_state.setdefault(f"_landmarks-{section_id}-{image_id}", Landmarks())
     return state
 
 

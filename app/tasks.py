@@ -8,8 +8,18 @@ from typing import Any
 import torch
 
 import squint.io
-from app import analysis, comparison, drawing, region_analysis, sections, stack_analysis, token_analysis
+from app import (
+    analysis,
+    comparison,
+    drawing,
+    image_tasks,
+    region_analysis,
+    sections,
+    stack_analysis,
+    token_analysis,
+)
 from app.engine import Report
+from app.images import Addition
 from app.library import Library
 from squint.bundle import Bundle
 from squint.errors import InputError
@@ -132,6 +142,16 @@ def activate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     return analysis.activate(Library(Path(args["home"])), request)
 
 
+def look_at_image(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Say what a picture of tissue is; nothing is kept."""
+    return image_tasks.look(Addition(**args["addition"]), report)
+
+
+def add_image(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Keep a picture of tissue, as tiles, with its section; return what is known of it."""
+    return asdict(image_tasks.add(Library(Path(args["home"])), Addition(**args["addition"]), report))
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "validate": validate,
     "keep": keep,
@@ -149,4 +169,6 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "co_occurrence": token_analysis.co_occurrence,
     "neighbours": token_analysis.neighbours,
     "write_sequences": token_analysis.write_sequences,
+    "look_at_image": look_at_image,
+    "add_image": add_image,
 }
