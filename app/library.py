@@ -64,6 +64,7 @@ class Library:
                 self.staging,
                 self.results,
                 self.gene_sets_folder,
+                self.cell_sets_folder,
                 self.models,
             ):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,11 @@ class Library:
     def gene_sets_folder(self) -> Path:
         """Folder of the gene sets that users added."""
         return self.home / "gene_sets"
+
+    @property
+    def cell_sets_folder(self) -> Path:
+        """Folder of the history of cell sets; their cells lie in the folders of the sections."""
+        return self.home / "cell_sets"
 
     @property
     def models(self) -> Path:

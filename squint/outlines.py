@@ -98,7 +98,9 @@ def hull_area(coordinates: Floats) -> float:
     """Give the area of the convex hull of cells (n, 2 | 3), in the square of their unit."""
     import shapely  # type: ignore[import-untyped]  # noqa: PLC0415 - only where an area is asked for
 
-    return float(shapely.MultiPoint(coordinates[:, :2]).convex_hull.area)
+    if len(coordinates) < 3:
+        return 0.0
+    return float(shapely.convex_hull(shapely.linestrings(coordinates[:, :2])).area)
 
 
 def subtract(polygons: Sequence[Polygon], others: Sequence[Polygon]) -> tuple[Polygon, ...]:

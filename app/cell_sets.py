@@ -1,0 +1,505 @@
+"""Cell sets: named sets of cells, kept in the library with a history to go back in.
+
+Which cells are in a set, and the outline it was drawn with, lie in the folder of their section, named by
+content, and go with it. What the sets are is kept as :mod:`app.history` keeps versions.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from app.history import Head, History
+from app.library import Library, Section
+from squint import outlines as shapes
+from squint.errors import InputError
+from squint.outlines import Polygon, Rows
+from squint.pl import LIGHT
+from squint.sensitive import flag_text
+
+REPLACE, ADD, SUBTRACT = "replace", "add", "subtract"
+MAX_SETS = 100
+MAX_CORNERS = 10_000  # of an area that a browser posts
+_LONGEST_NAME, _LONGEST_HOW = 60, 300
+_SWEEP_EVERY = 50  # versions; then cells that no version names are removed
+
+
+@dataclass(frozen=True)
+class CellSet:
+    """A named set of cells."""
+
+    id: str
+    name: str
+    colour: str  # "#rrggbb"
+    members: Mapping[str, str]  # section -> name of the file of its rows, which is their hash
+    outlines: Mapping[str, str]  # section -> likewise of its outline, where that says who is in
+    how: str  # it was made, in words
+    created: str  # UTC
+
+
+class Draft(NamedTuple):
+    """A set to be made."""
+
+    name: str
+    members: Mapping[str, ArrayLike]  # section -> rows
+    outlines: Mapping[str, Sequence[Polygon]]  # section -> where drawn
+    how: str
+
+
+class CellSets:
+    """The cell sets of a library. Each change is made on what is there by then, whoever made it."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.history = History(library.cell_sets_folder)
+
+    # --- look ---------------------------------------------------------------------------------------------
+
+    def all(self) -> list[CellSet]:
+        """List the sets in the order they were made, without what was of sections that are gone."""
+        return self._sets(self.history.now()[1].content)
+
+    def get(self, set_id: object) -> CellSet:
+        """Give one set."""
+        return _find(self.all(), set_id)
+
+    @property
+    def version(self) -> int:
+        """Number of the version that counts, to notice that somebody made another."""
+        return self.history.head().version
+
+    @property
+    def saved(self) -> datetime | None:
+        """When a change was last made, undone or done again."""
+        return self.history.saved
+
+    @property
+    def can_undo(self) -> str:
+        """What going back would undo, in words; nothing if there is nothing."""
+        head, version = self.history.now()
+        return version.what if head.at > 0 else ""
+
+    @property
+    def can_redo(self) -> str:
+        """What going forward would do again, in words; nothing if there is nothing."""
+        head = self.history.head()
+        with suppress(FileNotFoundError):  # a change made just now drops what was undone
+            return "".join(self.history.read(v).what for v in head.versions[head.at + 1 : head.at + 2])
+        return ""
+
+    def rows(self, cell_set: CellSet, section_id: str) -> Rows:
+        """Give the rows (k,) of a section's cells in a set, sorted."""
+        return read_rows(self.library, section_id, cell_set.members.get(section_id, ""))
+
+    def mask(self, cell_set: CellSet, section: Section) -> NDArray[np.bool_]:
+        """Mark a section's cells in a set (n,)."""
+        mask = np.zeros(section.n_cells, dtype=bool)
+        mask[self.rows(cell_set, section.id)] = True
+        return mask
+
+    def n_cells(self, cell_set: CellSet, section_id: str) -> int:
+        """Count a section's cells in a set, without reading them."""
+        name = cell_set.members.get(section_id)
+        path = _rows_path(self.library, section_id, name) if name else None
+        return len(np.load(path, mmap_mode="r")) if path and path.exists() else 0
+
+    def outline(self, cell_set: CellSet, section_id: str) -> tuple[Polygon, ...]:
+        """Give the outline of a set in a section, in the section's unit; nothing if none says who is in."""
+        name = cell_set.outlines.get(section_id)
+        path = _outline_path(self.library, section_id, name) if name else None
+        if path is None or not path.exists():
+            return ()
+        return tuple(tuple(np.array(ring) for ring in rings) for rings in json.loads(path.read_text()))
+
+    # --- change -------------------------------------------------------------------------------------------
+
+    def make(
+        self,
+        name: str,
+        members: Mapping[str, ArrayLike],
+        outlines: Mapping[str, Sequence[Polygon]] | None = None,
+        how: str = "",
+    ) -> CellSet:
+        """Make a set of rows by section, with its outlines where it was drawn."""
+        return self.make_all([Draft(name, members, outlines or {}, how)])[0]
+
+    def make_all(self, drafts: Sequence[Draft]) -> list[CellSet]:
+        """Make sets in one change."""
+
+        def change(sets: dict[str, CellSet]) -> str:
+            if len(sets) + len(drafts) > MAX_SETS:
+                raise InputError(f"There would be more than {MAX_SETS} cell sets. Delete some first.")
+            for draft in drafts:
+                made.append(self._new(draft, list(sets.values())))
+                sets[made[-1].id] = made[-1]
+            names = ", ".join(one.name for one in made[:3])
+            return f"made {names}" + (f" and {len(made) - 3} more" if len(made) > 3 else "")
+
+        made: list[CellSet] = []
+        self._commit(change)
+        return made
+
+    def change(
+        self,
+        set_id: object,
+        members: Mapping[str, ArrayLike],
+        outlines: Mapping[str, Sequence[Polygon]] | None = None,
+        how: str = "",
+        mode: str = REPLACE,
+    ) -> CellSet:
+        """Replace the cells of a set, or add or subtract some; returns the set as it is then.
+
+        Parameters
+        ----------
+        set_id
+            Of the set.
+        members
+            Rows by section.
+        outlines
+            Polygons by section, where the rows are the cells inside. A set whose outline no longer says who
+            is in has none.
+        how
+            It is changed, in words.
+        mode
+            ``"replace"``, ``"add"`` or ``"subtract"``.
+        """
+
+        def change(sets: dict[str, CellSet]) -> str:
+            old = _find(list(sets.values()), set_id)
+            kept = {} if mode == REPLACE else dict(old.members)
+            drawn = {} if mode == REPLACE else dict(old.outlines)
+            for section_id, rows in members.items():
+                before = self.rows(old, section_id)
+                rings = self._redraw(old, section_id, mode, (outlines or {}).get(section_id, ()))
+                kept[section_id] = self._keep_rows(section_id, combine(before, rows, mode))
+                drawn[section_id] = self._keep_outline(section_id, rings)
+            new = replace(
+                old,
+                members={key: name for key, name in kept.items() if name},
+                outlines={key: name for key, name in drawn.items() if name},
+                how=_how(how if mode == REPLACE else f"{old.how}; {how}"),
+            )
+            sets[new.id] = changed["set"] = new
+            return {REPLACE: "replaced", ADD: "added to", SUBTRACT: "subtracted from"}[mode] + f" {new.name}"
+
+        changed: dict[str, CellSet] = {}
+        self._commit(change)
+        return changed["set"]
+
+    def rename(self, set_id: object, name: str) -> None:
+        """Give a set another name."""
+
+        def change(sets: dict[str, CellSet]) -> str:
+            old = _find(list(sets.values()), set_id)
+            taken = [other.name for other in sets.values() if other.id != old.id]
+            sets[old.id] = replace(old, name=free_name(clean_name(name), taken))
+            return f"renamed {old.name} to {sets[old.id].name}"
+
+        self._commit(change)
+
+    def recolour(self, set_id: object, colour: str) -> None:
+        """Give a set another colour, ``"#rrggbb"``."""
+
+        def change(sets: dict[str, CellSet]) -> str:
+            old = _find(list(sets.values()), set_id)
+            if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
+                raise InputError("This is no colour. Choose one that is offered.")
+            sets[old.id] = replace(old, colour=colour)
+            return f"coloured {old.name}"
+
+        self._commit(change)
+
+    def delete(self, set_id: object) -> None:
+        """Remove a set; undo brings it back."""
+
+        def change(sets: dict[str, CellSet]) -> str:
+            return f"deleted {sets.pop(_find(list(sets.values()), set_id).id).name}"
+
+        self._commit(change)
+
+    def undo(self, seen: int | None = None) -> str:
+        """Go back by one change; returns what is undone. ``seen`` is the version that the user looks at."""
+        return self.history.step(-1, seen)
+
+    def redo(self, seen: int | None = None) -> str:
+        """Go forward by one change that was undone; returns what is done again."""
+        return self.history.step(1, seen)
+
+    # --- keep ---------------------------------------------------------------------------------------------
+
+    def _new(self, draft: Draft, others: Sequence[CellSet]) -> CellSet:
+        members = {key: self._keep_rows(key, rows) for key, rows in draft.members.items()}
+        drawn = {key: self._keep_outline(key, rings) for key, rings in draft.outlines.items()}
+        used = [other.colour for other in others]
+        return CellSet(
+            id=uuid.uuid4().hex[:12],
+            name=free_name(clean_name(draft.name), [other.name for other in others]),
+            colour=min(LIGHT.categories, key=used.count),  # the first of those used least
+            members={key: name for key, name in members.items() if name},
+            outlines={key: name for key, name in drawn.items() if name and members.get(key)},
+            how=_how(draft.how),
+            created=_utc(),
+        )
+
+    def _redraw(self, old: CellSet, section_id: str, mode: str, new: Sequence[Polygon]) -> Sequence[Polygon]:
+        """Give the outline after a change; nothing if none says any longer who is in."""
+        before = self.outline(old, section_id)
+        if mode == REPLACE or (mode == ADD and section_id not in old.members):
+            return new
+        if not before or not new:
+            return ()
+        return (*before, *new) if mode == ADD else shapes.subtract(before, new)
+
+    def _keep_rows(self, section_id: str, rows: ArrayLike) -> str:
+        """Write rows into the folder of their section; returns the name of the file, or nothing if none."""
+        section = self.library.get(section_id)
+        array = np.unique(np.asarray(rows, dtype=np.int64))
+        if not len(array):
+            return ""
+        if array[0] < 0 or array[-1] >= section.n_cells:
+            raise InputError(f"Section {section.title} has no such cells. Load the page again.")
+        kept: Rows = array.astype("<u4")
+        name = hashlib.sha256(kept.tobytes()).hexdigest()[:16]
+        with self._whole(_rows_path(self.library, section_id, name)) as path, path.open("wb") as file:
+            np.save(file, kept, allow_pickle=False)
+        return name
+
+    def _keep_outline(self, section_id: str, polygons: Sequence[Polygon]) -> str:
+        """Write an outline into the folder of its section; returns the name of the file, or nothing."""
+        if not polygons:
+            return ""
+        text = json.dumps([[ring.tolist() for ring in rings] for rings in polygons])
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        with self._whole(_outline_path(self.library, section_id, name)) as path:
+            path.write_text(text)
+        return name
+
+    @staticmethod
+    @contextmanager
+    def _whole(path: Path) -> Iterator[Path]:
+        """Give a path to write to, which becomes the file when it is whole."""
+        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            yield temporary
+            temporary.replace(path)
+        except FileNotFoundError as error:
+            raise InputError("This section is no longer in the library.") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _commit(self, change: Callable[[dict[str, CellSet]], str]) -> None:
+        """Change the sets that are there by now."""
+
+        def commit(content: Any) -> tuple[str, Any]:
+            sets = {one.id: one for one in self._sets(content)}
+            what = change(sets)
+            return what, [asdict(one) for one in sets.values()]
+
+        self.history.commit(commit, self._sweep)
+
+    def _sweep(self, head: Head) -> None:
+        """Remove rows and outlines that no version names, now and then."""
+        if head.version % _SWEEP_EVERY:
+            return
+        sets = [one for version in head.versions for one in self._sets(self.history.read(version).content)]
+        named = {name for one in sets for name in (*one.members.values(), *one.outlines.values())}
+        for path in self.library.sections_folder.glob("*/sets/*"):
+            if path.stem not in named:
+                path.unlink(missing_ok=True)
+
+    def _sets(self, content: Any) -> list[CellSet]:
+        try:
+            return [self._present(CellSet(**one)) for one in content or []]
+        except (TypeError, AttributeError) as error:
+            raise _damaged(self.history.folder) from error
+
+    def _present(self, one: CellSet) -> CellSet:
+        """Leave out what was of sections that are gone; one that came back has no sets."""
+        members = {k: v for k, v in one.members.items() if _rows_path(self.library, k, v).exists()}
+        return replace(one, members=members, outlines={k: v for k, v in one.outlines.items() if k in members})
+
+
+def combine(rows: ArrayLike, new: ArrayLike, mode: str) -> Rows:
+    """Replace rows by new ones, or add these to them, or subtract these from them."""
+    old, other = (np.unique(np.asarray(part, dtype=np.int64)) for part in (rows, new))
+    if mode == ADD:
+        other = np.union1d(old, other)
+    elif mode == SUBTRACT:
+        other = np.setdiff1d(old, other)
+    elif mode != REPLACE:
+        raise InputError("An area can replace a set, be added to it, or be subtracted from it.")
+    return other.astype(np.uint32)
+
+
+def read_rows(library: Library, section_id: str, name: str) -> Rows:
+    """Read rows (k,) of a section by the name of their file; none if that is gone or not named."""
+    if not name:
+        return np.empty(0, dtype=np.uint32)
+    path = _rows_path(library, section_id, name)
+    try:
+        rows: Rows = np.load(path, allow_pickle=False).astype(np.uint32)
+    except FileNotFoundError:
+        return np.empty(0, dtype=np.uint32)
+    except (ValueError, OSError, EOFError) as error:
+        raise _damaged(path) from error
+    return rows
+
+
+def clean_name(text: object) -> str:
+    """Make a text a name: one line of at most 60 characters, which identifies nobody.
+
+    Raises
+    ------
+    InputError
+        If nothing is left, or it holds what looks like a date or a record number.
+    """
+    kept = "".join(c if not unicodedata.category(c).startswith("C") else " " for c in str(text)[:1_000])
+    name = " ".join(kept.split())[:_LONGEST_NAME].strip()
+    if not name:
+        raise InputError("A cell set needs a name. Write one.")
+    if why := flag_text([name]):
+        raise InputError(f"This name {why}. Choose one that identifies nobody.")
+    return name
+
+
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """Append a number if another set has this name."""
+    used = {other.casefold() for other in taken}
+    if name.casefold() not in used:
+        return name
+    numbered = (f"{name[: _LONGEST_NAME - len(f' {i}')].rstrip()} {i}" for i in count(2))
+    return next(free for free in numbered if free.casefold() not in used)
+
+
+def take(
+    library: Library,
+    event: Mapping[str, Any],
+    sections: Sequence[Section],
+    coordinates_of: Callable[[str], NDArray[np.float64]],
+    rows: Mapping[str, ArrayLike] | None = None,
+) -> CellSet:
+    """Turn what a browser posts into a change.
+
+    Parameters
+    ----------
+    library
+        Where sets are kept.
+    event
+        ``{"mode": "new" | "add" | "subtract", "set": id | None}`` with ``"panels": [{"section": id,
+        "polygon": [[x, y], ...]}, ...]``, corners in the section's unit; or with ``"labels"``, names of
+        legend entries, whose cells come in ``rows``; and ``"name"`` for a new set, if it has one. It is
+        checked and not trusted.
+    sections
+        Those shown; others are refused.
+    coordinates_of
+        Gives the coordinates (n, 2 | 3) of a section's cells by its id.
+    rows
+        By section, of what was clicked in a legend.
+
+    Returns
+    -------
+    The new set, or the changed one.
+
+    Raises
+    ------
+    InputError
+        If the event is none of the above, or no cell is concerned.
+    """
+    mode = event.get("mode")
+    if mode not in ("new", ADD, SUBTRACT):
+        raise InputError("An area can make a set, be added to one, or be subtracted from one.")
+    by_id = {section.id: section for section in sections}
+    drawn = _areas(event, by_id)
+    if drawn:
+        members: Mapping[str, ArrayLike] = {
+            key: np.flatnonzero(shapes.inside(rings, coordinates_of(key))) for key, rings in drawn.items()
+        }
+        how, name = "drawn on the map", "Set"
+    else:
+        members = {key: found for key, found in (rows or {}).items() if key in by_id}
+        labels = event.get("labels")
+        listed = list(labels.values()) if isinstance(labels, Mapping) else labels
+        name = ", ".join(map(str, listed)) if isinstance(listed, list) and listed else "Set"
+        how = f"legend entry {name}"
+    members = {key: found for key, found in members.items() if np.size(found)}
+    if not members:
+        raise InputError("No cell lies there. Draw around cells, or click another entry of the legend.")
+    sets = CellSets(library)
+    if mode == "new":
+        return sets.make(_given(event) or _harmless(name), members, drawn, how)
+    if event.get("set") is None:
+        raise InputError("Choose the cell set that these cells are to be added to or subtracted from.")
+    return sets.change(event["set"], members, drawn, how, mode)
+
+
+def _areas(event: Mapping[str, Any], by_id: Mapping[str, Section]) -> dict[str, list[Polygon]]:
+    """Read the areas that a browser posted, by section."""
+    panels = event.get("panels", [])
+    if not isinstance(panels, list) or len(panels) > len(by_id):
+        raise InputError("The areas drawn do not belong to the sections shown. Load the page again.")
+    drawn: dict[str, list[Polygon]] = {}
+    for panel in panels:
+        section_id = panel.get("section") if isinstance(panel, dict) else None
+        if not isinstance(section_id, str) or section_id not in by_id:
+            raise InputError("This section is not shown here. Load the page again.")
+        corners = panel.get("polygon")
+        if isinstance(corners, list) and len(corners) > MAX_CORNERS:
+            raise InputError(f"The area has more than {MAX_CORNERS:,} corners. Draw it more simply.")
+        drawn.setdefault(section_id, []).append((shapes.as_ring(corners, "The area"),))
+    return drawn
+
+
+def _given(event: Mapping[str, Any]) -> str:
+    name = event.get("name")
+    return clean_name(name) if isinstance(name, str) and name.strip() else ""
+
+
+def _harmless(name: str) -> str:
+    """Take a name from a file or a label where it identifies nobody, else none."""
+    with suppress(InputError):
+        return clean_name(name)
+    return "Set"
+
+
+def _find(sets: Sequence[CellSet], set_id: object) -> CellSet:
+    found = next((one for one in sets if one.id == set_id), None)
+    if found is None:
+        raise InputError("This cell set is no longer there. Choose another, or undo its deletion.")
+    return found
+
+
+def _how(text: str) -> str:
+    text = " ".join(text.split()).strip("; ")
+    return text if len(text) <= _LONGEST_HOW else text[: _LONGEST_HOW - 1] + "…"
+
+
+def _utc() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _rows_path(library: Library, section_id: str, name: str) -> Path:
+    return _sets_folder(library, section_id) / f"{name}.npy"
+
+
+def _outline_path(library: Library, section_id: str, name: str) -> Path:
+    return _sets_folder(library, section_id) / f"{name}.json"
+
+
+def _sets_folder(library: Library, section_id: str) -> Path:
+    return library.folder(section_id) / "sets"
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path.name} of the cell sets is damaged. Restore it from a backup, or delete it.")
