@@ -14,7 +14,7 @@ from app.engine import Report
 from app.library import DATA, Library
 from app.panels import join
 from app.results import keep
-from app.split import GROUP, REFERENCE, Split, assign
+from app.split import GROUP, REFERENCE, Split, assign, with_sets
 from squint import arms, keys, tl
 from squint.columns import labels
 from squint.errors import InputError
@@ -54,7 +54,7 @@ def gather(library: Library, ids: Sequence[str], model: str | None, split: Split
         section = library.get(section_id)
         if section.values != "counts":
             raise InputError(f"Section {section.title} holds intensities, not counts. Leave it out.")
-        cells = views.cells_of(library, [section], model, split.run)
+        cells = with_sets(library, views.cells_of(library, [section], model, split.run), [section], split)
         arm = assign(cells, split)
         here = arm.notna().to_numpy()
         if not here.any():

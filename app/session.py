@@ -32,6 +32,7 @@ N_DRAWS, ASKED, TRAINED, WHOLE, RELATIVE, MARK_COLOUR = (
 )
 OVER, N_TOKENS, LOG_RATIOS = "over", "n_tokens", "log_ratios"
 N_COMMUNITIES, COMMUNITY = "n_communities", "community"
+CELL_SET, GROUP_SET, REFERENCE_SET = "cell_set", "group_set", "reference_set"
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
 IMAGE = "image"

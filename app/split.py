@@ -1,16 +1,23 @@
 """Two groups of cells to compare: who is in them. The page counts with it, the worker compares with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from app.cell_sets import read_rows
+from app.library import Library, Section
 from squint import keys
+from squint.errors import InputError
 from squint.pl import levels
 
 LEVEL = "level"  # column: low, intermediate or high activation score
+CELL_SET = "cell_set"  # column: in which of two cell sets
 GROUP, REFERENCE = "group", "reference"
+BOTH, NEITHER = "both", "neither"  # besides these, where two cell sets are compared
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,60 @@ class Split:
     run: str = ""  # the activation scores that levels are of ...
     low: float = 0.25  # ... and what is low
     high: float = 0.75  # ... and high
+    members: tuple[tuple[str, str, str], ...] = ()  # section, and the hash of its cells in each of two sets
 
     def __post_init__(self) -> None:
         for name in ("group", "reference", "types"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "members", tuple((s, first, second) for s, first, second in self.members))
+
+
+def split_sets(ids: Sequence[str], group: Mapping[str, str], reference: Mapping[str, str] | None) -> Split:
+    """Split cells by two cell sets, or by one and all other cells; a cell of both is in neither group.
+
+    Parameters
+    ----------
+    ids
+        Of the sections compared.
+    group, reference
+        Hash of the cells in each set, by section; without a reference it is all other cells.
+    """
+    other = reference or {}
+    members = tuple((key, group.get(key, ""), other.get(key, "")) for key in sorted(ids))
+    against = NEITHER if reference is None else REFERENCE
+    return Split(CELL_SET, (GROUP,), (against,), members=members)
+
+
+def with_sets(
+    library: Library, cells: pd.DataFrame, sections: Sequence[Section], split: Split
+) -> pd.DataFrame:
+    """Add, where cell sets are compared, the column that says in which of them each cell is.
+
+    Raises
+    ------
+    InputError
+        If the cells of a set are gone.
+    """
+    if split.by != CELL_SET:
+        return cells
+    hashes = {key: rest for key, *rest in split.members}
+    labels = []
+    for section in sections:
+        names = hashes.get(section.id, ("", ""))
+        first, second = (read_rows(library, section.id, name) for name in names)
+        if any(name and not len(rows) for name, rows in zip(names, (first, second), strict=True)):
+            raise InputError("A cell set was changed meanwhile. Compare again.")
+        labels.append(_which_set(section.n_cells, first, second))
+    return cells.assign(**{CELL_SET: np.concatenate(labels)})
+
+
+def _which_set(n_cells: int, first: NDArray[np.uint32], second: NDArray[np.uint32]) -> NDArray[np.object_]:
+    """Say of each of a section's cells (n,) in which of two sets it is, given the rows of each."""
+    label = np.full(n_cells, NEITHER, dtype=object)
+    label[first] = GROUP
+    label[second] = REFERENCE
+    label[np.intersect1d(first, second)] = BOTH
+    return label
 
 
 def assign(cells: pd.DataFrame, split: Split) -> "pd.Series[Any]":
@@ -37,7 +94,7 @@ def assign(cells: pd.DataFrame, split: Split) -> "pd.Series[Any]":
     ----------
     cells
         One row per cell, with ``split.by``, or with activation scores where that is the level, and with cell
-        types where only some count.
+        types where only some count. :func:`with_sets` adds the column of two cell sets.
     split
         The two groups.
     """

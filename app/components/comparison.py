@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from app import session, views
+from app.cell_sets import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
 from app.components.text import as_text, sentence
 from app.components.tokens import why_no_tokens
 from app.library import Library, Section
 from app.results import Request, Result
-from app.split import GROUP, LEVEL, REFERENCE, Split, assign, count
+from app.split import BOTH, CELL_SET, GROUP, LEVEL, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.stamp import many, simulated
 from squint import arms, keys
+from squint.errors import InputError
 
 TESTS = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
 _BY = {
@@ -27,6 +29,7 @@ _BY = {
     "Region": keys.REGION,
     "Patient": keys.PATIENT,
     "Section": keys.SECTION,
+    "Cell set": CELL_SET,
 }
 _TUMOUR = re.compile(r"tumou?r|malignan|carcinoma|cancer|dcis|neoplas", re.IGNORECASE)
 
@@ -60,9 +63,23 @@ class Comparison(NamedTuple):
             "group": f"{self.group}, n = {n.get(GROUP, 0):,}",
             "reference": f"{self.reference}, n = {n.get(REFERENCE, 0):,}",
             "cell types": ", ".join(self.split.types) or "all",
+            **self._sets,
             **(scores if self.how else {}),
             "expression": "counts scaled to the median depth of the compared cells",
         }
+
+    @property
+    def _sets(self) -> dict[str, object]:
+        """The cells of both sets by their hashes, and how many are left out, where sets are compared."""
+        if self.split.by != CELL_SET:
+            return {}
+        hashes = [f"{one or 'none'} against {other or 'all others'}" for _, one, other in self.split.members]
+        return {"cells of the sets": ", ".join(hashes), "in both sets, left out": f"{self.n_both:,}"}
+
+    @property
+    def n_both(self) -> int:
+        """How many cells are in both sets, and so in neither group."""
+        return int((self.cells[CELL_SET] == BOTH).sum()) if self.split.by == CELL_SET else 0
 
 
 def countable(library: Library) -> list[Section]:
@@ -81,11 +98,10 @@ def choose(library: Library, sections: Sequence[Section], model: Mapping[str, An
     every = library.tokenised(library.sections(), sha256) if sha256 else []
     cells = views.cells_of(library, sections, sha256)
     scored = {section.id for section in sections} <= {section.id for section in every}
-    offered = [
-        name
-        for name, column in _BY.items()
-        if (scored if column in {LEVEL, keys.TOKEN} else _n_labels(cells, column) > 1)
+    sets = [
+        one for one in CellSets(library).all() if one.members.keys() & {section.id for section in sections}
     ]
+    offered = [name for name, column in _BY.items() if _can_compare(cells, column, sets, scored=scored)]
     if not scored:
         st.caption(
             "Not all sections shown have tokens by this model, so scores and tokens cannot be compared. "
@@ -93,8 +109,8 @@ def choose(library: Library, sections: Sequence[Section], model: Mapping[str, An
         )
     if not offered:
         st.info(
-            "These sections have nothing to compare by: neither tokens nor cell types nor regions. Add "
-            "sections that have them on the page Sections, and map their columns there."
+            "These sections have nothing to compare by: neither tokens nor cell types, regions or cell "
+            "sets. Add sections that have them on the page Sections, and map their columns there."
         )
         st.stop()
     session.keep_valid(session.COMPARE_BY, offered)
@@ -114,15 +130,26 @@ def choose(library: Library, sections: Sequence[Section], model: Mapping[str, An
         cells = views.cells_of(library, sections, sha256, request.run)
         split = Split(LEVEL, ("high",), ("low",), run=request.run, low=low, high=high)
         names = (f"high score (above {high:g})", f"low score (below {low:g})")
+    elif by == "Cell set":
+        split, names = _choose_sets(library, sections, sets)
+        try:
+            cells = with_sets(library, cells, sections, split)
+        except InputError as error:  # somebody changed a set just now
+            st.error(sentence(str(error)))
+            st.stop()
     else:
         split, names = _choose_labels(cells, str(by))
     types, test = _choose_how(cells, split)
-    split = Split(**{**asdict(split), "types": types})
+    split = replace(split, types=types)
     return Comparison(split, *names, tuple(sections), cells, assign(cells, split), test, how)
 
 
-def _n_labels(cells: pd.DataFrame, column: str) -> int:
-    return int(cells[column].nunique()) if column in cells else 0
+def _can_compare(cells: pd.DataFrame, column: str, sets: Sequence[CellSet], *, scored: bool) -> bool:
+    if column in {LEVEL, keys.TOKEN}:
+        return scored
+    if column == CELL_SET:
+        return bool(sets)
+    return column in cells and int(cells[column].nunique()) > 1
 
 
 def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]]:
@@ -157,6 +184,48 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]
     return Split(column, tuple(group), tuple(reference)), (
         named,
         f"{what} {', '.join(reference)}" if reference else "all other cells",
+    )
+
+
+def _choose_sets(
+    library: Library, sections: Sequence[Section], sets: Sequence[CellSet]
+) -> tuple[Split, tuple[str, str]]:
+    """Choose one set for the group, and another for the reference, or all other cells."""
+    by_id = {one.id: one for one in sets}
+    n_cells = {
+        one.id: sum(CellSets(library).n_cells(one, section.id) for section in sections) for one in sets
+    }
+
+    def name(set_id: str) -> str:
+        return f"{by_id[set_id].name} ({many(n_cells[set_id], 'cell')})" if set_id else "all other cells"
+
+    left, right = st.columns(2, gap="large")
+    session.keep_valid(session.GROUP_SET, list(by_id))
+    group = by_id[
+        left.selectbox(
+            "Group: cell set",
+            list(by_id),
+            format_func=name,
+            key=session.GROUP_SET,
+            persist_state="session",
+        )
+    ]
+    others = ["", *(key for key in by_id if key != group.id)]
+    session.keep_valid(session.REFERENCE_SET, others)
+    chosen = right.selectbox(
+        "Reference: cell set",
+        others,
+        format_func=name,
+        key=session.REFERENCE_SET,
+        persist_state="session",
+    )
+    reference = by_id.get(str(chosen))
+    split = split_sets(
+        [section.id for section in sections], group.members, reference.members if reference else None
+    )
+    return split, (
+        f"cell set {group.name}",
+        f"cell set {reference.name}" if reference else "all other cells",
     )
 
 
@@ -201,6 +270,8 @@ def say_groups(found: Comparison) -> None:
             + (f" ({who})" if who else "")
             + _simulated(found, arm)
         )
+    if found.n_both:
+        st.caption(f"{many(found.n_both, 'cell')} in both sets belong to neither group.")
     if n.min() < arms.MIN_CELLS:
         st.info(
             f"At least {arms.MIN_CELLS} cells are needed in each group. Choose other groups, other "
