@@ -20,7 +20,7 @@ from squint.errors import InputError
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
-GENES, THUMBNAIL = "genes.h5", "thumbnail.png"
+GENES, THUMBNAIL, ORDER = "genes.h5", "thumbnail.png", "order.npy"
 _ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 
@@ -196,6 +196,12 @@ class Library:
         """Read positions, cell type and depth, indexed by cell."""
         return read_table(self.folder(section_id) / CELLS)
 
+    def is_deep(self, section_id: str) -> bool:
+        """Say whether the cells of a section have heights of their own."""
+        import pyarrow.parquet as pq  # noqa: PLC0415 - only where cells are shown
+
+        return "z" in pq.read_schema(self.folder(section_id) / CELLS).names
+
     def genes(self, section_id: str) -> list[str]:
         """List the genes of a section."""
         import h5py  # noqa: PLC0415 - only where a gene is shown
@@ -215,6 +221,17 @@ class Library:
             counts = np.zeros(int(file.attrs["n_cells"]), dtype=np.float32)
             counts[file["indices"][start:end]] = file["data"][start:end]
         return counts
+
+    def counts_of(self, section_id: str, row: int) -> tuple[list[str], NDArray[np.float32]]:
+        """Read the genes of a section and the counts (n_genes,) of one of its cells."""
+        import h5py  # noqa: PLC0415 - only where a cell is asked for
+
+        genes = self.genes(section_id)
+        counts = np.zeros(len(genes), dtype=np.float32)
+        with h5py.File(self.folder(section_id) / DATA) as file:
+            start, end = file["X/indptr"][row : row + 2]
+            counts[file["X/indices"][start:end]] = file["X/data"][start:end]
+        return genes, counts
 
     def tokens_path(self, section_id: str, model: str) -> Path:
         """Return the file of a section's tokens by a model, which need not exist."""
@@ -275,10 +292,26 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
             path, columns=columns, page_checksum_verification=True
         ).to_pandas()
     except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{path.name} in the library is damaged. Delete the section and add it again."
-        ) from error
+        raise _damaged(path) from error
     return frame
+
+
+def read_columns(path: Path) -> pd.DataFrame:
+    """Read a table as :func:`read_table`, its index as a column and text without an object per row."""
+    import pyarrow as pa  # noqa: PLC0415 - only where cells are shown
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path) from error
+    compact = {pa.string(): pd.StringDtype("pyarrow"), pa.large_string(): pd.StringDtype("pyarrow")}
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=compact.get)
+    return frame
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path.name} in the library is damaged. Delete the section and add it again.")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -1,30 +1,44 @@
-"""The dashboard: navigation, and what every page carries. Start: python -m streamlit run app/main.py."""
+"""The dashboard: navigation, and what every page carries. Start: python -m streamlit run app/main.py.
+
+The server imports this file for its application; each visit to a page then runs it as a script.
+"""
 
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.frame import import_samples, show_frame
+from app.routes import ROUTES
 
-st.set_page_config(
-    page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
-)
-page = st.navigation(
-    [
-        st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
-        st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
-        st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
-        st.Page(
-            "../pages/differential_expression.py",
-            title="Differential expression",
-            icon=":material/compare_arrows:",
-        ),
-        st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
-        st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
-        st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
-    ],
-    position="top",
-)
-show_frame()
-import_samples()
-page.run()
+
+def draw() -> None:
+    """Draw the page that a visitor asks for."""
+    st.set_page_config(
+        page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
+    )
+    page = st.navigation(
+        [
+            st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
+            st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
+            st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+            st.Page(
+                "../pages/differential_expression.py",
+                title="Differential expression",
+                icon=":material/compare_arrows:",
+            ),
+            st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
+            st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
+            st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+        ],
+        position="top",
+    )
+    show_frame()
+    import_samples()
+    page.run()
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(__file__, routes=ROUTES)
+else:
+    draw()

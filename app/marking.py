@@ -51,14 +51,14 @@ def rectangle(section: str, xs: Sequence[float], ys: Sequence[float]) -> Item:
     return {"section": section, "x0": x[0], "x1": x[-1], "y0": y[0], "y1": y[-1]}
 
 
-def selected(selection: Mapping[str, Any], section: str) -> list[Item]:
-    """Mark what was drawn on a map: its boxes and lassos, whatever points the browser found in them."""
-    items = [rectangle(section, box["x"], box["y"]) for box in selection.get("box", ())]
-    for lasso in selection.get("lasso", ()):
-        corners = [[_short(x), _short(y)] for x, y in zip(lasso["x"], lasso["y"], strict=True)]
-        if len({tuple(corner) for corner in corners}) > 2:
-            items.append({"section": section, "polygon": corners})
-    return items
+def drawn(event: Mapping[str, Any], section: str) -> list[Item]:
+    """Mark what was drawn on a map; nothing if that is no area."""
+    corners = [[_short(float(x)), _short(float(y))] for x, y in event.get("polygon", ())]
+    if len({tuple(corner) for corner in corners}) < 3 or not np.isfinite(corners).all():
+        return []
+    if event.get("box"):
+        return [rectangle(section, *zip(*corners, strict=True))]
+    return [{"section": section, "polygon": corners}]
 
 
 def inside(items: Sequence[Item], names: pd.Index, coordinates: Floats) -> NDArray[np.bool_]:

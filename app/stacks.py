@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.library import Section
+from app.library import Library, Section
 
 ROW = "row"  # column of held-out cells: the cell's place among the cells of its section
 
@@ -20,6 +20,7 @@ class Stack:
 
     name: str
     levels: tuple[Section, ...]
+    block: bool = False  # one section whose cells lie at all heights
 
     @property
     def heights(self) -> tuple[float, ...]:
@@ -46,6 +47,13 @@ def find_stacks(sections: Sequence[Section]) -> list[Stack]:
             found.append(Stack(title, tuple(levels)))
     # The stack with most levels is what a reader comes for.
     return sorted(found, key=lambda stack: (-len(stack.levels), stack.name))
+
+
+def find_blocks(library: Library, sections: Sequence[Section]) -> list[Stack]:
+    """List the sections whose cells have heights of their own."""
+    return [
+        Stack(section.title, (section,), block=True) for section in sections if library.is_deep(section.id)
+    ]
 
 
 def name_sections(sections: Sequence[Section]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What the maps show, from the library: panels, scale, and one row per cell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.library import Library, Section
+from app import columns
+from app.library import CELLS, Library, Section
 from squint import keys
 from squint.columns import UNKNOWN
 from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
@@ -28,35 +29,40 @@ class MapView:
     parameters: Mapping[str, object]  # for the stamp
     linked: bool = False  # whether all panels show one place
     n: str = ""  # what is shown, if not all cells of the sections
+    whole: bool = False  # whether each panel shows one of the sections, all of its cells in their order
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per cell, for export."""
+        if "section" not in self.cells:
+            return self.cells
+        units = {section.id: section.unit for section in self.sections}
+        return self.cells.drop(columns="section").assign(unit=self.cells["section"].map(units))
 
 
 def cells_of(
     library: Library, sections: Sequence[Section], model: str | None = None, run: str | None = None
 ) -> pd.DataFrame:
-    """Give one row per cell: where it is, its type, its token by a model, its score in a run."""
+    """Give one row per cell: where it is, its type, its token by a model, its score in a run.
+
+    Labels are categories. ``section`` is the section's id, ``section_id`` its name.
+    """
     tables = []
     for section in sections:
-        cells = library.cells(section.id).reset_index()
-        cells.insert(1, keys.PATIENT, section.patient)
-        cells.insert(2, keys.SECTION, section.section)
-        cells["section"] = section.id
-        for key in (keys.CELL_TYPE, keys.REGION):
-            if key in cells:
-                cells[key] = cells[key].astype(object)
-        tokens = library.tokens(section.id, model) if model else None
-        if tokens is not None:
-            cells[keys.TOKEN] = tokens[keys.TOKEN].astype(str).to_numpy()
+        cells = columns.read(library.folder(section.id) / CELLS).copy(deep=False)
+        cells.insert(1, keys.PATIENT, columns.constant(section.patient, len(cells)))
+        cells.insert(2, keys.SECTION, columns.constant(section.section, len(cells)))
+        cells["section"] = columns.constant(section.id, len(cells))
+        path = library.tokens_path(section.id, model) if model else None
+        if path is not None and path.exists():
+            tokens = columns.read(path)
+            cells[keys.TOKEN] = pd.Categorical(tokens[keys.TOKEN]).rename_categories(str)
             cells[keys.DISTANCE] = tokens[keys.DISTANCE].to_numpy()
         if run:
-            cells[keys.ACTIVATION] = library.scores(section.id, run)
+            path = library.scores_path(section.id, run)
+            cells[keys.ACTIVATION] = columns.read(path)[keys.ACTIVATION].to_numpy(dtype=np.float32)
         tables.append(cells)
-    return pd.concat(tables, ignore_index=True)
-
-
-def labels(column: "pd.Series[Any]") -> NDArray[Any]:
-    """Give labels (n,) with ``None`` for missing."""
-    values: NDArray[Any] = column.astype(object).where(column.notna(), None).to_numpy()
-    return values
+    return columns.stack(tables)
 
 
 def by_token(
@@ -72,24 +78,33 @@ def by_token(
         "highlighted": ", ".join(highlighted) or "none",
         "codes": model["n_codes"],
     }
-    return _view("Tokens", sections, cells, labels(cells[keys.TOKEN]), scale, parameters)
+    return _view("Tokens", sections, cells, pd.Categorical(cells[keys.TOKEN]), scale, parameters)
 
 
 def token_names(cells: pd.DataFrame) -> dict[str, str]:
     """Name each token by its number and, where cell types are known, the most frequent one and its share."""
-    names = {str(token): str(token) for token in cells[keys.TOKEN].dropna().unique()}
-    if keys.CELL_TYPE in cells and cells[keys.CELL_TYPE].notna().any():
-        for token, types in cells[keys.CELL_TYPE].fillna(UNKNOWN).groupby(cells[keys.TOKEN]):
-            shares = types.value_counts(normalize=True)
-            if shares.index[0] != UNKNOWN:
-                names[str(token)] = f"{token} {plain(shares.index[0])} {shares.iloc[0]:.0%}"
+    tokens = pd.Categorical(cells[keys.TOKEN])
+    used = np.bincount(tokens.codes[tokens.codes >= 0], minlength=len(tokens.categories)) > 0
+    names = {str(token): str(token) for token in tokens.categories[used]}
+    if keys.CELL_TYPE not in cells:
+        return names
+    types = pd.Categorical(cells[keys.CELL_TYPE])
+    known = [*(str(name) for name in types.categories), UNKNOWN]
+    both = tokens.codes >= 0
+    type_codes = np.where(types.codes < 0, len(known) - 1, types.codes).astype(np.int64)
+    pairs = tokens.codes.astype(np.int64) * len(known) + type_codes
+    n_cells = np.bincount(pairs[both], minlength=len(tokens.categories) * len(known))
+    for token, of_types in zip(tokens.categories, n_cells.reshape(-1, len(known)), strict=True):
+        top = int(of_types.argmax())
+        if of_types[top] and known[top] != UNKNOWN:
+            names[str(token)] = f"{token} {plain(known[top])} {of_types[top] / of_types.sum():.0%}"
     return names
 
 
 def by_type(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
     """Colour cells by cell type, the most frequent ones."""
     missing = pd.Series(None, index=cells.index, dtype=object)
-    values = labels(cells.get(keys.CELL_TYPE, missing))
+    values = pd.Categorical(cells.get(keys.CELL_TYPE, missing))
     scale = Categories("cell type", most_frequent(values), "other types")
     return _view("Cell types", sections, cells, values, scale, {"colour": "cell type"})
 
@@ -105,7 +120,16 @@ def by_labels(
     what = scale.title.split(",")[0]
     parameters = {"colour": what, "highlighted": ", ".join(scale.highlighted)}
     shown = cells.assign(**{what: values})
-    return _view(title, sections, shown, labels(values), scale, parameters)
+    return _view(title, sections, shown, pd.Categorical(values), scale, parameters)
+
+
+def by_distance(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
+    """Colour cells by how far they are from their token: by how new they are to the model."""
+    values = cells[keys.DISTANCE].to_numpy(dtype=np.float32)
+    known = values[~np.isnan(values)]
+    top = float(f"{np.quantile(known, 0.995):.2g}") if len(known) else 1.0
+    scale = Continuous("distance to the token (1 - cosine)", 0, max(top, 0.01), palette="Cividis")
+    return _view("Distance to the token", sections, cells, values, scale, {"colour": scale.title})
 
 
 def by_number(
@@ -161,31 +185,20 @@ def _view(
     title: str,
     sections: Sequence[Section],
     cells: pd.DataFrame,
-    values: NDArray[Any],
+    values: NDArray[Any] | pd.Categorical,
     scale: Continuous | Categories,
     parameters: Mapping[str, object],
 ) -> MapView:
+    ids = pd.Categorical(cells["section"])
     panels = []
     for section in sections:
-        here = (cells["section"] == section.id).to_numpy()
-        part = cells[here]
+        here = np.flatnonzero(ids.codes == ids.categories.get_loc(section.id))
         panels.append(
             Panel(
                 title=section.title + (" (simulated)" if section.simulated else ""),
-                coordinates=part[["x", "y"]].to_numpy(dtype=np.float64),
+                coordinates=cells[["x", "y"]].to_numpy(dtype=np.float64)[here],
                 values=values[here],
                 unit=section.unit,
-                hover={name: make(part) for name, (key, make) in _HOVER.items() if key in part},
             )
         )
-    table = cells.drop(columns="section").assign(unit=cells["section"].map({s.id: s.unit for s in sections}))
-    return MapView(title, tuple(sections), tuple(panels), scale, table, parameters)
-
-
-_HOVER: Mapping[str, tuple[str, Callable[[pd.DataFrame], NDArray[Any]]]] = {
-    "cell": ("cell", lambda part: part["cell"].to_numpy()),
-    "token": (keys.TOKEN, lambda part: part[keys.TOKEN].fillna("none").to_numpy()),
-    "type": (keys.CELL_TYPE, lambda part: part[keys.CELL_TYPE].fillna(UNKNOWN).to_numpy()),
-    "activation score": (keys.ACTIVATION, lambda part: part[keys.ACTIVATION].round(2).to_numpy()),
-    "counts": ("n_counts", lambda part: part["n_counts"].astype(int).to_numpy()),
-}
+    return MapView(title, tuple(sections), tuple(panels), scale, cells, parameters, whole=True)

@@ -17,7 +17,7 @@ risk.say_cover(how)
 
 cells = views.cells_of(library, sections, request.model, request.run)
 view = views.by_activation(sections, cells, thresholds, how)
-show_map(view, model, "risk_map")
+show_map(view, model, "risk_map", on=risk.DRAGGED)
 st.caption(
     "The activation score of a cell is the share of its closed neighbourhood, itself included, that carries "
     "one of these codes. A high score says that the tissue resembles codes of the reference patient, nothing "

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from app import session, views
+from app.components import risk
+from app.components.colouring import coloured
 from app.components.tissue_map import show_map
-from app.components.tokens import choose_gene, choose_tokens, describe_tokens, tokenised
-from squint import keys
+from app.components.tokens import describe_tokens, tokenised
 
 st.title("Tokens")
 library, model = session.library(), session.model()
@@ -20,21 +21,14 @@ cells = views.cells_of(library, sections, model["sha256"])
 
 colour = st.segmented_control(
     "Colour cells by",
-    ["Token", "Gene", "Cell type"],
+    ["Token", "Gene", "Cell type", "Activation score", "Distance"],
     default="Token",
     required=True,
     key=session.COLOUR,
     bind="query-params",
+    help="Distance: how far a cell is from its token, and so how new to the model.",
 )
-if colour == "Token":
-    view = views.by_token(sections, cells, choose_tokens(cells), model)
-elif colour == "Gene":
-    view = views.by_gene(library, sections, cells, choose_gene(library, sections))
-else:
-    view = views.by_type(sections, cells)
-    if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
-        st.info("These sections have no cell types; map the column when adding a section that has some.")
-show_map(view, model, "tokens")
+show_map(coloured(library, sections, cells, str(colour), model), model, "tokens", on=risk.DRAGGED)
 
 st.header("What a token is")
 describe_tokens(library, sections, model)

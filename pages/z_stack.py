@@ -10,6 +10,9 @@ library, model = session.library(), session.find_model()
 chosen = stack.choose(library)
 stack.say_depth(chosen)
 
+if chosen.block:
+    stack.show_in_3d(library, chosen, {}, None, model)
+    st.stop()
 positions = stack.aligned_positions(library, chosen)
 imputed = imputation.impute(library, chosen)
 stack.show_in_3d(library, chosen, positions, imputed, model)

@@ -274,7 +274,7 @@ def _view(
 ) -> views.MapView:
     """Colour cells by community, or by token within one."""
     if chosen == "all":
-        values = cells[keys.TOKEN].map(found.community).fillna("none")
+        values = cells[keys.TOKEN].astype(object).map(found.community).fillna("none")
         names = {name: f"{name}: {len(_tokens(found, name))} tokens" for name in several}
         scale = Categories("community, cells", tuple(several[:MAX_HIGHLIGHTED]), "other tokens", names)
         return views.by_labels("Communities of tokens", sections, cells, values, scale)

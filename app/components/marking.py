@@ -1,6 +1,7 @@
 """Widgets that mark an area of a section."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,27 +10,17 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import marking, session, views
-from app.components.export_row import CHART
 from app.components.subject import FILL, Choice
 from app.components.text import sentence
-from app.components.tissue_map import draw_map
+from app.components.tissue_map import mount
 from app.components.tokens import choose_gene
 from app.library import Library, Section
 from app.marking import Item
 from app.stamp import many
 from squint import keys
 from squint.errors import InputError
-from squint.pl import most_frequent, tissue_map
+from squint.pl import most_frequent
 
-_MAP_WIDTH = 880  # pixels
-_PICTURE_ABOVE = 20_000  # cells: more are one picture, so that drawing on it stays smooth
-_PICTURE_DPI = 144
-_TOOLS = {
-    **CHART,
-    "scrollZoom": True,
-    "modeBarButtonsToRemove": ["toImage", "autoScale2d"],
-    "modeBarButtonsToAdd": ["select2d", "lasso2d"],
-}
 _PLACE = "marking"
 
 
@@ -60,25 +51,8 @@ def _draw(library: Library, section: Section, cells: pd.DataFrame, items: Sequen
     """Show the section, to draw on."""
     view = _coloured(library, section, cells)
     (panel,) = view.panels
-    many_cells = len(cells) > _PICTURE_ABOVE
-    figure = tissue_map(
-        [panel.__class__(**{**vars(panel), "outlines": tuple(marking.outlines(items))})],
-        view.scale,
-        style=session.style(),
-        width=_MAP_WIDTH,
-        dpi=_PICTURE_DPI if many_cells else None,
-    )
-    figure.update_layout(dragmode="select", newselection={"line": {"color": "#D55E00", "width": 2}})
-    figure.update_layout_images(layer="above")  # a dark page has a ground that would cover it
-    draw_map(
-        figure,
-        _PLACE,
-        alt=f"Map of {section.title}, to mark an area on",
-        width=_MAP_WIDTH,
-        config=_TOOLS,
-        on_select=lambda: _take(section),
-        selection_mode=("box", "lasso"),
-    )
+    marked = replace(view, panels=(replace(panel, outlines=tuple(marking.outlines(items))),))
+    mount(marked, _PLACE, on={"area": lambda _, drawn: _take(section, drawn)}, tool="box")
 
 
 def _coloured(library: Library, section: Section, cells: pd.DataFrame) -> views.MapView:
@@ -102,23 +76,24 @@ def _coloured(library: Library, section: Section, cells: pd.DataFrame) -> views.
         return views.by_gene(library, [section], cells, choose_gene(library, [section]))
     if colour == "Token":
         n_codes = {"n_codes": cells[keys.TOKEN].nunique()}
-        return views.by_token([section], cells, most_frequent(views.labels(cells[keys.TOKEN])), n_codes)
+        return views.by_token([section], cells, most_frequent(pd.Categorical(cells[keys.TOKEN])), n_codes)
     return views.by_depth([section], cells)
 
 
-def _take(section: Section) -> None:
-    """Remember what was drawn."""
-    event: Any = st.session_state.get(_PLACE)
-    items = marking.selected(event["selection"], section.section) if event else []
+def _take(section: Section, drawn: Mapping[str, Any]) -> None:
+    """Remember what was drawn: in place of what was marked, or with it."""
+    items = marking.drawn(drawn, section.section)
     if items:
-        session.mark(section.id, items)
+        before = session.marked(section.id) if drawn.get("mode") == "add" else []
+        session.mark(section.id, [*before, *items])
 
 
 def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> None:
     """Mark an area without the mouse: by numbers, by a file, or by what a model held out."""
     section = chosen.section
     st.markdown(
-        "**Draw** a rectangle on the map, or choose the lasso above its corner. Shift adds a further area."
+        "**Draw** a rectangle on the map, or choose the lasso or the polygon above it. Shift adds a further "
+        "area."
     )
     with st.expander("Type a rectangle", icon=":material/keyboard:"), st.form(f"rectangle-{section.id}"):
         low, high = cells[["x", "y"]].min(), cells[["x", "y"]].max()

@@ -72,6 +72,15 @@ def choose(sections: Sequence[Section], model: str) -> Choice:
     return Choice(Activation(ids, ranked, model, reference, against, n_codes), (float(low), float(high)))
 
 
+def _take_thresholds(_: object, dragged: Mapping[str, Any]) -> None:
+    """Take the thresholds that were dragged on the colour bar of a map."""
+    low, high = sorted(min(1.0, max(0.0, round(float(end), 2))) for end in dragged["values"])
+    st.session_state[session.THRESHOLDS] = (low, high)
+
+
+DRAGGED = {"thresholds": _take_thresholds}  # what a map does when a threshold is dragged on it
+
+
 def score(library: Library, request: Activation) -> dict[str, Any]:
     """Score all sections; done once, then found."""
     found = find_activation(library, request)
@@ -117,7 +126,8 @@ def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Map
     st.subheader("Spread of the scores")
     low, high = thresholds
     scores = {
-        str(patient): part[keys.ACTIVATION].to_numpy() for patient, part in view.cells.groupby(keys.PATIENT)
+        str(patient): part[keys.ACTIVATION].to_numpy()
+        for patient, part in view.cells.groupby(keys.PATIENT, observed=True)
     }
     st.plotly_chart(
         activation_histogram(scores, low=low, high=high, style=session.style()),

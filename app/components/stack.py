@@ -1,37 +1,37 @@
 """Widgets and figures of a stack: in three dimensions, and level by level."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app import session, views
 from app.components import risk
-from app.components.export_row import CHART, Export, export_row
+from app.components.colouring import DEPTH, GENE, OF_MODEL, TYPE, coloured
+from app.components.export_row import Export, export_row
 from app.components.imputation import Imputed, by_imputed
 from app.components.imputation import choose_gene as choose_imputed_gene
 from app.components.job import compute
 from app.components.text import as_text
-from app.components.tokens import choose_gene, choose_tokens, why_no_tokens
-from app.library import Library, Section
+from app.components.tissue_map import show_map
+from app.components.tokens import why_no_tokens
+from app.library import Library
+from app.map_data import Stack as Depth
 from app.results import Request, find
-from app.stacks import Positions, Stack, find_stacks
+from app.stacks import Positions, Stack, find_blocks, find_stacks
 from app.stamp import counts, many, simulated, stamp
-from squint import keys, pl
-from squint.pl import PRINT
 
-_BY_TOKENS, _BY_CELLS = ("Token", "Activation score"), ("Gene", "Cell type")
 _IMPUTED = "In-painted gene"
-_STRETCH = (1.0, 10.0)
-_AT_MOST = (5_000, 15_000, 30_000, 100_000)  # cells drawn in three dimensions
-_AT_FIRST = 15_000  # cells that a graphics card turns smoothly
 
 
 def choose(library: Library) -> Stack:
     """Let the user choose a stack; if there is none, say how to get one and stop the page."""
-    stacks = find_stacks([section for section in library.sections() if section.values == "counts"])
+    sections = library.sections()
+    stacks = [*find_stacks([s for s in sections if s.values == "counts"]), *find_blocks(library, sections)]
     if not stacks:
         st.info(
             "There is no stack yet. A stack is two or more sections of one patient at different heights. "
@@ -55,11 +55,18 @@ def choose(library: Library) -> Stack:
 
 def _describe(stack: Stack) -> str:
     n_cells = sum(level.n_cells for level in stack.levels)
-    return f"{stack.name}: {many(len(stack.levels), 'level')}, {many(n_cells, 'cell')}"
+    levels = "a block of cells at all heights" if stack.block else many(len(stack.levels), "level")
+    return f"{stack.name}: {levels}, {many(n_cells, 'cell')}"
 
 
 def say_depth(stack: Stack) -> None:
     """Say how high the stack is and how far its levels are apart."""
+    if stack.block:
+        (section,) = stack.levels
+        values = "" if section.values == "counts" else " · intensities, for viewing only"
+        said = simulated(stack.levels)
+        st.caption(f"{counts(stack.levels)} · cells at all heights{values}" + (f" · {said}" if said else ""))
+        return
     steps = sorted(set(stack.steps))
     apart = f"{steps[0]:g} µm" if len(steps) == 1 else f"{steps[0]:g} to {steps[-1]:g} µm"
     low, high = stack.heights[0], stack.heights[-1]
@@ -83,12 +90,8 @@ def show_in_3d(
 ) -> None:
     """Show the levels above each other, to turn."""
     st.header("In three dimensions")
-    levels = _choose_levels(stack)
-    flatness = _flatness(library, stack)
-    unknown = any(level.unit == "unknown" for level in levels)
     offered = _offered(library, stack, imputed, model)
-    left, middle, right, last = st.columns([4, 2, 1, 2], gap="large")
-    by = left.segmented_control(
+    by = st.segmented_control(
         "Colour cells by",
         offered,
         default=offered[0],
@@ -96,71 +99,41 @@ def show_in_3d(
         key=session.STACK_COLOUR,
         bind="query-params",
     )
-    stretch = middle.slider(
-        "Height stretched by",
-        *_STRETCH,
-        1.0 if unknown else float(np.clip(round(flatness), *_STRETCH)),
-        step=0.5,
-        format="%g",
-        key=f"{session.STRETCH}-{stack.name}",
-        persist_state="session",
-    )
-    dots = right.slider("Size of cells", 1, 6, 3, key=session.DOTS, persist_state="session")
-    at_most = last.select_slider(
-        "Cells drawn at most",
-        _AT_MOST,
-        _AT_FIRST,
-        format_func=lambda n: f"{n:,}",
-        key=session.DRAWN,
-        help="Fewer turn more smoothly, above all where the browser has no graphics card to use.",
-    )
     if imputed and by == _IMPUTED:
-        cells = views.cells_of(library, levels)
-        view = by_imputed(imputed, levels, cells, choose_imputed_gene(imputed, "stack"))
+        cells = views.cells_of(library, stack.levels)
+        view = by_imputed(imputed, stack.levels, cells, choose_imputed_gene(imputed, "stack"))
+        marked = [replace(panel, imputed=~panel.missing) for panel in view.panels]
+        view = replace(
+            view, panels=tuple(marked), parameters={**view.parameters, "in-painted by": imputed.by}
+        )
     else:
-        view = _coloured(library, levels, str(by), model)
-    panels = [
+        tokens = model["sha256"] if model and by in OF_MODEL else None
+        cells = views.cells_of(library, stack.levels, tokens)
+        view = coloured(library, stack.levels, cells, str(by), model)
+    panels = tuple(
         replace(panel, coordinates=positions.get(level.id, panel.coordinates))
-        for level, panel in zip(levels, view.panels, strict=True)
-    ]
-    z = [float(level.z_um or 0) for level in levels]
-    marked = [~panel.missing for panel in panels] if by == _IMPUTED else None
-
-    def figure(style: pl.Style) -> Any:
-        return pl.stack(
-            panels,
-            view.scale,
-            z=z,
-            spacing_factor=stretch * (flatness if unknown else 1),  # no common unit: any height is as true
-            max_cells=at_most,
-            cell_size=dots,
-            marked=marked,
-            style=style,
-        )
-
-    st.plotly_chart(
-        figure(session.style()),
-        key="stack",
-        config=CHART,
-        alt=f"{len(levels)} levels of {stack.name} in three dimensions, coloured by {str(by).lower()}",
+        for level, panel in zip(stack.levels, view.panels, strict=True)
     )
-    n_cells = sum(level.n_cells for level in levels)
-    if n_cells > at_most:
-        st.caption(
-            f"Not all of the {n_cells:,} cells are drawn: the fewer, the quicker the stack turns. The table "
-            "and the maps of single levels hold all."
-        )
-    parameters = {
-        **view.parameters,
-        "height stretched by": f"{stretch * (flatness if unknown else 1):.3g}",
-        "positions": "as proposed" if positions else "as measured",
-        "cells drawn at most": at_most,
-        "size of cells": dots,
-    }
-    if imputed and by == _IMPUTED:
-        parameters["in-painted by"] = imputed.by
-    marks = stamp(f"Stack {stack.name}", levels, model, parameters)
-    export_row(Export("stack", marks, table=lambda: view.cells, figure=lambda _: figure(PRINT)))
+    laid = "as proposed" if positions else "as measured"
+    view = replace(
+        view, title=f"Stack {stack.name}", panels=panels, parameters={**view.parameters, "positions": laid}
+    )
+    unknown = any(level.unit == "unknown" for level in stack.levels)
+    depth = Depth(
+        title=stack.name,
+        n=counts(stack.levels),
+        heights=_heights(stack, cells),
+        stretch=1.0 if stack.block else round(float(np.clip(_flatness(library, stack), 1, 10)), 1),
+        unit="unknown" if unknown and not stack.block else "um",
+    )
+    show_map(view, model, "stack", on=risk.DRAGGED, stack=depth)
+
+
+def _heights(stack: Stack, cells: pd.DataFrame) -> list[float] | list[NDArray[np.float32]]:
+    """Give the height of each level, or of each cell of a block (n,)."""
+    if stack.block:
+        return [cells["z"].to_numpy(dtype=np.float32)]
+    return list(stack.heights)
 
 
 def _flatness(library: Library, stack: Stack) -> float:
@@ -171,53 +144,15 @@ def _flatness(library: Library, stack: Stack) -> float:
     return 0.5 * width / height
 
 
-def _choose_levels(stack: Stack) -> list[Section]:
-    """Choose a range of levels."""
-    names = [f"{level.z_um:g} µm" for level in stack.levels]
-    if len(set(names)) < len(names) or len(names) < 3:
-        return list(stack.levels)
-    every = (names[0], names[-1])
-    session.keep_valid(f"{session.LEVELS}-{stack.name}", [(a, b) for a in names for b in names], every)
-    first, last = st.select_slider(
-        "Levels shown, by height",
-        names,
-        value=every,
-        key=f"{session.LEVELS}-{stack.name}",
-        persist_state="session",
-    )
-    return list(stack.levels[names.index(first) : names.index(last) + 1])
-
-
 def _offered(
     library: Library, stack: Stack, imputed: Imputed | None, model: Mapping[str, Any] | None
 ) -> list[str]:
     """List what cells can be coloured by; without tokens, say so."""
     tokens = model is not None and len(library.tokenised(stack.levels, model["sha256"])) == len(stack.levels)
-    if not tokens:
+    if not tokens and not stack.block:
         why = why_no_tokens(library, stack.levels, model)
         st.caption(f"Not all levels have tokens by this model. {why}")
-    return [*(_BY_TOKENS if tokens else ()), *_BY_CELLS, *((_IMPUTED,) if imputed else ())]
-
-
-def _coloured(
-    library: Library, levels: Sequence[Section], by: str, model: Mapping[str, Any] | None
-) -> views.MapView:
-    """Colour the cells of some levels."""
-    if model is not None and by == "Activation score":
-        every = library.tokenised(library.sections(), model["sha256"])
-        request, thresholds = risk.choose(every, model["sha256"])
-        how = risk.score(library, request)
-        risk.say_cover(how)
-        cells = views.cells_of(library, levels, model["sha256"], request.run)
-        return views.by_activation(levels, cells, thresholds, how)
-    cells = views.cells_of(library, levels, model["sha256"] if model else None)
-    if model is not None and by == "Token":
-        return views.by_token(levels, cells, choose_tokens(cells), model)
-    if by == "Gene":
-        return views.by_gene(library, levels, cells, choose_gene(library, levels))
-    if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
-        st.info("These levels have no cell types; map the column when adding a section that has some.")
-    return views.by_type(levels, cells)
+    return [*(OF_MODEL if tokens else ()), GENE, TYPE, DEPTH, *((_IMPUTED,) if imputed else ())]
 
 
 def aligned_positions(library: Library, stack: Stack) -> Positions:

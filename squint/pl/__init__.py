@@ -1,11 +1,17 @@
 """Figures, drawn with plotly. Nothing here imports torch, scanpy or anndata."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from squint.pl._captions import orientation
 from squint.pl._charts import activation_histogram, composition
 from squint.pl._co_occurrence import co_occurrence
 from squint.pl._expression import dot_plot
-from squint.pl._frame import extent, spacing
+from squint.pl._frame import extent, frames_of, spacing
+from squint.pl._look import Kind, Look, Outline, Page, Picture
 from squint.pl._map import tissue_map
 from squint.pl._neighbor_enrichment import neighbor_enrichment
+from squint.pl._palette import palette
 from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._quality import imputation_quality
 from squint.pl._spatial import most_frequent, spatial
@@ -18,6 +24,9 @@ from squint.pl._view import View
 from squint.pl._violins import violins
 from squint.pl._volcano import volcano
 
+if TYPE_CHECKING:
+    from squint.pl._print import print_map
+
 __all__ = [
     "DARK",
     "LEVELS",
@@ -26,7 +35,12 @@ __all__ = [
     "PRINT",
     "Categories",
     "Continuous",
+    "Kind",
+    "Look",
+    "Outline",
+    "Page",
     "Panel",
+    "Picture",
     "Style",
     "View",
     "activation_histogram",
@@ -38,11 +52,15 @@ __all__ = [
     "dot_plot",
     "escape",
     "extent",
+    "frames_of",
     "imputation_quality",
     "levels",
     "most_frequent",
     "neighbor_enrichment",
+    "orientation",
+    "palette",
     "plain",
+    "print_map",
     "spacing",
     "spatial",
     "stack",
@@ -51,3 +69,9 @@ __all__ = [
     "violins",
     "volcano",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "print_map":  # on first use: matplotlib takes a second
+        raise AttributeError(f"module 'squint.pl' has no attribute {name!r}")
+    return import_module("squint.pl._print").print_map

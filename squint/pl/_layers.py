@@ -59,14 +59,13 @@ def _category_layers(
     panels: Sequence[Panel], panel: Panel, scale: Categories, style: Style
 ) -> Iterator[Layer]:
     highlighted = scale.highlighted[:MAX_HIGHLIGHTED]
-    every = np.concatenate([p.values[~p.missing].astype(str) for p in panels])
-    labels = np.where(panel.missing, "", panel.values.astype(str))
-    rest = ~np.isin(labels, highlighted) & ~panel.missing
+    rest = ~panel.has(highlighted) & ~panel.missing
     if rest.any():
-        n_rest = int((~np.isin(every, highlighted)).sum())
+        n_labelled = sum(int((~p.missing).sum()) for p in panels)
+        n_rest = n_labelled - sum(p.n_of(label) for p in panels for label in highlighted)
         yield Layer(rest, f"{escape(scale.rest)} · {n_rest:,}", style.rest, rank=REST)
     for rank, (label, colour) in enumerate(zip(highlighted, style.categories, strict=False)):
-        cells = (labels == label) & ~panel.missing
+        cells = panel.has([label])
         if cells.any():
             name = escape(scale.names.get(label, label))
-            yield Layer(cells, f"{name} · {int((every == label).sum()):,}", colour, rank=rank)
+            yield Layer(cells, f"{name} · {sum(p.n_of(label) for p in panels):,}", colour, rank=rank)

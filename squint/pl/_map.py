@@ -126,7 +126,7 @@ def _points(panel: Panel, layer: Layer, *, empty: bool) -> dict[str, Any]:
 
 def _marker(panel: Panel, layer: Layer, size: float, *, empty: bool) -> dict[str, Any]:
     if layer.colour is None:
-        values = panel.values[layer.cells].astype(np.float32)
+        values = panel.numbers[layer.cells].astype(np.float32)
         marker = {"size": size, "color": values[:1] if empty else values, "coloraxis": "coloraxis"}
         return marker | (_outline(size) if layer.outlined else {})
     return {"size": size, "color": layer.colour, "symbol": "circle-open" if layer.hollow else "circle"}
@@ -155,7 +155,7 @@ def _picture(
         if layer.colour is not None:
             colours = rgb(layer.colour)
         elif isinstance(scale, Continuous):
-            values = panel.values[layer.cells].astype(np.float64)
+            values = panel.numbers[layer.cells].astype(np.float64)
             colours = shades(values, scale.low, scale.high, scale.palette)
         canvas.discs(panel.coordinates[layer.cells, :2], diameter, colours, hollow=layer.hollow)
         if layer.outlined:

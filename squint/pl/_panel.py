@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -12,12 +14,12 @@ from numpy.typing import NDArray
 class Panel:
     """One section to draw.
 
-    ``values`` (n,) are numbers with NaN for missing, or labels with ``None`` for missing.
+    ``values`` (n,) are numbers with NaN for missing, or labels, as categories or with ``None`` for missing.
     """
 
     title: str
     coordinates: NDArray[np.float64]  # (n, 2): x right, y down
-    values: NDArray[Any]
+    values: NDArray[Any] | pd.Categorical
     unit: str = "unknown"  # "um", "um (assumed)" or "unknown"
     hover: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # name -> (n,)
     imputed: NDArray[np.bool_] | None = None  # cells (n,) whose number is a prediction
@@ -25,11 +27,41 @@ class Panel:
     outlines: Sequence[NDArray[np.float64]] = ()  # corners (k, 2) of areas to mark
 
     @property
+    def numeric(self) -> bool:
+        """Whether the values are numbers."""
+        return self.values.dtype.kind in "fiu"
+
+    @property
+    def numbers(self) -> NDArray[np.floating[Any]]:
+        """Values (n,) that are numbers."""
+        return np.asarray(self.values)
+
+    @cached_property
+    def labels(self) -> pd.Categorical:
+        """Labels (n,) that are text, as categories."""
+        values = self.values if isinstance(self.values, pd.Categorical) else pd.Categorical(self.values)
+        return values.rename_categories(str)
+
+    @cached_property
     def missing(self) -> NDArray[np.bool_]:
         """Cells (n,) without a value."""
-        if self.values.dtype.kind in "fiu":
-            return np.isnan(self.values.astype(np.float64))
-        return np.array([value is None for value in self.values], dtype=bool)
+        absent = np.isnan(self.numbers) if self.numeric else self.labels.codes < 0
+        return np.asarray(absent, dtype=bool)
+
+    def n_of(self, label: str) -> int:
+        """Count the cells with a label."""
+        return self._n_by_label.get(label, 0)
+
+    @cached_property
+    def _n_by_label(self) -> dict[str, int]:
+        codes = self.labels.codes
+        counts = np.bincount(codes[codes >= 0], minlength=len(self.labels.categories))
+        return dict(zip(self.labels.categories, counts.tolist(), strict=True))
+
+    def has(self, labels: Sequence[str]) -> NDArray[np.bool_]:
+        """Mark the cells (n,) with any of some labels."""
+        wanted = np.append(np.isin(self.labels.categories.to_numpy(dtype=object), labels), [False])
+        return np.asarray(wanted[self.labels.codes])  # code -1, of a missing label, is the last
 
     @property
     def predicted(self) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
@@ -93,7 +94,10 @@ def _values(adata: "AnnData", color: str) -> NDArray[Any]:
     raise KeyError(f"`adata` has neither a column `obs[{color!r}]` nor a gene of that name.")
 
 
-def most_frequent(values: NDArray[np.object_], n: int = MAX_HIGHLIGHTED) -> tuple[str, ...]:
+def most_frequent(values: NDArray[np.object_] | pd.Categorical, n: int = MAX_HIGHLIGHTED) -> tuple[str, ...]:
     """Return the most frequent labels of (n,), without missing ones."""
-    labels, counts = np.unique([value for value in values if value is not None], return_counts=True)
-    return tuple(str(label) for label in labels[np.argsort(-counts, kind="stable")][:n])
+    known = values if isinstance(values, pd.Categorical) else pd.Categorical(values)
+    codes = known.codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(known.categories))
+    ranks = [int(code) for code in np.argsort(-counts, kind="stable")[:n] if counts[code]]
+    return tuple(str(known.categories[code]) for code in ranks)

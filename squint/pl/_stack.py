@@ -102,9 +102,13 @@ def _join(panels: Sequence[Panel], z: Sequence[float]) -> Panel:
     return Panel(
         title="",
         coordinates=np.concatenate([np.zeros((0, 2)), *(panel.coordinates[:, :2] for panel in panels)]),
-        values=np.concatenate([panel.values for panel in panels]) if panels else np.zeros(0),
+        values=np.concatenate([_plain(panel.values) for panel in panels]) if panels else np.zeros(0),
         hover={name: np.concatenate(parts) for name, parts in told.items() if parts},
     )
+
+
+def _plain(values: "NDArray[Any] | pd.Categorical") -> NDArray[Any]:
+    return np.asarray(values, dtype=object) if isinstance(values, pd.Categorical) else values
 
 
 def alignment(table: pd.DataFrame, *, style: Style = LIGHT) -> go.Figure:
@@ -174,7 +178,7 @@ def _add_cells(
     points = panel.coordinates[layer.cells].astype(np.float32)
     marker: dict[str, Any] = {"size": size, "symbol": symbol, "line": {"width": 0}}
     if layer.colour is None:
-        marker |= {"color": panel.values[layer.cells].astype(np.float32), "coloraxis": "coloraxis"}
+        marker |= {"color": panel.numbers[layer.cells].astype(np.float32), "coloraxis": "coloraxis"}
     else:
         marker |= {"color": layer.colour, "opacity": _FAINT.get(layer.rank, 1.0)}
     figure.add_scatter3d(

@@ -1,5 +1,6 @@
 """A library of toy sections, tokenised once by a small model, and the engine that did it."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,11 @@ def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
         return app if name == "sections" else app.switch_page(f"../pages/{name}.py").run()
 
     return open_page
+
+
+def maps(app: AppTest) -> dict[str, dict[str, Any]]:
+    """Give what the browser is told of each map of a page, by the map's place."""
+    return {element.key: json.loads(element.proto.json) for element in app.get("bidi_component")}
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:

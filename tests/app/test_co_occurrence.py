@@ -16,6 +16,7 @@ from app.library import Library
 from app.results import Request, find
 from squint import keys, tl
 from squint.errors import InputError
+from tests.app.conftest import maps
 from tests.app.test_pages import csv_of, upload, words
 
 Open = Callable[..., AppTest]
@@ -41,7 +42,8 @@ def test_tokens_are_correlated_over_sections_with_their_n(visit: Open) -> None:
     assert "all 24" in said  # four sections have no more orders
     assert "smallest p" in said
     assert "pairs of neighbouring cells in 4 sections" in said
-    assert len(app.get("plotly_chart")) == 3  # clustermap, map, neighbours
+    assert len(app.get("plotly_chart")) == 2  # clustermap, neighbours
+    assert list(maps(app)) == ["communities"]
 
 
 @pytest.mark.usefixtures("loaded")
@@ -63,7 +65,8 @@ def test_a_chosen_community_is_shown_on_the_map_and_over_sections(visit: Open) -
     app.selectbox("community").select_index(1).run()
     assert not app.exception
     assert "tokens" in community
-    assert len(app.get("plotly_chart")) == 4  # and the usage
+    assert len(app.get("plotly_chart")) == 3  # clustermap, usage, neighbours
+    assert maps(app)["communities"]["title"].startswith("Community ")
     _, usage = csv_of(app, "usage")
     assert len(usage) == 4
     assert usage["n_cells"].tolist() == [60] * 4

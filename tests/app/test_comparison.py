@@ -15,6 +15,7 @@ from app.library import Library
 from app.split import GROUP, REFERENCE, Split
 from squint import keys, tl
 from squint.errors import InputError
+from tests.app.conftest import maps
 from tests.app.test_pages import csv_of, one_section, upload, words
 
 Open = Callable[..., AppTest]
@@ -83,7 +84,8 @@ def test_the_gene_chosen_is_shown_by_group_and_on_the_map(visit: Open) -> None:
     app.selectbox("gene").set_value("LRP2").run()
     assert not app.exception
     assert "LRP2: log2 fold change" in words(app).replace("**", "")
-    assert len(app.get("plotly_chart")) == 4  # volcano, violins, map, dots
+    assert len(app.get("plotly_chart")) == 3  # volcano, violins, dots
+    assert maps(app)["gene_map"]["title"] == "Gene LRP2"
 
 
 @pytest.mark.usefixtures("loaded")

@@ -20,6 +20,7 @@ from app.results import Request, Result, find
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.tl import _inpaint
+from tests.app.conftest import maps
 from tests.app.test_pages import csv_of, one_section, upload, words
 
 Open = Callable[..., AppTest]
@@ -92,7 +93,7 @@ def test_without_an_area_the_page_says_how_to_mark_one(visit: Open, loaded: Libr
     app = visit(PAGE)
     assert not app.exception
     assert not app.error
-    assert len(app.get("plotly_chart")) == 1
+    assert list(maps(app)) == ["marking"]
     said = words(app)
     assert "No area is marked yet" in said
     assert "not a measurement" in said
@@ -111,12 +112,11 @@ def test_a_typed_rectangle_is_hidden_and_predicted_beside_what_was_measured(
     assert "30 cells of 60 lie inside" in words(app).replace("**", "")
     app.slider("n_draws").set_value(0).run()
     in_paint(app)
-    assert len(app.get("plotly_chart")) == 2
-    traces = json.loads(app.get("plotly_chart")[1].proto.spec)["data"]
-    assert {trace["name"] for trace in traces if trace.get("showlegend", True)} == {
-        "measured",
-        "in-painted · 30",
-    }
+    measured, imputed = maps(app)["in_painted"]["panels"]
+    assert measured["predicted"] is None
+    assert measured["outlines"]
+    assert imputed["said"].endswith("30 in-painted")
+    assert maps(app)["in_painted"]["scale"]["n_predicted"] == 30
     app.segmented_control("target-area").set_value("Cell's own counts").run()
     app.segmented_control("whole").set_value("Whole section").run()
     assert not app.exception
@@ -237,7 +237,7 @@ def test_the_spread_over_draws_is_shown_in_counts_and_relative(visit: Open, load
     assert app.slider("n_draws").value == 20
     app.slider("n_draws").set_value(5).run()
     in_paint(app)
-    assert len(app.get("plotly_chart")) == 3
+    assert list(maps(app)) == ["marking", "in_painted", "in_painted_spread"]
     assert "n = 5 draws" in words(app)
     gene = app.selectbox("gene").value
     _, rows = csv_of(app, "in_painted_spread")
@@ -247,8 +247,7 @@ def test_the_spread_over_draws_is_shown_in_counts_and_relative(visit: Open, load
     )
     app.segmented_control("relative").set_value("s.d. / prediction").run()
     assert not app.exception
-    bar = json.loads(app.get("plotly_chart")[2].proto.spec)["layout"]["coloraxis"]["colorbar"]
-    assert "s.d. / prediction" in bar["title"]["text"]
+    assert "s.d. / prediction" in maps(app)["in_painted_spread"]["scale"]["title"]
     app.segmented_control("target-area").set_value("Cell's own counts").run()
     assert not app.exception
     assert "Shown is the spread of the neighbourhood mean" in words(app)
@@ -323,13 +322,14 @@ def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library)
     assert not list(loaded.staging.iterdir())
 
 
-def test_what_was_drawn_decides_by_its_border_not_by_the_points_in_the_browser() -> None:
-    selection = {
-        "points": [{"x": 99, "y": 99}],
-        "box": [{"x": [3.0, 1.0], "y": [2.0, 0.0]}],
-        "lasso": [{"x": [10, 12, 12, 10], "y": [10, 10, 12, 12]}, {"x": [1, 1], "y": [2, 2]}],
-    }
-    items = marking.selected(selection, "S")
+def test_what_was_drawn_decides_by_its_border_and_a_click_is_no_area() -> None:
+    drawn = [
+        {"box": True, "polygon": [[3.0, 2.0], [1.0, 2.0], [1.0, 0.0], [3.0, 0.0]]},
+        {"box": False, "polygon": [[10, 10], [12, 10], [12, 12], [10, 12]]},
+        {"box": False, "polygon": [[1, 1], [1, 1], [2, 2]]},
+        {"polygon": [[0, 0], [float("nan"), 1], [2, 2]]},
+    ]
+    items = [item for event in drawn for item in marking.drawn(event, "S")]
     at = np.array([[1.0, 1.0], [3.0, 2.0], [11.0, 11.0], [5.0, 5.0], [99.0, 99.0]])
     inside = marking.inside(items, pd.Index(list("abcde")), at)
     assert inside.tolist() == [True, True, True, False, False]

@@ -17,7 +17,7 @@ import squint
 from app import engine, settings
 from app.library import Library
 from app.settings import NOTICE
-from tests.app.conftest import MAIN, MAPS, PAGES
+from tests.app.conftest import MAIN, MAPS, PAGES, maps
 
 Open = Callable[..., AppTest]
 
@@ -79,7 +79,9 @@ def test_a_loaded_page_shows_a_map_its_n_and_its_exports(visit: Open, name: str)
     assert not app.exception
     assert not app.error
     assert "n = 240 cells, 4 sections, 2 patients" in words(app)
-    assert len(app.get("plotly_chart")) == (3 if name == "risk_map" else 1)
+    (shown,) = maps(app).values()
+    assert [panel["n"] for panel in shown["panels"]] == [60] * 4
+    assert len(app.get("plotly_chart")) == (2 if name == "risk_map" else 0)
     labels = [button.label for button in app.button]
     for kind in ("PNG 300 dpi", "PNG 600 dpi", "SVG", "PDF"):
         assert labels.count(kind) == (3 if name == "risk_map" else 1)
@@ -402,7 +404,7 @@ def test_hostile_labels_are_text_on_every_page(
 
 
 def test_the_web_process_imports_neither_torch_nor_scanpy_nor_anndata() -> None:
-    modules = "frame, gallery, risk, tissue_map, tokens, upload"
+    modules = "cell_sets, frame, gallery, images, risk, tissue_map, tokens, upload"
     code = f"import sys; from app.components import {modules}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(MAIN).parents[1], capture_output=True, text=True, check=True

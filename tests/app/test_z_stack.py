@@ -17,6 +17,7 @@ from app.models import find_models
 from app.results import Request, find
 from app.stacks import ROW, Stack, find_stacks
 from squint import keys
+from tests.app.conftest import maps
 from tests.app.test_pages import words
 
 Open = Callable[..., AppTest]
@@ -59,7 +60,7 @@ def test_sections_without_heights_are_no_stack_and_the_page_says_how_to_get_one(
     assert not app.error
     assert "There is no stack yet" in words(app)
     assert "z_um" in words(app)
-    assert not app.get("plotly_chart")
+    assert not maps(app)
 
 
 @pytest.mark.usefixtures("stack")
@@ -73,9 +74,9 @@ def test_a_stack_is_shown_by_height_and_coloured_by_anything(visit: Open) -> Non
         app.segmented_control("stack_colour").set_value(colour).run()
         assert not app.exception
         assert not app.error
-        assert len(app.get("plotly_chart")) == 1
-    app.slider("stretch-P-1 · TOY").set_value(5.0).run()
-    assert not app.exception
+        shown = maps(app)["stack"]
+        assert shown["stack"]["levels"] == [0, 60, 120, 200]
+        assert [panel["n"] for panel in shown["panels"]] == [60] * 4
 
 
 def test_a_stack_without_tokens_is_shown_by_gene_and_type(
@@ -87,7 +88,7 @@ def test_a_stack_without_tokens_is_shown_by_gene_and_type(
     app = visit(PAGE)
     assert not app.exception
     assert not app.error
-    assert app.segmented_control("stack_colour").options == ["Gene", "Cell type"]
+    assert app.segmented_control("stack_colour").options == ["Gene", "Cell type", "Counts per cell"]
     assert "Not all levels have tokens" in words(app)
     assert "Tokenise P-1 · TOY-H-1" in words(app)
     assert "on the page Sections" in words(app)
@@ -109,11 +110,15 @@ def test_in_painting_is_judged_beside_the_nearest_cells_and_seen_level_by_level(
     said = words(app)
     assert "48 cells held out of training" in said.replace("**", "")
     assert "nearest observed cells" in said
-    assert len(app.get("plotly_chart")) == 3  # the stack, the heatmaps, one level
+    assert len(app.get("plotly_chart")) == 1  # the heatmaps
+    assert list(maps(app)) == ["stack", "level"]
     level = next(slider for slider in app.select_slider if slider.label == "Level")
     level.set_value("z = 200 µm").run()
     assert not app.exception
-    assert "TOY-L-2" in app.get("plotly_chart")[-1].proto.spec
+    assert [panel["title"] for panel in maps(app)["level"]["panels"]] == [
+        "Measured, z = 200 µm (simulated)",
+        "In-painted, z = 200 µm (simulated)",
+    ]
     app.segmented_control("target-quality").set_value("Single cell").run()
     assert not app.exception
 

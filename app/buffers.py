@@ -1,0 +1,75 @@
+"""Bytes for the browser, named by their content, at addresses that are signed and soon expire."""
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+
+LIFETIME_S = 900  # an address is good for so long, up to twice
+MAX_BYTES = 1 << 29
+
+
+class Buffers:
+    """Bytes by content, the least recently used forgotten first."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._n_bytes = 0
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, content: bytes) -> str:
+        """Keep bytes; return their name."""
+        name = hashlib.blake2b(content, digest_size=16).hexdigest()
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = content
+                self._n_bytes += len(content)
+            self._kept.move_to_end(name)
+            while self._n_bytes > self._max_bytes and len(self._kept) > 1:
+                self._n_bytes -= len(self._kept.popitem(last=False)[1])
+        return name
+
+    def get(self, name: str) -> bytes | None:
+        """Return what is kept under a name."""
+        with self._lock:
+            if name in self._kept:
+                self._kept.move_to_end(name)
+            return self._kept.get(name)
+
+    def clear(self) -> None:
+        """Forget everything, as when a section was deleted."""
+        with self._lock:
+            self._kept.clear()
+            self._n_bytes = 0
+
+
+class Signer:
+    """Signs addresses of this server, whose routes Streamlit does not protect."""
+
+    def __init__(self, secret: bytes | None = None) -> None:
+        self._secret = secret or secrets.token_bytes(32)
+
+    def sign(self, path: str, now: float | None = None) -> str:
+        """Return the address of a path; the same one for a while, so that browsers keep what it gave."""
+        until = (int(time.time() if now is None else now) // LIFETIME_S + 2) * LIFETIME_S
+        return f"{path}?until={until}&key={self._key(path, str(until))}"
+
+    def accepts(self, path: str, query: Mapping[str, str], now: float | None = None) -> bool:
+        """Say whether an address was signed here and has not expired."""
+        until, key = query.get("until", ""), query.get("key", "")
+        if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key(path, until).encode()):
+            return False
+        return int(until) > (time.time() if now is None else now)
+
+    def _key(self, path: str, until: str) -> str:
+        return hmac.new(
+            self._secret, f"{path}\n{until}".encode("utf-8", "replace"), hashlib.sha256
+        ).hexdigest()
+
+
+BUFFERS = Buffers()
+SIGNER = Signer()

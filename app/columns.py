@@ -1,0 +1,68 @@
+"""Tables of cells as the maps need them: labels as categories, names compact, each file read once."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import union_categoricals
+
+from app.library import read_columns
+
+OTHER, ABSENT = -1, -2  # codes of labels that are not wanted, and of missing ones
+_FILES_KEPT = 64
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a table of one row per cell, not to be changed; a file that was read before is not read again."""
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _read(path: Path, written: int) -> pd.DataFrame:
+    del written  # part of the key: a file that was written anew is another
+    return read_columns(path)
+
+
+def forget() -> None:
+    """Drop all that was read, as when a section is deleted."""
+    _read.cache_clear()
+
+
+def stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables below each other; what a table lacks is missing, and labels stay categories."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    return pd.DataFrame({name: _join([_column(table, name) for table in tables]) for name in names})
+
+
+def constant(label: str, n: int) -> Any:
+    """Give the same label ``n`` times, as categories."""
+    return pd.Categorical(pd.Index([label])).repeat(n)
+
+
+def _column(table: pd.DataFrame, name: Any) -> "pd.Series[Any] | None":
+    return table[name] if name in table else pd.Series(np.nan, index=table.index)
+
+
+def _join(parts: Sequence[Any]) -> Any:
+    if len(parts) == 1:
+        return parts[0].array
+    if any(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+        return union_categoricals([_as_labels(part) for part in parts])
+    return pd.concat(parts, ignore_index=True).array
+
+
+def _as_labels(column: "pd.Series[Any]") -> pd.Categorical:
+    """Give a column as categories, all of one type even where there is none."""
+    values = pd.Categorical(column)
+    return values.set_categories(pd.Index(values.categories, dtype=object))
+
+
+def codes(values: pd.Categorical, wanted: Sequence[str]) -> NDArray[np.int64]:
+    """Give the place in ``wanted`` of each label (n,), or that it is another or absent."""
+    places = {label: place for place, label in enumerate(wanted)}
+    table = np.array([*(places.get(str(label), OTHER) for label in values.categories), ABSENT])
+    return np.asarray(table[values.codes])  # code -1, of a missing label, is the last

@@ -1,0 +1,39 @@
+"""The map in the browser: a Streamlit component that draws cells with WebGL2. The scripts are in assets/."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.map_assets import MAP_ASSETS
+
+# The scripts come from a route of their own, so that they are cached and not sent with every rerun.
+_START = f"""
+export default async function (component) {{
+  const scripts = new URL("{MAP_ASSETS.address}/map.js", window.location.origin);
+  return (await import(scripts)).default(component);
+}}
+"""
+EVENTS = ("area", "entry", "landmark", "redo", "renew", "thresholds", "undo")
+
+_component = st.components.v2.component("squint_cell_map", js=_START)
+
+
+def cell_map(data: Mapping[str, Any], key: str, on: Mapping[str, Callable[[], None]]) -> Any:
+    """Mount a map.
+
+    Parameters
+    ----------
+    data
+        What :func:`app.map_data.describe` gives, and what the page adds.
+    key
+        Key of the widget.
+    on
+        What to do on an event of :data:`EVENTS`, whose value is then in the session's state under the key.
+    """
+    callbacks: dict[str, Any] = {f"on_{event}_change": on.get(event, _nothing) for event in EVENTS}
+    return _component(key=key, data=dict(data), **callbacks)
+
+
+def _nothing() -> None:
+    """Do nothing: a rerun is all that is wanted."""

@@ -1,0 +1,290 @@
+// The reader's hand: pointer, wheel and keys on the stage. Areas are kept in the tissue's own coordinates.
+
+import { countInside, shortened, toScreen, toTissue } from "./geometry.js";
+import { many } from "./dom.js";
+
+const MOST_CORNERS = 200;
+const STEP = 40; // pixels of an arrow key
+const COLOUR = "#D55E00";
+
+export class Hand {
+  constructor(map) {
+    Object.assign(this, { map, tool: "pan", active: 0, corners: null, cross: null, pointers: new Map() });
+    const { stage } = map;
+    const listen = (name, act, options) => stage.addEventListener(name, act.bind(this), options);
+    listen("pointerdown", this.down);
+    listen("pointermove", this.move);
+    listen("pointerup", this.up);
+    listen("pointercancel", this.cancel);
+    listen("pointerleave", () => map.card.hide());
+    listen("dblclick", this.doubleClick);
+    listen("wheel", this.wheel, { passive: false });
+    listen("keydown", this.key);
+    listen("contextmenu", (event) => event.preventDefault());
+    this.use("pan");
+  }
+
+  use(tool) {
+    this.tool = tool;
+    this.corners = null;
+    this.map.stage.dataset.tool = tool;
+    this.map.tools.mark(tool);
+    this.map.draw(true);
+  }
+
+  point(event) {
+    const { left, top } = this.map.stage.getBoundingClientRect();
+    return [event.clientX - left, event.clientY - top];
+  }
+
+  place(point) {
+    return toTissue(this.map.views[this.active], this.map.boxes[this.active], point);
+  }
+
+  // ---- pointer
+
+  down(event) {
+    const { map } = this;
+    const point = this.point(event);
+    const panel = map.panelAt(point);
+    if (panel < 0) return;
+    map.stage.focus({ preventScroll: true });
+    map.stage.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, point);
+    map.card.hide();
+    const wandering = this.tool === "pan" || event.button !== 0 || map.space;
+    if (!this.corners) this.active = map.space ? 0 : panel;
+    if (wandering) {
+      this.held = { point, turn: map.space && event.button === 0 && !event.shiftKey };
+      map.stage.classList.add("held");
+    } else if (this.tool === "landmark") {
+      map.trigger("landmark", { panel: this.active, place: this.place(point), at: Date.now() });
+    } else if (this.tool === "polygon") {
+      this.corners = [...(this.corners ?? []), this.place(point)];
+      map.draw(true);
+    } else {
+      this.from = point;
+      this.corners = [this.place(point)];
+    }
+  }
+
+  move(event) {
+    const { map } = this;
+    const point = this.point(event);
+    if (this.pointers.size === 2 && this.pointers.has(event.pointerId)) return this.pinch(event.pointerId, point);
+    if (this.held) {
+      const [dx, dy] = [point[0] - this.held.point[0], point[1] - this.held.point[1]];
+      this.held.point = point;
+      if (!map.space) map.pan(this.active, dx, dy);
+      else map.space.move(dx, dy, this.held.turn);
+    } else if (this.from) {
+      if (this.tool === "lasso") this.corners.push(this.place(point));
+      else this.corners = this.rectangle(this.from, point);
+      map.drawOver();
+    } else {
+      this.hovered = point;
+      if (this.corners) map.drawOver();
+      else map.card.at(point);
+    }
+  }
+
+  up(event) {
+    this.pointers.delete(event.pointerId);
+    this.map.stage.classList.remove("held");
+    if (this.held) this.map.changed();
+    this.held = null;
+    if (!this.from) return;
+    this.from = null;
+    this.finish(event);
+  }
+
+  pinch(id, point) {
+    const before = [...this.pointers.values()];
+    this.pointers.set(id, point);
+    const after = [...this.pointers.values()];
+    const span = ([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+    const middle = [(after[0][0] + after[1][0]) / 2, (after[0][1] + after[1][1]) / 2];
+    this.held = null;
+    this.near(middle, span(after) / Math.max(span(before), 1));
+  }
+
+  doubleClick(event) {
+    if (this.tool !== "polygon" || !this.corners) return;
+    this.corners.pop(); // the second of both clicks
+    this.finish(event);
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    const pixels = event.deltaMode ? 20 * event.deltaY : event.deltaY;
+    this.near(this.point(event), Math.exp(-Math.max(-300, Math.min(300, pixels)) * 0.002));
+  }
+
+  near(point, factor) {
+    const { map } = this;
+    if (map.space) return map.space.nearer(point, factor);
+    const i = map.panelAt(point);
+    if (i >= 0) map.zoom(i, point, factor);
+  }
+
+  rectangle([x0, y0], [x1, y1]) {
+    return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]].map((point) => this.place(point));
+  }
+
+  /** Close what was drawn, say at once how many cells are inside, and tell the server. */
+  finish(event) {
+    const { map } = this;
+    const view = map.views[this.active];
+    const drawn = this.corners;
+    this.corners = null;
+    const wide = Math.max(...[0, 1].map((axis) => Math.max(...drawn.map((c) => c[axis])) - Math.min(...drawn.map((c) => c[axis]))));
+    if (drawn.length < 3 || wide * view.scale < 4) return map.draw(true); // a click, not an area
+    const line = this.tool === "lasso" ? shortened(drawn, MOST_CORNERS, 0.7 / view.scale) : drawn;
+    const digits = 10 ** Math.max(0, Math.ceil(Math.log10(view.scale)) + 2);
+    const polygon = line.map((corner) => corner.map((value) => Math.round(value * digits) / digits));
+    const panel = map.panels[this.active];
+    if (map.renderer) {
+      const n = countInside(polygon, panel.points.array, panel.origin);
+      map.say(`n = ${many(n)} cells inside`);
+      map.stage.dataset.inside = String(n);
+    }
+    const straight = this.tool === "box" && view.rotation % 90 === 0;
+    map.trigger("area", { panel: this.active, polygon, box: straight, mode: modeOf(event), at: Date.now() });
+    map.draw(true);
+  }
+
+  cancel() {
+    Object.assign(this, { held: null, from: null, corners: null });
+    this.pointers.clear();
+    this.map.draw(true);
+  }
+
+  // ---- keys
+
+  key(event) {
+    const act = this.keys(event)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act || ((event.ctrlKey || event.metaKey) && !"zy".includes(event.key.toLowerCase()))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+
+  keys(event) {
+    const { map } = this;
+    const middle = () => this.cross ?? [map.boxes[this.active].left + map.boxes[this.active].width / 2, map.boxes[this.active].top + map.boxes[this.active].height / 2];
+    const tool = (name) => () => map.data.tools.includes(name) && this.use(name);
+    const arrow = (dx, dy) => () => this.arrow(dx, dy, event);
+    const flat = (act) => () => map.space || act();
+    return {
+      ArrowLeft: arrow(-1, 0),
+      ArrowRight: arrow(1, 0),
+      ArrowUp: arrow(0, -1),
+      ArrowDown: arrow(0, 1),
+      "+": () => this.near(middle(), 1.25),
+      "=": () => this.near(middle(), 1.25),
+      "-": () => this.near(middle(), 0.8),
+      0: () => map.fit(),
+      r: flat(() => map.turn(this.active, event.shiftKey ? 270 : 90)),
+      ",": flat(() => map.turn(this.active, 355)),
+      ".": flat(() => map.turn(this.active, 5)),
+      f: flat(() => map.flip(this.active)),
+      v: tool("pan"),
+      l: tool("lasso"),
+      g: tool("polygon"),
+      b: tool("box"),
+      m: tool("landmark"),
+      n: () => this.nextPanel(),
+      k: () => map.tools.link(),
+      i: () => map.tools.image(),
+      t: () => map.data.scale.thresholds?.length === 2 && map.tools.classes(),
+      "[": () => map.tools.size(0.85),
+      "]": () => map.tools.size(1 / 0.85),
+      c: () => this.toggleCross(middle()),
+      Enter: () => this.enter(event),
+      Escape: () => this.escape(),
+      "?": () => map.tools.toggleHelp(),
+      z: () => (event.ctrlKey || event.metaKey) && map.trigger(event.shiftKey ? "redo" : "undo", Date.now()),
+      y: () => (event.ctrlKey || event.metaKey) && map.trigger("redo", Date.now()),
+    };
+  }
+
+  arrow(dx, dy, event) {
+    const { map } = this;
+    if (!this.cross) {
+      if (map.space) return map.space.move(-dx * STEP, -dy * STEP, !event.shiftKey);
+      return map.pan(this.active, -dx * STEP, -dy * STEP);
+    }
+    const step = event.shiftKey ? 1 : 10;
+    const box = map.boxes[this.active];
+    const [x, y] = [this.cross[0] + step * dx, this.cross[1] + step * dy];
+    this.cross = [Math.max(box.left, Math.min(box.left + box.width, x)), Math.max(box.top, Math.min(box.top + box.height, y))];
+    this.hovered = this.cross;
+    map.drawOver();
+    map.card.at(this.cross);
+  }
+
+  toggleCross(at) {
+    this.cross = this.cross ? null : at;
+    if (this.cross) this.map.card.at(this.cross);
+    else this.map.card.hide();
+    this.map.draw(true);
+  }
+
+  /** Do at the cross what a click would do; a polygon that has come round is closed. */
+  enter(event) {
+    const { map } = this;
+    if (map.space || this.tool === "pan") return;
+    if (!this.cross) return this.tool === "polygon" && this.corners?.length > 2 ? this.finish(event) : this.toggleCross(this.centre());
+    const corners = this.corners ?? [];
+    const first = corners.length && toScreen(map.views[this.active], map.boxes[this.active], corners[0]);
+    const back = first && Math.hypot(first[0] - this.cross[0], first[1] - this.cross[1]) < 8;
+    if (this.tool === "landmark") return map.trigger("landmark", { panel: this.active, place: this.place(this.cross), at: Date.now() });
+    if (this.tool === "box") {
+      if (!corners.length) this.corners = [this.place(this.cross)];
+      else {
+        this.corners = this.rectangle(first, this.cross);
+        this.finish(event);
+      }
+    } else if (back && corners.length > 2) this.finish(event);
+    else this.corners = [...corners, this.place(this.cross)];
+    map.drawOver();
+  }
+
+  centre() {
+    const box = this.map.boxes[this.active];
+    return [box.left + box.width / 2, box.top + box.height / 2];
+  }
+
+  escape() {
+    if (this.corners || this.from) return this.cancel();
+    if (this.cross) return this.toggleCross();
+    this.map.say("");
+    this.use("pan");
+  }
+
+  nextPanel() {
+    this.active = (this.active + 1) % this.map.panels.length;
+    if (this.cross) this.cross = this.centre();
+    this.map.draw(true);
+  }
+
+  drawOver(overlay) {
+    const { map } = this;
+    if (this.corners) {
+      const box = map.boxes[this.active];
+      const points = this.corners.map((corner) => toScreen(map.views[this.active], box, corner));
+      const open = this.tool === "polygon" && this.hovered ? [...points, this.hovered] : points;
+      overlay.within(box, () => overlay.line(open, this.tool !== "polygon", COLOUR, true));
+    }
+    if (this.cross) overlay.cross(this.cross);
+  }
+
+  destroy() {
+    this.pointers.clear();
+  }
+}
+
+/** Whether a drawn area makes a set, adds to it or takes from it. */
+export function modeOf(event) {
+  return event.altKey ? "subtract" : event.shiftKey ? "add" : "new";
+}

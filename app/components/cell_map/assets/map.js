@@ -1,0 +1,475 @@
+// The map of tissue: what Streamlit mounts. It draws what `app/map_data.py` describes and tells what the reader did.
+
+import { Card } from "./card.js";
+import { classColours, rgba } from "./colours.js";
+import { element } from "./dom.js";
+import { Nearest, boxesOf, matrixOf, moved, toScreen, toTissue, viewOf, zoomed } from "./geometry.js";
+import { Hand, modeOf } from "./hand.js";
+import { Legend } from "./legend.js";
+import { Overlay } from "./overlay.js";
+import { Pictures } from "./pictures.js";
+import { Renderer, projection } from "./renderer.js";
+import { ServerPicture } from "./server_picture.js";
+import { Settings } from "./settings.js";
+import { Space } from "./space.js";
+import { Expired, ask, load } from "./store.js";
+import { Tools } from "./tools.js";
+
+const AT_ONCE = 150_000; // cells in one frame: more come in the frames after it
+const STILL_MS = 150; // after so long without a movement, the rest of the cells is drawn
+const HEAD = 42; // pixels above each panel, for its title
+const GAP = 12;
+const NARROW = 720;
+const maps = new WeakMap();
+
+export default function mount({ parentElement, data, setTriggerValue }) {
+  let map = maps.get(parentElement);
+  if (!map) maps.set(parentElement, (map = new TissueMap(parentElement)));
+  map.update(data, setTriggerValue);
+  // Streamlit also calls this for a mount that a newer one overtook, so it counts only once the map is gone.
+  return () => setTimeout(() => parentElement.isConnected || map.destroy());
+}
+
+export class TissueMap {
+  constructor(parent) {
+    this.stage = element("div", { className: "stage", tabIndex: 0, role: "application" });
+    this.titles = element("div");
+    this.said = element("div", { className: "say", hidden: true, "aria-live": "polite" });
+    this.canvas = element("canvas", { className: "cells" });
+    this.over = element("canvas", { className: "over" });
+    this.stage.append(this.canvas, this.over, this.titles, this.said);
+    this.legendRoot = element("div", { className: "legend" });
+    this.settingsRoot = element("div", { className: "settings" });
+    this.side = element("div", { className: "side" }, this.legendRoot, this.settingsRoot);
+    this.main = element("div", { className: "main" });
+    this.root = element("div", { className: "map" }, this.main, this.side);
+    const style = element("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url).href });
+    style.addEventListener("load", () => this.layOut());
+    parent.append(style, this.root);
+
+    this.views = [];
+    this.panels = [];
+    this.settings = new Settings();
+    this.overlay = new Overlay(this.over);
+    this.pictures = new Pictures(() => this.draw());
+    this.card = new Card(this);
+    this.tools = new Tools(this);
+    this.main.append(this.tools.root, this.stage);
+    this.hand = new Hand(this);
+    this.legend = new Legend(this.legendRoot, this.legendActions());
+    this.startRenderer();
+    this.resized = new ResizeObserver(() => this.layOut());
+    this.resized.observe(this.main);
+    this.progress = 0;
+  }
+
+  startRenderer() {
+    try {
+      this.renderer = new Renderer(this.canvas);
+    } catch {
+      this.server = new ServerPicture(this); // no WebGL2: the server draws
+      return;
+    }
+    this.canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault();
+      this.lost = true;
+      this.say("The graphics card took the map away; it will be drawn again.");
+    });
+    this.canvas.addEventListener("webglcontextrestored", () => {
+      this.lost = false;
+      this.renderer.prepare();
+      this.pictures.forget();
+      this.say("");
+      this.draw();
+    });
+  }
+
+  // ---- what the server says
+
+  async update(data, trigger) {
+    this.trigger = trigger;
+    this.address = data.address;
+    const request = (this.request = {});
+    this.stage.dataset.state = "loading";
+    const slow = setTimeout(() => this.request === request && this.say("Loading cells …"), 400);
+    this.stopped?.abort();
+    this.stopped = new AbortController();
+    try {
+      const panels = this.server ? data.panels : await this.loadPanels(data, this.stopped.signal);
+      if (this.request !== request) return; // a newer one was asked for meanwhile
+      this.say("");
+      this.show(data, panels);
+    } catch (error) {
+      if (this.request !== request || error.name === "AbortError") return;
+      console.error(error);
+      if (error instanceof Expired) this.renew();
+      else this.say(`The cells could not be loaded. ${error.message} Reload the page to try again.`);
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  async loadPanels(data, signal) {
+    const kind = data.scale.kind === "labels" ? Uint8Array : Float32Array;
+    const array = async (source, Kind, stop) =>
+      source && { name: source.name, array: new Kind(await load(source, stop)) };
+    return Promise.all(
+      data.panels.map(async (panel) => {
+        const [points, values, predicted, heights] = await Promise.all([
+          array(panel.points, Float32Array),
+          array(panel.values, kind, signal),
+          array(panel.predicted, Uint8Array, signal),
+          array(panel.heights, Float32Array),
+        ]);
+        return { ...panel, points, values, predicted, heights };
+      }),
+    );
+  }
+
+  show(data, panels) {
+    const places = panels.map((panel) => panel.points.name).join();
+    const same = this.data && places === this.places && panels.length === this.panels.length;
+    [this.data, this.panels, this.places] = [data, panels, places];
+    for (const name of ["ink", "ground"]) this.root.style.setProperty(`--${name}`, data.style[name]);
+    this.stage.setAttribute("aria-label", `${data.title}: ${panels.map((panel) => panel.title).join(", ")}`);
+    this.settings.take(data, same);
+    this.space = data.stack ? (this.space ?? new Space(this)) : null;
+    this.layOut();
+    if (!same) this.setViews(data);
+    this.space?.take(data, same);
+    this.tools.show(data);
+    if (!this.begun) this.hand.use(data.tool);
+    this.begun = true;
+    this.legend.show(data.scale, this.settings, panels.length);
+    this.settings.show(this.settingsRoot, this);
+    this.renderer?.keep(new Set(panels.flatMap(({ points, values, predicted, heights }) => [points, values, predicted, heights].filter(Boolean).map(({ name }) => name))));
+    this.pictures.take(panels);
+    this.count();
+    this.draw();
+  }
+
+  setViews(data) {
+    const kept = data.state?.panels;
+    this.views = this.panels.map((panel, i) => {
+      const box = this.boxes[this.space ? 0 : i];
+      const [left, top, width, height] = panel.frame;
+      const fitted = viewOf({ left, top, width, height }, box);
+      const [before] = [kept?.length === this.panels.length ? kept[i] : null];
+      if (!before || before.points !== panel.points.name) return fitted;
+      const { x, y, rotation, flipped } = before;
+      return { x, y, rotation, flipped, scale: box.width / before.width };
+    });
+  }
+
+  renew() {
+    if (this.renewed && Date.now() - this.renewed < 5000) return this.say("The page must be loaded again.");
+    this.renewed = Date.now();
+    this.trigger("renew", this.renewed);
+  }
+
+  // ---- where panels are
+
+  layOut() {
+    if (!this.panels.length && !this.data) return;
+    const whole = this.root.clientWidth;
+    this.root.classList.toggle("narrow", whole < NARROW);
+    const width = this.main.clientWidth;
+    if (!width) return;
+    const [rows, columns] = this.space ? [1, 1] : this.data.grid;
+    const panelWidth = (width - GAP * (columns - 1)) / columns;
+    const aspect = this.space ? 0.62 : Math.max(...this.panels.map(({ frame }) => frame[3] / frame[2]));
+    const tallest = Math.max(rows === 1 ? 420 : 300, window.innerHeight * (rows === 1 ? 0.74 : 0.52));
+    const panelHeight = Math.max(220, Math.min(aspect * panelWidth, tallest));
+    const height = Math.round(rows * (panelHeight + HEAD) + GAP * (rows - 1));
+    const before = this.boxes?.[0];
+    this.stage.style.height = `${height}px`;
+    [this.width, this.height] = [width, height];
+    const n = this.space ? 1 : this.panels.length;
+    this.boxes = boxesOf(n, [rows, columns], width, height, { head: HEAD, gap: GAP });
+    if (before && this.views.length) {
+      const grown = this.boxes[0].width / before.width;
+      this.views = this.views.map((view) => ({ ...view, scale: view.scale * grown }));
+    }
+    this.renderer?.resize(width, height, window.devicePixelRatio || 1);
+    this.writeTitles();
+    this.draw();
+  }
+
+  writeTitles() {
+    const title = (words, second, box) =>
+      element("div", { className: "title", style: { left: `${box.left}px`, top: `${box.top - HEAD}px`, maxWidth: `${box.width}px` } }, element("b", { textContent: words }), second);
+    if (this.space) return this.titles.replaceChildren(title(this.data.stack.title, this.data.stack.n, this.boxes[0]));
+    this.titles.replaceChildren(...this.panels.map((panel, i) => title(panel.title, panel.said, this.boxes[i])));
+  }
+
+  /** The panel at a point of the stage, or -1. */
+  panelAt([x, y]) {
+    return this.boxes.findIndex(({ left, top, width, height }) => x >= left && x <= left + width && y >= top && y <= top + height);
+  }
+
+  // ---- looking around
+
+  /** Change the view of a panel, and of all where they are linked. */
+  look(i, change) {
+    const before = this.views[i];
+    const after = change(before);
+    if (!this.settings.linked) this.views = this.views.map((view, k) => (k === i ? after : view));
+    else {
+      // Places differ between sections, so movements are shared: in um, as each section is turned.
+      const shift = matrixOf(before);
+      const [dx, dy] = [after.x - before.x, after.y - before.y];
+      const [u, v] = [shift[0] * dx + shift[1] * dy, shift[2] * dx + shift[3] * dy];
+      this.views = this.views.map((view, k) => {
+        if (k === i) return after;
+        const [a, b, c, d] = matrixOf(view);
+        const turn = after.rotation - before.rotation;
+        return {
+          x: view.x + a * u + c * v,
+          y: view.y + b * u + d * v,
+          scale: (view.scale * after.scale) / before.scale,
+          rotation: (view.rotation + turn + 360) % 360,
+          flipped: after.flipped === before.flipped ? view.flipped : !view.flipped,
+        };
+      });
+    }
+    this.changed(true);
+  }
+
+  pan(i, dx, dy) {
+    this.look(i, (view) => moved(view, dx, dy));
+  }
+
+  zoom(i, point, factor) {
+    this.look(i, (view) => zoomed(view, this.boxes[i], point, factor));
+  }
+
+  turn(i, degrees) {
+    this.look(i, (view) => ({ ...view, rotation: (view.rotation + degrees + 360) % 360 }));
+  }
+
+  flip(i) {
+    this.look(i, (view) => ({ ...view, flipped: !view.flipped, rotation: (360 - view.rotation) % 360 }));
+  }
+
+  fit() {
+    if (this.space) this.space.reset();
+    else {
+      this.views = this.panels.map(({ frame: [left, top, width, height] }, i) => {
+        const { rotation, flipped } = this.views[i];
+        return { ...viewOf({ left, top, width, height }, this.boxes[i]), rotation, flipped };
+      });
+    }
+    this.changed();
+  }
+
+  /** Draw again, and tell the server once the reader has come to rest. */
+  changed(moving = false) {
+    this.draw(moving);
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tell(), 250);
+  }
+
+  async tell() {
+    const state = { ...this.settings.state(this.data.scale), panels: this.windows() };
+    if (this.space) state.camera = this.space.state();
+    const { path, query } = this.address;
+    const body = JSON.stringify(state);
+    try {
+      await ask(`${path}/state?${query}`, { method: "POST", body, keepalive: true });
+      this.stage.dataset.told = body;
+    } catch (error) {
+      if (error instanceof Expired) this.renew();
+    }
+  }
+
+  /** What of each section is seen, in its coordinates. */
+  windows() {
+    return this.views.map((view, i) => ({
+      points: this.panels[i].points.name,
+      x: view.x,
+      y: view.y,
+      width: this.boxes[this.space ? 0 : i].width / view.scale,
+      aspect: this.boxes[this.space ? 0 : i].height / this.boxes[this.space ? 0 : i].width,
+      rotation: view.rotation,
+      flipped: view.flipped,
+    }));
+  }
+
+  // ---- drawing
+
+  draw(moving = false) {
+    if (!this.data || !this.boxes) return;
+    this.progress = 0;
+    if (moving) this.movingUntil = performance.now() + STILL_MS;
+    clearTimeout(this.waiting);
+    this.frame ||= requestAnimationFrame(() => this.drawFrame());
+  }
+
+  drawFrame() {
+    this.frame = 0;
+    if (this.lost || !this.width) return;
+    if (this.server) {
+      this.server.draw();
+      return this.drawOver();
+    }
+    const total = this.panels.reduce((sum, { n }) => sum + n, 0);
+    const from = this.progress;
+    const to = Math.min(total, from + AT_ONCE);
+    this.renderer.begin(from > 0);
+    if (this.space) this.space.draw(this.renderer, from / total, to / total);
+    else this.drawPanels(from / (total || 1), to / (total || 1));
+    this.progress = to;
+    this.drawOver();
+    this.stage.dataset.drawn = `${to}`;
+    if (to >= total) {
+      this.stage.dataset.state = "drawn";
+      return;
+    }
+    const wait = this.movingUntil - performance.now();
+    const go = () => (this.frame ||= requestAnimationFrame(() => this.drawFrame()));
+    if (wait > 0) this.waiting = setTimeout(go, wait);
+    else go();
+  }
+
+  drawPanels(from, to) {
+    const ground = rgba(this.data.style.ground);
+    this.panels.forEach((panel, i) => {
+      const [view, box] = [this.views[i], this.boxes[i]];
+      const matrix = matrixOf(view);
+      this.renderer.within(box, from === 0 && ground[3] ? ground : null);
+      if (from === 0) this.pictures.draw(this.renderer, i, view, box, this.settings);
+      const project = projection(view, matrix, panel.origin, box);
+      const size = panel.diameter * this.settings.size * view.scale;
+      this.renderer.draw(panel, { ...this.lookOf(i), project, size }, Math.floor(panel.n * from), Math.floor(panel.n * to));
+    });
+  }
+
+  /** How cells of a panel look. */
+  lookOf(i) {
+    const { scale } = this.data;
+    const { hidden, classes, thresholds } = this.settings;
+    const colours = new Float32Array(44);
+    const set = (k, colour, label) => colours.set(hidden.has(label) ? [0, 0, 0, 0] : rgba(colour), 4 * k);
+    set(9, scale.missing.colour, "__missing__");
+    const common = { range: [0, 1], thresholds: [0, 0], classes: false, hollow: scale.missing.hollow, shown: [1, 1], colours };
+    if (scale.kind === "labels") {
+      scale.entries.forEach(({ colour, label }, k) => set(k, colour, label));
+      set(8, scale.rest.colour, "__rest__");
+      return { ...common, kind: 1 };
+    }
+    classColours(scale.palette).forEach((colour, k) => set(k, colour, ["__low__", "__intermediate__", "__high__"][k]));
+    const shown = ["__measured__", "__imputed__"].map((label) => (hidden.has(label) ? 0 : 1));
+    const limits = thresholds.length === 2 ? thresholds : [0, 0];
+    const on = classes && thresholds.length === 2;
+    return { ...common, kind: 0, palette: scale.palette, range: this.settings.rangeOf(i), thresholds: limits, classes: on, shown };
+  }
+
+  drawOver() {
+    const { overlay } = this;
+    overlay.begin(this.width, this.height, window.devicePixelRatio || 1);
+    if (this.space) this.space.drawOver(overlay);
+    else {
+      this.panels.forEach((panel, i) => {
+        const [view, box] = [this.views[i], this.boxes[i]];
+        overlay.within(box, () => {
+          for (const corners of panel.outlines) overlay.outline(view, box, corners, "#000");
+          for (const set of panel.sets ?? []) for (const ring of set.rings) overlay.outline(view, box, ring, set.colour, set.name);
+          (panel.landmarks ?? []).forEach((place, k) => {
+            overlay.ring(toScreen(view, box, place), 6, "#D55E00");
+            const [x, y] = toScreen(view, box, place);
+            overlay.text(String(k + 1), x + 9, y + 4);
+          });
+          overlay.scaleBar(box, view.scale, panel.unit);
+          overlay.note(orientation(view), box);
+        });
+        overlay.border(box, this.panels.length > 1 && i === this.hand.active);
+      });
+    }
+    this.hand.drawOver(overlay);
+  }
+
+  // ---- cells
+
+  /** The cell nearest to a point of the screen: {panel, place, at} or null. */
+  cellAt(point) {
+    if (!this.panels.length || this.server) return null;
+    if (this.space) return this.space.cellAt(point);
+    const i = this.panelAt(point);
+    if (i < 0) return null;
+    const panel = this.panels[i];
+    panel.nearest ??= nearestOf(panel.points);
+    const [x, y] = toTissue(this.views[i], this.boxes[i], point);
+    const reach = Math.max((panel.diameter * this.settings.size) / 2, 5 / this.views[i].scale);
+    const place = panel.nearest.find(x - panel.origin[0], y - panel.origin[1], reach);
+    if (place < 0) return null;
+    const { array } = panel.points;
+    return { panel: i, place, at: toScreen(this.views[i], this.boxes[i], [array[2 * place] + panel.origin[0], array[2 * place + 1] + panel.origin[1]]) };
+  }
+
+  /** Count cells of each class for the legend. */
+  count() {
+    const { scale } = this.data;
+    if (this.server || scale.kind !== "numbers" || scale.thresholds.length !== 2) return;
+    const [low, high] = this.settings.thresholds;
+    const n = [0, 0, 0];
+    for (const { values } of this.panels) {
+      for (const value of values.array) if (value > -3.3e38) n[value < low ? 0 : value > high ? 2 : 1]++;
+    }
+    this.legend.count(n);
+  }
+
+  legendActions() {
+    const change = (act) => (...args) => {
+      act(...args);
+      this.legend.update(this.settings);
+      this.changed(args.at(-1) === false);
+    };
+    return {
+      toggle: (label) => {
+        this.settings.toggle(label);
+        this.legend.show(this.data.scale, this.settings, this.panels.length);
+        this.count();
+        this.changed();
+      },
+      pick: (label, event) => this.trigger("entry", { label, mode: modeOf(event), at: Date.now() }),
+      range: change((low, high) => (this.settings.range = [low, high])),
+      thresholds: change((values, done) => {
+        this.settings.thresholds = values;
+        this.settings.classes = true; // so that the tissue answers to the hand
+        this.count();
+        if (!done) return;
+        this.legend.show(this.data.scale, this.settings, this.panels.length);
+        this.count();
+        if (this.data.editable) this.trigger("thresholds", { values, at: Date.now() });
+      }),
+      classes: change((on) => (this.settings.classes = on)),
+      lock: change((on) => (this.settings.locked = on)),
+    };
+  }
+
+  say(words) {
+    this.said.textContent = words;
+    this.said.hidden = !words;
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.waiting);
+    this.resized.disconnect();
+    this.hand.destroy();
+    this.stopped?.abort();
+    this.renderer?.destroy();
+  }
+}
+
+/** How a section lies, where it is not as it was measured. */
+export function orientation({ rotation, flipped }) {
+  return [rotation ? `turned ${Math.round(rotation)}°` : "", flipped ? "mirrored" : ""].filter(Boolean).join(", ");
+}
+
+const indices = new WeakMap();
+
+function nearestOf({ array }) {
+  if (!indices.has(array)) indices.set(array, new Nearest(array));
+  return indices.get(array);
+}

@@ -1,0 +1,46 @@
+// A point of view on a stack of levels: turned about its vertical axis, then tipped. No perspective, so that
+// lengths can be compared. No DOM here.
+
+export const FROM_ABOVE = { azimuth: 0, elevation: 90 };
+export const AT_FIRST = { azimuth: 25, elevation: 35, zoom: 1, dx: 0, dy: 0 };
+
+/** Rows of the 3 x 3 matrix from the tissue (x right, y down, z up) to the screen (right, down, nearer). */
+export function rotationOf({ azimuth, elevation }) {
+  const [a, e] = [(azimuth * Math.PI) / 180, (elevation * Math.PI) / 180];
+  const [ca, sa, ce, se] = [Math.cos(a), Math.sin(a), Math.cos(e), Math.sin(e)];
+  return [
+    [ca, -sa, 0],
+    [sa * se, ca * se, -ce],
+    [sa * ce, ca * ce, se],
+  ];
+}
+
+/** Where a place (x, y, z), z already stretched, is on the screen: right, down and how near. */
+export function project(orbit, centre, scale, box, place) {
+  const offset = place.map((value, i) => value - centre[i]);
+  const [right, down, near] = rotationOf(orbit).map((row) => row.reduce((sum, value, i) => sum + value * offset[i], 0));
+  const zoom = scale * orbit.zoom;
+  return [
+    box.left + box.width / 2 + orbit.dx + zoom * right,
+    box.top + box.height / 2 + orbit.dy + zoom * down,
+    near,
+  ];
+}
+
+/** Turn by a drag of so many pixels; from below and from above are the ends. */
+export function turned(orbit, dx, dy) {
+  const elevation = Math.max(-90, Math.min(90, orbit.elevation + dy * 0.4));
+  return { ...orbit, azimuth: (orbit.azimuth + dx * 0.4) % 360, elevation };
+}
+
+/** Nearer or farther by a factor, what is under a point of the screen staying there. */
+export function nearer(orbit, box, [sx, sy], factor) {
+  const [u, v] = [sx - box.left - box.width / 2, sy - box.top - box.height / 2];
+  return { ...orbit, zoom: orbit.zoom * factor, dx: u - (u - orbit.dx) * factor, dy: v - (v - orbit.dy) * factor };
+}
+
+/** The eight corners of a box between two places. */
+export function corners(low, high) {
+  const ends = [low, high];
+  return Array.from({ length: 8 }, (_, i) => [0, 1, 2].map((axis) => ends[(i >> axis) & 1][axis]));
+}

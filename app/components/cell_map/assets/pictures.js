@@ -1,0 +1,93 @@
+// Pictures under the cells, tile by tile: those that are seen, at the size they are seen at.
+
+import { matrixOf, toTissue } from "./geometry.js";
+import { projection } from "./renderer.js";
+
+const KEPT = 160; // tiles on the graphics card
+
+export class Pictures {
+  constructor(arrived) {
+    this.arrived = arrived;
+    this.panels = [];
+    this.tiles = new Map(); // name -> "asked", or true once it is on the card; in the order of last use
+  }
+
+  take(panels) {
+    this.panels = panels;
+  }
+
+  /** The card has lost everything. */
+  forget() {
+    this.tiles.clear();
+  }
+
+  draw(renderer, i, view, box, { image }) {
+    const { picture } = this.panels[i] ?? {};
+    if (!picture || !image.shown || !image.opacity) return;
+    const [a, b, c, d, e, f] = picture.affine; // x = a column + b row + c, y = d column + e row + f
+    const perPixel = Math.sqrt(Math.abs(a * e - b * d)) * view.scale; // screen pixels of a picture's pixel
+    const level = Math.max(0, Math.min(picture.levels - 1, Math.floor(-Math.log2(perPixel * (window.devicePixelRatio || 1)))));
+    const project = projection(view, matrixOf(view), [0, 0], box);
+    const back = ([x, y]) => {
+      const det = a * e - b * d;
+      return [(e * (x - c) - b * (y - f)) / det, (-d * (x - c) + a * (y - f)) / det];
+    };
+    const seen = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([u, v]) => back(toTissue(view, box, [box.left + u * box.width, box.top + v * box.height])));
+    // From the coarsest level up, so that something is there while finer tiles are on their way.
+    for (let l = picture.levels - 1; l >= level; l--) this.drawLevel(renderer, picture, l, seen, project, image.opacity, l === level || l === picture.levels - 1);
+    while (this.tiles.size > KEPT) {
+      const [name, state] = this.tiles.entries().next().value;
+      if (state === true) renderer.dropPicture(name);
+      this.tiles.delete(name);
+    }
+  }
+
+  drawLevel(renderer, picture, level, seen, project, opacity, ask) {
+    const [a, b, c, d, e, f] = picture.affine;
+    const side = picture.tile * 2 ** level; // of a tile, in pixels of the whole picture
+    const ends = (axis, size) => {
+      const values = seen.map((corner) => corner[axis]);
+      const last = Math.ceil(size / side) - 1;
+      return [Math.max(0, Math.floor(Math.min(...values) / side)), Math.min(last, Math.floor(Math.max(...values) / side))];
+    };
+    const [left, right] = ends(0, picture.width);
+    const [top, bottom] = ends(1, picture.height);
+    for (let row = top; row <= bottom; row++) {
+      for (let column = left; column <= right; column++) {
+        const name = `${picture.id}/${level}/${column}/${row}`;
+        if (!this.tiles.has(name)) {
+          if (ask) this.fetch(renderer, picture, name);
+          continue;
+        }
+        if (this.tiles.get(name) !== true) continue;
+        this.tiles.delete(name);
+        this.tiles.set(name, true);
+        const [x, y] = [column * side, row * side];
+        const [w, h] = [Math.min(side, picture.width - x), Math.min(side, picture.height - y)];
+        const place = {
+          corner: [a * x + b * y + c, d * x + e * y + f],
+          across: [a * w, d * w],
+          down: [b * h, e * h],
+          used: picture.cropped ? [1, 1] : [w / side, h / side],
+        };
+        renderer.drawTile(name, place, project, opacity);
+      }
+    }
+  }
+
+  async fetch(renderer, picture, name) {
+    this.tiles.set(name, "asked");
+    try {
+      const [, level, column, row] = name.split("/");
+      const response = await fetch(`${picture.path}/${level}/${column}/${row}?${picture.query}`);
+      if (!response.ok) throw new Error(String(response.status));
+      const bitmap = await createImageBitmap(await response.blob(), { premultiplyAlpha: "premultiply" });
+      if (!this.tiles.has(name)) return;
+      renderer.addPicture(name, bitmap);
+      this.tiles.set(name, true);
+      this.arrived();
+    } catch {
+      setTimeout(() => this.tiles.get(name) === "asked" && this.tiles.delete(name), 3000); // asked again later
+    }
+  }
+}

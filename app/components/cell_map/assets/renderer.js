@@ -1,0 +1,318 @@
+// Draws cells and picture tiles with WebGL2, in as many panels as there are, in one context.
+
+const VERTEX = `#version 300 es
+in vec2 place;
+in float height;
+in float value;
+in float predicted;
+uniform mat4 project;
+uniform vec4 cut;          // cells on its far side are not drawn
+uniform float size;        // diameter in device pixels
+uniform int kind;          // 0: numbers, 1: labels
+uniform vec2 range;
+uniform vec2 thresholds;
+uniform bool classes;
+uniform bool deep;         // levels hide one another
+uniform int only;          // 0: all cells, 1: those to be seen, 2: those that others show through
+uniform bool hollow;       // cells without a value are rings
+uniform vec4 colours[11];  // labels 0 to 7, 8 others, 9 missing, 10 unused; or low, intermediate, high, ..., 9
+uniform bool shown[2];     // measured, predicted
+uniform highp sampler2D palette;
+flat out vec4 colour;
+flat out int look;         // 0 disc, 1 ring, 2 diamond
+flat out float pixels;
+
+void main() {
+  vec4 at = vec4(place, height, 1.0);
+  gl_Position = project * at;
+  bool missing = kind == 1 ? value > 254.5 : value < -3.3e38;
+  float rank = 1.0;
+  look = 0;
+  if (missing) {
+    colour = colours[9];
+    look = hollow ? 1 : 0;
+    rank = 0.0;
+  } else if (kind == 1) {
+    colour = value > 253.5 ? colours[8] : colours[int(value + 0.5)];
+    rank = value > 253.5 ? 1.0 : 2.0 + value;
+  } else {
+    float share = clamp((value - range.x) / (range.y - range.x), 0.0, 1.0);
+    colour = texelFetch(palette, ivec2(int(share * 255.0), 0), 0);
+    if (classes) colour = colours[value < thresholds.x ? 0 : value > thresholds.y ? 2 : 1];
+    if (predicted > 0.5) {
+      look = 2;
+      rank = 2.0;
+    }
+    if (!shown[predicted > 0.5 ? 1 : 0]) colour.a = 0.0;
+  }
+  if (!deep) gl_Position.z = 1.0 - (rank + 1.0) / 12.0;
+  bool faint = missing || (kind == 1 && value > 253.5);
+  if (only == 2) colour.a *= 0.25;
+  bool other = only == 1 ? faint : only == 2 && !faint;
+  if (other || colour.a == 0.0 || dot(cut, at) < 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+  gl_PointSize = look == 2 ? 1.3 * size : size;
+  pixels = gl_PointSize;
+}`;
+
+const FRAGMENT = `#version 300 es
+precision highp float;
+flat in vec4 colour;
+flat in int look;
+flat in float pixels;
+out vec4 seen;
+
+void main() {
+  vec4 fill = colour;
+  if (pixels > 3.5) {
+    vec2 d = 2.0 * gl_PointCoord - 1.0;
+    float r = look == 2 ? abs(d.x) + abs(d.y) : length(d);
+    float edge = (1.0 - r) * 0.5 * pixels;  // pixels to the border
+    if (edge < 0.0) discard;
+    if (look == 1 && edge > max(1.0, pixels / 8.0)) discard;
+    if (look == 2 && edge < clamp(pixels / 10.0, 0.7, 2.0)) fill.rgb = vec3(0.0);
+    fill.a *= clamp(edge + 0.35, 0.0, 1.0);
+  }
+  seen = vec4(fill.rgb * fill.a, fill.a);
+}`;
+
+const TILE_VERTEX = `#version 300 es
+in vec2 corner;
+uniform mat4 project;
+uniform vec4 across;  // place of the upper left corner, and the way along the upper edge
+uniform vec2 down;
+uniform vec2 used;    // share of the tile that holds pixels
+out vec2 at;
+void main() {
+  at = corner * used;
+  vec2 place = across.xy + corner.x * across.zw + corner.y * down;
+  gl_Position = project * vec4(place, 0.0, 1.0);
+  gl_Position.z = 0.999;
+}`;
+
+const TILE_FRAGMENT = `#version 300 es
+precision highp float;
+in vec2 at;
+uniform sampler2D picture;
+uniform float opacity;
+out vec4 seen;
+void main() {
+  seen = texture(picture, at) * opacity;
+}`;
+
+export class Renderer {
+  /** @throws if there is no WebGL2. */
+  constructor(canvas) {
+    this.canvas = canvas;
+    const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, preserveDrawingBuffer: true });
+    if (!gl) throw new Error("no WebGL2");
+    this.gl = gl;
+    this.prepare();
+  }
+
+  /** Make what lives on the graphics card; again after the context was lost. */
+  prepare() {
+    const { gl } = this;
+    this.cells = program(gl, VERTEX, FRAGMENT);
+    this.tiles = program(gl, TILE_VERTEX, TILE_FRAGMENT);
+    this.buffers = new Map();
+    this.pictures = new Map();
+    this.palette = { name: null, texture: gl.createTexture() };
+    this.square = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.square);
+    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
+    this.largest = gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE)[1];
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.depthFunc(gl.LEQUAL);
+    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, true);
+  }
+
+  resize(width, height, ratio) {
+    const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+    this.ratio = ratio;
+    if (this.canvas.width !== w || this.canvas.height !== h) [this.canvas.width, this.canvas.height] = [w, h];
+  }
+
+  /** Put an array on the card, once for its name. */
+  buffer(name, array) {
+    const { gl } = this;
+    let buffer = this.buffers.get(name);
+    if (!buffer) {
+      buffer = gl.createBuffer();
+      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+      gl.bufferData(gl.ARRAY_BUFFER, array, gl.STATIC_DRAW);
+      this.buffers.set(name, buffer);
+    }
+    return buffer;
+  }
+
+  /** Free the arrays whose names are not wanted any more. */
+  keep(names) {
+    for (const [name, buffer] of this.buffers) {
+      if (!names.has(name)) {
+        this.gl.deleteBuffer(buffer);
+        this.buffers.delete(name);
+      }
+    }
+  }
+
+  usePalette(hex) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.palette.texture);
+    if (this.palette.name === hex) return;
+    const colours = new Uint8Array((hex.length / 6) * 4);
+    for (let i = 0; i < hex.length / 6; i++) {
+      const rgb = parseInt(hex.slice(6 * i, 6 * i + 6), 16);
+      colours.set([rgb >> 16, (rgb >> 8) & 255, rgb & 255, 255], 4 * i);
+    }
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, hex.length / 6, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colours);
+    nearest(gl);
+    this.palette.name = hex;
+  }
+
+  /** Begin a frame, or a part of one: everything is cleared first unless it is to be added to. */
+  begin(add) {
+    const { gl } = this;
+    gl.disable(gl.SCISSOR_TEST);
+    if (add) return;
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+  }
+
+  /** Draw only within a box of the stage, on a ground of its own unless that is there already. */
+  within(box, ground) {
+    const { gl, ratio } = this;
+    const [left, top] = [Math.round(box.left * ratio), Math.round(box.top * ratio)];
+    const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    gl.viewport(left, this.canvas.height - top - height, width, height);
+    gl.scissor(left, this.canvas.height - top - height, width, height);
+    gl.enable(gl.SCISSOR_TEST);
+    if (ground) {
+      gl.clearColor(...ground);
+      gl.clear(gl.COLOR_BUFFER_BIT);
+    }
+  }
+
+  /**
+   * Draw cells first to last (not included) of a panel.
+   * cells: points, heights?, values, predicted? as {name, array}; height, when all have one; look: uniforms.
+   */
+  draw(cells, look, first, last) {
+    const { gl } = this;
+    const { handle, uniforms, inputs } = this.cells;
+    gl.useProgram(handle);
+    gl.enable(gl.DEPTH_TEST);
+    const attribute = (name, source, size, type) => {
+      const at = inputs[name];
+      if (!source) return gl.disableVertexAttribArray(at);
+      gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer(source.name, source.array));
+      gl.enableVertexAttribArray(at);
+      return gl.vertexAttribPointer(at, size, type, false, 0, 0);
+    };
+    attribute("place", cells.points, 2, gl.FLOAT);
+    attribute("value", cells.values, 1, look.kind === 1 ? gl.UNSIGNED_BYTE : gl.FLOAT);
+    attribute("predicted", cells.predicted, 1, gl.UNSIGNED_BYTE);
+    attribute("height", cells.heights, 1, gl.FLOAT);
+    if (!cells.predicted) gl.vertexAttrib1f(inputs.predicted, 0);
+    if (!cells.heights) gl.vertexAttrib1f(inputs.height, cells.height ?? 0);
+    if (look.palette) this.usePalette(look.palette);
+    gl.uniformMatrix4fv(uniforms.project, false, look.project);
+    gl.uniform4fv(uniforms.cut, look.cut ?? [0, 0, 0, 1]);
+    gl.uniform1f(uniforms.size, Math.min(Math.max(look.size * this.ratio, 1.5), this.largest / 1.3));
+    gl.uniform1i(uniforms.kind, look.kind);
+    gl.uniform2fv(uniforms.range, look.range);
+    gl.uniform2fv(uniforms.thresholds, look.thresholds);
+    gl.uniform1i(uniforms.classes, look.classes);
+    gl.uniform1i(uniforms.deep, look.deep ?? false);
+    gl.uniform1i(uniforms.only, look.only ?? 0);
+    gl.depthMask(look.only !== 2);
+    gl.uniform1i(uniforms.hollow, look.hollow);
+    gl.uniform4fv(uniforms.colours, look.colours);
+    gl.uniform1iv(uniforms.shown, look.shown);
+    gl.uniform1i(uniforms.palette, 0);
+    gl.drawArrays(gl.POINTS, first, last - first);
+    gl.depthMask(true);
+  }
+
+  /** Draw a tile of a picture; corner, across and down say where it lies on the tissue. */
+  drawTile(name, { corner, across, down, used }, project, opacity) {
+    const { gl } = this;
+    const { handle, uniforms, inputs } = this.tiles;
+    gl.useProgram(handle);
+    gl.disable(gl.DEPTH_TEST);
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.pictures.get(name));
+    for (const at of Object.values(this.cells.inputs)) gl.disableVertexAttribArray(at);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.square);
+    gl.enableVertexAttribArray(inputs.corner);
+    gl.vertexAttribPointer(inputs.corner, 2, gl.FLOAT, false, 0, 0);
+    gl.uniformMatrix4fv(uniforms.project, false, project);
+    gl.uniform4f(uniforms.across, ...corner, ...across);
+    gl.uniform2f(uniforms.down, ...down);
+    gl.uniform2f(uniforms.used, ...used);
+    gl.uniform1f(uniforms.opacity, opacity);
+    gl.uniform1i(uniforms.picture, 0);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.disableVertexAttribArray(inputs.corner);
+  }
+
+  hasPicture(name) {
+    return this.pictures.has(name);
+  }
+
+  addPicture(name, bitmap) {
+    const { gl } = this;
+    const texture = gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
+    for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
+    this.pictures.set(name, texture);
+  }
+
+  dropPicture(name) {
+    this.gl.deleteTexture(this.pictures.get(name));
+    this.pictures.delete(name);
+  }
+
+  /** Give the context back: browsers have few. */
+  destroy() {
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+}
+
+/** The matrix that brings the tissue of a view, moved by an origin, into its box. */
+export function projection(view, matrix, origin, box) {
+  const [a, b, c, d] = matrix;
+  const [sx, sy] = [(2 * view.scale) / box.width, (-2 * view.scale) / box.height];
+  const [x, y] = [origin[0] - view.x, origin[1] - view.y];
+  return [sx * a, sy * c, 0, 0, sx * b, sy * d, 0, 0, 0, 0, 1, 0, sx * (a * x + b * y), sy * (c * x + d * y), 0, 1];
+}
+
+function program(gl, vertex, fragment) {
+  const handle = gl.createProgram();
+  for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(handle, shader);
+  }
+  gl.linkProgram(handle);
+  const inputs = {};
+  const uniforms = {};
+  for (let i = 0; i < gl.getProgramParameter(handle, gl.ACTIVE_ATTRIBUTES); i++) {
+    const { name } = gl.getActiveAttrib(handle, i);
+    inputs[name] = gl.getAttribLocation(handle, name);
+  }
+  for (let i = 0; i < gl.getProgramParameter(handle, gl.ACTIVE_UNIFORMS); i++) {
+    const { name } = gl.getActiveUniform(handle, i);
+    uniforms[name.replace("[0]", "")] = gl.getUniformLocation(handle, name);
+  }
+  return { handle, inputs, uniforms };
+}
+
+function nearest(gl) {
+  for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, gl.NEAREST);
+}

@@ -1,0 +1,225 @@
+"""What the map in the browser is told: little on the socket, and where to fetch the rest."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app import columns
+from app.buffers import BUFFERS, SIGNER
+from app.library import ORDER, Library, Section
+from app.map_assets import MAP_ASSETS
+from app.points import Order, progressive_order
+from app.views import MapView
+from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
+from squint.pl import palette as palette_of
+from squint.pl._captions import count
+from squint.pl._frame import grid
+
+SCRIPTS = MAP_ASSETS.address
+REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
+_NO_NUMBER = np.float32(-3.4e38)  # NaN would be at the mercy of graphics drivers
+_DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
+_PLACES_KEPT = 64
+
+
+def describe(
+    library: Library, view: MapView, style: Style, stack: "Stack | None" = None
+) -> tuple[dict[str, Any], tuple[Order, ...]]:
+    """Describe a map for the browser.
+
+    Parameters
+    ----------
+    library, view, style
+        What is shown, and in the colours of which page.
+    stack
+        How the panels lie above each other, to draw them in three dimensions.
+
+    Returns
+    -------
+    JSON with addresses of what is large, and per panel the order (n,) in which its cells are sent.
+    """
+    panels, orders = [], []
+    for i, (panel, frame) in enumerate(zip(view.panels, frames_of(view.panels), strict=True)):
+        section = view.sections[i] if view.whole else None
+        place = _place(library, section, panel.coordinates[:, :2])
+        orders.append(place.order)
+        panels.append(
+            {
+                "title": panel.title,
+                "said": count(panel),
+                "n": len(panel.coordinates),
+                "unit": panel.unit,
+                "origin": place.origin,
+                "frame": [frame.left, frame.top, frame.width, frame.height],
+                "diameter": _DISC * place.spacing or frame.width / 20,  # cells at one point have no spacing
+                "points": address(place.name),
+                "values": _values(panel, view.scale, place.order),
+                "predicted": _bytes(panel.predicted[place.order]) if panel.predicted.any() else None,
+                "outlines": [np.round(corners, 2).tolist() for corners in panel.outlines],
+                "heights": _heights(stack.heights[i], place.order) if stack else None,
+            }
+        )
+    described = {
+        "title": view.title,
+        "panels": panels,
+        "scale": _scale(view.panels, view.scale, style),
+        "grid": (1, 1) if stack else grid(len(panels)),
+        "linked": view.linked,
+        "style": vars(style),
+        "stack": stack.described() if stack else None,
+    }
+    return described, tuple(orders)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Panels above each other."""
+
+    title: str
+    n: str  # what is shown
+    heights: Sequence[float | NDArray[np.float32]]  # of each panel, um; or of each of its cells (n,)
+    stretch: float  # how much farther apart the levels are drawn than they are
+    unit: str
+
+    def described(self) -> dict[str, Any]:
+        """Describe it for the browser."""
+        ends = [(float(np.min(z)), float(np.max(z))) for z in self.heights]
+        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+        single = all(not np.ndim(z) for z in self.heights)
+        ticks = sorted({low for low, _ in ends}) if single else np.linspace(low, high, 5).tolist()
+        return {
+            "title": self.title,
+            "n": self.n,
+            "levels": [low for low, _ in ends],
+            "ticks": ticks,
+            "low": low,
+            "high": high if high > low else low + 1,
+            "stretch": self.stretch,
+            "unit": self.unit,
+        }
+
+
+def _heights(height: float | NDArray[np.float32], order: Order) -> dict[str, str] | None:
+    if np.ndim(height) == 0:
+        return None
+    return address(BUFFERS.put(np.asarray(height, dtype="<f4")[order].tobytes()))
+
+
+def address(name: str) -> dict[str, str]:
+    """Say where a buffer is; its name tells whether it is known already."""
+    return {"name": name, "url": SIGNER.sign(f"/map/buffer/{name}")}
+
+
+class _Place:
+    """Where the cells of a panel are, as they are sent."""
+
+    def __init__(self, coordinates: NDArray[np.float64], order: Order | None = None) -> None:
+        self.order = progressive_order(coordinates) if order is None else order
+        low = coordinates.min(axis=0) if len(coordinates) else np.zeros(2)
+        self.origin = low.tolist()  # subtracted, so that small numbers lose no digits
+        self.spacing = spacing(coordinates)
+        self._content = np.ascontiguousarray((coordinates - low)[self.order], dtype="<f4").tobytes()
+
+    @property
+    def name(self) -> str:
+        """Name of the buffer."""
+        return BUFFERS.put(self._content)
+
+
+def _place(library: Library, section: Section | None, coordinates: NDArray[np.float64]) -> _Place:
+    """Order cells (n, 2) once; the order of whole sections was stored when they were added."""
+    content = np.ascontiguousarray(coordinates)
+    key = hashlib.blake2b(content.data, digest_size=16).hexdigest()
+    path = library.folder(section.id) / ORDER if section else None
+    return _places(key, str(path) if path and path.exists() else "", _Unhashed(content))
+
+
+class _Unhashed:
+    """An argument that does not count when a cache is asked."""
+
+    def __init__(self, content: NDArray[np.float64]) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Unhashed)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=_PLACES_KEPT)
+def _places(key: str, path: str, coordinates: _Unhashed) -> _Place:
+    del key
+    return _Place(coordinates.content, np.load(path) if path else None)
+
+
+def forget() -> None:
+    """Drop what was prepared, as when a section is deleted."""
+    columns.forget()
+    _places.cache_clear()
+    BUFFERS.clear()
+
+
+def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> dict[str, str]:
+    if isinstance(scale, Continuous):
+        numbers = np.asarray(panel.numbers, dtype="<f4")[order]
+        return address(BUFFERS.put(np.where(np.isnan(numbers), _NO_NUMBER, numbers).tobytes()))
+    codes = columns.codes(panel.labels, scale.highlighted)
+    named = np.where(codes >= 0, codes, np.where(codes == columns.ABSENT, MISSING, REST)).astype(np.uint8)
+    return _bytes(named[order])
+
+
+def _bytes(values: NDArray[Any]) -> dict[str, str]:
+    return address(BUFFERS.put(values.astype(np.uint8).tobytes()))
+
+
+def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style) -> dict[str, Any]:
+    n_missing = sum(int(panel.missing.sum()) for panel in panels)
+    few = n_missing < sum(len(panel.missing) for panel in panels) / 2
+    # Rings stand out; where most cells lack a value, those that have one are what to see.
+    missing = {
+        "name": panels[0].missing_name,
+        "n": n_missing,
+        "colour": style.missing if few else style.rest,
+        "hollow": few,
+    }
+    if isinstance(scale, Continuous):
+        return {
+            "kind": "numbers",
+            "title": scale.title,
+            "low": scale.low,
+            "high": scale.high,
+            "ranges": [_range(panel, scale) for panel in panels],
+            "thresholds": list(scale.thresholds),
+            "palette": "".join(f"{r:02x}{g:02x}{b:02x}" for r, g, b in palette_of(scale.palette)),
+            "n_predicted": max(int(panel.predicted.sum()) for panel in panels),
+            "missing": missing,
+        }
+    highlighted = scale.highlighted[: len(style.categories)]
+    entries = [
+        {
+            "label": label,
+            "name": scale.names.get(label, label),
+            "colour": colour,
+            "n": sum(panel.n_of(label) for panel in panels),
+        }
+        for label, colour in zip(highlighted, style.categories, strict=False)
+    ]
+    n_named = sum(panel.n_of(label) for panel in panels for label in highlighted)
+    n_rest = sum(len(panel.missing) for panel in panels) - n_missing - n_named
+    rest = {"name": scale.rest, "colour": style.rest, "n": n_rest}
+    return {"kind": "labels", "title": scale.title, "entries": entries, "rest": rest, "missing": missing}
+
+
+def _range(panel: Panel, scale: Continuous) -> list[float]:
+    """Give the range of a panel's own colours, for readers who unlock the common scale."""
+    known = panel.numbers[~panel.missing]
+    if not len(known):
+        return [scale.low, scale.high]
+    low, high = (float(f"{value:.3g}") for value in np.quantile(known, (0.005, 0.995)))
+    return [min(low, scale.low), high if high > low else low + 1]

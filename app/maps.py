@@ -1,0 +1,62 @@
+"""Maps that browsers show just now: what each holds, by the id that its routes are asked with."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from app.library import Library
+from app.points import Order
+from app.views import MapView, token_names
+
+MAX_MAPS = 64
+
+
+@dataclass
+class Served:
+    """A map as a browser has it."""
+
+    library: Library
+    view: MapView
+    orders: tuple[Order, ...]  # per panel, which cell (n,) is drawn when
+    state: dict[str, Any] = field(default_factory=dict)  # the reader's settings, as the browser told them
+
+    @cached_property
+    def tokens(self) -> dict[str, str]:
+        """What each token is, in words."""
+        return token_names(self.view.cells)
+
+
+class Maps:
+    """Maps by id, those that nobody asked for in a while forgotten first."""
+
+    def __init__(self, at_most: int = MAX_MAPS) -> None:
+        self._at_most = at_most
+        self._kept: OrderedDict[str, Served] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def serve(self, map_id: str, library: Library, view: MapView, orders: tuple[Order, ...]) -> Served:
+        """Put a map in the place of what its id stood for; the reader's settings stay."""
+        with self._lock:
+            known = self._kept.pop(map_id, None)
+            served = Served(library, view, orders, known.state if known else {})
+            self._kept[map_id] = served
+            while len(self._kept) > self._at_most:
+                self._kept.popitem(last=False)
+        return served
+
+    def get(self, map_id: str) -> Served | None:
+        """Return a map, if it is still served."""
+        with self._lock:
+            if map_id in self._kept:
+                self._kept.move_to_end(map_id)
+            return self._kept.get(map_id)
+
+    def forget(self) -> None:
+        """Drop all maps, as when a section is deleted."""
+        with self._lock:
+            self._kept.clear()
+
+
+MAPS = Maps()

@@ -1,0 +1,96 @@
+"""What the map fetches beside the socket. Streamlit does not protect these addresses, so each is signed."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.buffers import BUFFERS, SIGNER
+from app.map_assets import MAP_ASSETS
+from app.map_card import card
+from app.maps import MAPS, Served
+
+_KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_MAX_STATE = 64_000  # bytes
+_REFUSED = Response("This address has expired or was not made by this server.", 403, _FRESH)
+_GONE = Response("This is no longer served. Open the page again.", 404, _FRESH)
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def _signed(scope: str) -> Callable[[Answer], Answer]:
+    """Answer only where the part of the path named by ``scope`` was signed here."""
+
+    def decorate(answer: Answer) -> Answer:
+        async def guarded(request: Request) -> Response:
+            path = scope.format(**request.path_params)
+            return await answer(request) if SIGNER.accepts(path, request.query_params) else _REFUSED
+
+        return guarded
+
+    return decorate
+
+
+@_signed("/map/buffer/{name}")
+async def _buffer(request: Request) -> Response:
+    content = BUFFERS.get(request.path_params["name"])
+    return _GONE if content is None else Response(content, 200, _KEEP, "application/octet-stream")
+
+
+@_signed("/map/{map_id}")
+async def _cell(request: Request) -> Response:
+    """Tell what is known of the cell that is drawn at a place of a panel."""
+    served, panel, place = _of_map(request), request.path_params["panel"], request.path_params["place"]
+    if served is None or panel >= len(served.orders) or place >= len(served.orders[panel]):
+        return _GONE
+    row = int(served.orders[panel][place])
+    return JSONResponse(await run_in_threadpool(card, served, panel, row), 200, _FRESH)
+
+
+@_signed("/map/{map_id}")
+async def _state(request: Request) -> Response:
+    """Remember the reader's settings, which an export follows; they are checked where they are used."""
+    served = _of_map(request)
+    if served is None:
+        return _GONE
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > _MAX_STATE:
+            return Response("Too long.", 413, _FRESH)
+    try:
+        state: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        state = None
+    if not isinstance(state, dict):
+        return Response("Not an object.", 400, _FRESH)
+    served.state = state
+    return Response(None, 204, _FRESH)
+
+
+async def _asset(request: Request) -> Response:
+    """Give a script or style; they are no secret, and the same for everybody."""
+    known = request.path_params["version"] == MAP_ASSETS.version
+    content, kind = MAP_ASSETS.files.get(request.path_params["name"], (b"", ""))
+    return (
+        Response(content, 200, _KEEP | {"Cache-Control": "public, max-age=31536000, immutable"}, kind)
+        if (known and kind)
+        else _GONE
+    )
+
+
+def _of_map(request: Request) -> Served | None:
+    return MAPS.get(request.path_params["map_id"])
+
+
+ROUTES = [
+    Route(f"{MAP_ASSETS.route}/{{version}}/{{name}}", _asset),
+    Route("/map/buffer/{name}", _buffer),
+    Route("/map/{map_id}/cell/{panel:int}/{place:int}", _cell),
+    Route("/map/{map_id}/state", _state, methods=["POST"]),
+]

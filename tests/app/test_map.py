@@ -1,0 +1,232 @@
+"""What the map in the browser is told, and what its routes answer."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app import columns, map_data, views
+from app.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
+from app.library import Library
+from app.maps import MAPS, Maps, Served
+from app.points import progressive_order
+from app.routes import ROUTES
+from squint import keys
+from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent
+
+
+@pytest.fixture
+def browser() -> Iterator[TestClient]:
+    """Ask the routes as a browser would."""
+    with TestClient(Starlette(routes=ROUTES)) as client:
+        yield client
+
+
+@pytest.fixture
+def view(loaded: Library) -> views.MapView:
+    """Show all toy sections by cell type."""
+    sections = loaded.sections()
+    return views.by_type(sections, views.cells_of(loaded, sections))
+
+
+def served(library: Library, view: views.MapView) -> tuple[dict, Served]:
+    described, orders = map_data.describe(library, view, LIGHT)
+    return described, MAPS.serve("a" * 32, library, view, orders)
+
+
+@given(arrays(np.float64, st.tuples(st.integers(0, 70), st.just(2)), elements=st.floats(-1e3, 1e3)))
+def test_every_cell_is_sent_once(coordinates: np.ndarray) -> None:
+    assert sorted(progressive_order(coordinates)) == list(range(len(coordinates)))
+
+
+def test_the_first_cells_are_spread_over_the_tissue() -> None:
+    coordinates = np.random.default_rng(0).uniform(0, 1, (40_000, 2))
+    first = coordinates[progressive_order(coordinates)[:1_600]]
+    counts, *_ = np.histogram2d(first[:, 0], first[:, 1], bins=8, range=[(0, 1), (0, 1)])
+    at_random, *_ = np.histogram2d(*coordinates[:1_600].T, bins=8, range=[(0, 1), (0, 1)])
+    assert counts.min() > 15  # of 25
+    assert counts.std() < 0.6 * at_random.std()
+
+
+def test_buffers_are_named_by_content_and_the_oldest_are_forgotten() -> None:
+    buffers = Buffers(max_bytes=10)
+    first, second = buffers.put(b"12345"), buffers.put(b"67890")
+    assert buffers.put(b"12345") == first
+    third = buffers.put(b"abcde")
+    assert buffers.get(second) is None
+    assert (buffers.get(first), buffers.get(third)) == (b"12345", b"abcde")
+
+
+@given(st.text(), st.dictionaries(st.sampled_from(["until", "key"]), st.text()))
+def test_only_what_was_signed_here_is_accepted(path: str, query: dict[str, str]) -> None:
+    assert not SIGNER.accepts(path, query)
+
+
+def test_a_signed_address_expires_and_counts_for_its_path_alone() -> None:
+    signer = Signer(b"secret")
+    path, query = signer.sign("/map/x", now=1_000).split("?")
+    asked = dict(part.split("=") for part in query.split("&"))
+    assert signer.accepts(path, asked, now=1_000)
+    assert not signer.accepts("/map/y", asked, now=1_000)
+    assert not Signer(b"other").accepts(path, asked, now=1_000)
+    assert not signer.accepts(path, asked | {"until": "9" * 5_000}, now=1_000)
+    assert signer.accepts(path, asked, now=1_000 + LIFETIME_S)
+    assert not signer.accepts(path, asked, now=1_000 + 2 * LIFETIME_S)
+
+
+def test_cells_arrive_in_the_order_they_are_drawn(
+    loaded: Library, view: views.MapView, browser: TestClient
+) -> None:
+    described, map_ = served(loaded, view)
+    scale = described["scale"]
+    for panel, order, sent in zip(view.panels, map_.orders, described["panels"], strict=True):
+        points = np.frombuffer(browser.get(sent["points"]["url"]).content, "<f4").reshape(-1, 2)
+        np.testing.assert_allclose(points + sent["origin"], panel.coordinates[order], atol=1e-3)
+        codes = np.frombuffer(browser.get(sent["values"]["url"]).content, np.uint8)
+        labels = np.asarray(panel.labels, dtype=object)[order]
+        for place, entry in enumerate(scale["entries"]):
+            assert ((codes == place) == (labels == entry["label"])).all()
+    assert sum(entry["n"] for entry in scale["entries"]) + scale["rest"]["n"] == 240
+    assert len(json.dumps(described)) < 20_000
+
+
+def test_a_missing_number_is_sent_as_no_number_and_counted(loaded: Library) -> None:
+    sections = loaded.sections()[:1]
+    cells = views.cells_of(loaded, sections)
+    values = np.arange(60, dtype=np.float32)
+    values[:20] = np.nan
+    described, map_ = served(loaded, views.by_number("number", sections, cells, values))
+    sent = np.frombuffer(BUFFERS.get(described["panels"][0]["values"]["name"]) or b"", "<f4")
+    np.testing.assert_array_equal(sent < -3.3e38, np.isnan(values)[map_.orders[0]])
+    assert described["scale"]["missing"]["n"] == 20
+    assert described["panels"][0]["said"] == "60 cells, 20 without a value"
+
+
+def test_an_address_that_was_not_signed_is_refused(
+    loaded: Library, view: views.MapView, browser: TestClient
+) -> None:
+    described, _ = served(loaded, view)
+    good = described["panels"][0]["points"]["url"]
+    assert browser.get(good).status_code == 200
+    for bad in (good.split("?")[0], good[:-1] + ("0" if good[-1] != "0" else "1")):
+        answer = browser.get(bad)
+        assert answer.status_code == 403
+        assert b"cell" not in answer.content
+    for path in ("/map/" + "a" * 32 + "/cell/0/0", "/map/" + "a" * 32 + "/state"):
+        assert browser.request("POST" if "state" in path else "GET", path).status_code == 403
+
+
+def test_a_card_tells_of_the_cell_that_was_drawn_there(
+    loaded: Library, view: views.MapView, browser: TestClient
+) -> None:
+    _, map_ = served(loaded, view)
+    path, query = SIGNER.sign("/map/" + "a" * 32).split("?")
+    answer = browser.get(f"{path}/cell/2/7?{query}")
+    told = dict(answer.json())
+    section = view.sections[2]
+    cells = loaded.cells(section.id)
+    row = int(map_.orders[2][7])
+    assert told["cell"] == cells.index[row]
+    assert told["type"] == cells[keys.CELL_TYPE].iloc[row]
+    gene, count = told["top genes"].split(", ")[0].rsplit(" ", 1)
+    assert loaded.gene(section.id, gene)[row] == float(count)
+    counts = [loaded.gene(section.id, name)[row] for name in loaded.genes(section.id)]
+    assert max(counts) == float(count)
+    assert browser.get(f"{path}/cell/9/0?{query}").status_code == 404
+    assert browser.get(f"{path}/cell/0/60?{query}").status_code == 404
+
+
+def test_the_readers_settings_are_kept_and_nonsense_is_not(
+    loaded: Library, view: views.MapView, browser: TestClient
+) -> None:
+    _, map_ = served(loaded, view)
+    path, query = SIGNER.sign("/map/" + "a" * 32).split("?")
+    address = f"{path}/state?{query}"
+    assert browser.post(address, json={"classes": True}).status_code == 204
+    assert map_.state == {"classes": True}
+    for nonsense, status in ((b"[1]", 400), (b"{", 400), (b'"' + b"x" * 70_000 + b'"', 413)):
+        assert browser.post(address, content=nonsense).status_code == status
+    assert map_.state == {"classes": True}
+    assert served(loaded, view)[1].state == {"classes": True}  # a rerun of the page keeps them
+
+
+def test_the_least_recently_seen_map_is_forgotten(loaded: Library, view: views.MapView) -> None:
+    maps = Maps(at_most=2)
+    for name in ("a", "b"):
+        maps.serve(name, loaded, view, ())
+    maps.get("a")
+    maps.serve("c", loaded, view, ())
+    assert maps.get("b") is None
+    assert maps.get("a")
+
+
+def test_scripts_are_served_under_their_hash(browser: TestClient) -> None:
+    address = map_data.SCRIPTS
+    answer = browser.get(f"{address}/map.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in answer.headers["cache-control"]
+    assert browser.get(f"{address}/../routes.py").status_code == 404
+    assert browser.get("/map/assets/0000/map.js").status_code == 404
+
+
+labels = st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=30)
+
+
+@given(labels)
+def test_codes_say_the_same_as_labels(values: list[str | None]) -> None:
+    codes = columns.codes(pd.Categorical(values), ["b", "c"])
+    expected = {"b": 0, "c": 1, "a": columns.OTHER, None: columns.ABSENT}
+    assert codes.tolist() == [expected[value] for value in values]
+
+
+@given(labels, labels)
+def test_stacked_tables_keep_labels_and_fill_what_is_missing(
+    one: list[str | None], other: list[str | None]
+) -> None:
+    tables = [
+        pd.DataFrame({"x": range(len(one)), "label": pd.Categorical(one)}),
+        pd.DataFrame({"x": range(len(other)), "label": pd.Categorical(other)}),
+        pd.DataFrame({"x": [1.0]}),
+    ]
+    stacked = columns.stack(tables)
+    assert isinstance(stacked["label"].dtype, pd.CategoricalDtype)
+    assert [None if pd.isna(label) else label for label in stacked["label"]] == [*one, *other, None]
+    assert stacked["x"].tolist() == [*range(len(one)), *range(len(other)), 1.0]
+
+
+@given(labels)
+def test_labels_as_categories_and_as_objects_are_one_panel(values: list[str | None]) -> None:
+    place = np.zeros((len(values), 2))
+    one, other = (
+        Panel("", place, kind(values)) for kind in (pd.Categorical, lambda v: np.array(v, dtype=object))
+    )
+    np.testing.assert_array_equal(one.missing, other.missing)
+    np.testing.assert_array_equal(one.has(["a", "c"]), other.has(["a", "c"]))
+    assert one.n_of("a") == other.n_of("a") == values.count("a")
+    assert most_frequent(one.labels) == most_frequent(np.array(values, dtype=object))
+
+
+def test_ranges_of_panels_are_told_for_readers_who_unlock_the_scale(loaded: Library) -> None:
+    sections = loaded.sections()[:2]
+    cells = views.cells_of(loaded, sections)
+    values = np.concatenate([np.linspace(0, 1, 60), np.linspace(0, 100, 60)]).astype(np.float32)
+    described, _ = served(loaded, views.by_number("number", sections, cells, values))
+    assert [high for _, high in described["scale"]["ranges"]] == pytest.approx([1, 100], rel=0.02)
+
+
+def test_highlighted_labels_are_at_most_eight(loaded: Library) -> None:
+    names = tuple("abcdefghijkl")
+    panel = Panel("", np.random.default_rng(0).uniform(0, 9, (12, 2)), np.array(names, dtype=object))
+    view = views.MapView("t", (), (panel,), Categories("c", names), pd.DataFrame(), {})
+    described, _ = map_data.describe(loaded, view, LIGHT)
+    assert len(described["scale"]["entries"]) == 8
+    assert described["scale"]["rest"]["n"] == 4
+    numbers = views.MapView("t", (), (panel,), Continuous("c", 0, 1), pd.DataFrame(), {})
+    assert numbers.whole is False
