@@ -38,12 +38,17 @@ def parse_xml(text: str, name: str) -> ET.Element:
     InputError
         If it declares a document type or entities, which no picture needs, or is broken.
     """
-    if len(text) > MAX_XML or re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise InputError(f"{name} is refused: its description declares XML entities, or is far too long.")
+    refuse_entities(text, name)
     try:
         return ET.fromstring(text)  # noqa: S314 - see above
     except ET.ParseError as error:
         raise InputError(f"{name}: its OME-XML is broken. Save it again as OME-TIFF.") from error
+
+
+def refuse_entities(text: str, name: str) -> None:
+    """Refuse a description that could unfold to more than it is."""
+    if len(text) > MAX_XML or re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise InputError(f"{name} is refused: its description declares XML entities, or is far too long.")
 
 
 def read_ome(text: str, name: str) -> Ome:

@@ -14,7 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.images._ome import ASIDE, Ome, believable, parse_xml, read_ome
+from squint.images._ome import ASIDE, Ome, believable, read_ome, refuse_entities
 from squint.images._picture import MAX_LEVELS, Box, Level, Picture, check_block, check_size, reading
 
 MAX_PAGES = 20_000
@@ -182,9 +182,6 @@ def _open(file: Any, name: str) -> Picture:
     first = file.pages[0]
     described = str(first.description)
     ome = read_ome(described, name) if described.rstrip().endswith("OME>") else None
-    for page in file.pages[:2]:
-        if page.tags.get(700) is not None:
-            parse_xml(_text(page.tags[700].value), name) if b"<!" in _bytes(page.tags[700].value) else None
     stacks = _from_ome(file, ome, name) if ome else _from_series(file, name)
     _check_page(stacks[0][0], name)
     full = stacks[0][0]
@@ -226,6 +223,8 @@ def _from_series(file: Any, name: str) -> list[list[Any]]:
     for page in file.pages:
         if page.imagewidth * page.imagelength == 0:
             raise InputError(f"{name} holds no pixels.")
+        for number in (270, 700):  # the description and XMP, of which tifffile reads XML of some vendors
+            refuse_entities(_text(page.tags.valueof(number, "")), name)
     series = [s for s in file.series if not ASIDE.search(s.name) and s.keyframe.imagedepth == 1]
     if not series:
         raise InputError(f"{name} holds no picture of tissue.")
@@ -328,9 +327,5 @@ def _check_chain(path: Path) -> None:
         raise InputError(f"{path.name} holds no picture.")
 
 
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
-
-
 def _text(value: Any) -> str:
-    return _bytes(value).decode(errors="replace")
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,26 +52,25 @@ def pieces(rows: int, columns: int, n_channels: int) -> Iterator[np.ndarray]:
         yield drawn[i * 7 % 16]
 
 
-def in_strips(n_rows: int) -> Iterator[np.ndarray]:
-    """Draw strips of the full width."""
+def in_strips(n_rows: int) -> Iterator[bytes]:
+    """Draw strips of the full width, and compress them."""
     whole = list(pieces(n_rows, 1024, 3))[:16]
     for i in range(-(-SIDE // n_rows)):
         strip = np.concatenate([whole[(i + j) % 16] for j in range(-(-SIDE // 1024))], axis=1)[:, :SIDE]
-        yield strip[: min(n_rows, SIDE - i * n_rows)]
+        yield zlib.compress(strip[: min(n_rows, SIDE - i * n_rows)].tobytes(), 1)
 
 
 def write(path: Path, kind: str) -> None:
     if kind.startswith("strips"):
-        strips = in_strips(8)
+        strips = in_strips(16)
         tifffile.imwrite(
             path,
             strips,
             shape=(SIDE, SIDE, 3),
             dtype="uint8",
             photometric="rgb",
-            rowsperstrip=8,
+            rowsperstrip=16,
             compression="deflate",
-            compressionargs={"level": 1},
             bigtiff=True,
         )
         return

@@ -565,6 +565,22 @@ def test_xml_entities_are_refused(tmp_path: Path) -> None:
     refused(ome_tiff(tmp_path / "a.ome.tif", xml), "XML entities")
 
 
+@pytest.mark.parametrize("number", [270, 700])
+def test_entities_in_what_vendors_write_are_refused_too(tmp_path: Path, number) -> None:
+    xml = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "x">]><scn xmlns="http://www.leica-microsystems.com/scn">&b;</scn>'
+    extra = [] if number == 270 else [(number, 1, len(xml), xml, True)]
+    description = xml.decode() if number == 270 else None
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        planted(),
+        photometric="rgb",
+        description=description,
+        metadata=None,
+        extratags=extra,
+    )
+    refused(tmp_path / "a.tif", "XML entities")
+
+
 @pytest.mark.parametrize("c", ["999999999", "-1", "a", ""])
 def test_a_description_with_absurd_numbers_is_refused(tmp_path: Path, c) -> None:
     pixels = f'<Pixels DimensionOrder="XYCZT" SizeX="900" SizeY="700" SizeC="{c}" SizeZ="1" SizeT="1"/>'
