@@ -14,6 +14,7 @@ from PIL import Image, ImageColor
 from squint.pl._frame import Frame
 
 _STEPS = 240  # of a colour scale: with the colours of a legend fewer than the 256 of a small picture
+_SHADES = np.round(np.linspace(0, 255, _STEPS)) / 255  # those that a scale of 256 colours has
 _MOST_WRITES = 1_000_000_000  # pixels times cells: a second or two
 
 
@@ -23,23 +24,23 @@ class Canvas:
     Where cells of one call overlap, each pixel takes the colour of the nearest, in whatever order they come.
     """
 
-    def __init__(self, frame: Frame, n_pixels: int) -> None:
+    def __init__(self, frame: Frame, n_pixels: int, ground: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
         self._frame = frame
         self._scale = n_pixels / max(frame.width, frame.height)
         shape = (max(1, round(frame.height * self._scale)), max(1, round(frame.width * self._scale)))
         self._codes = np.zeros(shape, dtype=np.uint8)  # one byte a pixel is written faster than four
-        self._table = np.zeros((1, 4), dtype=np.uint8)  # colours by code; 0 is transparent
+        self._table = np.array([ground], dtype=np.uint8)  # colours by code; 0 is where nothing is drawn
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """The picture (height, width, 4), transparent where nothing is drawn."""
+        """The picture (height, width, 4), of the colour of the ground where nothing is drawn."""
         packed = self._table.view(np.uint32)[:, 0][self._codes]
         return packed.view(np.uint8).reshape(*self._codes.shape, 4)
 
     @property
     def n_bytes(self) -> int:
-        """About how many bytes the picture takes in a file."""
-        return len(zlib.compress(self._codes.tobytes(), 1))
+        """How many bytes the picture takes in a PDF."""
+        return len(zlib.compress(self._codes.tobytes()))
 
     def discs(
         self,
@@ -142,7 +143,7 @@ def rgb(colour: str) -> NDArray[np.uint8]:
 
 def shades(values: NDArray[np.float64], low: float, high: float, palette: str) -> NDArray[np.uint8]:
     """Give the colours (n, 3) of values (n,) on a colour scale."""
-    scale = plotly.colors.sample_colorscale(palette, np.linspace(0, 1, _STEPS), colortype="tuple")
+    scale = plotly.colors.sample_colorscale(palette, _SHADES, colortype="tuple")
     table: NDArray[np.uint8] = np.round(255 * np.array(scale)).astype(np.uint8)
     steps = np.clip((values - low) / (high - low) * (_STEPS - 1), 0, _STEPS - 1).astype(np.int64)
     return np.take(table, steps, axis=0)

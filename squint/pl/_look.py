@@ -1,0 +1,51 @@
+"""How a map is drawn for print, beyond what the value of each cell says."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["png", "svg", "pdf"]  # of a file
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the tissue, drawn below the cells."""
+
+    pixels: NDArray[np.uint8]  # (h, w, 4)
+    affine: NDArray[np.float64]  # (2, 3): column and row, 0 at the upper left corner, to coordinates
+    opacity: float = 1.0
+
+
+class Outline(NamedTuple):
+    """An area with a name, such as a set of cells."""
+
+    name: str
+    colour: str
+    corners: NDArray[np.float64]  # (k, 2)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a user has set on the map."""
+
+    hidden: Collection[str] = ()  # labels not drawn, or one of "__rest__", "__missing__", "__measured__",
+    # "__imputed__", and of classes "__low__", "__intermediate__", "__high__"
+    diameter: float | None = None  # of a cell, in the unit of the coordinates; None: tissue looks filled
+    size: float = 1.0  # of cells, in diameters
+    classes: bool = False  # three colours, parted by two thresholds
+    ranges: Sequence[tuple[float, float]] = ()  # low and high end of each panel's own colour scale
+    pictures: Sequence[Picture | None] = ()  # one per panel
+    outlines: Sequence[Sequence[Outline]] = ()  # those of each panel
+
+
+@dataclass(frozen=True)
+class Page:
+    """What stands around the map."""
+
+    title: str
+    count: str  # what is shown: cells, sections, patients
+    footer: Sequence[str] = ()  # the first line is bold
+    metadata: Mapping[str, str] = field(default_factory=dict)  # kept in the file, by name
