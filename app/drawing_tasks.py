@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app import drawing
+from app import drawing, map_export
 from app.engine import Report
 
 
@@ -26,4 +26,14 @@ def write_csv(args: Mapping[str, Any], report: Report) -> str:
     return str(drawing.write_csv(Path(args["folder"]), args["stamp"]))
 
 
-TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {"draw": draw, "write_csv": write_csv}
+def draw_map(args: Mapping[str, Any], report: Report) -> str:
+    """Draw a map to a file; return its path."""
+    report(0.2, f"drawing the {args['format'].upper()}")
+    return str(map_export.draw_map(Path(args["folder"]), args["format"], args["stamp"], args["dpi"]))
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
+    "draw": draw,
+    "draw_map": draw_map,
+    "write_csv": write_csv,
+}
