@@ -1,0 +1,290 @@
+"""The panel of cell sets beside a map: which there are, their numbers, and their files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import ArrayLike, NDArray
+
+from app import cell_set_files, cell_sets, session
+from app.cell_sets import CellSet, CellSets
+from app.components.set_numbers import show_numbers
+from app.components.text import as_text, sentence
+from app.library import Library, Section, harmless_name
+from app.stamp import many, stamp
+from squint.errors import InputError
+from squint.pl import LIGHT
+
+_COLOURS = dict(
+    zip(
+        LIGHT.categories,
+        ("orange", "sky blue", "green", "yellow", "blue", "vermilion", "purple", "black"),
+        strict=True,
+    )
+)
+_UM, _PIXELS = "µm", "pixels, for QuPath"
+
+
+def take(
+    library: Library,
+    event: Mapping[str, Any],
+    sections: Sequence[Section],
+    coordinates_of: Callable[[str], NDArray[np.float64]],
+    rows: Mapping[str, ArrayLike] | None = None,
+) -> CellSet:
+    """Turn what a map posts into a change, as :func:`app.cell_sets.take` does, and look at that set."""
+    changed = cell_sets.take(library, event, sections, coordinates_of, rows)
+    st.session_state[session.CELL_SET] = changed.id
+    return changed
+
+
+def show_cell_sets(
+    library: Library,
+    sections: Sequence[Section],
+    cells: pd.DataFrame,
+    place: str,
+    model: Mapping[str, Any] | None = None,
+) -> None:
+    """Show the cell sets, the numbers of the chosen one, and ways to save and load them.
+
+    Parameters
+    ----------
+    library
+        Where they are kept.
+    sections
+        Those shown.
+    cells
+        One row per cell of them, in their order, as :func:`app.views.cells_of` gives it: ``section`` holds
+        ids; cell types, tokens and activation scores are looked at where there are some.
+    place
+        Name of the panel, for widgets and files.
+    model
+        Facts of the model, for the stamp where tokens are counted.
+    """
+    st.subheader("Cell sets")
+    told = st.session_state.pop(f"_{place}-told", None)
+    if told is not None:
+        (st.error if told[0] else st.success)(sentence(told[1]))
+    try:
+        sets = CellSets(library).all()
+        _show_history(library, place)
+    except InputError as error:
+        st.error(sentence(str(error)))
+        return
+    if not sets:
+        st.info("There are no cell sets yet. Draw around cells on the map, or load a file below.")
+    for one in sets:
+        _show_row(library, one, sections, place)
+    chosen = next((one for one in sets if one.id == st.session_state.get(session.CELL_SET)), None)
+    if chosen is not None:
+        _show_chosen(library, chosen, sections, cells, place, model)
+    _load(library, sections, place)
+
+
+def _show_history(library: Library, place: str) -> None:
+    """Offer to undo and redo, and say when all was saved."""
+    sets = CellSets(library)
+    seen = sets.version
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for word, what, step in (("Undo", sets.can_undo, sets.undo), ("Redo", sets.can_redo, sets.redo)):
+            st.button(
+                f"{word}: {as_text(what)}" if what else word,
+                key=f"{place}-{word.lower()}",
+                icon=f":material/{word.lower()}:",
+                disabled=not what,
+                on_click=_act,
+                args=(place, step, seen),
+            )
+        if sets.saved is not None:
+            try:
+                zone = ZoneInfo(st.context.timezone or "UTC")
+            except (ZoneInfoNotFoundError, ValueError):
+                zone = ZoneInfo("UTC")
+            st.caption(f"saved {sets.saved.astimezone(zone):%H:%M}", width="content")
+
+
+def _show_row(library: Library, one: CellSet, sections: Sequence[Section], place: str) -> None:
+    """Show a set: colour, name, cells here, and what can be done with it."""
+    chip, name, n, choose, remove = st.columns([1, 9, 6, 4, 2], vertical_alignment="center")
+    chip.html(f'<span title="{_COLOURS.get(one.colour, "")}" style="color:{one.colour}">■</span>')
+    key = f"{place}-name-{one.id}-{one.name}"  # with the name, so that undo shows the one before
+    name.text_input(
+        "Name",
+        one.name,
+        max_chars=60,
+        key=key,
+        label_visibility="collapsed",
+        on_change=lambda: _act(place, CellSets(library).rename, one.id, st.session_state[key]),
+    )
+    here = sum(CellSets(library).n_cells(one, section.id) for section in sections)
+    n.markdown(f"{many(here, 'cell')} here")
+    chosen = st.session_state.get(session.CELL_SET) == one.id
+    choose.button(
+        "Numbers",
+        key=f"{place}-choose-{one.id}",
+        type="primary" if chosen else "secondary",
+        on_click=_choose,
+        args=(None if chosen else one.id,),
+    )
+    remove.button(
+        "",
+        key=f"{place}-delete-{one.id}",
+        icon=":material/delete:",
+        help="Delete this set; Undo brings it back",
+        on_click=_act,
+        args=(place, CellSets(library).delete, one.id),
+    )
+
+
+def _choose(set_id: str | None) -> None:
+    st.session_state[session.CELL_SET] = set_id
+
+
+def _act(place: str, change: Callable[..., Any], *args: Any) -> None:
+    """Make a change, or remember to say why it was refused."""
+    try:
+        change(*args)
+    except InputError as error:
+        st.session_state[f"_{place}-told"] = (True, str(error))
+
+
+def _show_chosen(
+    library: Library,
+    one: CellSet,
+    sections: Sequence[Section],
+    cells: pd.DataFrame,
+    place: str,
+    model: Mapping[str, Any] | None,
+) -> None:
+    """Show the numbers of a set, what its cells are, and its files."""
+    with st.container(border=True, key=f"{place}-chosen"):
+        title, colour = st.columns([3, 1])
+        title.markdown(f"**{as_text(one.name)}**")
+        _recolour(library, one, colour, place)
+        show_numbers(library, one, sections, cells, place, model)
+        here = [section for section in sections if section.id in one.members]
+        if here:
+            _save(library, one, here, place)
+
+
+def _recolour(library: Library, one: CellSet, column: Any, place: str) -> None:
+    colours = list(dict.fromkeys([*_COLOURS, one.colour]))
+    key = f"{place}-colour-{one.id}-{one.colour}"
+    column.selectbox(
+        "Colour",
+        colours,
+        colours.index(one.colour),
+        format_func=lambda colour: _COLOURS.get(colour, colour),
+        key=key,
+        on_change=lambda: _act(place, CellSets(library).recolour, one.id, st.session_state[key]),
+    )
+
+
+def _save(library: Library, one: CellSet, sections: Sequence[Section], place: str) -> None:
+    """Offer a set of one section as files for QuPath and Xenium Explorer."""
+    with st.expander("Save for QuPath or Xenium Explorer", icon=":material/download:"):
+        section = _one_of(sections, f"{place}-save-section")
+        size, ready = None, True
+        if section.unit != "unknown":
+            unit, pixel = st.columns(2)
+            chosen = unit.segmented_control(
+                "Coordinates in", [_UM, _PIXELS], default=_UM, required=True, key=f"{place}-unit"
+            )
+            if chosen == _PIXELS:
+                size = _pixel_size(pixel, section, f"{place}-save-pixel")
+                ready = size is not None
+        else:
+            st.caption("Units unknown: coordinates are written as they are, and the file says so.")
+        name = harmless_name(f"{one.name}_{section.section}")
+        outline = bool(CellSets(library).outline(one, section.id))
+        marks = stamp(f"Cell set {one.name}", [section], None, {"made": one.how})
+        with st.container(horizontal=True):
+            st.download_button(
+                "GeoJSON" if outline else "GeoJSON, positions of cells",
+                lambda: cell_set_files.geojson(library, one, section, size, marks),
+                f"{name}.geojson",
+                "application/geo+json",
+                key=f"{place}-geojson",
+                disabled=not ready,
+                on_click="ignore",
+                help="QuPath: File > Import objects",
+            )
+            st.download_button(
+                "Cell groups",
+                lambda: cell_set_files.cell_groups(library, [one], section),
+                f"{name}_cell_groups.csv",
+                "text/csv",
+                key=f"{place}-groups",
+                on_click="ignore",
+                help="Xenium Explorer: cell_id, group, color. Without a stamp, which it could not read.",
+            )
+            if outline and section.unit != "unknown":
+                st.download_button(
+                    "Selection",
+                    lambda: cell_set_files.selections(library, one, section),
+                    f"{name}_coordinates.csv",
+                    "text/csv",
+                    key=f"{place}-selection",
+                    on_click="ignore",
+                    help="Coordinates in µm, in the form of Xenium Explorer's selections",
+                )
+
+
+def _load(library: Library, sections: Sequence[Section], place: str) -> None:
+    """Make cell sets of a file from QuPath or Xenium Explorer."""
+    with st.expander("Load from QuPath or Xenium Explorer", icon=":material/upload_file:"):
+        st.caption(
+            "GeoJSON of annotations, or a CSV of cell groups (`cell_id,group`) or of a selection's "
+            "coordinates (`Selection,X,Y`). Each name in the file becomes a cell set."
+        )
+        section = _one_of(sections, f"{place}-load-section")
+        n_loaded = st.session_state.get(f"_{place}-loaded", 0)  # so that the next begins with an empty widget
+        file = st.file_uploader("File", type=["geojson", "json", "csv"], key=f"{place}-file-{n_loaded}")
+        size = _pixel_size(st, section, f"{place}-load-pixel")
+        skip = st.checkbox("Leave out cells that this section does not have", key=f"{place}-skip")
+        if file is not None:
+            st.button(
+                "Make cell sets of it",
+                key=f"{place}-load",
+                type="primary",
+                on_click=_bring_in,
+                args=(library, section, file, place, size),
+                kwargs={"skip": skip},
+            )
+
+
+def _bring_in(
+    library: Library, section: Section, file: Any, place: str, size: float | None, *, skip: bool
+) -> None:
+    def bring_in() -> None:
+        notes = cell_set_files.bring_in(
+            library, section, file.getvalue(), file.name, pixel_size_um=size, skip_unknown=skip
+        )
+        st.session_state[f"_{place}-told"] = (False, "; ".join(notes) + ".")
+        st.session_state[f"_{place}-loaded"] = st.session_state.get(f"_{place}-loaded", 0) + 1
+
+    _act(place, bring_in)
+
+
+def _pixel_size(column: Any, section: Section, key: str) -> float | None:
+    """Ask how large a pixel is; nothing is taken for granted but Xenium's."""
+    size = column.number_input(
+        "µm per pixel (1 for files in µm)" if key.endswith("load-pixel") else "µm per pixel",
+        min_value=0.001,
+        max_value=1_000.0,
+        value=cell_set_files.pixel_size(section),
+        format="%.4f",
+        key=f"{key}-{section.id}",
+        help="Of the picture in QuPath. A file of this dashboard says its own.",
+    )
+    return None if size is None else float(size)
+
+
+def _one_of(sections: Sequence[Section], key: str) -> Section:
+    by_id = {section.id: section for section in sections}
+    session.keep_valid(key, list(by_id))
+    chosen = st.selectbox("Section", list(by_id), format_func=lambda name: by_id[name].title, key=key)
+    return by_id[str(chosen)]
