@@ -1,0 +1,258 @@
+"""A map is exported as the reader sees it, and no state that a browser may send does harm."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+
+from app.drawing_tasks import TASKS
+from app.library import Section
+from app.map_export import draw_map, write_map
+from app.map_state import describe, read_state
+from app.settings import NOTICE
+from app.stamp import stamp
+from app.views import MapView
+from squint import pl
+from squint.errors import InputError
+
+ORANGE = (230, 159, 0)
+N = 400
+POINTS = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=-1).reshape(-1, 2) * 10.0
+WINDOW = {"x": 95, "y": 95, "width": 40, "aspect": 1, "rotation": 90, "flipped": True, "points": "x"}
+
+
+def section(name: str) -> Section:
+    return Section(
+        id="ab" * 8,
+        sha256="ab" * 32,
+        section=name,
+        patient="P",
+        organ="",
+        assay="",
+        added="2026-01-01T00:00:00+00:00",
+        n_cells=N,
+        n_genes=2,
+        n_cell_types=0,
+        unit="um",
+        values="counts",
+        median_depth=1.0,
+        simulated=False,
+    )
+
+
+def view_of(*values: Any, scale: pl.Continuous | pl.Categories) -> MapView:
+    panels = tuple(pl.Panel(f"S{i}", POINTS, v, "um") for i, v in enumerate(values, 1))
+    sections = tuple(section(panel.title) for panel in panels)
+    return MapView("A map", sections, panels, scale, pd.DataFrame(), {"colour": "x"})
+
+
+@pytest.fixture
+def scores() -> MapView:
+    values = np.linspace(0, 1, N).astype(np.float32)
+    values[:5] = np.nan
+    return view_of(values, values[::-1], scale=pl.Continuous("activation score", 0, 1, (0.25, 0.75)))
+
+
+@pytest.fixture
+def types() -> MapView:
+    values = np.array(["T cell", "B cell", None, "<b>rare</b> $x$"] * 100, dtype=object)
+    scale = pl.Categories("cell type", ("T cell", "B cell"), names={"B cell": "B lymphocyte"})
+    return view_of(values, scale=scale)
+
+
+def marks_of(view: MapView, state: Mapping[str, Any]) -> dict[str, str]:
+    return stamp(view.title, view.sections, None, {**view.parameters, **describe(state, view)})
+
+
+def export(
+    folder: Path, view: MapView, state: Mapping[str, Any], kind: pl.Kind = "pdf", **more: Any
+) -> bytes:
+    marks = marks_of(view, state)
+    write_map(folder, view, state, marks, **more)
+    return draw_map(folder, kind, marks, dpi=100).read_bytes()
+
+
+def text_of(pdf: bytes) -> str:
+    return " ".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
+
+
+def test_what_the_reader_sees_is_on_the_page(tmp_path: Path, scores: MapView) -> None:
+    whole = {**WINDOW, "width": 400, "rotation": 0, "flipped": False}
+    state = {
+        "panels": [WINDOW, whole],
+        "range": [0.1, 0.5],
+        "thresholds": [0.4, 0.2],
+        "hidden": ["__missing__", "no such entry"],
+        "linked": True,
+        "coloured": "x",
+    }
+    said = text_of(export(tmp_path, scores, state))
+    for words in (
+        "S1",
+        "400 cells, 5 without a value",
+        "16 in view, mirrored, turned 90° clockwise",
+        "≥ 0.5",
+        "0.4",
+        "no value · 10 (hidden)",
+        NOTICE,
+        "n = 800 cells, 2 sections, 1 patient",
+        "window 1, S1: centre 95, 95 µm, 40 µm wide, mirrored, turned 90° clockwise",
+        "colour range: 0.1 to 0.5",
+        "thresholds: 0.2 and 0.4",
+        "hidden: cells without a value",
+    ):
+        assert words in said
+    assert "window 2" not in said
+    assert "0.75" not in said
+
+
+def test_without_a_state_the_whole_section_is_shown_and_nothing_more_said(
+    tmp_path: Path, scores: MapView
+) -> None:
+    assert describe({}, scores) == {}
+    said = text_of(export(tmp_path, scores, {}))
+    assert "in view" not in said
+    assert "turned" not in said
+    assert "Parameters: colour: x" in said
+
+
+@pytest.mark.parametrize("categorical", [False, True])
+def test_labels_travel_with_their_names_counts_and_colours(
+    tmp_path: Path, types: MapView, *, categorical: bool
+) -> None:
+    if categorical:
+        values = pd.Categorical(types.panels[0].values)
+        types = view_of(values, scale=types.scale)
+    said = text_of(export(tmp_path, types, {"hidden": ["B cell"]}))
+    for words in ("T cell · 100", "B lymphocyte · 100 (hidden)", "all others · 100", "no value · 100"):
+        assert words in said
+    assert "hidden: B lymphocyte" in said
+    with Image.open(io.BytesIO(export(tmp_path, types, {"hidden": ["B cell"]}, "png"))) as image:
+        seen = np.asarray(image)
+        assert image.text["Notice"] == NOTICE
+    left = seen[:, : round(0.65 * seen.shape[1])].astype(int)
+    assert (np.abs(left - ORANGE) < 4).all(axis=2).any()
+    assert not (np.abs(left - (86, 180, 233)) < 4).all(axis=2).any()
+
+
+def test_pictures_areas_and_predictions_travel(tmp_path: Path, scores: MapView) -> None:
+    red = np.zeros((10, 10, 4), dtype=np.uint8)
+    red[..., 0] = red[..., 3] = 255
+    corners = np.array([[50.0, 50], [100, 50], [100, 100]])
+    imputed = np.arange(N) > 300
+    panels = (
+        pl.Panel("S1", POINTS, scores.panels[0].values, "um", imputed=imputed, outlines=[corners]),
+        scores.panels[1],
+    )
+    view = MapView(scores.title, scores.sections, panels, scores.scale, scores.cells, {})
+    more = {
+        "pictures": [pl.Picture(red, np.array([[20.0, 0, 0], [0, 20.0, 0]])), None],
+        "outlines": [[pl.Outline("tumour margin", "#D55E00", corners)], []],
+    }
+    state = {"image": {"shown": True, "opacity": 0.5}, "size": 0.2}
+    said = text_of(export(tmp_path, view, state, **more))
+    for words in ("tumour margin", "99 in-painted", "image opacity: 50%", "size of cells: x 0.2"):
+        assert words in said
+
+    def reds(state: Mapping[str, Any]) -> int:
+        with Image.open(io.BytesIO(export(tmp_path, view, state, "png", **more))) as image:
+            return int((np.abs(np.asarray(image).astype(int) - (255, 127, 127)) < 3).all(axis=2).sum())
+
+    assert reds(state) > 1_000
+    assert reds({**state, "image": {"shown": False, "opacity": 0.5}}) == 0
+
+
+def test_sections_can_have_ranges_of_their_own(tmp_path: Path, scores: MapView) -> None:
+    state = {"ranges": [[0.2, 0.4], None], "classes": False}
+    said = text_of(export(tmp_path, scores, state))
+    assert "≤ 0.2" in said
+    assert "colour range of each section: 0.2 to 0.4, 0 to 1" in said
+    assert describe({"ranges": []}, scores) == {}
+
+
+def test_three_classes_are_counted(tmp_path: Path, scores: MapView) -> None:
+    said = text_of(export(tmp_path, scores, {"classes": True, "thresholds": [0.5, 0.5]}))
+    assert "low, below 0.5" in said
+    assert "colours: three classes" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ([], "state of the map cannot be read"),
+        ({"panels": "F"}, "list of panels of the map is no list"),
+        ({"panels": [WINDOW]}, "2 sections, but 1 windows"),
+        ({"panels": [WINDOW] * 1_000_000}, "1,000,000 entries, more than 6"),
+        ({"panels": [WINDOW, 7]}, "window of the map cannot be read"),
+        *(
+            ({"panels": [WINDOW, {**WINDOW, key: value}]}, "is not a number from")
+            for key, value in (
+                ("x", float("nan")),
+                ("y", float("inf")),
+                ("x", "1"),
+                ("y", None),
+                ("x", True),
+                ("x", 10**400),
+                ("width", -1),
+                ("width", 0),
+                ("aspect", 1e-9),
+                ("aspect", 1e9),
+                ("rotation", "90"),
+                ("rotation", [90]),
+            )
+        ),
+        ({"range": [1, 0]}, "cannot go from 1 to 0"),
+        ({"range": [0.5, 0.5]}, "its ends must differ"),
+        ({"range": [0]}, "two ends, not 1"),
+        ({"range": "ab"}, "colour range of the map is no list"),
+        ({"range": [0, float("nan")]}, "end of the colour range of the map is not a number"),
+        ({"ranges": [[0, 1]]}, "2 sections, but 1 colour ranges"),
+        ({"thresholds": [0.1, 0.2, 0.3]}, "3 entries, more than 2"),
+        ({"thresholds": ["<script>"]}, "threshold of the map is not a number"),
+        ({"hidden": {"a": 1}}, "hidden entries of the map is no list"),
+        ({"hidden": ["x"] * 100_000}, "more than 1,000"),
+        ({"diameter": -3}, "diameter of cells"),
+        ({"size": 1e9}, "size of cells"),
+        ({"image": []}, "image of the map cannot be read"),
+        ({"image": {"shown": True, "opacity": 2}}, "opacity of the image"),
+    ],
+)
+def test_what_no_reader_can_have_set_is_refused_in_words(
+    tmp_path: Path, scores: MapView, state: Any, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        write_map(tmp_path, scores, state, {"Title": "", "Cells": "", "Notice": ""})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_unknown_is_passed_over(scores: MapView, types: MapView) -> None:
+    state = {"hidden": ["T cell", 7, None, "__low__"], "camera": {"x": "y"}, "__class__": 1, "classes": "yes"}
+    seen = read_state(state, scores)
+    assert seen.hidden == ["__low__"]
+    assert not seen.classes
+    seen = read_state({**state, "range": "no scale", "thresholds": 3}, types)
+    assert seen.hidden == ["T cell", "__low__"]
+    assert seen.range is None
+
+
+def test_the_worker_draws_it(tmp_path: Path, types: MapView) -> None:
+    marks = marks_of(types, {})
+    write_map(tmp_path, types, {}, marks)
+    args = {"folder": str(tmp_path), "format": "svg", "stamp": marks, "dpi": 300}
+    drawn = Path(TASKS["draw_map"](args, lambda *_: None))
+    assert drawn.name == "figure.svg"
+    assert f"Notice: {NOTICE}" in drawn.read_text()
+
+
+def test_the_web_process_writes_a_map_without_matplotlib() -> None:
+    code = "import sys, app.map_export; print({'matplotlib', 'pypdf', 'kaleido'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
