@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from squint.errors import InputError
 
@@ -38,6 +39,7 @@ DAMAGED = (
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
+    Image.DecompressionBombError,
 )
 
 

@@ -14,13 +14,14 @@ import tifffile
 from numpy.typing import NDArray
 
 from squint.errors import InputError
+from squint.images._lzw import decode_lzw, is_readable
 from squint.images._ome import ASIDE, Ome, believable, read_ome, refuse_entities
 from squint.images._picture import MAX_LEVELS, Box, Level, Picture, check_block, check_size, reading
 
 MAX_PAGES = 20_000
 # none, LZW, JPEG, deflate (two numbers), PackBits, JPEG 2000 (three numbers), zstd
 COMPRESSIONS = {1, 5, 7, 8, 32946, 32773, 33004, 33005, 34712, 50000}
-_JPEG, _JPEG_2000 = {7}, {33004, 33005, 34712}
+_LZW, _JPEG, _JPEG_2000 = 5, {7}, {33004, 33005, 34712}
 _PHOTOMETRIC = {0: "white is zero", 1: "black is zero", 2: "RGB", 6: "YCbCr"}
 # Kinds of TIFF of which tifffile looks into other files, or builds lists as long as the file says.
 _NOT_AS = ("ome", "ndtiff", "mmstack", "scanimage", "lsm", "stk", "eer", "ndpi", "fluoview", "mdgel")
@@ -132,6 +133,9 @@ def _decode(page: Any, piece: _Piece) -> NDArray[Any] | None:
         return None
     if page.compression in _JPEG | _JPEG_2000:
         _check_header(piece.data, page)
+    if page.compression == _LZW:
+        rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength - piece.row)
+        return decode_lzw(page, piece.data, rows, page.tilewidth if page.is_tiled else page.imagewidth)
     decoded = page.decode(piece.data, piece.number, jpegtables=page.jpegtables)[0]
     return None if decoded is None else np.asarray(decoded[0])
 
@@ -168,8 +172,8 @@ def _rows(page: Any, box: Box) -> NDArray[Any]:
 
 def open_tiff(path: Path) -> Picture:
     """Open a TIFF; what a slide scanner adds, such as the label, is never read."""
-    _check_chain(path)
     with reading(path.name):
+        _check_chain(path)
         file = tifffile.TiffFile(path, **{f"is_{kind}": False for kind in _NOT_AS})  # type: ignore[arg-type]
         try:
             return _open(file, path.name)
@@ -266,6 +270,8 @@ def _check_page(page: Any, name: str) -> None:
         raise InputError(f"{name} stores colours as {kind}, which is not read. Save it as RGB or grey.")
     if page.dtype is None or page.dtype.kind not in "uifb" or page.imagedepth != 1:
         raise InputError(f"{name} holds {page.dtype} values, which is not read. Save it with 8 or 16 bit.")
+    if page.compression == _LZW and not is_readable(page):
+        raise InputError(f"{name} is compressed in an unusual way. Save it with JPEG, deflate or LZW.")
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     rows, columns = (
         (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)

@@ -79,6 +79,16 @@ def test_a_tiff_reads_back_exactly(tmp_path: Path, compression, tile, dtype) -> 
         np.testing.assert_array_equal(all_of(picture), pixels)
 
 
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", ["lzw", "deflate"])
+def test_differences_and_either_byte_order_read_back(tmp_path: Path, compression, byteorder) -> None:
+    pixels = planted(dtype="uint16")
+    settings = {"photometric": "rgb", "compression": compression, "predictor": True, "byteorder": byteorder}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, rowsperstrip=33, **settings)
+    with open_image(tmp_path / "a.tif") as picture:
+        np.testing.assert_array_equal(all_of(picture), pixels)
+
+
 @pytest.mark.parametrize("compression", ["jpeg", "jpeg2000"])
 def test_a_lossy_tiff_reads_back_nearly(tmp_path: Path, compression) -> None:
     smooth = np.asarray(
