@@ -264,7 +264,7 @@ class CellSets:
     def _keep_rows(self, section_id: str, rows: ArrayLike) -> str:
         """Write rows into the folder of their section; returns the name of the file, or nothing if none."""
         section = self.library.get(section_id)
-        array = np.unique(np.asarray(rows, dtype=np.int64))
+        array = _distinct(rows)
         if not len(array):
             return ""
         if array[0] < 0 or array[-1] >= section.n_cells:
@@ -333,14 +333,20 @@ class CellSets:
 
 def combine(rows: ArrayLike, new: ArrayLike, mode: str) -> Rows:
     """Replace rows by new ones, or add these to them, or subtract these from them."""
-    old, other = (np.unique(np.asarray(part, dtype=np.int64)) for part in (rows, new))
+    old, other = _distinct(rows), _distinct(new)
     if mode == ADD:
-        other = np.union1d(old, other)
+        other = _distinct(np.concatenate([old, other]))
     elif mode == SUBTRACT:
-        other = np.setdiff1d(old, other)
+        other = np.setdiff1d(old, other, assume_unique=True)
     elif mode != REPLACE:
         raise InputError("An area can replace a set, be added to it, or be subtracted from it.")
     return other.astype(np.uint32)
+
+
+def _distinct(rows: ArrayLike) -> NDArray[np.int64]:
+    """Sort rows and drop repetitions; `np.unique` takes half a second for half a million."""
+    array: NDArray[np.int64] = np.sort(np.asarray(rows, dtype=np.int64).ravel())
+    return array[np.diff(array, prepend=-np.inf) > 0]
 
 
 def read_rows(library: Library, section_id: str, name: str) -> Rows:

@@ -83,7 +83,7 @@ def _which_set(n_cells: int, first: NDArray[np.uint32], second: NDArray[np.uint3
     label = np.full(n_cells, NEITHER, dtype=object)
     label[first] = GROUP
     label[second] = REFERENCE
-    label[np.intersect1d(first, second)] = BOTH
+    label[np.intersect1d(first, second, assume_unique=True)] = BOTH
     return label
 
 
