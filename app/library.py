@@ -20,7 +20,7 @@ from squint.errors import InputError
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
-GENES, THUMBNAIL, ORDER = "genes.h5", "thumbnail.png", "order.npy"
+GENES, THUMBNAIL, PLACES = "genes.h5", "thumbnail.png", "places.npz"
 _ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 

@@ -1,7 +1,7 @@
 """What the map in the browser is told: little on the socket, and where to fetch the rest."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app import columns
 from app.buffers import BUFFERS, SIGNER
-from app.library import ORDER, Library, Section
+from app.library import PLACES, Library, Section
 from app.map_assets import MAP_ASSETS
 from app.points import Order, progressive_order
 from app.views import MapView
@@ -118,11 +118,11 @@ def address(name: str) -> dict[str, str]:
 class _Place:
     """Where the cells of a panel are, as they are sent."""
 
-    def __init__(self, coordinates: NDArray[np.float64], order: Order | None = None) -> None:
-        self.order = progressive_order(coordinates) if order is None else order
+    def __init__(self, coordinates: NDArray[np.float64], known: Mapping[str, Any]) -> None:
+        self.order: Order = known["order"] if known else progressive_order(coordinates)
+        self.spacing = float(known["spacing"]) if known else spacing(coordinates)
         low = coordinates.min(axis=0) if len(coordinates) else np.zeros(2)
         self.origin = low.tolist()  # subtracted, so that small numbers lose no digits
-        self.spacing = spacing(coordinates)
         self._content = np.ascontiguousarray((coordinates - low)[self.order], dtype="<f4").tobytes()
 
     @property
@@ -132,10 +132,10 @@ class _Place:
 
 
 def _place(library: Library, section: Section | None, coordinates: NDArray[np.float64]) -> _Place:
-    """Order cells (n, 2) once; the order of whole sections was stored when they were added."""
+    """Order cells (n, 2) once; what is needed of whole sections was stored when they were added."""
     content = np.ascontiguousarray(coordinates)
     key = hashlib.blake2b(content.data, digest_size=16).hexdigest()
-    path = library.folder(section.id) / ORDER if section else None
+    path = library.folder(section.id) / PLACES if section else None
     return _places(key, str(path) if path and path.exists() else "", _Unhashed(content))
 
 
@@ -155,7 +155,7 @@ class _Unhashed:
 @lru_cache(maxsize=_PLACES_KEPT)
 def _places(key: str, path: str, coordinates: _Unhashed) -> _Place:
     del key
-    return _Place(coordinates.content, np.load(path) if path else None)
+    return _Place(coordinates.content, np.load(path) if path else {})
 
 
 def forget() -> None:

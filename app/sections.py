@@ -14,13 +14,14 @@ import pandas as pd
 from scipy.sparse import csc_matrix
 
 import squint.io
-from app.library import CELLS, DATA, GENES, ORDER, THUMBNAIL, Library, Section, write_table
+from app.library import CELLS, DATA, GENES, PLACES, THUMBNAIL, Library, Section, write_table
 from app.points import progressive_order
 from app.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
 from app.thumbnail import thumbnail
 from squint import keys
 from squint.bundle import section_sha256
 from squint.errors import InputError
+from squint.pl import spacing
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _write_cells(adata: ad.AnnData, depth: "np.ndarray[Any, np.dtype[Any]]", fol
             labels: Any = adata.obs[key]
             cells[key] = labels.astype("category")
     write_table(cells, folder / CELLS)
-    np.save(folder / ORDER, progressive_order(spatial[:, :2]))
+    np.savez(folder / PLACES, order=progressive_order(spatial[:, :2]), spacing=spacing(spatial[:, :2]))
     types = cells[keys.CELL_TYPE].astype(object).to_numpy() if keys.CELL_TYPE in cells else None
     thumbnail(spatial[:, :2], types).save(folder / THUMBNAIL)
 

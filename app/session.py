@@ -18,6 +18,7 @@ from squint.pl import DARK, LIGHT, Style
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
+PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
 LEVEL, ALIGNED, TARGET = "level", "aligned", "target"

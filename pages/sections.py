@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import session, views
+from app.components.colouring import DEPTH, GENE, TYPE, choose_colour, coloured
 from app.components.gallery import show_gallery
 from app.components.tissue_map import show_map
 from app.components.upload import show_upload
@@ -21,9 +22,17 @@ if not sections:
     st.stop()
 show_gallery(library, sections)
 
+
+@st.fragment
+def side_by_side() -> None:
+    """Show some sections; what is chosen here changes nothing else on the page."""
+    chosen = session.choose_sections(sections)
+    cells = views.cells_of(library, chosen)
+    ways = [TYPE, DEPTH, GENE] if any(section.n_cell_types for section in chosen) else [DEPTH, GENE]
+    by = choose_colour(ways, session.PLAIN_COLOUR)
+    view = coloured(library, chosen, cells, by, None)
+    show_map(view, (engine().facts or {}).get("model"), "sections")
+
+
 st.header("Side by side")
-chosen = session.choose_sections(sections)
-cells = views.cells_of(library, chosen)
-typed = any(section.n_cell_types for section in chosen)
-view = views.by_type(chosen, cells) if typed else views.by_depth(chosen, cells)
-show_map(view, (engine().facts or {}).get("model"), "sections")
+side_by_side()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session, views
 from app.components import risk
-from app.components.colouring import coloured
+from app.components.colouring import DISTANCE, GENE, SCORE, TOKEN, TYPE, coloured
 from app.components.tissue_map import show_map
 from app.components.tokens import describe_tokens, tokenised
 
@@ -17,18 +17,24 @@ st.caption(
     "have no order, and no cell type was given to the model: types only describe a token afterwards."
 )
 sections = session.choose_sections(tokenised(library, model))
-cells = views.cells_of(library, sections, model["sha256"])
 
-colour = st.segmented_control(
-    "Colour cells by",
-    ["Token", "Gene", "Cell type", "Activation score", "Distance"],
-    default="Token",
-    required=True,
-    key=session.COLOUR,
-    bind="query-params",
-    help="Distance: how far a cell is from its token, and so how new to the model.",
-)
-show_map(coloured(library, sections, cells, str(colour), model), model, "tokens", on=risk.DRAGGED)
 
+@st.fragment
+def map_of_cells() -> None:
+    """Show where the tokens are; what is chosen here changes nothing else on the page."""
+    cells = views.cells_of(library, sections, model["sha256"])
+    colour = st.segmented_control(
+        "Colour cells by",
+        [TOKEN, GENE, TYPE, SCORE, DISTANCE],
+        default=TOKEN,
+        required=True,
+        key=session.COLOUR,
+        bind="query-params",
+        help="Distance: how far a cell is from its token, and so how new to the model.",
+    )
+    show_map(coloured(library, sections, cells, str(colour), model), model, "tokens", on=risk.DRAGGED)
+
+
+map_of_cells()
 st.header("What a token is")
 describe_tokens(library, sections, model)

@@ -16,16 +16,18 @@ from app.drawing import find_chrome
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60_000  # ms
+MAP = ".stage[data-state='drawn']"
+FIGURE = f"{MAP}, .js-plotly-plot .main-svg"
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 
 
 @contextmanager
-def started(home: Path) -> Iterator[str]:
+def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
     """Start the dashboard on a free port with a library at ``home``; give its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script.relative_to(ROOT))]
     options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
     path = home.parent / "server.log"
     with path.open("w") as log:
@@ -65,7 +67,7 @@ def open_page(page: Page, name: str) -> None:
     """Go to a page by its link and wait for its first figure."""
     page.get_by_role("link", name=name, exact=True).first.click()
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(FIGURE).first).to_be_visible(timeout=PATIENCE)
 
 
 def click_point(page: Page, chart: str, value: str) -> None:
@@ -109,13 +111,13 @@ _PLACE_OF_POINT = """(figure, value) => {
 
 
 def draw_box(page: Page, chart: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a box on a map from one corner to another, each a share of the plot's width and height."""
-    figure = page.locator(f".st-key-{chart} .js-plotly-plot")
+    """Draw a box on a map from one corner to another, each a share of the map's width and height."""
+    figure = page.locator(f".st-key-{chart} {MAP}")
     expect(page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")).to_be_visible(
         timeout=PATIENCE
     )
     figure.scroll_into_view_if_needed()
-    box = page.locator(f".st-key-{chart} .nsewdrag").first.bounding_box()
+    box = figure.bounding_box()
     assert box is not None
     (x0, y0), (x1, y1) = (
         (box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in (start, end)

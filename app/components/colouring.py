@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import views
+from app import session, views
 from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
 from app.library import Library, Section
@@ -15,6 +15,20 @@ from squint import keys
 TOKEN, SCORE, DISTANCE = "Token", "Activation score", "Distance"
 GENE, TYPE, DEPTH = "Gene", "Cell type", "Counts per cell"
 OF_MODEL = (TOKEN, SCORE, DISTANCE)  # what only tokenised sections have
+
+
+def choose_colour(ways: Sequence[str], key: str) -> str:
+    """Let the user choose what cells are coloured by; the choice outlives a change of page."""
+    session.keep_valid(key, ways)
+    by = st.segmented_control(
+        "Colour cells by",
+        ways,
+        default=ways[0] if key not in st.session_state else None,
+        required=True,
+        key=key,
+        persist_state="session",
+    )
+    return str(by)
 
 
 def coloured(

@@ -10,10 +10,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import marking, session, views
+from app.components.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.subject import FILL, Choice
 from app.components.text import sentence
 from app.components.tissue_map import mount
-from app.components.tokens import choose_gene
 from app.library import Library, Section
 from app.marking import Item
 from app.stamp import many
@@ -56,28 +56,16 @@ def _draw(library: Library, section: Section, cells: pd.DataFrame, items: Sequen
 
 
 def _coloured(library: Library, section: Section, cells: pd.DataFrame) -> views.MapView:
-    offered = ["Counts per cell", "Gene"]
+    offered = [DEPTH, GENE]
     if keys.CELL_TYPE in cells and cells[keys.CELL_TYPE].notna().any():
-        offered.insert(0, "Cell type")
+        offered.insert(0, TYPE)
     if keys.TOKEN in cells:
-        offered.append("Token")
-    session.keep_valid(session.MARK_COLOUR, offered)
-    colour = st.segmented_control(
-        "Colour cells by",
-        offered,
-        default=offered[0] if session.MARK_COLOUR not in st.session_state else None,
-        required=True,
-        key=session.MARK_COLOUR,
-        persist_state="session",
-    )
-    if colour == "Cell type":
-        return views.by_type([section], cells)
-    if colour == "Gene":
-        return views.by_gene(library, [section], cells, choose_gene(library, [section]))
-    if colour == "Token":
+        offered.append(TOKEN)
+    colour = choose_colour(offered, session.MARK_COLOUR)
+    if colour == TOKEN:
         n_codes = {"n_codes": cells[keys.TOKEN].nunique()}
         return views.by_token([section], cells, most_frequent(pd.Categorical(cells[keys.TOKEN])), n_codes)
-    return views.by_depth([section], cells)
+    return coloured(library, [section], cells, colour, None)
 
 
 def _take(section: Section, drawn: Mapping[str, Any]) -> None:

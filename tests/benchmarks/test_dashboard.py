@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Playwright, expect
 
 from app.drawing import find_chrome
-from tests.dashboard import PATIENCE, chromium, open_page, save_pdf, started
+from tests.dashboard import FIGURE, PATIENCE, chromium, open_page, save_pdf, started
 
 pytestmark = [
     pytest.mark.benchmark,
@@ -42,10 +42,10 @@ def test_waits_of_a_user(playwright: Playwright, tmp_path: Path):
             )
             watch.lap("server to first paint")
             expect(page.get_by_role("heading", name="Side by side")).to_be_visible(timeout=PATIENCE)
-            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+            expect(page.locator(FIGURE).first).to_be_visible(timeout=PATIENCE)
             watch.lap("sample cohort imported, tokenised and drawn (once)")
             page.goto(address)
-            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+            expect(page.locator(FIGURE).first).to_be_visible(timeout=PATIENCE)
             watch.lap("Sections opened again, 33,248 cells in 5 sections")
             open_page(page, "Tokens")
             watch.lap("Tokens, first map")
@@ -58,7 +58,7 @@ def test_waits_of_a_user(playwright: Playwright, tmp_path: Path):
             open_page(page, "Z-stack")
             watch.lap("Z-stack, 13 levels aligned and in-painted, first figure (once)")
             page.goto(f"{address}/z_stack")
-            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+            expect(page.locator(FIGURE).first).to_be_visible(timeout=PATIENCE)
             watch.lap("Z-stack opened again")
             open_page(page, "Co-occurrence")
             watch.lap("Co-occurrence, 10,000 shuffles of 13 levels, first figure")

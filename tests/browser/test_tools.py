@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from app.drawing import find_chrome
-from tests.dashboard import PATIENCE, chromium, click_point, draw_box, open_page, started
+from tests.dashboard import MAP, PATIENCE, chromium, click_point, draw_box, open_page, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -48,14 +48,14 @@ def test_an_area_drawn_on_the_map_is_in_painted(page: Page) -> None:
     draw_box(page, "marking", (0.4, 0.3), (0.6, 0.5))
     expect(page.get_by_text("lie inside")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="In-paint the marked area").click()
-    expect(page.locator(".st-key-in_painted canvas").first).to_be_visible(timeout=3 * PATIENCE)
-    expect(page.locator(".st-key-in_painted .legendtext").filter(has_text="in-painted")).to_be_visible()
+    expect(page.locator(f".st-key-in_painted {MAP}")).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.locator(".st-key-in_painted .entry-name").filter(has_text="in-painted")).to_be_visible()
     expect(page.get_by_text("No score is shown")).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_stack_is_drawn_in_three_dimensions_with_its_quality(page: Page) -> None:
     open_page(page, "Z-stack")
-    expect(page.locator(".st-key-stack canvas").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(f".st-key-stack {MAP}")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("2,079 cells")).to_be_visible(timeout=3 * PATIENCE)
     expect(page.get_by_text("No movement is proposed")).to_be_visible(timeout=PATIENCE)
 

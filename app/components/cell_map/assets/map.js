@@ -323,6 +323,7 @@ export class TissueMap {
     this.stage.dataset.drawn = `${to}`;
     if (to >= total) {
       this.stage.dataset.state = "drawn";
+      this.stage.dataset.shows = this.data.scale.title;
       return;
     }
     const wait = this.movingUntil - performance.now();
