@@ -258,7 +258,7 @@ def _read(worker: "subprocess.Popen[str]", messages: "queue.Queue[dict[str, Any]
 
 
 MODEL, DRAWING = "app.tasks", "app.drawing_tasks"  # a process each: no export waits for a tokenisation
-_LANES = {"draw": DRAWING, "write_csv": DRAWING}
+_LANES = dict.fromkeys(("draw", "draw_map", "write_csv"), DRAWING)
 _engines: dict[tuple[Path, str], Engine] = {}
 _starting = threading.Lock()
 

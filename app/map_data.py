@@ -1,6 +1,7 @@
 """What the map in the browser is told: little on the socket, and where to fetch the rest."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from app import columns
 from app.buffers import BUFFERS, SIGNER
+from app.cell_sets import CellSet, CellSets
 from app.library import PLACES, Library, Section
 from app.map_assets import MAP_ASSETS
 from app.points import Order, progressive_order
 from app.views import MapView
+from squint.errors import InputError
+from squint.outlines import Polygon
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
 from squint.pl import palette as palette_of
 from squint.pl._captions import count
@@ -28,7 +32,11 @@ _PLACES_KEPT = 64
 
 
 def describe(
-    library: Library, view: MapView, style: Style, stack: "Stack | None" = None
+    library: Library,
+    view: MapView,
+    style: Style,
+    stack: "Stack | None" = None,
+    pictures: Sequence[Mapping[str, Any] | None] = (),
 ) -> tuple[dict[str, Any], tuple[Order, ...]]:
     """Describe a map for the browser.
 
@@ -38,6 +46,8 @@ def describe(
         What is shown, and in the colours of which page.
     stack
         How the panels lie above each other, to draw them in three dimensions.
+    pictures
+        Per panel, what lies under its cells.
 
     Returns
     -------
@@ -62,6 +72,8 @@ def describe(
                 "predicted": _bytes(panel.predicted[place.order]) if panel.predicted.any() else None,
                 "outlines": [np.round(corners, 2).tolist() for corners in panel.outlines],
                 "heights": _heights(stack.heights[i], place.order) if stack else None,
+                "sets": _sets(library, section) if section and not stack else None,
+                "picture": pictures[i] if pictures else None,
             }
         )
     described = {
@@ -102,6 +114,29 @@ class Stack:
             "stretch": self.stretch,
             "unit": self.unit,
         }
+
+
+def _sets(library: Library, section: Section) -> dict[str, str] | None:
+    """Give the outlines of the cell sets in a section, beside the socket: there may be many corners."""
+    outlined = [
+        {
+            "name": one.name,
+            "colour": one.colour,
+            "rings": [np.round(ring, 2).tolist() for polygon in polygons for ring in polygon],
+        }
+        for one, polygons in outlines_in(library, section)
+    ]
+    return address(BUFFERS.put(json.dumps(outlined).encode())) if outlined else None
+
+
+def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Sequence[Polygon]]]:
+    """List the cell sets that were drawn around in a section, with their outlines."""
+    sets = CellSets(library)
+    try:
+        drawn = [(one, sets.outline(one, section.id)) for one in sets.all()]
+    except InputError:  # the panel of cell sets says what is wrong with them
+        return []
+    return [(one, polygons) for one, polygons in drawn if polygons]
 
 
 def _heights(height: float | NDArray[np.float32], order: Order) -> dict[str, str] | None:

@@ -10,9 +10,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.buffers import BUFFERS, SIGNER
+from app.images import Images
+from app.library import Library
 from app.map_assets import MAP_ASSETS
 from app.map_card import card
 from app.maps import MAPS, Served
+from app.settings import settings
+from squint.errors import InputError
 
 _KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -73,6 +77,20 @@ async def _state(request: Request) -> Response:
     return Response(None, 204, _FRESH)
 
 
+@_signed("/map/tiles/{section}/{image}")
+async def _tile(request: Request) -> Response:
+    """Give a tile of the picture under the cells of a section."""
+    where = request.path_params
+    try:
+        images = Images(Library(settings().home))
+        tile = await run_in_threadpool(
+            images.tile, where["section"], where["image"], where["level"], where["column"], where["row"]
+        )
+    except InputError:
+        tile = None
+    return _GONE if tile is None else Response(tile, 200, _KEEP, "application/octet-stream")
+
+
 async def _asset(request: Request) -> Response:
     """Give a script or style; they are no secret, and the same for everybody."""
     known = request.path_params["version"] == MAP_ASSETS.version
@@ -91,6 +109,7 @@ def _of_map(request: Request) -> Served | None:
 ROUTES = [
     Route(f"{MAP_ASSETS.route}/{{version}}/{{name}}", _asset),
     Route("/map/buffer/{name}", _buffer),
+    Route("/map/tiles/{section}/{image}/{level:int}/{column:int}/{row:int}", _tile),
     Route("/map/{map_id}/cell/{panel:int}/{place:int}", _cell),
     Route("/map/{map_id}/state", _state, methods=["POST"]),
 ]

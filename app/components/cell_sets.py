@@ -64,7 +64,6 @@ def show_cell_sets(
     model
         Facts of the model, for the stamp where tokens are counted.
     """
-    st.subheader("Cell sets")
     told = st.session_state.pop(f"_{place}-told", None)
     if told is not None:
         (st.error if told[0] else st.success)(sentence(told[1]))

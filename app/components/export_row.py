@@ -13,6 +13,7 @@ from app import session
 from app.components.job import run
 from app.engine import engine
 from app.export import for_print, write_figure, write_rows
+from app.library import Library
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Export:
     marks: Mapping[str, str]  # the stamp
     table: Callable[[], pd.DataFrame]  # all rows
     figure: Callable[[int], go.Figure] | None = None  # for print, by dots per inch
+    map: Callable[[Path], None] | None = None  # leaves a map in a folder, for the worker to draw
 
     @property
     def content(self) -> str:
@@ -94,6 +96,8 @@ def export_row(export: Export) -> None:
 
 
 def _kinds(export: Export) -> tuple[Kind, ...]:
+    if export.map is not None:
+        return (*_DRAWN, _CSV)
     if export.figure is None:
         return (_CSV,)
     if (engine().facts or {}).get("chrome", True):
@@ -105,16 +109,25 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
 def _make(request: _Request) -> None:
     library, export, kind = session.library(), request.export, request.kind
     if request.folder is None or not request.folder.exists():
-        if kind is _CSV or export.figure is None:
-            request.folder = write_rows(library, export.table())
-        else:
-            request.folder = write_figure(library, for_print(export.figure(kind.dpi), export.marks))
-    task = "write_csv" if kind is _CSV else "draw"
+        request.folder = _write(library, export, kind)
+    task = "write_csv" if kind is _CSV else "draw_map" if export.map is not None else "draw"
     args = {"folder": str(request.folder), "stamp": dict(export.marks)}
     path = run(task, {**args, "format": kind.ending, "dpi": kind.dpi}, f"Preparing {kind.label}", limit_s=180)
     if path is not None:
         request.file = Path(path).read_bytes()
         library.unstage(Path(path))
+
+
+def _write(library: Library, export: Export, kind: Kind) -> Path:
+    """Leave what is to be exported where the worker finds it; return the folder."""
+    if kind is _CSV:
+        return write_rows(library, export.table())
+    if export.figure is not None:
+        return write_figure(library, for_print(export.figure(kind.dpi), export.marks))
+    folder = library.workspace()
+    if export.map is not None:
+        export.map(folder)
+    return folder
 
 
 def _size(n_bytes: int) -> str:

@@ -24,6 +24,7 @@ from squint.pl import (
     composition_table,
 )
 
+_THRESHOLDS = (0.25, 0.75)
 _FREQUENT, _ENRICHED = "Most frequent in the reference", "Most enriched against another patient"
 
 
@@ -59,7 +60,7 @@ def choose(sections: Sequence[Section], model: str) -> Choice:
         "Thresholds: low below, high above",
         0.0,
         1.0,
-        (0.25, 0.75),
+        None if session.THRESHOLDS in st.session_state else _THRESHOLDS,
         step=0.01,
         key=session.THRESHOLDS,
         bind="query-params",

@@ -16,6 +16,7 @@ from scipy import sparse
 
 import squint.io
 from app import sections
+from app.cell_sets import CellSets
 from app.drawing import find_chrome
 from app.library import Library, Section
 from squint.pl import LIGHT, palette
@@ -100,6 +101,8 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(address)
     expect(page.locator(MAP)).to_be_visible(timeout=PATIENCE)
+    # The stamp names the model, so an export that was asked for before it is loaded is asked for again.
+    expect(page.locator(".st-key-foot").get_by_text("50 codes")).to_be_visible(timeout=PATIENCE)
     yield page
     context.close()
     assert not wrong
@@ -275,14 +278,96 @@ def test_a_change_of_colour_sends_little_on_the_socket(page: Page) -> None:
 
 
 def test_entries_are_switched_off_and_on(page: Page) -> None:
-    top = ImageColor.getrgb(LIGHT.categories[1])
-    has = lambda: (np.abs(seen(page) - top).sum(axis=2) < 12).sum()  # noqa: E731 - said thrice
-    shown = has()
+    def n_pixels() -> int:
+        top = ImageColor.getrgb(LIGHT.categories[1])
+        return int((np.abs(seen(page) - top).sum(axis=2) < 12).sum())
+
+    shown = n_pixels()
     assert shown > 50
     page.get_by_role("switch", name="Show top").click()
-    assert has() < shown / 20
+    assert n_pixels() < shown / 20
     page.get_by_role("switch", name="Show top").click()
-    assert has() > 0.9 * shown
+    assert n_pixels() > 0.9 * shown
+
+
+def draw_around(page: Page, panel: int, shape: Callable[[float], tuple[float, float]], keys: str = "") -> int:
+    """Draw a lasso in a panel, by shares of its width and height; give the n that the map says at once."""
+    page.get_by_role("button", name="Lasso").click()
+    page.locator(".stage").evaluate("stage => delete stage.dataset.inside")
+    title = page.locator(".title").nth(panel).bounding_box()
+    stage = page.locator(".stage").bounding_box()
+    assert title is not None
+    assert stage is not None
+    left, top = title["x"], title["y"] + HEAD
+    width = (stage["width"] - 24) / 3
+    points = [(left + width * x, top + width * y) for x, y in map(shape, np.linspace(0, 1, 60))]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points:
+        page.mouse.move(*point)
+    if keys:
+        page.keyboard.down(keys)
+    page.mouse.up()
+    if keys:
+        page.keyboard.up(keys)
+    expect(page.locator(".stage[data-inside]")).to_be_visible(timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    at_rest(page)
+    return int(page.locator(".stage").get_attribute("data-inside") or -1)
+
+
+def test_a_lasso_makes_a_set_of_the_cells_the_server_finds(
+    page: Page, library: Library, address: str
+) -> None:
+    sets = CellSets(library)
+
+    def circle(t: float) -> tuple[float, float]:
+        return 0.4 + 0.3 * np.cos(6.2 * t), 0.5 + 0.35 * np.sin(6.2 * t)
+
+    n = draw_around(page, 1, circle)
+    assert n > 50
+    (made,) = sets.all()
+    section = library.sections()[1]
+    assert list(made.members) == [section.id]
+    assert sets.n_cells(made, section.id) == n
+    page.get_by_text("Cell sets").first.click()
+    expect(page.get_by_text(f"{n:,} cells here")).to_be_visible(timeout=PATIENCE)
+    more = draw_around(page, 0, circle, "Shift")
+    (grown,) = sets.all()
+    assert {sets.n_cells(grown, section.id), sets.n_cells(grown, library.sections()[0].id)} == {n, more}
+    draw_around(page, 0, circle, "Alt")
+    (less,) = sets.all()
+    assert list(less.members) == [section.id]
+    press(page, "Control+z")
+    page.wait_for_timeout(800)
+    at_rest(page)
+    assert len(sets.all()[0].members) == 2
+    page.get_by_role("button", name="top · ").click()
+    page.wait_for_timeout(800)
+    at_rest(page)
+    by_entry = sets.all()[-1]
+    assert by_entry.name == "top"
+    assert all(sets.n_cells(by_entry, s.id) == 184 for s in library.sections())
+    again = page.context.new_page()  # the same sets in another session, and on another page
+    again.goto(address)
+    at_rest(again)
+    again.get_by_text("Cell sets").first.click()
+    expect(again.locator("input[aria-label='Name']").first).to_be_visible(timeout=PATIENCE)
+    again.close()
+
+
+def test_escape_cancels_what_is_being_drawn(page: Page, library: Library) -> None:
+    before = CellSets(library).version
+    page.get_by_role("button", name="Lasso").click()
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 90)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 190, steps=6)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert CellSets(library).version == before
 
 
 @pytest.mark.usefixtures("one")

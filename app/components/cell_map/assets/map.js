@@ -20,6 +20,7 @@ const STILL_MS = 150; // after so long without a movement, the rest of the cells
 const HEAD = 42; // pixels above each panel, for its title
 const GAP = 12;
 const NARROW = 720;
+const LOADING = "Loading cells …";
 const maps = new WeakMap();
 
 export default function mount({ parentElement, data, setTriggerValue }) {
@@ -91,13 +92,13 @@ export class TissueMap {
     this.address = data.address;
     const request = (this.request = {});
     this.stage.dataset.state = "loading";
-    const slow = setTimeout(() => this.request === request && this.say("Loading cells …"), 400);
+    const slow = setTimeout(() => this.request === request && this.say(LOADING), 400);
     this.stopped?.abort();
     this.stopped = new AbortController();
     try {
-      const panels = this.server ? data.panels : await this.loadPanels(data, this.stopped.signal);
+      const panels = await this.loadPanels(data, this.stopped.signal);
       if (this.request !== request) return; // a newer one was asked for meanwhile
-      this.say("");
+      if (this.said.textContent === LOADING) this.say("");
       this.show(data, panels);
     } catch (error) {
       if (this.request !== request || error.name === "AbortError") return;
@@ -112,16 +113,18 @@ export class TissueMap {
   async loadPanels(data, signal) {
     const kind = data.scale.kind === "labels" ? Uint8Array : Float32Array;
     const array = async (source, Kind, stop) =>
-      source && { name: source.name, array: new Kind(await load(source, stop)) };
+      source && { name: source.name, array: this.server ? null : new Kind(await load(source, stop)) };
+    const text = async (source) => JSON.parse(new TextDecoder().decode(await load(source, signal)));
     return Promise.all(
       data.panels.map(async (panel) => {
-        const [points, values, predicted, heights] = await Promise.all([
+        const [points, values, predicted, heights, sets] = await Promise.all([
           array(panel.points, Float32Array),
           array(panel.values, kind, signal),
           array(panel.predicted, Uint8Array, signal),
           array(panel.heights, Float32Array),
+          panel.sets && text(panel.sets),
         ]);
-        return { ...panel, points, values, predicted, heights };
+        return { ...panel, points, values, predicted, heights, sets };
       }),
     );
   }

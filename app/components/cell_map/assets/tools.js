@@ -63,11 +63,11 @@ export class Tools {
     if (flat && data.panels.length > 1) parts.push(button("link", "Move sections together, in µm (k)", () => this.link()));
     if (map.panels.some((panel) => panel.picture)) parts.push(button("image", "Image (i)", () => this.image()));
     if (data.sets) {
-      parts.push(element("hr"), button("undo", `Undo ${data.sets.undo ?? ""} (Ctrl z)`, () => map.trigger("undo", Date.now())), button("redo", "Redo (Ctrl y)", () => map.trigger("redo", Date.now())));
+      parts.push(element("hr"), button("undo", `Undo ${data.sets.undo} (Ctrl z)`, () => map.trigger("undo", Date.now())), button("redo", `Redo ${data.sets.redo} (Ctrl y)`, () => map.trigger("redo", Date.now())));
     }
     parts.push(element("hr"), button("help", "Keys (?)", () => this.toggleHelp()));
     this.row.replaceChildren(...parts);
-    if (data.sets) [this.buttons.get("undo").disabled, this.buttons.get("redo").disabled] = [!data.sets.can_undo, !data.sets.can_redo];
+    if (data.sets) [this.buttons.get("undo").disabled, this.buttons.get("redo").disabled] = [!data.sets.undo, !data.sets.redo];
     const list = element("dl");
     for (const [key, does] of flat ? KEYS : KEYS_IN_SPACE) list.append(element("dt", { textContent: key }), element("dd", { textContent: does }));
     this.help.replaceChildren(list);

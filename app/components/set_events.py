@@ -1,0 +1,97 @@
+"""What becomes of areas that are drawn on a map, and of entries of its legend that are clicked: cell sets."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import session
+from app.cell_sets import CellSets
+from app.components.cell_sets import take
+from app.library import Library
+from app.maps import Served
+from squint.errors import InputError
+from squint.pl import Categories
+
+Event = Callable[[Served, Mapping[str, Any]], None]
+
+
+def history(library: Library) -> dict[str, str]:
+    """Say what can be undone and redone, in words; nothing where nothing can."""
+    sets = CellSets(library)
+    try:
+        return {"undo": sets.can_undo, "redo": sets.can_redo}
+    except InputError:
+        return {"undo": "", "redo": ""}
+
+
+def set_events(place: str) -> dict[str, Event]:
+    """Give what a map does on events that concern cell sets."""
+
+    def told(act: Event) -> Event:
+        def safely(served: Served, event: Mapping[str, Any]) -> None:
+            try:
+                act(served, event)
+            except InputError as error:
+                st.session_state[f"_{place}-sets-told"] = (True, str(error))
+
+        return safely
+
+    return {
+        "area": told(_area),
+        "entry": told(_entry),
+        "undo": told(lambda served, _: _step(CellSets(served.library).undo)),
+        "redo": told(lambda served, _: _step(CellSets(served.library).redo)),
+    }
+
+
+def _step(step: Callable[[], object]) -> None:
+    step()
+
+
+def _area(served: Served, event: Mapping[str, Any]) -> None:
+    """Take the cells inside what was drawn in a panel."""
+    panel = event.get("panel")
+    if not isinstance(panel, int) or not 0 <= panel < len(served.view.sections):
+        raise InputError("The area lies in no section of this map. Draw it again.")
+    section = served.view.sections[panel]
+    drawn = {"section": section.id, "polygon": event.get("polygon")}
+    coordinates = served.view.panels[panel].coordinates
+    asked = {"mode": event.get("mode"), "set": _chosen(event), "panels": [drawn]}
+    take(served.library, asked, served.view.sections, lambda _: coordinates)
+
+
+def _entry(served: Served, event: Mapping[str, Any]) -> None:
+    """Take the cells that an entry of the legend stands for."""
+    label, view = str(event.get("label")), served.view
+    rows = {
+        section.id: np.flatnonzero(_of_entry(served, i, label)) for i, section in enumerate(view.sections)
+    }
+    names = view.scale.names if isinstance(view.scale, Categories) else {}
+    special = {"__rest__": getattr(view.scale, "rest", "others"), "__missing__": "cells without a value"}
+    name = special.get(label, names.get(label, label.strip("_")))
+    asked = {"mode": event.get("mode"), "set": _chosen(event), "labels": [name]}
+    take(served.library, asked, view.sections, lambda _: np.zeros((0, 2)), rows)
+
+
+def _of_entry(served: Served, i: int, label: str) -> NDArray[np.bool_]:
+    """Mark the cells (n,) of a panel that an entry of the legend stands for."""
+    panel, scale = served.view.panels[i], served.view.scale
+    if label == "__missing__":
+        return panel.missing
+    if label == "__imputed__":
+        return panel.predicted
+    if label == "__measured__":
+        return ~panel.missing & ~panel.predicted
+    if not isinstance(scale, Categories):
+        return np.zeros(len(panel.coordinates), dtype=bool)
+    if label == "__rest__":
+        return ~panel.has(scale.highlighted) & ~panel.missing
+    return panel.has([label])
+
+
+def _chosen(event: Mapping[str, Any]) -> str | None:
+    """Give the set that an area is added to or subtracted from."""
+    return st.session_state.get(session.CELL_SET) if event.get("mode") != "new" else None
