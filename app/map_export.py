@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from app.map_state import MapState, read_state
 from app.stamp import footer
@@ -24,6 +25,8 @@ def write_map(
     marks: Mapping[str, str],
     pictures: Sequence[pl.Picture | None] = (),
     outlines: Sequence[Sequence[pl.Outline]] = (),
+    heights: Sequence[float | NDArray[Any]] = (),
+    stretch: float = 1.0,
 ) -> None:
     """Leave a map where the worker can draw it.
 
@@ -39,19 +42,24 @@ def write_map(
         The stamp.
     pictures, outlines
         What lies below the cells of each panel, and around them.
+    heights
+        Of each panel in um, or of each of its cells (n,), for panels that are drawn above each other.
+    stretch
+        How much farther apart these are drawn than they are, before the reader changed it.
 
     Raises
     ------
     InputError
         If no reader can have set this.
     """
-    seen = read_state(state, view)
+    seen = read_state(state, view, stretch if len(heights) else None)
     arrays: dict[str, Any] = {}
     panels = [_pack(i, panel, arrays) for i, panel in enumerate(view.panels)]
     shown = [picture if picture is not None and seen.opacity else None for picture in pictures]
     for i, picture in enumerate(shown):
         if picture is not None:
             arrays[f"picture{i}"], arrays[f"affine{i}"] = picture.pixels, picture.affine
+    arrays |= {f"height{i}": np.asarray(height, dtype=np.float64) for i, height in enumerate(heights)}
     np.savez(folder / "map.npz", **arrays)
     facts = {
         "page": asdict(pl.Page(marks["Title"], marks["Cells"], footer(marks, _ONE_LINE))),
@@ -102,16 +110,16 @@ def draw_map(folder: Path, kind: pl.Kind, stamp: Mapping[str, str], dpi: int = 3
             pl.Picture(arrays[f"picture{i}"], arrays[f"affine{i}"], seen.opacity) if there else None
             for i, there in enumerate(facts["pictures"])
         ]
+        heights = [arrays[f"height{i}"] for i in range(len(panels)) if f"height{i}" in arrays]
     outlines = [[pl.Outline(name, colour, np.array(at)) for name, colour, at in o] for o in facts["outlines"]]
-    drawn = pl.print_map(
-        panels,
-        seen.scale(_scale(facts["scale"])),
-        seen.views,
-        pl.Page(**{**facts["page"], "metadata": stamp}),
-        replace(seen.look(), pictures=pictures, outlines=outlines),
-        kind=kind,
-        dpi=dpi,
-    )
+    scale, look = seen.scale(_scale(facts["scale"])), seen.look()
+    page = pl.Page(**{**facts["page"], "metadata": stamp})
+    if heights:
+        orbit = seen.orbit or pl.Orbit()
+        drawn = pl.print_stack(panels, scale, heights, orbit, page, look, kind=kind, dpi=dpi)
+    else:
+        look = replace(look, pictures=pictures, outlines=outlines)
+        drawn = pl.print_map(panels, scale, seen.views, page, look, kind=kind, dpi=dpi)
     path = folder / f"figure.{kind}"
     path.write_bytes(drawn)
     return path

@@ -7,7 +7,7 @@ from typing import Any
 from app.views import MapView
 from squint import pl
 from squint.errors import InputError
-from squint.pl import Categories, Continuous, View, frames_of
+from squint.pl import Categories, Continuous, Orbit, View, frames_of
 
 _SPECIAL: Mapping[str, str] = {
     "__rest__": "all others",
@@ -18,9 +18,10 @@ _SPECIAL: Mapping[str, str] = {
     "__intermediate__": "intermediate",
     "__high__": "high",
 }
-_MAX_PANELS = 6
+_MAX_PANELS = 6  # of a map; a stack has as many as it has levels
 _MAX_HIDDEN = 1_000  # entries: a legend has about ten
 _LARGEST = 1e9  # of a length or a value
+_LARGEST_SCREEN = 16_384  # pixels
 _AGAIN = "Reload the page and try again."
 
 
@@ -37,11 +38,17 @@ class MapState:
     diameter: float | None = None
     size: float = 1.0
     opacity: float = 1.0  # of the pictures below the cells; 0: not shown
+    orbit: Orbit | None = None  # from where a stack is seen
 
     @classmethod
     def load(cls, facts: Mapping[str, Any]) -> "MapState":
         """Make one of what :func:`dataclasses.asdict` made of it, and JSON of that."""
-        return cls(**{**facts, "views": [View(**view) for view in facts["views"]]})
+        views = [View(**view) for view in facts["views"]]
+        told: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in (facts["orbit"] or {}).items()
+        }
+        orbit = Orbit(**told) if told else None
+        return cls(**{**facts, "views": views, "orbit": orbit})
 
     def scale(self, scale: Continuous | Categories) -> Continuous | Categories:
         """Give the colour scale as the reader set it."""
@@ -56,19 +63,28 @@ class MapState:
         return pl.Look(self.hidden, self.diameter, self.size, self.classes, [(a, b) for a, b in self.ranges])
 
 
-def read_state(state: object, view: MapView) -> MapState:
+def read_state(state: object, view: MapView, stretch: float | None = None) -> MapState:
     """Check what the browser told of a map; what it did not tell is as the map is at first.
+
+    Parameters
+    ----------
+    state
+        What it told.
+    view
+        What the map shows.
+    stretch
+        For panels above each other: how much farther apart they are drawn than they are, at first.
 
     Raises
     ------
     InputError
         If no reader can have set this.
     """
-    given = _mapping(state, "state")
+    given = read_mapping(state, "state")
     coloured = isinstance(view.scale, Continuous)
     known = {*_SPECIAL, *(view.scale.highlighted if isinstance(view.scale, Categories) else ())}
-    hidden = _list(given.get("hidden"), "list of hidden entries", _MAX_HIDDEN)
-    image = _mapping(given.get("image"), "image")
+    hidden = read_list(given.get("hidden"), "list of hidden entries", _MAX_HIDDEN)
+    image = read_mapping(given.get("image"), "image")
     diameter, size = given.get("diameter"), given.get("size")
     return MapState(
         views=_views(given.get("panels"), view),
@@ -77,19 +93,21 @@ def read_state(state: object, view: MapView) -> MapState:
         thresholds=_thresholds(given.get("thresholds")) if coloured else None,
         classes=coloured and given.get("classes") is True,
         hidden=sorted({label for label in hidden if isinstance(label, str)} & known),
-        diameter=None if diameter is None else _number(diameter, "diameter of cells", 1e-6),
-        size=1.0 if size is None else _number(size, "size of cells", 0.01, 100),
-        opacity=_number(image.get("opacity", 1), "opacity of the image", 0, 1)
+        diameter=None if diameter is None else read_number(diameter, "diameter of cells", 1e-6),
+        size=1.0 if size is None else read_number(size, "size of cells", 0.01, 100),
+        opacity=read_number(image.get("opacity", 1), "opacity of the image", 0, 1)
         if image.get("shown", True) is True
         else 0.0,
+        orbit=_orbit(given.get("camera"), len(view.panels), stretch),
     )
 
 
-def describe(state: object, view: MapView) -> dict[str, object]:
+def describe(state: object, view: MapView, stretch: float | None = None) -> dict[str, object]:
     """Say in words in what the reader's map differs from the plain one, for the stamp."""
-    seen = read_state(state, view)
-    said: dict[str, object] = {}
-    for i, (panel, window) in enumerate(zip(view.panels, seen.views, strict=True), 1):
+    seen = read_state(state, view, stretch)
+    said: dict[str, object] = {} if seen.orbit is None else _seen_from(seen.orbit, view.panels)
+    windows = zip(view.panels, seen.views, strict=True) if seen.orbit is None else ()
+    for i, (panel, window) in enumerate(windows, 1):
         words = ", ".join(filter(None, [_window(panel, window), pl.orientation(window)]))
         if words:
             name = f"window {i}, {pl.plain(panel.title)}" if len(view.panels) > 1 else "window"
@@ -121,6 +139,20 @@ def _colours(seen: MapState, scale: Continuous) -> dict[str, object]:
     return said
 
 
+def _seen_from(orbit: Orbit, panels: Sequence[pl.Panel]) -> dict[str, object]:
+    """Say from where a stack is seen, and what of it."""
+    parts = [
+        f"turned {orbit.azimuth:.3g}°, seen from {orbit.elevation:.3g}° above",
+        f"magnified x {orbit.zoom:.3g}" if abs(orbit.zoom - 1) > 1e-3 else "",
+        orbit.words(known=len(panels) == 1 or all(panel.unit != "unknown" for panel in panels)),
+    ]
+    said: dict[str, object] = {"stack": ", ".join(filter(None, parts))}
+    if orbit.first or orbit.last is not None:
+        last = len(panels) - 1 if orbit.last is None else orbit.last
+        said["levels"] = f"{orbit.first + 1} to {last + 1} of {len(panels)}"
+    return said
+
+
 def _span(ends: Sequence[float] | None) -> str:
     return " to ".join(f"{end:.4g}" for end in ends or ())
 
@@ -140,27 +172,74 @@ def _views(panels: object, view: MapView) -> list[View]:
             View(f.left + f.width / 2, f.top + f.height / 2, f.width, f.height / f.width)
             for f in frames_of(view.panels)
         ]
-    listed = _list(panels, "list of panels", _MAX_PANELS)
+    listed = read_list(panels, "list of panels", max(_MAX_PANELS, len(view.panels)))
     if len(listed) != len(view.panels):
         raise InputError(
             f"The map shows {len(view.panels)} sections, but {len(listed)} windows were told. {_AGAIN}"
         )
-    return [_view(_mapping(panel, "window")) for panel in listed]
+    return [_view(read_mapping(panel, "window")) for panel in listed]
 
 
 def _view(panel: Mapping[str, Any]) -> View:
     return View(
-        _number(panel.get("x"), "centre of a window"),
-        _number(panel.get("y"), "centre of a window"),
-        _number(panel.get("width"), "width of a window", 1e-6),
-        _number(panel.get("aspect", 1), "height of a window over its width", 0.05, 20),
-        _number(panel.get("rotation", 0), "rotation of a window") % 360,
+        read_number(panel.get("x"), "centre of a window"),
+        read_number(panel.get("y"), "centre of a window"),
+        read_number(panel.get("width"), "width of a window", 1e-6),
+        read_number(panel.get("aspect", 1), "height of a window over its width", 0.05, 20),
+        read_number(panel.get("rotation", 0), "rotation of a window") % 360,
         panel.get("flipped") is True,
     )
 
 
+def _orbit(camera: object, n_panels: int, stretch: float | None) -> Orbit | None:
+    """Check from where a stack is seen; there is none if nothing was told of one."""
+    if camera is None:
+        return None if stretch is None else Orbit(stretch=stretch)
+    given = read_mapping(camera, "camera")
+    turn, cut = read_mapping(given.get("orbit"), "turn of the stack"), read_mapping(given.get("cut"), "cut")
+    last = _whole(given, "last", "uppermost level", n_panels - 1)
+    first = _whole(given, "first", "lowest level", n_panels - 1) or 0
+    if last is not None and first > last:
+        raise InputError(f"The lowest level, {first + 1}, lies above the uppermost, {last + 1}. {_AGAIN}")
+    at_first = Orbit()
+    scale, centre = given.get("scale"), given.get("centre")
+    return Orbit(
+        azimuth=read_number(turn.get("azimuth", at_first.azimuth), "turn of the stack") % 360,
+        elevation=read_number(turn.get("elevation", at_first.elevation), "tilt of the stack", -90, 90),
+        zoom=read_number(turn.get("zoom", 1), "magnification of the stack", 1e-3, 1e6),
+        dx=read_number(turn.get("dx", 0), "place of the stack"),
+        dy=read_number(turn.get("dy", 0), "place of the stack"),
+        width=read_number(given.get("width", at_first.width), "width of the panel", 1, _LARGEST_SCREEN),
+        height=read_number(given.get("height", at_first.height), "height of the panel", 1, _LARGEST_SCREEN),
+        scale=None if scale is None else read_number(scale, "scale of the stack", 1e-9),
+        centre=None if centre is None else _place(centre),
+        stretch=read_number(given.get("stretch", stretch or 1), "stretch of the height", 1e-3, 1_000),
+        first=first,
+        last=None if last == n_panels - 1 else last,
+        cut=(_whole(cut, "axis", "axis of the cut", 2) or 0, read_number(cut.get("share", 0.5), "cut", 0, 1)),
+    )
+
+
+def _whole(given: Mapping[str, Any], key: str, what: str, most: int) -> int | None:
+    value = given.get(key)
+    if value is None:
+        return None
+    number = read_number(value, what, 0, most)
+    if number % 1:
+        raise InputError(f"The {what} of the map is not a whole number. {_AGAIN}")
+    return int(number)
+
+
+def _place(centre: object) -> tuple[float, float, float]:
+    listed = read_list(centre, "centre of the stack", 3)
+    if len(listed) != 3:
+        raise InputError(f"The centre of the stack has three numbers, not {len(listed)}. {_AGAIN}")
+    x, y, z = (read_number(value, "centre of the stack", -1e3 * _LARGEST, 1e3 * _LARGEST) for value in listed)
+    return x, y, z
+
+
 def _range(ends: object) -> tuple[float, float]:
-    low, high = (_number(end, "end of the colour range") for end in _two(ends))
+    low, high = (read_number(end, "end of the colour range") for end in _two(ends))
     if low >= high:
         raise InputError(
             f"The colour range cannot go from {low:g} to {high:g}: its ends must differ, low first."
@@ -169,14 +248,14 @@ def _range(ends: object) -> tuple[float, float]:
 
 
 def _two(ends: object) -> Sequence[Any]:
-    listed = _list(ends, "colour range", 2)
+    listed = read_list(ends, "colour range", 2)
     if len(listed) != 2:
         raise InputError(f"A colour range has two ends, not {len(listed)}. {_AGAIN}")
     return listed
 
 
 def _ranges(ranges: object, scale: Continuous | Categories, n_panels: int) -> list[tuple[float, float]]:
-    listed = _list(ranges, "list of colour ranges", _MAX_PANELS)
+    listed = read_list(ranges, "list of colour ranges", max(_MAX_PANELS, n_panels))
     if not listed or isinstance(scale, Categories):
         return []
     if len(listed) != n_panels:
@@ -187,16 +266,20 @@ def _ranges(ranges: object, scale: Continuous | Categories, n_panels: int) -> li
 def _thresholds(values: object) -> tuple[float, ...] | None:
     if values is None:
         return None
-    return tuple(sorted(_number(value, "threshold") for value in _list(values, "list of thresholds", 2)))
+    return tuple(
+        sorted(read_number(value, "threshold") for value in read_list(values, "list of thresholds", 2))
+    )
 
 
-def _number(value: object, what: str, low: float = -_LARGEST, high: float = _LARGEST) -> float:
+def read_number(value: object, what: str, low: float = -_LARGEST, high: float = _LARGEST) -> float:
+    """Check a number; ``what`` it is, for the reader."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InputError(f"The {what} of the map is not a number from {low:g} to {high:g}. {_AGAIN}")
     return float(value)
 
 
-def _list(value: object, what: str, at_most: int) -> Sequence[Any]:
+def read_list(value: object, what: str, at_most: int) -> Sequence[Any]:
+    """Check a list, which is empty if nothing was told."""
     if value is None:
         return []
     if not isinstance(value, list | tuple):
@@ -206,7 +289,8 @@ def _list(value: object, what: str, at_most: int) -> Sequence[Any]:
     return value
 
 
-def _mapping(value: object, what: str) -> Mapping[str, Any]:
+def read_mapping(value: object, what: str) -> Mapping[str, Any]:
+    """Check an object, which is empty if nothing was told."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):

@@ -11,6 +11,7 @@ from squint.pl._frame import extent, frames_of, spacing
 from squint.pl._look import Kind, Look, Outline, Page, Picture
 from squint.pl._map import tissue_map
 from squint.pl._neighbor_enrichment import neighbor_enrichment
+from squint.pl._orbit import Orbit
 from squint.pl._palette import palette
 from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._quality import imputation_quality
@@ -26,6 +27,7 @@ from squint.pl._volcano import volcano
 
 if TYPE_CHECKING:
     from squint.pl._print import print_map
+    from squint.pl._print_space import print_stack
 
 __all__ = [
     "DARK",
@@ -37,6 +39,7 @@ __all__ = [
     "Continuous",
     "Kind",
     "Look",
+    "Orbit",
     "Outline",
     "Page",
     "Panel",
@@ -61,6 +64,7 @@ __all__ = [
     "palette",
     "plain",
     "print_map",
+    "print_stack",
     "spacing",
     "spatial",
     "stack",
@@ -71,7 +75,10 @@ __all__ = [
 ]
 
 
+_PRINTED = {"print_map": "squint.pl._print", "print_stack": "squint.pl._print_space"}
+
+
 def __getattr__(name: str) -> Any:
-    if name != "print_map":  # on first use: matplotlib takes a second
+    if name not in _PRINTED:  # on first use: matplotlib takes a second
         raise AttributeError(f"module 'squint.pl' has no attribute {name!r}")
-    return import_module("squint.pl._print").print_map
+    return getattr(import_module(_PRINTED[name]), name)

@@ -5,10 +5,13 @@ from squint.pl._text import plain
 from squint.pl._view import View
 
 
-def count(panel: Panel) -> str:
-    """Say how many cells a panel has, how many lack a value, and how many values are predictions."""
-    n_cells, n_missing, n_predicted = len(panel.coordinates), panel.missing.sum(), panel.predicted.sum()
-    without = "without a value" if panel.missing_name == "no value" else plain(panel.missing_name)
+def count(*panels: Panel) -> str:
+    """Say how many cells panels have, how many lack a value, and how many values are predictions."""
+    n_cells = sum(len(panel.coordinates) for panel in panels)
+    n_missing = sum(int(panel.missing.sum()) for panel in panels)
+    n_predicted = sum(int(panel.predicted.sum()) for panel in panels)
+    name = panels[0].missing_name
+    without = "without a value" if name == "no value" else plain(name)
     return (
         f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'}"
         + (f", {n_missing:,} {without}" if n_missing else "")

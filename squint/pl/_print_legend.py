@@ -11,7 +11,7 @@ from matplotlib.collections import PolyCollection
 from squint.pl._layers import layers
 from squint.pl._look import Look
 from squint.pl._panel import Categories, Continuous, Panel
-from squint.pl._print_panel import LEVELS, class_colours, classify, key_of, numbers
+from squint.pl._plate import LEVELS, class_colours, classify, key_of, numbers
 from squint.pl._raster import shades
 from squint.pl._sheet import INK, RULE, Sheet, leading, width_of, wrap
 from squint.pl._style import PRINT

@@ -4,6 +4,8 @@ import base64
 import io
 import math
 import zlib
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,61 @@ from squint.pl._frame import Frame
 _STEPS = 240  # of a colour scale: with the colours of a legend fewer than the 256 of a small picture
 _SHADES = np.round(np.linspace(0, 255, _STEPS)) / 255  # those that a scale of 256 colours has
 _MOST_WRITES = 1_000_000_000  # pixels times cells: a second or two
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The pixels of a cell around its centre: a disc, a ring or a diamond."""
+
+    radius: float
+    hollow: bool = False
+    diamond: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many pixels it extends from the centre."""
+        return math.ceil(self.radius)
+
+    def covers(
+        self, down: NDArray[np.int64], right: NDArray[np.int64], *, rim: bool = False
+    ) -> NDArray[np.bool_]:
+        """Say which pixels at distances from the centre belong to it, or to its border."""
+        distance = np.abs(down) + np.abs(right) if self.diamond else np.hypot(down, right)
+        width = max(1.5, self.radius / 5) if rim else max(1, self.radius / 4)
+        inside = distance <= self.radius
+        return np.asarray(inside & (distance > self.radius - width) if rim or self.hollow else inside)
+
+    def pixels(self, *, rim: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give its pixels as distances (k,) down and right from the centre, the farthest first."""
+        down, right = np.mgrid[-self.reach : self.reach + 1, -self.reach : self.reach + 1]
+        covered = self.covers(down, right, rim=rim)
+        down, right = down[covered], right[covered]
+        outside_in = np.argsort(-(down**2 + right**2), kind="stable")
+        return down[outside_in], right[outside_in]
+
+    def wide(self, n_cells: int) -> bool:
+        """Whether it is quicker to draw cell by cell than pixel by pixel."""
+        return (2 * self.reach + 1) ** 2 > 10 * n_cells
+
+    def block(
+        self, row: int, column: int, shape: tuple[int, ...]
+    ) -> tuple[tuple[slice, slice], NDArray[np.int64], NDArray[np.int64]]:
+        """Give the part of a picture around a centre, and how far its rows (h, 1) and columns (1, w) are."""
+        ends = [
+            (max(0, at - self.reach), min(n, at + self.reach + 1))
+            for at, n in zip((row, column), shape, strict=True)
+        ]
+        (top, bottom), (left, right) = ends
+        part = slice(top, bottom), slice(left, right)
+        return part, np.arange(top, bottom)[:, None] - row, np.arange(left, right)[None] - column
+
+
+def mark_of(
+    diameter: float, n_cells: int, longest: int, *, hollow: bool = False, diamond: bool = False
+) -> Mark:
+    """Give the mark of so many cells of a diameter in pixels, in a picture whose longer side is known."""
+    most = max(1.0, math.sqrt(_MOST_WRITES / (math.pi * max(1, n_cells))))
+    return Mark(min(max(1.0, diameter / 2), most, 2.0 * longest), hollow, diamond)
 
 
 class Canvas:
@@ -51,10 +108,7 @@ class Canvas:
         hollow: bool = False,
     ) -> None:
         """Draw discs at centres (n, 2), of a diameter in the unit of the frame, in colours (n, 3) or (3,)."""
-        radius, row, column = self._grid(diameter, len(centres))
-        distance = np.hypot(row, column)
-        inside = (distance <= radius) & ((distance > radius - max(1, radius / 4)) if hollow else True)
-        self._write(centres, row[inside], column[inside], colours)
+        self._write(centres, self._mark(diameter, len(centres), hollow=hollow), colours)
 
     def diamonds(
         self,
@@ -64,47 +118,64 @@ class Canvas:
         border: NDArray[np.uint8],
     ) -> None:
         """Draw diamonds of a diagonal in the unit of the frame, with a border in one colour (3,)."""
-        radius, row, column = self._grid(diameter, len(centres))
-        distance = np.abs(row) + np.abs(column)
-        inside = distance <= radius
-        rim = inside & (distance > radius - max(1.5, radius / 5))
-        self._write(centres, row[inside], column[inside], colours)
-        self._write(centres, row[rim], column[rim], border)
+        mark = self._mark(diameter, len(centres), diamond=True)
+        self._write(centres, mark, colours)
+        self._write(centres, mark, border, rim=True)
 
-    def _grid(self, diameter: float, n_cells: int) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
-        """Give a radius in pixels, and the rows and columns of the square around it."""
-        most = max(1.0, math.sqrt(_MOST_WRITES / (math.pi * max(1, n_cells))))
-        radius = min(max(1.0, diameter * self._scale / 2), most, float(max(self._codes.shape)))
-        reach = math.ceil(radius)
-        row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-        return radius, row, column
+    def _mark(self, diameter: float, n_cells: int, **kind: bool) -> Mark:
+        return mark_of(diameter * self._scale, n_cells, max(self._codes.shape), **kind)
 
     def _write(
-        self,
-        centres: NDArray[np.float64],
-        down: NDArray[np.int64],
-        right: NDArray[np.int64],
-        colours: NDArray[np.uint8],
+        self, centres: NDArray[np.float64], mark: Mark, colours: NDArray[np.uint8], *, rim: bool = False
     ) -> None:
-        """Colour the pixels that lie ``down`` and ``right`` (k,) of each centre, the farthest first."""
-        if not len(down):
-            return
-        reach = int(max(np.abs(down).max(), np.abs(right).max()))
+        """Colour the pixels of marks around centres, or of their borders."""
         corner = np.array([self._frame.left, self._frame.top])
         column, row = np.floor((centres[:, :2] - corner) * self._scale).T
-        height, width = self._codes.shape
+        (height, width), reach = self._codes.shape, mark.reach
         seen = (row >= -reach) & (row < height + reach) & (column >= -reach) & (column < width + reach)
-        padded = np.pad(self._codes, 2 * reach)  # cells at the edge need no care
-        places = (row[seen].astype(np.intp) + 2 * reach) * padded.shape[1]
-        places += column[seen].astype(np.intp) + 2 * reach
+        row, column = row[seen].astype(np.intp), column[seen].astype(np.intp)
         codes = self._encode(colours)
+        codes = codes[seen] if codes.ndim else np.broadcast_to(codes, len(row))
+        draw = self._write_cells if mark.wide(len(row)) else self._write_pixels
+        draw(row, column, mark, codes, rim=rim)
+
+    def _write_cells(
+        self,
+        rows: NDArray[np.intp],
+        columns: NDArray[np.intp],
+        mark: Mark,
+        codes: NDArray[np.uint8],
+        *,
+        rim: bool,
+    ) -> None:
+        """Draw one cell after the other, each where none is nearer."""
+        nearest = np.full(self._codes.shape, np.inf, dtype=np.float32)
+        for row, column, code in zip(rows.tolist(), columns.tolist(), codes, strict=True):
+            part, down, right = mark.block(row, column, self._codes.shape)
+            distance = (down**2 + right**2).astype(np.float32)
+            nearer = mark.covers(down, right, rim=rim) & (distance < nearest[part])
+            nearest[part][nearer] = distance[nearer]
+            self._codes[part][nearer] = code
+
+    def _write_pixels(
+        self,
+        rows: NDArray[np.intp],
+        columns: NDArray[np.intp],
+        mark: Mark,
+        codes: NDArray[np.uint8],
+        *,
+        rim: bool,
+    ) -> None:
+        """Draw one pixel of all cells after the other, the farthest from the centre first."""
+        margin = 2 * mark.reach  # cells at the edge need no care
+        padded = np.pad(self._codes, margin)
+        places = (rows + margin) * padded.shape[1] + columns + margin
         in_memory = np.argsort(places, kind="stable")  # neighbours in the picture are written together
-        places = places[in_memory]
-        code = codes[seen][in_memory] if codes.ndim else codes
+        places, codes = places[in_memory], codes[in_memory]
         pixels = padded.reshape(-1)
-        for i in np.argsort(-(down**2 + right**2), kind="stable"):
-            pixels[places + (down[i] * padded.shape[1] + right[i])] = code
-        self._codes = np.ascontiguousarray(padded[2 * reach : -2 * reach, 2 * reach : -2 * reach])
+        for down, right in zip(*mark.pixels(rim=rim), strict=True):
+            pixels[places + (down * padded.shape[1] + right)] = codes
+        self._codes = np.ascontiguousarray(padded[margin:-margin, margin:-margin])
 
     def _encode(self, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give the codes (n,) or () of colours (n, 3) or (3,), and take new ones into the table."""
@@ -143,7 +214,12 @@ def rgb(colour: str) -> NDArray[np.uint8]:
 
 def shades(values: NDArray[np.float64], low: float, high: float, palette: str) -> NDArray[np.uint8]:
     """Give the colours (n, 3) of values (n,) on a colour scale."""
+    steps = np.clip((values - low) / (high - low) * (_STEPS - 1), 0, _STEPS - 1).astype(np.int64)
+    return np.take(_table(palette), steps, axis=0)
+
+
+@lru_cache(maxsize=8)
+def _table(palette: str) -> NDArray[np.uint8]:
     scale = plotly.colors.sample_colorscale(palette, _SHADES, colortype="tuple")
     table: NDArray[np.uint8] = np.round(255 * np.array(scale)).astype(np.uint8)
-    steps = np.clip((values - low) / (high - low) * (_STEPS - 1), 0, _STEPS - 1).astype(np.int64)
-    return np.take(table, steps, axis=0)
+    return table

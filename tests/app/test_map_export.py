@@ -178,6 +178,71 @@ def test_sections_can_have_ranges_of_their_own(tmp_path: Path, scores: MapView) 
     assert describe({"ranges": []}, scores) == {}
 
 
+CAMERA = {
+    "orbit": {"azimuth": 10, "elevation": 40, "zoom": 2, "dx": 5, "dy": -5},
+    "first": 1,
+    "last": 2,
+    "cut": {"axis": 1, "share": 0.4},
+    "stretch": 2.5,
+    "scale": 0.7,
+    "centre": [95, 95, 30],
+    "width": 800,
+    "height": 500,
+}
+
+
+def test_a_stack_is_exported_from_where_it_is_seen(tmp_path: Path) -> None:
+    values = np.linspace(0, 1, N)
+    stack = view_of(*[values] * 8, scale=pl.Continuous("score", 0, 1))  # more than a map has panels
+    state = {"camera": CAMERA, "panels": [WINDOW] * 8}
+    heights = [np.float32(10 * i) for i in range(8)]
+    said = text_of(export(tmp_path, stack, state, heights=heights, stretch=3.0))
+    for words in (
+        "levels 2 to 3 of 8",
+        "height drawn \N{MULTIPLICATION SIGN} 2.5, cut at 40 % of x",
+        "levels: 2 to 3 of 8",
+    ):
+        assert words in said
+    assert "stack: turned 10°, seen from 40° above, magnified x 2, height drawn" in said
+    assert "window" not in said
+
+
+def test_a_stack_that_nobody_turned_is_as_at_first(tmp_path: Path, types: MapView) -> None:
+    write_map(tmp_path, types, {}, marks_of(types, {}), heights=[np.arange(N)], stretch=2.0)
+    assert "height drawn \N{MULTIPLICATION SIGN} 2" in text_of(draw_map(tmp_path, "pdf", {}).read_bytes())
+    said = describe({}, types, 2.0)
+    assert said == {"stack": "turned 25°, seen from 35° above, height drawn \N{MULTIPLICATION SIGN} 2"}
+    assert read_state({"camera": {}}, types).orbit == pl.Orbit()
+    assert read_state({}, types).orbit is None
+
+
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        (7, "camera of the map cannot be read"),
+        ({"orbit": []}, "turn of the stack of the map cannot be read"),
+        ({"orbit": {"azimuth": "1"}}, "turn of the stack of the map is not a number"),
+        ({"orbit": {"elevation": 91}}, "tilt of the stack"),
+        ({"orbit": {"zoom": 0}}, "magnification of the stack"),
+        ({"orbit": {"dx": float("nan")}}, "place of the stack"),
+        ({"first": 0.5}, "lowest level of the map is not a whole number"),
+        ({"last": 2}, "uppermost level of the map is not a number from 0 to 1"),
+        ({"first": 1, "last": 0}, "lowest level, 2, lies above the uppermost, 1"),
+        ({"cut": {"axis": 3}}, "axis of the cut"),
+        ({"cut": {"axis": 1, "share": 2}}, "cut of the map is not a number"),
+        ({"stretch": -1}, "stretch of the height"),
+        ({"scale": 0}, "scale of the stack"),
+        ({"centre": [1, 2]}, "three numbers, not 2"),
+        ({"centre": [1, 2, None]}, "centre of the stack"),
+        ({"width": 1e9}, "width of the panel"),
+        ({"height": 0}, "height of the panel"),
+    ],
+)
+def test_a_view_that_no_reader_can_have_is_refused_in_words(scores: MapView, camera: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_state({"camera": camera}, scores)
+
+
 def test_three_classes_are_counted(tmp_path: Path, scores: MapView) -> None:
     said = text_of(export(tmp_path, scores, {"classes": True, "thresholds": [0.5, 0.5]}))
     assert "low, below 0.5" in said

@@ -60,7 +60,7 @@ def inside(one, scale, view, look=None):
     """Draw a single panel, and cut out what lies within its frame."""
     with mock.patch.object(_print, "draw_frame", wraps=_print.draw_frame) as drawn:
         picture = pixels(draw([one], scale, [view], look))
-    _, _, x, y, width = drawn.call_args.args
+    *_, x, y, width = drawn.call_args.args
     left, top, n = (round(DPI * length) for length in (x, y, width))
     return picture[top : top + round(n * view.aspect), left : left + n]
 
@@ -302,7 +302,7 @@ def test_the_stamp_is_in_the_metadata():
 @pytest.mark.parametrize("n_panels", range(1, 7))
 def test_nothing_on_the_page_overlaps(monkeypatch, n_panels):
     sheets = []
-    monkeypatch.setattr(_print, "_save", lambda sheet, *_: sheets.append(sheet) or b"")
+    monkeypatch.setattr(_print, "save", lambda sheet, *_: sheets.append(sheet) or b"")
     long = "a very long name of a section, of which the patient is said as well"
     values = np.where(np.arange(len(POINTS)) < 2, np.nan, 0.5)
     imputed = np.arange(len(POINTS)) > 8
