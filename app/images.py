@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from app.library import Library, harmless_name
+from app.uploads import import_folder, importable
 from squint.errors import InputError
 from squint.images import (
     TILE,
@@ -98,7 +99,7 @@ class Images:
     @property
     def import_folder(self) -> Path:
         """Folder whose files can be added without an upload."""
-        return self._library.home / "import"
+        return import_folder(self._library)
 
     def of(self, section_id: str) -> list[SectionImage]:
         """List the pictures of a section, the first one added first."""
@@ -214,24 +215,16 @@ class Images:
 
     def importable(self) -> list[str]:
         """Name the pictures in the import folder; links are left out."""
-        if not self.import_folder.is_dir():
-            return []
-        found = [
-            p.name for p in self.import_folder.iterdir() if p.suffix.lower() in ENDINGS and not p.is_symlink()
-        ]
-        return sorted(found)
+        return importable(self._library, ENDINGS)
 
     def stage(self, upload: BinaryIO, name: str, beside: Path | None = None) -> Path:
         """Copy an upload to the staging folder, under a harmless form of its name.
 
         ``beside`` another staged file, if it belongs to that.
         """
-        ending = next((e for e in (*ENDINGS, *COMPANIONS) if name.lower().endswith(e)), "")
-        if not ending:
-            raise InputError(f"Pictures are read as {', '.join(ENDINGS)}.")
+        harmless = file_name(name)
         folder = self._library.workspace() if beside is None else beside.parent
-        inner = ".ome" if re.search(r"\.ome\.tiff?$", name, re.IGNORECASE) else ""
-        path = folder / f"{image_name(name)}{inner}{ending}"
+        path = folder / harmless
         with path.open("wb") as file:
             shutil.copyfileobj(upload, file)
         return path
@@ -250,6 +243,15 @@ def image_name(name: str) -> str:
     stem = re.sub(r"(\.ome|\.spatialdata)?\.\w{2,5}$", "", Path(name.replace("\\", "/")).name)
     harmless = harmless_name(stem)
     return "image" if harmless == "section" else harmless
+
+
+def file_name(name: str) -> str:
+    """Return a file's name in the staging folder, with the endings that say what it is."""
+    ending = next((e for e in (*ENDINGS, *COMPANIONS) if name.lower().endswith(e)), "")
+    if not ending:
+        raise InputError(f"Pictures are read as {', '.join(ENDINGS)}.")
+    inner = ".ome" if re.search(r"\.ome\.tiff?$", name, re.IGNORECASE) else ""
+    return f"{image_name(name)}{inner}{ending}"
 
 
 def write_meta(folder: Path, image: SectionImage) -> None:

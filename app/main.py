@@ -10,6 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.frame import import_samples, show_frame
 from app.routes import ROUTES
+from app.upload_routes import UPLOAD_ROUTES
 
 
 def draw() -> None:
@@ -39,6 +40,6 @@ def draw() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=ROUTES)
+    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES])
 else:
     draw()

@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from app.library import Library
+from app.map_data import Stack
 from app.points import Order
 from app.views import MapView, token_names
+from squint.pl import LIGHT, Style
 
 MAX_MAPS = 64
 
@@ -21,6 +23,8 @@ class Served:
     view: MapView
     orders: tuple[Order, ...]  # per panel, which cell (n,) is drawn when
     state: dict[str, Any] = field(default_factory=dict)  # the reader's settings, as the browser told them
+    style: Style = LIGHT  # of the page
+    stack: Stack | None = None  # how the panels lie above each other
 
     @cached_property
     def tokens(self) -> dict[str, str]:

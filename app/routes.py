@@ -14,6 +14,7 @@ from app.images import Images
 from app.library import Library
 from app.map_assets import MAP_ASSETS
 from app.map_card import card
+from app.map_picture import picture
 from app.maps import MAPS, Served
 from app.settings import settings
 from squint.errors import InputError
@@ -62,19 +63,41 @@ async def _state(request: Request) -> Response:
     served = _of_map(request)
     if served is None:
         return _GONE
+    state = await _object(request)
+    if isinstance(state, Response):
+        return state
+    served.state = state
+    return Response(None, 204, _FRESH)
+
+
+@_signed("/map/{map_id}")
+async def _picture(request: Request) -> Response:
+    """Draw the map as the browser says that it is seen."""
+    served = _of_map(request)
+    if served is None:
+        return _GONE
+    state = await _object(request)
+    if isinstance(state, Response):
+        return state
+    try:
+        drawn = await run_in_threadpool(picture, served, state)
+    except InputError as error:
+        return Response(str(error), 400, _FRESH, "text/plain")
+    return Response(drawn, 200, _FRESH, "image/png")
+
+
+async def _object(request: Request) -> dict[str, Any] | Response:
+    """Read the object that was posted, or say what is wrong with it."""
     content = b""
     async for part in request.stream():
         content += part
         if len(content) > _MAX_STATE:
             return Response("Too long.", 413, _FRESH)
     try:
-        state: Any = json.loads(content)
+        given: Any = json.loads(content)
     except (ValueError, RecursionError):
-        state = None
-    if not isinstance(state, dict):
-        return Response("Not an object.", 400, _FRESH)
-    served.state = state
-    return Response(None, 204, _FRESH)
+        given = None
+    return given if isinstance(given, dict) else Response("Not an object.", 400, _FRESH)
 
 
 @_signed("/map/tiles/{section}/{image}")
@@ -112,4 +135,5 @@ ROUTES = [
     Route("/map/tiles/{section}/{image}/{level:int}/{column:int}/{row:int}", _tile),
     Route("/map/{map_id}/cell/{panel:int}/{place:int}", _cell),
     Route("/map/{map_id}/state", _state, methods=["POST"]),
+    Route("/map/{map_id}/picture", _picture, methods=["POST"]),
 ]

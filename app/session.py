@@ -13,6 +13,7 @@ from app.engine import Job, engine
 from app.library import Library, Section
 from app.settings import settings
 from app.stacks import outside_stacks
+from app.uploads import Arrived
 from squint.errors import InputError
 from squint.pl import DARK, LIGHT, Style
 
@@ -46,7 +47,9 @@ class Upload:
 
     widget: int = 0  # counts uploads, so that the next starts with an empty widget
     file_id: str = ""
+    arrived: Arrived | None = None  # a large file, streamed past the widget
     staged: Path | None = None
+    likeness: str | None = None  # what the file's name looks like, if it may name a person
     columns: dict[str, str] = field(default_factory=dict)  # our name -> the file's
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
@@ -59,6 +62,7 @@ class ImageUpload:
 
     widget: int = 0  # counts pictures, so that the next starts with an empty widget
     chosen: tuple[str, ...] = ()  # what was uploaded, or taken from the import folder
+    arrived: Arrived | None = None  # a large file, streamed past the widget
     path: Path | None = None
     placement: Path | None = None
     found: dict[str, Any] | None = None  # what the worker saw
@@ -123,6 +127,12 @@ def upload() -> Upload:
 def image_upload(section_id: str) -> ImageUpload:
     """Return the picture that is being added to a section."""
     state: ImageUpload = st.session_state.setdefault(f"_{IMAGE}-{section_id}", ImageUpload())
+    return state
+
+
+def upload_ids() -> MutableMapping[str, str]:
+    """Return the id under which each place of a page may send large files."""
+    state: dict[str, str] = st.session_state.setdefault("_upload_ids", {})
     return state
 
 

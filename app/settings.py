@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from squint.errors import InputError
+
 NOTICE = "For research use only. Not for use in diagnostic procedures."
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +28,14 @@ def settings() -> Settings:
         model=Path(os.environ.get("SQUINT_MODEL") or samples / "pretrained").absolute(),
         samples=samples,
     )
+
+
+def max_upload() -> int:
+    """Read ``SQUINT_MAX_UPLOAD_MB``; return the most bytes that a streamed upload may have."""
+    megabytes = os.environ.get("SQUINT_MAX_UPLOAD_MB") or "10000"
+    if not (megabytes.isascii() and megabytes.isdigit()) or len(megabytes) > 12:
+        raise InputError(f"SQUINT_MAX_UPLOAD_MB must be a whole number of megabytes, not {megabytes!r}.")
+    return int(megabytes) * 1_000_000
 
 
 def app_version() -> str:

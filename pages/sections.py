@@ -5,6 +5,8 @@ import streamlit as st
 from app import session, views
 from app.components.colouring import DEPTH, GENE, TYPE, choose_colour, coloured
 from app.components.gallery import show_gallery
+from app.components.images import choose_one, show_images
+from app.components.landmarks import show_landmarks
 from app.components.tissue_map import show_map
 from app.components.upload import show_upload
 from app.engine import engine
@@ -32,6 +34,9 @@ def side_by_side() -> None:
     by = choose_colour(ways, session.PLAIN_COLOUR)
     view = coloured(library, chosen, cells, by, None)
     show_map(view, (engine().facts or {}).get("model"), "sections")
+    section = choose_one(chosen)
+    show_images(library, section)
+    show_landmarks(library, section)
 
 
 st.header("Side by side")

@@ -1,5 +1,6 @@
 """The picture under the cells: add one, choose one, say where it lies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,23 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
+from app.buffers import SIGNER
+from app.components.file_drop import choose_importable, show_arrived, show_larger
 from app.components.job import run
 from app.components.text import as_text, sentence
-from app.images import BY_LANDMARKS, BY_PIXEL_SIZE, COMPANIONS, ENDINGS, Addition, Images, SectionImage
+from app.images import (
+    BY_LANDMARKS,
+    BY_PIXEL_SIZE,
+    COMPANIONS,
+    ENDINGS,
+    Addition,
+    Images,
+    SectionImage,
+    file_name,
+)
 from app.library import CELLS, Library, Section, read_table
 from app.stamp import many
+from app.uploads import Arrived
 from squint.errors import InputError
 from squint.images import TILE, Fit, apply, describe, fit_affine, invert
 from squint.images.placing import scaling
@@ -21,20 +34,23 @@ from squint.images.placing import scaling
 _NONE = ""  # the choice of no picture
 _COLUMNS = ("pixel x", "pixel y", "section x", "section y")
 _HOLD_SEVERAL = (".zip", ".zarr", ".h5ad")
+_LARGE = tuple(ending for ending in ENDINGS if ending != ".zarr")  # a folder cannot be sent
 _LIMIT_S = 3 * 3600
 
 
-def picture_spec(library: Library, section: Section) -> dict[str, Any] | None:
+def picture_of(library: Library, section: Section) -> dict[str, Any] | None:
     """Say what the browser needs to draw the picture that is shown under a section's cells.
 
     Returns
     -------
-    Its id, size, levels, tiles and affine (six numbers: x = a column + b row + c, y = d column + e row + f,
-    from the upper left corner of the first pixel on); ``None`` if none is shown, or placed.
+    Its id, size, levels, where its tiles are, and affine (six numbers: x = a column + b row + c, y = d column
+    + e row + f, from the upper left corner of the first pixel on), or ``None`` in its place where nobody has
+    placed it; ``None`` if no picture is shown.
     """
     image = _shown(Images(library), section)
-    if image is None or image.affine is None:
+    if image is None:
         return None
+    path, query = SIGNER.sign(f"/map/tiles/{section.id}/{image.id}").split("?")
     return {
         "id": image.id,
         "name": image.name,
@@ -42,9 +58,9 @@ def picture_spec(library: Library, section: Section) -> dict[str, Any] | None:
         "height": image.height,
         "tile": TILE,
         "levels": image.levels,
-        "format": image.format,
-        "affine": list(image.affine),
-        "grey": image.grey,
+        "affine": list(image.affine) if image.affine else None,
+        "path": path,
+        "query": query,
     }
 
 
@@ -63,6 +79,21 @@ def set_landmark(
         rows.append([None] * 4)
     rows[number] = [*(pixel or rows[number][:2]), *(place or rows[number][2:])]
     state.rows, state.given, state.table = rows, rows, state.table + 1
+
+
+def choose_one(sections: Sequence[Section]) -> Section:
+    """Let the user choose the section whose picture is meant."""
+    by_id = {section.id: section for section in sections}
+    if len(by_id) == 1:
+        return sections[0]
+    session.keep_valid(f"{session.IMAGE}-section", list(by_id))
+    chosen = st.selectbox(
+        "Image under the cells of",
+        list(by_id),
+        format_func=lambda section_id: by_id[section_id].title,
+        key=f"{session.IMAGE}-section",
+    )
+    return by_id[str(chosen)]
 
 
 def show_images(library: Library, section: Section) -> None:
@@ -271,10 +302,17 @@ def _add(library: Library, section: Section) -> None:
         type=[ending[1:] for ending in (*ENDINGS, *COMPANIONS) if ending != ".zarr"],
         key=f"image-upload-{section.id}-{state.widget}",
     )
-    name = _from_folder(images, section, state.widget)
-    chosen = tuple(upload.file_id for upload in uploads) or ((name,) if name else ())
+    name = choose_importable(library, ENDINGS, f"image-import-{section.id}-{state.widget}")
+    place, widget, arrived = f"image-{section.id}", state.widget, state.arrived
+    show_larger(
+        library, place, _LARGE, _picture_name, lambda new: _reset(library, section, widget, arrived=new)
+    )
+    if arrived:
+        show_arrived(arrived, place, lambda: _reset(library, section, widget))
+    given = [*(upload.file_id for upload in uploads), name, arrived.sha256 if arrived else None]
+    chosen = tuple(str(each) for each in given if each)
     if chosen != state.chosen:
-        _reset(library, section, state.widget)
+        _reset(library, section, widget, arrived=arrived)
         state = session.image_upload(section.id)
         state.chosen = chosen
         try:
@@ -285,32 +323,20 @@ def _add(library: Library, section: Section) -> None:
         _look_and_add(library, section, state)
 
 
-def _from_folder(images: Images, section: Section, widget: int) -> str | None:
-    """Let the user choose a picture that is too large for an upload."""
-    names = images.importable()
-    if not names:
-        st.caption("Larger files: put them into the folder `import` of the library; they are listed here.")
-        return None
-    return st.selectbox(
-        "or from the import folder",
-        names,
-        index=None,
-        key=f"image-import-{section.id}-{widget}",
-        format_func=str,
-    )
-
-
 def _take(images: Images, state: session.ImageUpload, uploads: list[Any], name: str | None) -> None:
     pictures = [upload for upload in uploads if Path(upload.name).suffix.lower() not in COMPANIONS]
     beside = [upload for upload in uploads if upload not in pictures]
-    if len(pictures) > 1 or len(beside) > 1:
+    if len(pictures) + bool(name) + bool(state.arrived) > 1 or len(beside) > 1:
         raise InputError("Give one picture at a time, and at most one file that says where it lies.")
     if pictures:
         state.path = images.stage(pictures[0], pictures[0].name)
-        if beside:
-            state.placement = images.stage(beside[0], beside[0].name, beside=state.path)
+    elif state.arrived:
+        state.path = state.arrived.path
     elif name and name in images.importable():
         state.path = images.import_folder / name
+    if beside and state.path:
+        with_it = state.path if pictures else None
+        state.placement = images.stage(beside[0], beside[0].name, beside=with_it)
 
 
 def _look_and_add(library: Library, section: Section, state: session.ImageUpload) -> None:
@@ -366,11 +392,19 @@ def _keep(library: Library, section: Section, state: session.ImageUpload, additi
     st.rerun()
 
 
-def _reset(library: Library, section: Section, widget: int) -> None:
+def _reset(library: Library, section: Section, widget: int, arrived: Arrived | None = None) -> None:
+    """Begin anew, or with a large file that has come."""
     state = session.image_upload(section.id)
-    if state.path is not None:
-        library.unstage(state.path)
-    st.session_state[f"_{session.IMAGE}-{section.id}"] = session.ImageUpload(widget=widget)
+    for path in (state.path, state.placement, state.arrived.path if state.arrived else None):
+        if path is not None and not (arrived and path == arrived.path):
+            library.unstage(path)
+    st.session_state[f"_{session.IMAGE}-{section.id}"] = session.ImageUpload(widget=widget, arrived=arrived)
+
+
+def _picture_name(name: str) -> str:
+    if name.lower().endswith(COMPANIONS):
+        raise InputError("This file says where a picture lies. Give it in the field above, with the picture.")
+    return file_name(name)
 
 
 def _unit(section: Section) -> str:

@@ -56,7 +56,7 @@ def choose(sections: Sequence[Section], model: str) -> Choice:
         session.keep_valid(session.AGAINST, others)
         against = whom.selectbox("Against patient", others, key=session.AGAINST, persist_state="session")
     n_codes = how_many.slider("Number of codes", 1, 10, 5, key=session.N_CODES, bind="query-params")
-    ends = where.slider(
+    ends: Any = where.slider(
         "Thresholds: low below, high above",
         0.0,
         1.0,

@@ -12,10 +12,9 @@ from app.buffers import SIGNER
 from app.components.cell_map import cell_map
 from app.components.cell_sets import show_cell_sets
 from app.components.export_row import Export, export_row
-from app.components.images import picture_spec
+from app.components.images import picture_of
 from app.components.set_events import history, set_events
 from app.images import Images
-from app.library import Library, Section
 from app.map_export import write_map
 from app.map_state import describe, read_state
 from app.maps import MAPS, Served
@@ -59,16 +58,17 @@ def show_map(
     served = mount(view, place, on=on, tools=() if stack else tools, stack=stack)
     st.caption((view.n or counts(view.sections)) + unit_note(view))
     try:
-        seen = describe(served.state, view)
+        seen = describe(served.state, view, stack.stretch if stack else None)
     except InputError:  # of another time, or of nobody's making: the whole map is exported
         served.state, seen = {}, {}
     marks = stamp(view.title, view.sections, model, {**view.parameters, **seen})
     if view.n:
         marks["Cells"] = view.n
-    heights = {"heights": stack.heights} if stack else {}
+    heights = stack.heights if stack else ()
+    stretch = stack.stretch if stack else 1.0
 
     def write(folder: Path) -> None:
-        write_map(folder, view, served.state, marks, _pictures(served), _outlines(served), **heights)
+        write_map(folder, view, served.state, marks, _pictures(served), _outlines(served), heights, stretch)
 
     export_row(Export(place, marks, table=lambda: view.table, map=write))
     if view.whole and not stack:
@@ -82,8 +82,8 @@ def _pictures(served: Served) -> list[Picture | None]:
     windows = read_state(served.state, view).views
     drawn: list[Picture | None] = []
     for section, window in zip(view.sections, windows, strict=True) if view.whole else ():
-        spec = picture_spec(served.library, section)
-        region = images.region(section.id, spec["id"], window) if spec else None
+        picture = _placed(picture_of(served.library, section))
+        region = images.region(section.id, picture["id"], window) if picture else None
         drawn.append(Picture(region.pixels, region.affine) if region else None)
     return drawn
 
@@ -111,19 +111,23 @@ def mount(
     tools: Sequence[str] = AREAS,
     tool: str = "pan",
     stack: map_data.Stack | None = None,
+    adjust: Callable[[dict[str, Any]], None] | None = None,
 ) -> Served:
     """Put a map on the page; return what its browser has.
 
     Where it shows whole sections, areas drawn and entries clicked become cell sets, unless ``on`` says what
-    else they do.
+    else they do. ``adjust`` may change what the browser is told.
     """
     library = session.library()
     sets = view.whole and not stack
     on = {**(set_events(place) if sets else {}), **(on or {})}
     map_id = st.session_state.setdefault(f"_map-{place}", secrets.token_hex(16))
-    pictures = [_picture(library, section) for section in view.sections] if sets else []
+    pictures = [_placed(picture_of(library, section)) for section in view.sections] if sets else []
     described, orders = map_data.describe(library, view, session.style(), stack, pictures)
+    if adjust:
+        adjust(described)
     served = MAPS.serve(map_id, library, view, orders)
+    served.style, served.stack = session.style(), stack
     path, query = SIGNER.sign(f"/map/{map_id}").split("?")
     data = {
         **described,
@@ -138,13 +142,8 @@ def mount(
     return served
 
 
-def _picture(library: Library, section: Section) -> dict[str, Any] | None:
-    """Say where the browser finds the picture under a section's cells."""
-    spec = picture_spec(library, section)
-    if spec is None:
-        return None
-    path, query = SIGNER.sign(f"/map/tiles/{section.id}/{spec['id']}").split("?")
-    return {**spec, "path": path, "query": query}
+def _placed(picture: dict[str, Any] | None) -> dict[str, Any] | None:
+    return picture if picture and picture["affine"] else None
 
 
 def _told(place: str, name: str, act: Event, served: Served) -> Callable[[], None]:

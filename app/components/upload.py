@@ -1,19 +1,24 @@
 """Adding a section: upload, report, names, and only then keeping it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from app import session
+from app.components.file_drop import choose_importable, show_arrived, show_larger
 from app.components.job import run
 from app.components.text import as_text, sentence
-from app.library import Library
+from app.library import Library, harmless_name
+from app.uploads import Arrived, stage_import
 from squint import keys
+from squint.errors import InputError
 from squint.sensitive import looks_like
 
+_ENDINGS = (".h5ad",)
 _NOT_YET = (".zarr", ".zip", ".tar", ".gz", ".parquet", ".csv", ".xenium", ".h5", ".hdf5")
 _MAPPED = {
     keys.SECTION: "Section",
@@ -24,7 +29,7 @@ _MAPPED = {
 }
 _UNITS = {"um": "µm", "um (assumed)": "µm (assumed)"}
 _AS_FOUND = "as found"
-_LIMIT_S = 600
+_LIMIT_S = 3600
 
 
 def show_upload(library: Library) -> None:
@@ -33,25 +38,70 @@ def show_upload(library: Library) -> None:
     file = st.file_uploader(
         "Section as .h5ad: raw counts, and positions in obsm['spatial']", key=f"upload-{state.widget}"
     )
+    name = choose_importable(library, _ENDINGS, f"upload-import-{state.widget}")
+    show_larger(library, "section", _ENDINGS, _file_name, lambda arrived: _take(library, arrived))
     steps = st.empty()  # takes the place of what an earlier upload showed
-    if file is None:
-        if state.staged:
-            _reset(library, state.widget)
-        for title in state.known:
-            st.info(f"Already in the library as **{as_text(title)}**; nothing was changed.")
-        st.caption("Nothing is kept before you have seen the report and given a study code.")
-        return
-    if not file.name.lower().endswith(".h5ad"):
+    if file is not None and not file.name.lower().endswith(_ENDINGS):
         steps.error(_refusal(file.name))
         return
-    if state.file_id != file.file_id:
+    chosen = _chosen(library, file, name)
+    if chosen is None and state.arrived is None:
+        _show_nothing(library, state)
+        return
+    if chosen is not None and state.file_id != chosen.id:
         _reset(library, state.widget)
         state = session.upload()
-        state.file_id, state.staged = file.file_id, library.stage(file, file.name)
+        try:
+            state.staged = chosen.stage()
+        except (OSError, InputError) as error:
+            reason = error.strerror or "" if isinstance(error, OSError) else str(error)
+            steps.error(f"The server could not take the file. {sentence(reason)}")
+            return
+        state.file_id, state.likeness = chosen.id, looks_like(Path(chosen.name).stem)
     with steps.container():
-        if likeness := looks_like(Path(file.name).stem):
-            st.warning(f"The file's name looks like {likeness}; it will not be kept.")
+        if state.likeness:
+            st.warning(f"The file's name looks like {state.likeness}; it will not be kept.")
+        if state.arrived:
+            show_arrived(state.arrived, "upload", lambda: _reset(library, session.upload().widget))
         _show_steps(library, state)
+
+
+def _show_nothing(library: Library, state: session.Upload) -> None:
+    if state.staged:
+        _reset(library, state.widget)
+    for title in state.known:
+        st.info(f"Already in the library as **{as_text(title)}**; nothing was changed.")
+    st.caption("Nothing is kept before you have seen the report and given a study code.")
+
+
+class _Chosen(NamedTuple):
+    """A file that was given to a widget."""
+
+    id: str
+    name: str
+    stage: Callable[[], Path]
+
+
+def _chosen(library: Library, file: Any, name: str | None) -> _Chosen | None:
+    if file is not None:
+        return _Chosen(file.file_id, file.name, partial(library.stage, file, file.name))
+    if name is not None:
+        return _Chosen(f"import {name}", name, partial(stage_import, library, name, _file_name, _ENDINGS))
+    return None
+
+
+def _take(library: Library, arrived: Arrived) -> None:
+    """Go on with a file that was streamed past the widgets, which are emptied."""
+    _reset(library, session.upload().widget + 1)
+    state = session.upload()
+    state.arrived, state.staged = arrived, arrived.path
+    state.file_id, state.likeness = arrived.sha256, arrived.likeness
+
+
+def _file_name(name: str) -> str:
+    if not name.lower().endswith(_ENDINGS):
+        raise InputError(_refusal(name))
+    return f"{harmless_name(name)}.h5ad"
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:

@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 import squint.io
 from app import image_tasks, sections, session
-from app.components.images import picture_spec, set_landmark
+from app.buffers import SIGNER
+from app.components.images import picture_of, set_landmark
 from app.engine import Engine
 from app.images import BY_LANDMARKS, BY_PIXEL_SIZE, FROM_FILE, Addition, Images, SectionImage, image_name
 from app.library import Library, Section
@@ -283,19 +284,25 @@ def test_the_import_folder_names_files_and_no_links(library: Library, tmp_path: 
 
 
 def test_the_browser_is_told_what_it_needs(library: Library, added: Section, image: SectionImage) -> None:
-    assert picture_spec(library, added) is None  # not placed yet
+    before = picture_of(library, added)
+    assert before is not None
+    assert before["affine"] is None  # not placed yet
     Images(library).place(added.id, image.id, [[0.5, 0, 1], [0, 0.5, 2]], BY_PIXEL_SIZE)
-    spec = picture_spec(library, added)
+    spec = picture_of(library, added)
+    assert spec is not None
+    signed = dict(part.split("=") for part in spec["query"].split("&"))
+    assert SIGNER.accepts(spec["path"], signed)
+    assert spec["path"] == f"/map/tiles/{added.id}/{image.id}"
     assert spec == {
+        "path": spec["path"],
+        "query": spec["query"],
         "id": image.id,
         "name": "image",
         "width": WIDTH,
         "height": HEIGHT,
         "tile": TILE,
         "levels": 3,
-        "format": "webp",
         "affine": [0.5, 0.0, 1.0, 0.0, 0.5, 2.0],
-        "grey": False,
     }
     assert json.loads(json.dumps(spec)) == spec
 
@@ -317,12 +324,13 @@ def script() -> None:
     import streamlit as st  # noqa: PLC0415
 
     from app import session  # noqa: PLC0415
-    from app.components.images import picture_spec, show_images  # noqa: PLC0415
+    from app.components.images import picture_of, show_images  # noqa: PLC0415
 
     library = session.library()
     section = library.sections()[0]
     show_images(library, section)
-    st.json(picture_spec(library, section) or {})
+    picture = picture_of(library, section)
+    st.json(picture if picture and picture["affine"] else {})
 
 
 def words(app: AppTest) -> str:
@@ -443,8 +451,9 @@ def test_a_large_file_comes_from_the_import_folder(app: AppTest, library: Librar
     app.selectbox(f"image-channel-{added.id}-0").set_value(1).run()
     app.button(f"image-add-{added.id}").click().run()
     spec = shown(app)
-    assert (spec["grey"], spec["affine"]) == (True, [0.25, 0, 0, 0, 0.25, 0])
-    assert Images(library).of(added.id)[0].channel == "18S"
+    assert spec["affine"] == [0.25, 0, 0, 0, 0.25, 0]
+    (image,) = Images(library).of(added.id)
+    assert (image.grey, image.channel) == (True, "18S")
     assert path.exists()
 
 

@@ -401,6 +401,7 @@ export class TissueMap {
     const i = this.panelAt(point);
     if (i < 0) return null;
     const panel = this.panels[i];
+    if (!panel.n) return null;
     panel.nearest ??= nearestOf(panel.points);
     const [x, y] = toTissue(this.views[i], this.boxes[i], point);
     const reach = Math.max((panel.diameter * this.settings.size) / 2, 5 / this.views[i].scale);

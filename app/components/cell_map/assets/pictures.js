@@ -64,11 +64,10 @@ export class Pictures {
         this.tiles.set(name, true);
         const [x, y] = [column * side, row * side];
         const [w, h] = [Math.min(side, picture.width - x), Math.min(side, picture.height - y)];
-        const place = {
+        const place = { // tiles at the edge hold no more than there is of the picture
           corner: [a * x + b * y + c, d * x + e * y + f],
           across: [a * w, d * w],
           down: [b * h, e * h],
-          used: picture.cropped ? [1, 1] : [w / side, h / side],
         };
         renderer.drawTile(name, place, project, opacity);
       }

@@ -80,10 +80,9 @@ in vec2 corner;
 uniform mat4 project;
 uniform vec4 across;  // place of the upper left corner, and the way along the upper edge
 uniform vec2 down;
-uniform vec2 used;    // share of the tile that holds pixels
 out vec2 at;
 void main() {
-  at = corner * used;
+  at = corner;
   vec2 place = across.xy + corner.x * across.zw + corner.y * down;
   gl_Position = project * vec4(place, 0.0, 1.0);
   gl_Position.z = 0.999;
@@ -236,7 +235,7 @@ export class Renderer {
   }
 
   /** Draw a tile of a picture; corner, across and down say where it lies on the tissue. */
-  drawTile(name, { corner, across, down, used }, project, opacity) {
+  drawTile(name, { corner, across, down }, project, opacity) {
     const { gl } = this;
     const { handle, uniforms, inputs } = this.tiles;
     gl.useProgram(handle);
@@ -250,7 +249,6 @@ export class Renderer {
     gl.uniformMatrix4fv(uniforms.project, false, project);
     gl.uniform4f(uniforms.across, ...corner, ...across);
     gl.uniform2f(uniforms.down, ...down);
-    gl.uniform2f(uniforms.used, ...used);
     gl.uniform1f(uniforms.opacity, opacity);
     gl.uniform1i(uniforms.picture, 0);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);

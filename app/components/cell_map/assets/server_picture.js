@@ -1,4 +1,5 @@
-// Where the browser has no WebGL2: a picture by the server, of the same view. The newest view wins.
+// Where the browser has no WebGL2: a picture by the server, of the same view. One is asked for at a time, and the
+// next shows what the reader has come to meanwhile.
 
 import { element } from "./dom.js";
 import { Expired, ask } from "./store.js";
@@ -6,32 +7,52 @@ import { Expired, ask } from "./store.js";
 export class ServerPicture {
   constructor(map) {
     this.map = map;
-    this.image = element("img", { className: "picture", alt: "" });
+    this.image = element("img", { className: "picture", alt: "", draggable: false });
     map.canvas.replaceWith(this.image);
-    map.say("This browser has no WebGL2, so the server draws the map.");
+    map.side.append(element("div", { textContent: "This browser has no WebGL2, so the server draws the cells." }));
   }
 
   draw() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.fetch(), 80);
+    this.wanted = true;
+    this.map.stage.dataset.state = "drawing";
+    if (!this.busy) this.busy = this.run();
+  }
+
+  async run() {
+    while (this.wanted) {
+      this.wanted = false;
+      await this.fetch();
+    }
+    this.busy = null;
+  }
+
+  /** What is to be drawn, where, and how finely. */
+  state() {
+    const { map } = this;
+    const state = { ...map.settings.state(), panels: map.windows(), boxes: map.boxes, width: map.width, height: map.height };
+    Object.assign(state, { diameters: map.panels.map((panel) => panel.diameter), ratio: window.devicePixelRatio || 1 });
+    if (map.space) state.camera = map.space.state();
+    return state;
   }
 
   async fetch() {
     const { map } = this;
-    this.stopped?.abort();
-    this.stopped = new AbortController();
-    const state = { ...map.settings.state(), panels: map.windows(), boxes: map.boxes, width: map.width, height: map.height };
     const { path, query } = map.address;
+    const shows = map.data.scale.title;
     try {
-      const body = JSON.stringify(state);
-      const response = await ask(`${path}/picture?${query}`, { method: "POST", body, signal: this.stopped.signal });
+      const response = await ask(`${path}/picture?${query}`, { method: "POST", body: JSON.stringify(this.state()) });
       const address = URL.createObjectURL(await response.blob());
-      if (this.address) URL.revokeObjectURL(this.address);
-      this.image.src = this.address = address;
+      this.image.src = address;
       await this.image.decode();
-      map.stage.dataset.state = "drawn";
+      if (this.address) URL.revokeObjectURL(this.address);
+      this.address = address;
+      if (this.wanted || map.stage.dataset.state !== "drawing") return; // more is on its way
+      map.say("");
+      Object.assign(map.stage.dataset, { state: "drawn", shows });
     } catch (error) {
+      if (!map.root.isConnected) return;
       if (error instanceof Expired) map.renew();
+      else map.say(`The cells could not be drawn. ${error.message}`);
     }
   }
 }
