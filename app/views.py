@@ -14,8 +14,6 @@ from squint import keys
 from squint.columns import UNKNOWN
 from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
 
-_COUNTS = "counts per cell"
-
 
 @dataclass(frozen=True)
 class MapView:
@@ -143,18 +141,20 @@ def by_number(
 def by_depth(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
     """Colour cells by their number of counts."""
     values = cells["n_counts"].to_numpy(dtype=np.float32)
-    scale = Continuous(_COUNTS, 0, _nice_top(values))
-    return _view("Counts per cell", sections, cells, values, scale, {"colour": _COUNTS})
+    title = f"{_unit(sections)} per cell"
+    scale = Continuous(title, 0, _nice_top(values))
+    return _view(title.capitalize(), sections, cells, values, scale, {"colour": title})
 
 
 def by_gene(library: Library, sections: Sequence[Section], cells: pd.DataFrame, gene: str) -> MapView:
     """Colour cells by the counts of a gene; sections that lack it are grey."""
     found = [(library.gene(section.id, gene), section.n_cells) for section in sections]
     values = np.concatenate([np.full(n, np.nan, np.float32) if c is None else c for c, n in found])
-    scale = Continuous(f"{gene}, counts", 0, _nice_top(values))
-    parameters = {"colour": f"counts of {gene}", "scale": f"0 to {scale.high:g} (99.5th percentile)"}
+    unit = _unit(sections)
+    scale = Continuous(f"{gene}, {unit}", 0, _nice_top(values))
+    parameters = {"colour": f"{unit} of {gene}", "scale": f"0 to {scale.high:g} (99.5th percentile)"}
     return _view(
-        f"Gene {gene}", sections, cells.assign(**{f"counts {gene}": values}), values, scale, parameters
+        f"Gene {gene}", sections, cells.assign(**{f"{unit} {gene}": values}), values, scale, parameters
     )
 
 
@@ -174,6 +174,11 @@ def by_activation(
         "high": f"above {thresholds[1]:g}",
     }
     return _view("Risk map: activation score", sections, cells, values, scale, parameters)
+
+
+def _unit(sections: Sequence[Section]) -> str:
+    """Say what the values of some sections are."""
+    return "counts" if all(section.values == "counts" for section in sections) else "intensity"
 
 
 def _nice_top(values: NDArray[np.float32]) -> float:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import session
+from app import map_data, session
 from app.components.job import run
 from app.components.text import as_text, sentence
 from app.engine import engine
 from app.library import THUMBNAIL, Library, Section
+from app.maps import MAPS
 from app.stacks import find_stacks
 from app.stamp import many
 
@@ -117,6 +118,13 @@ def _tokenise_what_was_asked(library: Library) -> None:
         st.rerun()
 
 
+def _delete(library: Library, section_id: str) -> None:
+    """Delete a section, and what maps hold of it in memory."""
+    library.delete(section_id)
+    MAPS.forget()
+    map_data.forget()
+
+
 @st.dialog("Delete this section?")
 def _confirm_delete(library: Library, section: Section) -> None:
     st.markdown(
@@ -127,7 +135,7 @@ def _confirm_delete(library: Library, section: Section) -> None:
         "Delete for good",
         type="primary",
         key="delete-for-good",
-        on_click=library.delete,
-        args=(section.id,),
+        on_click=_delete,
+        args=(library, section.id),
     ):
         st.rerun()

@@ -115,8 +115,10 @@ export class Space {
       // Names of heights stand on the upright edge farthest to the left.
       const edge = [0, 1, 2, 3].reduce((best, i) => (at[i][0] < at[best][0] ? i : best), 0);
       const [x, y] = [edge & 1 ? this.high[0] : this.low[0], edge & 2 ? this.high[1] : this.low[1]];
-      const every = Math.ceil(map.data.stack.ticks.length / 8);
-      map.data.stack.ticks.forEach((z, i) => {
+      const { ticks } = map.data.stack;
+      const tall = Math.abs(this.at([x, y, ticks[0]])[1] - this.at([x, y, ticks.at(-1)])[1]);
+      const every = Math.ceil(ticks.length / Math.max(1, Math.min(8, Math.floor(tall / 18))));
+      ticks.forEach((z, i) => {
         if (i % every) return;
         const [sx, sy] = this.at([x, y, z]);
         const words = `${short(z)} µm`;
