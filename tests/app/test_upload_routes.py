@@ -11,11 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 import uvicorn
 from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
@@ -23,7 +25,7 @@ from streamlit.testing.v1 import AppTest
 from app import settings, upload_routes, uploads
 from app.buffers import LIFETIME_S, SIGNER
 from app.components.upload import _file_name
-from app.images import file_name
+from app.images import Images, file_name
 from app.library import Library
 from app.upload_routes import DROP_ASSETS, UPLOAD_ROUTES
 from app.uploads import UPLOADS, Uploads
@@ -401,6 +403,62 @@ def test_a_section_comes_from_the_import_folder(
     assert len(library.sections()) == 1
     assert not list(library.staging.iterdir())
     assert (folder / "Jane Doe.h5ad").exists()
+
+
+def test_a_large_picture_goes_the_way_of_a_small_one(
+    visit: Callable[[str], AppTest], loaded: Library, tmp_path: Path
+) -> None:
+    section = loaded.sections()[0]
+    place = f"image-{section.id}"
+    app = visit("sections")
+    app.session_state[f"larger-{place}"] = True
+    app.run()
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "he.png")
+
+    def send_picture() -> None:
+        upload_id = app.session_state["_upload_ids"][place]
+        with TestClient(Starlette(routes=UPLOAD_ROUTES)) as client:
+            beside = client.put(address(upload_id), content=b"x", headers=named("scalefactors.json"))
+            assert "in the field above" in beside.json()["problem"]
+            content = (tmp_path / "he.png").read_bytes()
+            assert client.put(address(upload_id), content=content, headers=named("he.png")).status_code == 201
+        app.run()
+
+    send_picture()
+    assert not app.exception
+    assert "80 x 60 pixels, colour" in words(app)
+    app.button(f"{place}-remove").click().run()
+    assert "80 x 60 pixels, colour" not in words(app)
+    assert not list(loaded.staging.iterdir())
+    send_picture()
+    app.button(f"image-add-{section.id}").click().run()
+    assert not app.exception
+    (image,) = Images(loaded).of(section.id)
+    assert (image.name, image.width, image.height) == ("he", 80, 60)
+    assert not list(loaded.staging.iterdir())
+
+
+def test_a_file_that_says_where_a_large_picture_lies_is_given_beside_it(
+    visit: Callable[[str], AppTest], loaded: Library
+) -> None:
+    section = loaded.sections()[0]
+    (folder := loaded.home / "import").mkdir()
+    Image.fromarray(np.zeros((60, 80, 3), dtype=np.uint8)).save(folder / "he.png")
+    app = visit("sections")
+    app.selectbox(f"image-import-{section.id}-0").set_value("he.png").run()
+    matrix = b"0.5,0,1\n0,0.5,2\n0,0,1\n"
+    app.file_uploader(f"image-upload-{section.id}-0").set_value(
+        [("he_imagealignment.csv", matrix, "text/csv")]
+    ).run()
+    assert not app.exception
+    assert "80 x 60 pixels, colour" in words(app)
+    assert "Where it lies is not said" not in words(app)
+    assert [path.name for path in folder.iterdir()] == ["he.png"]  # nothing is put there
+    app.button(f"image-add-{section.id}").click().run()
+    (image,) = Images(loaded).of(section.id)
+    assert image.affine is not None
+    assert not list(loaded.staging.iterdir())
 
 
 def test_a_wrong_limit_is_said_on_the_page(
