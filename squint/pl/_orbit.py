@@ -62,8 +62,8 @@ class Orbit:
 
     def turn(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give places (n, 3) as right, down and nearer (n, 3) of the centre, in their unit."""
-        offsets = places * [1, 1, self.stretch] - np.array(self.centre or (0, 0, 0))
-        return np.asarray(offsets @ self.rotation.T)
+        rows = np.ascontiguousarray((self.rotation * [1, 1, self.stretch]).T)
+        return np.asarray(places @ rows - self.rotation @ np.array(self.centre or (0, 0, 0)))
 
     def drawn(self, i: int, n_levels: int) -> bool:
         """Whether level ``i`` is drawn."""

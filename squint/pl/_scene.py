@@ -113,9 +113,10 @@ def draw_scene(scene: Scene, n_pixels: int, ground: tuple[int, int, int, int]) -
     """Draw a scene (h, w, 4), ``n_pixels`` along its longer side, on a ground of one colour."""
     scale = n_pixels / max(scene.view.width, scene.view.height)
     height, width = (max(1, round(side * scale)) for side in (scene.view.height, scene.view.width))
-    groups = list(_groups(scene, scale, max(height, width)))
+    places = np.floor(scene.points * scale).astype(np.int64)[:, ::-1]  # row, column
+    groups = list(_groups(scene, scale, places, (height, width)))
     margin = 2 * max((mark.reach for mark, cells in groups if not mark.wide(len(cells))), default=0)
-    places = np.floor(scene.points * scale).astype(np.int64)[:, ::-1] + margin  # row, column
+    places += margin  # cells at the edge need no care
     keys = np.zeros((height + 2 * margin, width + 2 * margin), dtype=np.int64)  # of the nearest cell; 0: none
     solid = [(mark, cells) for mark, cells in groups if not scene.faint[cells[0]]]
     for mark, cells in solid:
@@ -139,22 +140,29 @@ def draw_scene(scene: Scene, n_pixels: int, ground: tuple[int, int, int, int]) -
     return _veiled(picture, veils) if veils else picture
 
 
-def _groups(scene: Scene, scale: float, longest: int) -> Iterator[tuple[Mark, NDArray[np.int64]]]:
-    """Give the cells of each mark and, of those that are faint, of each colour."""
-    sizes = np.round(2 * scene.diameters * scale)  # half pixels
-    packed = scene.colours.astype(np.int64) @ [1 << 16, 1 << 8, 1]
-    looks = np.column_stack(
-        [sizes, scene.hollow, scene.predicted, scene.faint, np.where(scene.faint, packed, 0)]
-    )
-    if not len(looks):
-        return
-    kinds, of = np.unique(looks, axis=0, return_inverse=True)
-    for i, (half_pixels, hollow, predicted, *_) in enumerate(kinds):
-        cells = np.flatnonzero(of.reshape(-1) == i)
-        yield (
-            mark_of(half_pixels / 2, len(cells), longest, hollow=bool(hollow), diamond=bool(predicted)),
-            cells,
+def _groups(
+    scene: Scene, scale: float, places: NDArray[np.int64], shape: tuple[int, int]
+) -> Iterator[tuple[Mark, NDArray[np.int64]]]:
+    """Give the cells of each mark that touch the picture and, of those that are faint, of each colour."""
+    sizes = np.round(2 * scene.diameters * scale).astype(np.int64)  # half pixels
+    packed = np.where(scene.faint, scene.colours.astype(np.int64) @ [1 << 16, 1 << 8, 1], 0)
+    looks = 4 * scene.hollow + 2 * scene.predicted + scene.faint
+    code = np.unique(sizes, return_inverse=True)[1] * 8 + looks
+    code = np.unique(packed, return_inverse=True)[1] * (int(code.max(initial=0)) + 1) + code
+    for kind in np.unique(code):
+        cells = np.flatnonzero(code == kind)
+        first = cells[0]
+        mark = mark_of(
+            sizes[first] / 2,
+            len(cells),
+            max(shape),
+            hollow=bool(scene.hollow[first]),
+            diamond=bool(scene.predicted[first]),
         )
+        near = (places[cells] >= -mark.reach) & (places[cells] < np.array(shape) + mark.reach)
+        cells = cells[near.all(axis=1)]
+        if len(cells):
+            yield mark, cells
 
 
 def _pixels(

@@ -163,6 +163,20 @@ def test_the_nearest_wins_for_cells_of_any_size():
         np.testing.assert_array_equal(picture[..., :3], expected)
 
 
+@pytest.mark.parametrize("size", [0.5, 3, 40, 1e6])
+def test_cells_at_the_edge_are_drawn_as_in_a_larger_picture(size):
+    rng = np.random.default_rng(0)
+    panel = Panel("", rng.uniform(0, 100, (300, 2)), np.array(["T cell", "other"] * 150, dtype=object), "um")
+    near = replace(ABOVE, zoom=3.0, width=200, height=200, scale=2.0, centre=(50, 50, 0))
+    wide = replace(near, width=400, height=400)
+    narrow, larger = (
+        seen([panel], [rng.uniform(0, 9, 300)], orbit, Look(diameter=size), n_pixels=int(orbit.width))
+        for orbit, rng in ((near, np.random.default_rng(1)), (wide, np.random.default_rng(1)))
+    )
+    same = (narrow == larger[100:300, 100:300]).all(axis=-1)
+    assert same.mean() > 0.999
+
+
 def test_predictions_have_a_border_and_hidden_cells_are_not_there():
     one = Panel("", LETTER, np.full(len(LETTER), 0.5), "um", imputed=np.arange(len(LETTER)) > 5)
     assert of(seen([one], [0.0], ABOVE, scale=SCORE), (0, 0, 0)).any()
