@@ -45,7 +45,8 @@ export class TissueMap {
     this.main = element("div", { className: "main" });
     this.root = element("div", { className: "map" }, this.main, this.side);
     const style = element("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url).href });
-    style.addEventListener("load", () => this.layOut());
+    this.styled = new Promise((done) => ["load", "error"].forEach((name) => style.addEventListener(name, done)));
+    this.styled.then(() => this.layOut());
     parent.append(style, this.root);
 
     this.views = [];
@@ -96,7 +97,7 @@ export class TissueMap {
     this.stopped?.abort();
     this.stopped = new AbortController();
     try {
-      const panels = await this.loadPanels(data, this.stopped.signal);
+      const [panels] = await Promise.all([this.loadPanels(data, this.stopped.signal), this.styled]); // sizes are known
       if (this.request !== request) return; // a newer one was asked for meanwhile
       if (this.said.textContent === LOADING) this.say("");
       this.show(data, panels);
