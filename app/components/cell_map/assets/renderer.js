@@ -56,6 +56,7 @@ void main() {
 
 const FRAGMENT = `#version 300 es
 precision highp float;
+uniform bool deep;
 flat in vec4 colour;
 flat in int look;
 flat in float pixels;
@@ -70,7 +71,10 @@ void main() {
     if (edge < 0.0) discard;
     if (look == 1 && edge > max(1.0, pixels / 8.0)) discard;
     if (look == 2 && edge < clamp(pixels / 10.0, 0.7, 2.0)) fill.rgb = vec3(0.0);
-    fill.a *= clamp(edge + 0.35, 0.0, 1.0);
+    float cover = clamp(edge + 0.35, 0.0, 1.0);
+    // Where cells hide one another by depth, a half-clear border would hide what is behind it as well.
+    fill.a *= deep ? step(0.5, cover) : cover;
+    if (fill.a == 0.0) discard;
   }
   seen = vec4(fill.rgb * fill.a, fill.a);
 }`;
