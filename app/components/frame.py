@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
+from app.components.cell_map import fetch_scripts
 from app.components.job import run
 from app.components.text import as_text, sentence
 from app.engine import engine
@@ -31,6 +32,7 @@ def show_frame() -> None:
     with st.container(key="foot", horizontal=True, horizontal_alignment="distribute"):
         st.markdown(f"**{NOTICE}**", width="content")
         _model_line()
+        fetch_scripts()
 
 
 def _model_line() -> None:

@@ -99,7 +99,8 @@ def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
 
 def maps(app: AppTest) -> dict[str, dict[str, Any]]:
     """Give what the browser is told of each map of a page, by the map's place."""
-    return {element.key: json.loads(element.proto.json) for element in app.get("bidi_component")}
+    mounted = [element for element in app.get("bidi_component") if element.proto.json]
+    return {element.key: json.loads(element.proto.json) for element in mounted}
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:

@@ -55,9 +55,12 @@ def visit(browser: Browser, address: str) -> Iterator[tuple[Page, dict[str, int]
 
 
 def warm(browser: Browser, address: str, ready: str) -> None:
-    """Open a page once, so that the server has imported what it needs."""
+    """Open a page once, so that the server has imported what it needs, and its worker the model."""
     with visit(browser, address) as (page, _):
         page.wait_for_selector(ready, timeout=4 * PATIENCE, state="attached")
+        foot = page.locator(".st-key-foot")
+        if foot.count():  # Plotly's page has none, and needs no model
+            foot.get_by_text("codes").wait_for(timeout=PATIENCE)
 
 
 def recolour(page: Page, to: str, ready: str) -> float:

@@ -14,9 +14,20 @@ export default async function (component) {{
   return (await import(scripts)).default(component);
 }}
 """
+_FETCH = f"""
+export default function () {{
+  import(new URL("{MAP_ASSETS.address}/map.js", window.location.origin));
+}}
+"""
 EVENTS = ("area", "entry", "landmark", "redo", "renew", "thresholds", "undo")
 
 _component = st.components.v2.component("squint_cell_map", js=_START)
+_fetching = st.components.v2.component("squint_cell_map_scripts", js=_FETCH)
+
+
+def fetch_scripts() -> None:
+    """Have the browser fetch the scripts of the map while the page is still being written."""
+    _fetching(key="cell_map_scripts", height=1)
 
 
 def cell_map(data: Mapping[str, Any], key: str, on: Mapping[str, Callable[[], None]]) -> Any:

@@ -15,7 +15,10 @@ import { Space } from "./space.js";
 import { Expired, ask, load } from "./store.js";
 import { Tools } from "./tools.js";
 
-const AT_ONCE = 150_000; // cells in one frame: more come in the frames after it
+const AT_ONCE = 100_000; // cells in the first frame; then as many as a frame's time allows, the rest in frames after
+const [FEWEST, MOST] = [20_000, 1_000_000];
+const FRAME_MS = 33; // what a frame may take, so that the hand is followed
+const AT_REST = 400_000; // cells in a frame while nothing moves: fewer frames are sooner done
 const STILL_MS = 150; // after so long without a movement, the rest of the cells is drawn
 const HEAD = 42; // pixels above each panel, for its title
 const GAP = 12;
@@ -63,6 +66,7 @@ export class TissueMap {
     this.resized = new ResizeObserver(() => this.layOut());
     this.resized.observe(this.main);
     this.progress = 0;
+    [this.atOnce, this.movingUntil] = [AT_ONCE, 0];
   }
 
   startRenderer() {
@@ -306,11 +310,18 @@ export class TissueMap {
     this.progress = 0;
     if (moving) this.movingUntil = performance.now() + STILL_MS;
     clearTimeout(this.waiting);
-    this.frame ||= requestAnimationFrame(() => this.drawFrame());
+    this.goOn();
+  }
+
+  /** Draw a frame once the one before is on the screen: a queue of frames would lag behind the hand. */
+  goOn() {
+    this.due = true;
+    if (!this.busy) this.frame ||= requestAnimationFrame(() => this.drawFrame());
   }
 
   drawFrame() {
     this.frame = 0;
+    this.due = false;
     if (this.lost || !this.width) return;
     if (this.server) {
       this.server.draw();
@@ -318,12 +329,20 @@ export class TissueMap {
     }
     const total = this.panels.reduce((sum, { n }) => sum + n, 0);
     const from = this.progress;
-    const to = Math.min(total, from + AT_ONCE);
+    const began = performance.now();
+    const moving = began < this.movingUntil;
+    const to = Math.min(total, from + (moving ? this.atOnce : Math.max(this.atOnce, AT_REST)));
     this.renderer.begin(from > 0);
     if (this.space) this.space.draw(this.renderer, from / total, to / total);
     else this.drawPanels(from / (total || 1), to / (total || 1));
     this.progress = to;
     this.drawOver();
+    this.busy = true;
+    this.renderer.whenDone(() => {
+      this.busy = false;
+      if (moving) this.pace(to - from, performance.now() - began);
+      if (this.due) this.goOn();
+    });
     this.stage.dataset.drawn = `${to}`;
     if (to >= total) {
       this.stage.dataset.state = "drawn";
@@ -331,9 +350,15 @@ export class TissueMap {
       return;
     }
     const wait = this.movingUntil - performance.now();
-    const go = () => (this.frame ||= requestAnimationFrame(() => this.drawFrame()));
-    if (wait > 0) this.waiting = setTimeout(go, wait);
-    else go();
+    if (wait > 0) this.waiting = setTimeout(() => this.goOn(), wait);
+    else this.goOn();
+  }
+
+  /** Draw as many cells in a frame as this machine does in time. */
+  pace(n, took) {
+    if (n < this.atOnce / 2) return; // that says little of what many would take
+    const fitting = (n * FRAME_MS) / Math.max(took, 8);
+    this.atOnce = Math.round(Math.max(FEWEST, Math.min(MOST, (this.atOnce + fitting) / 2)));
   }
 
   drawPanels(from, to) {

@@ -279,6 +279,19 @@ export class Renderer {
     this.pictures.delete(name);
   }
 
+  /** Call back once all that was asked for is drawn; asking for more than a card can do only makes it late. */
+  whenDone(act) {
+    const { gl } = this;
+    const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    const look = () => {
+      if (!gl.isContextLost() && gl.getSyncParameter(sync, gl.SYNC_STATUS) !== gl.SIGNALED) return setTimeout(look, 2);
+      gl.deleteSync(sync);
+      return act();
+    };
+    setTimeout(look, 2);
+  }
+
   /** Give the context back: browsers have few. */
   destroy() {
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
