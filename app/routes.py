@@ -19,7 +19,11 @@ from app.maps import MAPS, Served
 from app.settings import settings
 from squint.errors import InputError
 
-_KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_KEEP = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Encoding": "identity",  # Streamlit would compress, which takes longer than sending
+}
 _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MAX_STATE = 64_000  # bytes
 _REFUSED = Response("This address has expired or was not made by this server.", 403, _FRESH)

@@ -18,7 +18,7 @@ import { Tools } from "./tools.js";
 const AT_ONCE = 100_000; // cells in the first frame; then as many as a frame's time allows, the rest in frames after
 const [FEWEST, MOST] = [20_000, 1_000_000];
 const FRAME_MS = 33; // what a frame may take, so that the hand is followed
-const AT_REST = 400_000; // cells in a frame while nothing moves: fewer frames are sooner done
+const AT_REST = 500_000; // cells in a frame while nothing moves: fewer frames are sooner done
 const STILL_MS = 150; // after so long without a movement, the rest of the cells is drawn
 const HEAD = 42; // pixels above each panel, for its title
 const GAP = 12;
@@ -63,7 +63,7 @@ export class TissueMap {
     this.hand = new Hand(this);
     this.legend = new Legend(this.legendRoot, this.legendActions());
     this.startRenderer();
-    this.resized = new ResizeObserver(() => this.layOut());
+    this.resized = new ResizeObserver(() => this.main.clientWidth === this.width || this.layOut());
     this.resized.observe(this.main);
     this.progress = 0;
     [this.atOnce, this.movingUntil] = [AT_ONCE, 0];
@@ -370,7 +370,8 @@ export class TissueMap {
       if (from === 0) this.pictures.draw(this.renderer, i, view, box, this.settings);
       const project = projection(view, matrix, panel.origin, box);
       const size = panel.diameter * this.settings.size * view.scale;
-      this.renderer.draw(panel, { ...this.lookOf(i), project, size }, Math.floor(panel.n * from), Math.floor(panel.n * to));
+      const ranked = this.data.scale.kind === "labels" || this.data.scale.missing.n > 0 || Boolean(panel.predicted);
+      this.renderer.draw(panel, { ...this.lookOf(i), project, size, ranked }, Math.floor(panel.n * from), Math.floor(panel.n * to));
     });
   }
 

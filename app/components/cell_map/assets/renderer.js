@@ -1,5 +1,7 @@
 // Draws cells and picture tiles with WebGL2, in as many panels as there are, in one context.
 
+const SMALL = 3.5; // pixels: smaller cells are squares
+
 const VERTEX = `#version 300 es
 in vec2 place;
 in float height;
@@ -64,7 +66,7 @@ out vec4 seen;
 
 void main() {
   vec4 fill = colour;
-  if (pixels > 3.5) {
+  if (pixels > ${SMALL.toFixed(1)}) {
     vec2 d = 2.0 * gl_PointCoord - 1.0;
     float r = look == 2 ? abs(d.x) + abs(d.y) : length(d);
     float edge = (1.0 - r) * 0.5 * pixels;  // pixels to the border
@@ -204,8 +206,11 @@ export class Renderer {
   draw(cells, look, first, last) {
     const { gl } = this;
     const { handle, uniforms, inputs } = this.cells;
+    const size = Math.min(Math.max(look.size * this.ratio, 1.5), this.largest / 1.3);
     gl.useProgram(handle);
-    gl.enable(gl.DEPTH_TEST);
+    // Without graphics card both cost a third of the time, so only where they can be seen.
+    use(gl, gl.DEPTH_TEST, look.ranked);
+    use(gl, gl.BLEND, size > SMALL / 1.3 || look.only === 2);
     const attribute = (name, source, size, type) => {
       const at = inputs[name];
       if (!source) return gl.disableVertexAttribArray(at);
@@ -222,7 +227,7 @@ export class Renderer {
     if (look.palette) this.usePalette(look.palette);
     gl.uniformMatrix4fv(uniforms.project, false, look.project);
     gl.uniform4fv(uniforms.cut, look.cut ?? [0, 0, 0, 1]);
-    gl.uniform1f(uniforms.size, Math.min(Math.max(look.size * this.ratio, 1.5), this.largest / 1.3));
+    gl.uniform1f(uniforms.size, size);
     gl.uniform1i(uniforms.kind, look.kind);
     gl.uniform2fv(uniforms.range, look.range);
     gl.uniform2fv(uniforms.thresholds, look.thresholds);
@@ -236,6 +241,7 @@ export class Renderer {
     gl.uniform1i(uniforms.palette, 0);
     gl.drawArrays(gl.POINTS, first, last - first);
     gl.depthMask(true);
+    gl.enable(gl.BLEND);
   }
 
   /** Draw a tile of a picture; corner, across and down say where it lies on the tissue. */
@@ -326,6 +332,11 @@ function program(gl, vertex, fragment) {
     uniforms[name.replace("[0]", "")] = gl.getUniformLocation(handle, name);
   }
   return { handle, inputs, uniforms };
+}
+
+function use(gl, feature, on) {
+  if (on) gl.enable(feature);
+  else gl.disable(feature);
 }
 
 function nearest(gl) {

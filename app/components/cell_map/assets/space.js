@@ -90,7 +90,7 @@ export class Space {
       map.panels.forEach((panel, i) => {
         if (i < this.first || i > this.last) return;
         const size = Math.max(2, panel.diameter * map.settings.size * this.scale * this.orbit.zoom * 0.7);
-        const look = { ...map.lookOf(i), project: this.projection(panel.origin), cut: this.plane(panel.origin), size, deep: true, only };
+        const look = { ...map.lookOf(i), project: this.projection(panel.origin), cut: this.plane(panel.origin), size, deep: true, ranked: true, only };
         renderer.draw({ ...panel, height: this.levels[i] }, look, Math.floor(panel.n * from), Math.floor(panel.n * to));
       });
     }
