@@ -64,12 +64,10 @@ async def _cell(request: Request) -> Response:
 @_signed("/map/{map_id}")
 async def _state(request: Request) -> Response:
     """Remember the reader's settings, which an export follows; they are checked where they are used."""
-    served = _of_map(request)
-    if served is None:
-        return _GONE
-    state = await _object(request)
-    if isinstance(state, Response):
-        return state
+    told = await _told(request)
+    if isinstance(told, Response):
+        return told
+    served, state = told
     served.state = state
     return Response(None, 204, _FRESH)
 
@@ -77,17 +75,23 @@ async def _state(request: Request) -> Response:
 @_signed("/map/{map_id}")
 async def _picture(request: Request) -> Response:
     """Draw the map as the browser says that it is seen."""
-    served = _of_map(request)
-    if served is None:
-        return _GONE
-    state = await _object(request)
-    if isinstance(state, Response):
-        return state
+    told = await _told(request)
+    if isinstance(told, Response):
+        return told
     try:
-        drawn = await run_in_threadpool(picture, served, state)
+        drawn = await run_in_threadpool(picture, *told)
     except InputError as error:
         return Response(str(error), 400, _FRESH, "text/plain")
     return Response(drawn, 200, _FRESH, "image/png")
+
+
+async def _told(request: Request) -> tuple[Served, dict[str, Any]] | Response:
+    """Give a map and the object that was posted of it, or say what is wrong."""
+    served = _of_map(request)
+    if served is None:
+        return _GONE
+    posted = await _object(request)
+    return posted if isinstance(posted, Response) else (served, posted)
 
 
 async def _object(request: Request) -> dict[str, Any] | Response:

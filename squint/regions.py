@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from squint import keys
 from squint.errors import InputError
+from squint.outlines import inside
 
 MAX_BYTES = 64_000_000  # of R.json: a few million cell names
 Mask = NDArray[np.bool_]
@@ -56,16 +57,7 @@ class Polygon:
 
     def mask(self, names: pd.Index, coordinates: Floats, rng: np.random.Generator) -> Mask:  # noqa: ARG002
         """Mark the cells inside (n,)."""
-        x, y = coordinates[:, 0], coordinates[:, 1]
-        inside = np.zeros(len(x), dtype=bool)
-        border = np.zeros(len(x), dtype=bool)
-        for (x0, y0), (x1, y1) in zip(self.polygon, (*self.polygon[1:], self.polygon[0]), strict=True):
-            side = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)  # > 0 to the left of the edge
-            crosses = (y0 > y) != (y1 > y)
-            inside ^= crosses & ((side > 0) == (y1 > y0)) & (side != 0)
-            near = (x >= min(x0, x1)) & (x <= max(x0, x1)) & (y >= min(y0, y1)) & (y <= max(y0, y1))
-            border |= near & (side == 0)
-        return inside | border
+        return inside([(np.array(self.polygon, dtype=np.float64),)], coordinates)
 
 
 @dataclass(frozen=True)

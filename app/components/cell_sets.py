@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import ArrayLike, NDArray
 
-from app import cell_set_files, cell_sets, session
+from app import cell_set_files, session
 from app.cell_sets import CellSet, CellSets
 from app.components.set_numbers import show_numbers
 from app.components.text import as_text, sentence
@@ -26,19 +24,6 @@ _COLOURS = dict(
     )
 )
 _UM, _PIXELS = "µm", "pixels, for QuPath"
-
-
-def take(
-    library: Library,
-    event: Mapping[str, Any],
-    sections: Sequence[Section],
-    coordinates_of: Callable[[str], NDArray[np.float64]],
-    rows: Mapping[str, ArrayLike] | None = None,
-) -> CellSet:
-    """Turn what a map posts into a change, as :func:`app.cell_sets.take` does, and look at that set."""
-    changed = cell_sets.take(library, event, sections, coordinates_of, rows)
-    st.session_state[session.CELL_SET] = changed.id
-    return changed
 
 
 def show_cell_sets(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app import session
 from app.cell_sets import CellSets
-from app.components.cell_sets import take
+from app.drawn import take
 from app.library import Library
 from app.maps import Served
 from squint.errors import InputError
@@ -60,7 +60,8 @@ def _area(served: Served, event: Mapping[str, Any]) -> None:
     drawn = {"section": section.id, "polygon": event.get("polygon")}
     coordinates = served.view.panels[panel].coordinates
     asked = {"mode": event.get("mode"), "set": _chosen(event), "panels": [drawn]}
-    take(served.library, asked, served.view.sections, lambda _: coordinates)
+    changed = take(served.library, asked, served.view.sections, lambda _: coordinates)
+    st.session_state[session.CELL_SET] = changed.id
 
 
 def _entry(served: Served, event: Mapping[str, Any]) -> None:
@@ -73,7 +74,8 @@ def _entry(served: Served, event: Mapping[str, Any]) -> None:
     special = {"__rest__": getattr(view.scale, "rest", "others"), "__missing__": "cells without a value"}
     name = special.get(label, names.get(label, label.strip("_")))
     asked = {"mode": event.get("mode"), "set": _chosen(event), "labels": [name]}
-    take(served.library, asked, view.sections, lambda _: np.zeros((0, 2)), rows)
+    changed = take(served.library, asked, view.sections, lambda _: np.zeros((0, 2)), rows)
+    st.session_state[session.CELL_SET] = changed.id
 
 
 def _of_entry(served: Served, i: int, label: str) -> NDArray[np.bool_]:

@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from streamlit.testing.v1 import AppTest
 
 from app import cell_set_files, cell_sets, history, set_numbers
-from app.cell_sets import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine, take
+from app.cell_sets import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
+from app.drawn import take
 from app.engine import Engine
 from app.library import CELLS, Library, Section, write_table
 from squint import keys
@@ -685,20 +686,31 @@ def test_a_file_is_loaded_and_what_was_found_is_said(shown: Callable[[], AppTest
     assert app.file_uploader("sets-file-1").value is None
 
 
-def test_a_map_posts_through_the_panel_and_the_set_is_looked_at(loaded: Library) -> None:
+def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> None:
     def post() -> None:
-        from app import session  # noqa: PLC0415
-        from app.components.cell_sets import take  # noqa: PLC0415
+        from app import session, views  # noqa: PLC0415
+        from app.components.set_events import set_events  # noqa: PLC0415
+        from app.maps import Served  # noqa: PLC0415
 
         library = session.library()
-        section = library.sections()[0]
-        event = {"mode": "new", "labels": ["first"]}
-        take(library, event, [section], lambda _: None, {section.id: [0]})
+        sections = library.sections()[:2]
+        view = views.by_type(sections, views.cells_of(library, sections))
+        act, served = set_events("here"), Served(library, view, ())
+        label = view.scale.highlighted[0]
+        act["entry"](served, {"mode": "new", "label": label})
+        everywhere = [[-1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, 1e4]]
+        act["area"](served, {"mode": "add", "panel": 1, "polygon": everywhere})
+        act["area"](served, {"mode": "new", "panel": 7, "polygon": everywhere})
 
     app = AppTest.from_function(post).run()
     assert not app.exception
     (made,) = CellSets(loaded).all()
     assert app.session_state["cell_set"] == made.id
+    first, second = loaded.sections()[:2]
+    n_of_type = int((loaded.cells(first.id)["cell_type"] == made.name).sum())
+    assert CellSets(loaded).n_cells(made, first.id) == n_of_type > 0
+    assert CellSets(loaded).n_cells(made, second.id) == second.n_cells
+    assert "no section of this map" in app.session_state["_here-sets-told"][1]
 
 
 def test_the_panel_imports_neither_torch_nor_scanpy_nor_anndata_nor_shapely() -> None:

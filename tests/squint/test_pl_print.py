@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from unittest import mock
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -19,6 +18,7 @@ from pypdf import PdfReader
 from squint import pl
 from squint.pl import _print
 from squint.pl._look import Look, Outline, Page, Picture
+from tests.squint.printed import frame_in
 
 F = np.array([[c == "#" for c in row] for row in ("#####", "#....", "####.", "#....", "#....")])
 ROWS, COLUMNS = np.nonzero(F)
@@ -58,11 +58,9 @@ def of(picture, colour):
 
 def inside(one, scale, view, look=None):
     """Draw a single panel, and cut out what lies within its frame."""
-    with mock.patch.object(_print, "draw_frame", wraps=_print.draw_frame) as drawn:
-        picture = pixels(draw([one], scale, [view], look))
-    *_, x, y, width = drawn.call_args.args
-    left, top, n = (round(DPI * length) for length in (x, y, width))
-    return picture[top : top + round(n * view.aspect), left : left + n]
+    picture = pixels(draw([one], scale, [view], look))
+    left, top, right, bottom = frame_in(picture)
+    return picture[top : bottom + 1, left : right + 1]
 
 
 def text_of(pdf):
@@ -106,7 +104,7 @@ def test_cells_have_the_colours_of_the_palette(monkeypatch, vectors_up_to):
     monkeypatch.setattr(_print, "VECTORS_UP_TO", vectors_up_to)
     values = np.array([0.0, 0.3, 1.0, 7.0])
     points = np.array([[10.0, 10], [30, 10], [10, 30], [30, 30]])
-    seen = inside(panel(values, points), SCORE, pl.View(20, 20, 40))
+    seen = inside(panel(values, points), SCORE, pl.View(20, 20, 40), Look(diameter=12))
     at = (points / 40 * len(seen)).astype(int)
     expected = plotly.colors.sample_colorscale("Viridis", np.clip(values, 0, 1), colortype="tuple")
     np.testing.assert_allclose(seen[at[:, 1], at[:, 0]] / 255, expected, atol=0.012)

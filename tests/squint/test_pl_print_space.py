@@ -3,7 +3,6 @@
 import io
 import time
 from dataclasses import replace
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from PIL import Image
 from pypdf import PdfReader
 
 from squint import pl
-from squint.pl import Categories, Continuous, Look, Orbit, Page, Panel, _print_space
+from squint.pl import Categories, Continuous, Look, Orbit, Page, Panel
 from squint.pl._orbit import bounds, corners, ticks
 from squint.pl._plate import settled
 from squint.pl._scene import draw_scene, scene_of
+from tests.squint.printed import frame_in
 
 WHITE = (255, 255, 255, 255)
 ORANGE, BLUE, GREY = (230, 159, 0), (86, 180, 233), (0xD5, 0xD7, 0xDD)
@@ -221,15 +221,16 @@ def test_what_is_not_known_is_said(unit, words):
 def test_the_picture_lies_in_its_frame():
     panels = [level("T cell")]
     orbit = replace(ABOVE, width=700, height=400)
-    with mock.patch.object(_print_space, "draw_frame", wraps=_print_space.draw_frame) as frame:
-        drawn = pl.print_stack(panels, KINDS, [0.0], orbit, PAGE, kind="png", dpi=100)
-    _, _, view, x, y, width = frame.call_args.args
+    drawn = pl.print_stack(panels, KINDS, [0.0], orbit, PAGE, kind="png", dpi=100)
     with Image.open(io.BytesIO(drawn)) as image:
         page = np.asarray(image)
-    left, top, n = (round(100 * length) for length in (x, y, width))
-    inside = page[top : top + round(n * view.aspect), left : left + n]
+    left, top, right, bottom = frame_in(page)
+    inside = page[top : bottom + 1, left : right + 1]
+    assert inside.shape[0] / inside.shape[1] == pytest.approx(400 / 700, abs=0.01)
     orbit = orbit.around(*bounds(panels, [0.0]))
-    at = view.place(orbit.turn(np.column_stack([LETTER, np.zeros(len(LETTER))]))) * n / view.width
+    window = orbit.view
+    at = window.place(orbit.turn(np.column_stack([LETTER, np.zeros(len(LETTER))])))
+    at *= inside.shape[1] / window.width
     assert of(inside, ORANGE)[at[:, 1].astype(int), at[:, 0].astype(int)].all()
 
 
