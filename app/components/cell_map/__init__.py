@@ -27,7 +27,7 @@ _fetching = st.components.v2.component("squint_cell_map_scripts", js=_FETCH)
 
 def fetch_scripts() -> None:
     """Have the browser fetch the scripts of the map while the page is still being written."""
-    _fetching(key="cell_map_scripts", height=1)
+    _fetching(key="cell_map_scripts", width=1, height=1)
 
 
 def cell_map(data: Mapping[str, Any], key: str, on: Mapping[str, Callable[[], None]]) -> Any:
