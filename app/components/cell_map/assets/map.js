@@ -341,14 +341,11 @@ export class TissueMap {
     this.renderer.whenDone(() => {
       this.busy = false;
       if (moving) this.pace(to - from, performance.now() - began);
-      if (this.due) this.goOn();
+      if (this.due) return this.goOn();
+      if (to >= total) Object.assign(this.stage.dataset, { state: "drawn", shows: this.data.scale.title });
     });
     this.stage.dataset.drawn = `${to}`;
-    if (to >= total) {
-      this.stage.dataset.state = "drawn";
-      this.stage.dataset.shows = this.data.scale.title;
-      return;
-    }
+    if (to >= total) return;
     const wait = this.movingUntil - performance.now();
     if (wait > 0) this.waiting = setTimeout(() => this.goOn(), wait);
     else this.goOn();
