@@ -1,5 +1,6 @@
 """Train a model on one or several sections (paper, equations 4 and 5)."""
 
+import gc
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,7 @@ def train(
             run.start_codebook()
         epoch = run.epoch(number)
         if number == run.n_epochs:
-            ranks.leave()
+            run.leave()
             if run.rank == 0:
                 run.measure()
                 run.learn_to_inpaint()
@@ -327,6 +328,14 @@ class Run:
             latents = torch.from_numpy(np.concatenate([part.latents for part in parts]))
             codebook.initialise(latents.to(self.model.device), self.choices.seed)
         codebook.take_from_first()
+
+    def leave(self) -> None:
+        """Part from the other processes: what follows is process 0's alone."""
+        # The module that adds up gradients holds the group as well. Were it the last to, it would end the
+        # group's threads without letting go of Python, and wait for ever for one that waits for Python.
+        del self.forward
+        gc.collect()
+        ranks.leave()
 
     def learn_to_inpaint(self) -> None:
         """Fit the part of the model that in-paints."""
