@@ -61,6 +61,13 @@ def drawn(event: Mapping[str, Any], section: str) -> list[Item]:
     return [{"section": section, "polygon": corners}]
 
 
+def from_set(section: str, drawn: Sequence[Sequence[Floats]], names: Sequence[str]) -> list[Item]:
+    """Mark a cell set: by its outline where each part has one line around it, else by its cells."""
+    if drawn and all(len(rings) == 1 for rings in drawn):
+        return [{"section": section, "polygon": rings[0].tolist()} for rings in drawn]
+    return [{"section": section, "cells": list(names)}]
+
+
 def inside(items: Sequence[Item], names: pd.Index, coordinates: Floats) -> NDArray[np.bool_]:
     """Mark the cells (n,) in any of the regions.
 

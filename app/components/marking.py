@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import marking, session, views
+from app.cell_sets import CellSets
 from app.components.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.subject import FILL, Choice
 from app.components.text import sentence
@@ -103,6 +104,7 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
         if st.form_submit_button("Mark this rectangle"):
             xs, ys = ([numbers[axis, end] for end in ("from", "to")] for axis in ("x", "y"))
             session.mark(section.id, [marking.rectangle(section.section, xs, ys)])
+    _mark_a_set(library, section)
     with st.expander("Load an area", icon=":material/upload_file:"):
         st.caption(
             'R.json, as the commands take it: `{"regions": [{"section": "id", "polygon": [[x, y], ...]}]}`.'
@@ -119,6 +121,32 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
             on_click=session.mark,
             args=(section.id, [held_out]),
         )
+
+
+def _mark_a_set(library: Library, section: Section) -> None:
+    """Offer the cell sets that were drawn on other maps."""
+    sets = CellSets(library)
+    try:
+        here = {one.id: one for one in sets.all() if sets.n_cells(one, section.id)}
+    except InputError as error:
+        st.error(sentence(str(error)))
+        return
+    if not here:
+        return
+    with st.expander("Take a cell set", icon=":material/lasso_select:"):
+        chosen = st.selectbox(
+            "Cell set",
+            list(here),
+            format_func=lambda set_id: (
+                f"{here[set_id].name} ({many(sets.n_cells(here[set_id], section.id), 'cell')})"
+            ),
+            key=f"marked-set-{section.id}",
+        )
+        if st.button("Mark this set", key=f"marked-set-take-{section.id}"):
+            rows = sets.rows(here[str(chosen)], section.id)
+            drawn = sets.outline(here[str(chosen)], section.id)
+            names = library.cells(section.id).index[rows].tolist()
+            session.mark(section.id, marking.from_set(section.section, drawn, names))
 
 
 def _load(library: Library, section: Section, content: bytes) -> None:

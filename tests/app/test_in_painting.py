@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 import squint
 import squint.io
 from app import marking, models, region_analysis, sections, settings
+from app.cell_sets import CellSets
 from app.filled import CELL, NEIGHBOURHOOD, Filled
 from app.library import META, Library, Section
 from app.results import Request, Result, find
@@ -320,6 +321,19 @@ def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library)
     app.button(f"regions-take-{section.id}").click().run()
     assert "marks nothing in section 'TOY-H-1', but in another" in words(app)
     assert not list(loaded.staging.iterdir())
+
+
+def test_a_cell_set_is_marked(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    made = CellSets(loaded).make("left", {section.id: [3, 5, 8]})
+    app = visit(PAGE)
+    app.button(f"marked-set-take-{section.id}").click().run()
+    assert not app.exception
+    assert "3 cells of 60 lie inside" in words(app.run()).replace("**", "")
+    ring = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]])
+    assert marking.from_set("S", [(ring,)], ["a"]) == [{"section": "S", "polygon": ring.tolist()}]
+    assert marking.from_set("S", [(ring, ring / 2)], ["a"]) == [{"section": "S", "cells": ["a"]}]
+    assert made.name == "left"
 
 
 def test_what_was_drawn_decides_by_its_border_and_a_click_is_no_area() -> None:
