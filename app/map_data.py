@@ -235,7 +235,7 @@ def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style
             "n_predicted": max(int(panel.predicted.sum()) for panel in panels),
             "missing": missing,
         }
-    highlighted = scale.highlighted[: len(style.categories)]
+    coloured = scale.coloured(style)
     entries = [
         {
             "label": label,
@@ -243,9 +243,9 @@ def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style
             "colour": colour,
             "n": sum(panel.n_of(label) for panel in panels),
         }
-        for label, colour in zip(highlighted, style.categories, strict=False)
+        for label, colour in coloured
     ]
-    n_named = sum(panel.n_of(label) for panel in panels for label in highlighted)
+    n_named = sum(panel.n_of(label) for panel in panels for label, _ in coloured)
     n_rest = sum(len(panel.missing) for panel in panels) - n_missing - n_named
     rest = {"name": scale.rest, "colour": style.rest, "n": n_rest}
     return {"kind": "labels", "title": scale.title, "entries": entries, "rest": rest, "missing": missing}

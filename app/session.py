@@ -15,7 +15,7 @@ from app.settings import settings
 from app.stacks import outside_stacks
 from app.uploads import Arrived
 from squint.errors import InputError
-from squint.pl import DARK, LIGHT, Style
+from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
@@ -34,11 +34,12 @@ N_DRAWS, ASKED, TRAINED, WHOLE, RELATIVE, MARK_COLOUR = (
 )
 OVER, N_TOKENS, LOG_RATIOS = "over", "n_tokens", "log_ratios"
 N_COMMUNITIES, COMMUNITY = "n_communities", "community"
-CELL_SET, GROUP_SET, REFERENCE_SET = "cell_set", "group_set", "reference_set"
+CELL_SET, SETS, GROUP_SET, REFERENCE_SET = "cell_set", "sets", "group_set", "reference_set"
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
 IMAGE = "image"
 MAX_SHOWN = 6
+MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several
 
 
 @dataclass
@@ -170,6 +171,14 @@ def show(section_ids: Sequence[str]) -> None:
     """Put sections first among those looked at; to be called before they are chosen on the page."""
     others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]
     st.session_state[SHOWN] = [*section_ids, *others][:MAX_SHOWN]
+
+
+def choose_set(set_id: str) -> None:
+    """Choose a cell set that was made or changed, and show it where cells are coloured by sets."""
+    st.session_state[CELL_SET] = set_id
+    shown = st.session_state.get(SETS)
+    if shown is not None and set_id not in shown:
+        st.session_state[SETS] = [*shown, set_id][-MAX_SETS_SHOWN:]
 
 
 def marked(section_id: str) -> list[dict[str, Any]]:

@@ -9,10 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app import columns
+from app.cell_sets import CellSet, CellSets
 from app.library import CELLS, Library, Section
 from squint import keys
 from squint.columns import UNKNOWN
 from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
+
+IN_NONE, IN_SEVERAL = "in none of them", "in several of them"
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,26 @@ def by_labels(
     parameters = {"colour": what, "highlighted": ", ".join(scale.highlighted)}
     shown = cells.assign(**{what: values})
     return _view(title, sections, shown, pd.Categorical(values), scale, parameters)
+
+
+def by_cell_set(
+    library: Library, sections: Sequence[Section], cells: pd.DataFrame, chosen: Sequence[CellSet]
+) -> MapView:
+    """Colour cells by the cell set that they are in, in its own colour; those in several have another."""
+    sets = CellSets(library)
+    names = [one.name for one in chosen]
+    none, several = len(names), len(names) + 1
+    codes = np.full(len(cells), none)
+    for rank, one in enumerate(chosen):
+        inside = np.concatenate([sets.mask(one, section) for section in sections])
+        codes[inside] = np.where(codes[inside] == none, rank, several)
+    values = pd.Categorical.from_codes(codes, pd.Index([*names, IN_NONE, IN_SEVERAL], dtype=object))
+    highlighted = (*names, IN_SEVERAL) if (codes == several).any() else tuple(names)
+    scale = Categories("cell set", highlighted, IN_NONE, colours={one.name: one.colour for one in chosen})
+    shown = cells.assign(**{"cell set": values})
+    return _view(
+        "Cell sets", sections, shown, values, scale, {"colour": "cell set", "sets": ", ".join(names)}
+    )
 
 
 def by_distance(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session, views
-from app.components.colouring import DEPTH, GENE, TYPE, choose_colour, coloured
+from app.components.colouring import DEPTH, GENE, SET, TYPE, choose_colour, coloured
 from app.components.gallery import show_gallery
 from app.components.images import choose_one, show_images
 from app.components.landmarks import show_landmarks
@@ -30,8 +30,8 @@ def side_by_side() -> None:
     """Show some sections; what is chosen here changes nothing else on the page."""
     chosen = session.choose_sections(sections)
     cells = views.cells_of(library, chosen)
-    ways = [TYPE, DEPTH, GENE] if any(section.n_cell_types for section in chosen) else [DEPTH, GENE]
-    by = choose_colour(ways, session.PLAIN_COLOUR)
+    ways = [TYPE] if any(section.n_cell_types for section in chosen) else []
+    by = choose_colour([*ways, DEPTH, GENE, SET], session.PLAIN_COLOUR)
     view = coloured(library, chosen, cells, by, None)
     show_map(view, (engine().facts or {}).get("model"), "sections")
     section = choose_one(chosen)

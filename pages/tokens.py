@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session, views
 from app.components import risk
-from app.components.colouring import DISTANCE, GENE, SCORE, TOKEN, TYPE, coloured
+from app.components.colouring import DISTANCE, GENE, SCORE, SET, TOKEN, TYPE, coloured
 from app.components.tissue_map import show_map
 from app.components.tokens import describe_tokens, tokenised
 
@@ -25,7 +25,7 @@ def map_of_cells() -> None:
     cells = views.cells_of(library, sections, model["sha256"])
     colour = st.segmented_control(
         "Colour cells by",
-        [TOKEN, GENE, TYPE, SCORE, DISTANCE],
+        [TOKEN, GENE, TYPE, SCORE, DISTANCE, SET],
         default=TOKEN,
         required=True,
         key=session.COLOUR,

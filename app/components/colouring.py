@@ -7,13 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from app import session, views
+from app.cell_sets import CellSet, CellSets
 from app.components import risk
+from app.components.text import sentence
 from app.components.tokens import choose_gene, choose_tokens
 from app.library import Library, Section
+from app.stamp import many
 from squint import keys
+from squint.errors import InputError
 
 TOKEN, SCORE, DISTANCE = "Token", "Activation score", "Distance"
-GENE, TYPE, DEPTH = "Gene", "Cell type", "Counts per cell"
+GENE, TYPE, DEPTH, SET = "Gene", "Cell type", "Counts per cell", "Cell set"
 OF_MODEL = (TOKEN, SCORE, DISTANCE)  # what only tokenised sections have
 
 
@@ -39,22 +43,55 @@ def coloured(
     model: Mapping[str, Any] | None,
 ) -> views.MapView:
     """Colour the cells of some sections, asking for what that needs."""
-    if model is not None and by == SCORE:
-        request, thresholds = risk.choose(
-            library.tokenised(library.sections(), model["sha256"]), model["sha256"]
-        )
-        how = risk.score(library, request)
-        risk.say_cover(how)
-        scored = views.cells_of(library, sections, model["sha256"], request.run)
-        return views.by_activation(sections, scored, thresholds, how)
-    if model is not None and by == TOKEN:
-        return views.by_token(sections, cells, choose_tokens(cells), model)
-    if model is not None and by == DISTANCE:
-        return views.by_distance(sections, cells)
+    if model is not None and by in OF_MODEL:
+        return _by_model(library, sections, cells, by, model)
     if by == GENE:
         return views.by_gene(library, sections, cells, choose_gene(library, sections))
     if by == DEPTH:
         return views.by_depth(sections, cells)
+    if by == SET:
+        return views.by_cell_set(library, sections, cells, _choose_sets(library, sections))
     if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
         st.info("These sections have no cell types; map the column when adding a section that has some.")
     return views.by_type(sections, cells)
+
+
+def _by_model(
+    library: Library, sections: Sequence[Section], cells: pd.DataFrame, by: str, model: Mapping[str, Any]
+) -> views.MapView:
+    if by == TOKEN:
+        return views.by_token(sections, cells, choose_tokens(cells), model)
+    if by == DISTANCE:
+        return views.by_distance(sections, cells)
+    tokenised = library.tokenised(library.sections(), model["sha256"])
+    request, thresholds = risk.choose(tokenised, model["sha256"])
+    how = risk.score(library, request)
+    risk.say_cover(how)
+    scored = views.cells_of(library, sections, model["sha256"], request.run)
+    return views.by_activation(sections, scored, thresholds, how)
+
+
+def _choose_sets(library: Library, sections: Sequence[Section]) -> list[CellSet]:
+    """Let the user choose cell sets with cells in some sections; the newest at first."""
+    sets = CellSets(library)
+    try:
+        n_cells = {one.id: sum(sets.n_cells(one, section.id) for section in sections) for one in sets.all()}
+        here = {one.id: one for one in sets.all() if n_cells[one.id]}
+    except InputError as error:
+        st.error(sentence(str(error)))
+        return []
+    if not here:
+        st.info("No cell set has cells in these sections. Draw around some on the map.")
+        return []
+    start = list(here)[-session.MAX_SETS_SHOWN :]
+    session.keep_valid(session.SETS, list(here), start)
+    chosen = st.multiselect(
+        f"Cell sets (at most {session.MAX_SETS_SHOWN})",
+        list(here),
+        default=start if session.SETS not in st.session_state else None,
+        format_func=lambda set_id: f"{here[set_id].name} ({many(n_cells[set_id], 'cell')})",
+        max_selections=session.MAX_SETS_SHOWN,
+        key=session.SETS,
+        persist_state="session",
+    )
+    return [here[set_id] for set_id in chosen]

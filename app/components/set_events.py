@@ -61,7 +61,7 @@ def _area(served: Served, event: Mapping[str, Any]) -> None:
     coordinates = served.view.panels[panel].coordinates
     asked = {"mode": event.get("mode"), "set": _chosen(event), "panels": [drawn]}
     changed = take(served.library, asked, served.view.sections, lambda _: coordinates)
-    st.session_state[session.CELL_SET] = changed.id
+    session.choose_set(changed.id)
 
 
 def _entry(served: Served, event: Mapping[str, Any]) -> None:
@@ -75,7 +75,7 @@ def _entry(served: Served, event: Mapping[str, Any]) -> None:
     name = special.get(label, names.get(label, label.strip("_")))
     asked = {"mode": event.get("mode"), "set": _chosen(event), "labels": [name]}
     changed = take(served.library, asked, view.sections, lambda _: np.zeros((0, 2)), rows)
-    st.session_state[session.CELL_SET] = changed.id
+    session.choose_set(changed.id)
 
 
 def _of_entry(served: Served, i: int, label: str) -> NDArray[np.bool_]:

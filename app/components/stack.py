@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app import session, views
 from app.components import risk
-from app.components.colouring import DEPTH, GENE, OF_MODEL, TYPE, coloured
+from app.components.colouring import DEPTH, GENE, OF_MODEL, SET, TYPE, coloured
 from app.components.export_row import Export, export_row
 from app.components.imputation import Imputed, by_imputed
 from app.components.imputation import choose_gene as choose_imputed_gene
@@ -152,7 +152,7 @@ def _offered(
     if not tokens and not stack.block:
         why = why_no_tokens(library, stack.levels, model)
         st.caption(f"Not all levels have tokens by this model. {why}")
-    return [*(OF_MODEL if tokens else ()), GENE, TYPE, DEPTH, *((_IMPUTED,) if imputed else ())]
+    return [*(OF_MODEL if tokens else ()), GENE, TYPE, DEPTH, SET, *((_IMPUTED,) if imputed else ())]
 
 
 def aligned_positions(library: Library, stack: Stack) -> Positions:

@@ -64,7 +64,7 @@ def _category_layers(
         n_labelled = sum(int((~p.missing).sum()) for p in panels)
         n_rest = n_labelled - sum(p.n_of(label) for p in panels for label in highlighted)
         yield Layer(rest, f"{escape(scale.rest)} · {n_rest:,}", style.rest, rank=REST)
-    for rank, (label, colour) in enumerate(zip(highlighted, style.categories, strict=False)):
+    for rank, (label, colour) in enumerate(scale.coloured(style)):
         cells = panel.has([label])
         if cells.any():
             name = escape(scale.names.get(label, label))

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from squint.pl._style import Style
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -90,3 +92,11 @@ class Categories:
     highlighted: tuple[str, ...]
     rest: str = "all others"
     names: Mapping[str, str] = field(default_factory=dict)  # what the legend says instead of a label
+    colours: Mapping[str, str] = field(default_factory=dict)  # "#rrggbb" of labels that have one of their own
+
+    def coloured(self, style: Style) -> list[tuple[str, str]]:
+        """Give each highlighted label its colour; those without one of their own share out what is left."""
+        shown = self.highlighted[: len(style.categories)]
+        own = {label: self.colours[label] for label in shown if label in self.colours}
+        free = [colour for colour in style.categories if colour not in own.values()]
+        return [(label, own.get(label) or free.pop(0)) for label in shown]

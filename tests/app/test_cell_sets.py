@@ -1,11 +1,8 @@
 """Cell sets: the store, its history, what a browser posts, numbers, files, and the panel."""
 
 import json
-import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,17 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from streamlit.testing.v1 import AppTest
 
 from app import cell_set_files, cell_sets, history, set_numbers
 from app.cell_sets import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
 from app.drawn import take
-from app.engine import Engine
 from app.library import CELLS, Library, Section, write_table
 from squint import keys
 from squint.errors import InputError
-from tests.app.conftest import MAIN
-from tests.app.test_pages import csv_of, words
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 SQUARE = [[-0.5, -0.5], [3.5, -0.5], [3.5, 3.5], [-0.5, 3.5]]  # 16 cells, 16 um2
@@ -572,150 +565,3 @@ def test_a_unit_that_is_unknown_stays_so(store: Library, sets: CellSets) -> None
     text = cell_set_files.geojson(store, made, c)
     assert json.loads(text)["properties"] == {"unit": "unknown"}
     assert cell_set_files.bring_in(store, c, text.encode(), "c.geojson") == ["C 2: 2 cells"]
-
-
-# --- the panel --------------------------------------------------------------------------------------------
-
-
-def panel() -> None:
-    """Show the panel alone; runs as a page."""
-    from app import session, views  # noqa: PLC0415
-    from app.components.cell_sets import show_cell_sets  # noqa: PLC0415
-
-    library = session.library()
-    sections = library.sections()
-    model = next(iter(library.folder(sections[0].id).glob("tokens/*.parquet"))).stem
-    cells = views.cells_of(library, sections, model)
-    cells["squint_activation"] = [None, *([0.5] * (len(cells) - 1))]
-    show_cell_sets(library, sections, cells, "sets")
-
-
-@pytest.fixture
-def shown(loaded: Library, worker: Engine) -> Callable[[], AppTest]:
-    """Open the panel on the toy sections."""
-    worker.wait_ready()
-    del loaded
-
-    def show() -> AppTest:
-        app = AppTest.from_function(panel, default_timeout=60).run()
-        assert not app.exception
-        return app
-
-    return show
-
-
-def click(app: AppTest, key: str) -> AppTest:
-    app.button(key).click().run()
-    assert not app.exception
-    return app
-
-
-def test_the_panel_says_what_to_do_where_there_are_no_sets(shown: Callable[[], AppTest]) -> None:
-    app = shown()
-    assert "There are no cell sets yet" in app.info[0].value
-    assert app.button("sets-undo").disabled
-    assert app.button("sets-redo").disabled
-
-
-def test_sets_are_renamed_deleted_and_brought_back(shown: Callable[[], AppTest], loaded: Library) -> None:
-    sets, section = CellSets(loaded), loaded.sections()[0]
-    one, other = sets.make("Core", {section.id: range(10)}), sets.make("*Rim*", {section.id: [0]})
-    app = shown()
-    assert "10 cells here" in words(app)
-    assert "saved " in words(app)
-    app.text_input(f"sets-name-{one.id}-Core").set_value("*Rim*").run()
-    assert not app.exception
-    assert sets.get(one.id).name == "*Rim* 2"
-    assert app.button("sets-undo").label.replace("\\", "") == "Undo: renamed Core to *Rim* 2"
-    click(app, "sets-undo")
-    assert app.text_input(f"sets-name-{one.id}-Core").value == "Core"
-    click(app, "sets-redo")
-    app.text_input(f"sets-name-{one.id}-*Rim* 2").set_value("MRN 1234567").run()
-    assert "Choose one that identifies nobody" in words(app)
-    click(app, f"sets-delete-{other.id}")
-    assert [found.id for found in sets.all()] == [one.id]
-    sets.make("Meanwhile", {section.id: [5]})
-    click(app, "sets-undo")  # of what this page shows, which is no longer last
-    assert "changed meanwhile" in words(app)
-    assert len(sets.all()) == 2
-
-
-def test_the_numbers_of_a_set_are_shown_and_exported(shown: Callable[[], AppTest], loaded: Library) -> None:
-    sets, sections = CellSets(loaded), loaded.sections()
-    low, high = (loaded.cells(sections[0].id)[["x", "y"]].agg(how) for how in ("min", "max"))
-    middle = ((low + high) / 2).tolist()
-    corners = [low.tolist(), [middle[0], low["y"]], middle, [low["x"], middle[1]]]
-    made = draw(loaded, corners, section=sections[0].id, name="Core")
-    app = click(shown(), f"sets-choose-{made.id}")
-    metrics = {metric.label: metric.value for metric in app.metric}
-    n = sets.n_cells(made, sections[0].id)
-    assert metrics["Cells"] == f"{n:,}"
-    assert (metrics["Sections"], metrics["Patients"]) == ("1", "1")
-    assert "mm²" in metrics["Area"]
-    assert "of the outline drawn" in words(app)
-    assert "1 cell without a score" in words(app) or "median 0.50 [0.50, 0.50]" in words(app)
-    assert len(app.get("plotly_chart")) == 2
-    head, table = csv_of(app, "sets_composition")
-    assert f"cell set: Core, n = {n} cells, 1 patient" in head
-    assert made.members[sections[0].id] in head
-    assert table["n"].sum() == n
-    assert table["n_all"].sum() == sum(section.n_cells for section in sections)
-    app.segmented_control("sets-composition-by").set_value("Token").run()
-    assert not app.exception
-    app.selectbox(f"sets-colour-{made.id}-{made.colour}").set_value("#009E73").run()
-    assert sets.get(made.id).colour == "#009E73"
-    assert not app.exception
-    app.segmented_control("sets-unit").set_value("pixels, for QuPath").run()
-    assert not app.exception
-    click(app, f"sets-choose-{made.id}")
-    assert not app.metric
-
-
-def test_a_file_is_loaded_and_what_was_found_is_said(shown: Callable[[], AppTest], loaded: Library) -> None:
-    section = loaded.sections()[0]
-    names = loaded.cells(section.id).index[:3]
-    content = "cell_id,group\n" + "".join(f"{name},Mine\n" for name in names) + "zz,Mine\n"
-    app = shown()
-    app.file_uploader("sets-file-0").set_value(("g.csv", content.encode(), "text/csv")).run()
-    click(app, "sets-load")
-    assert "this section lacks 1: 'zz'" in words(app)
-    app.checkbox("sets-skip").check().run()
-    click(app, "sets-load")
-    assert "Mine: 3 cells, 1 that are not here left out" in app.success[0].value.replace("\\", "")
-    assert [one.name for one in CellSets(loaded).all()] == ["Mine"]
-    assert app.file_uploader("sets-file-1").value is None
-
-
-def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> None:
-    def post() -> None:
-        from app import session, views  # noqa: PLC0415
-        from app.components.set_events import set_events  # noqa: PLC0415
-        from app.maps import Served  # noqa: PLC0415
-
-        library = session.library()
-        sections = library.sections()[:2]
-        view = views.by_type(sections, views.cells_of(library, sections))
-        act, served = set_events("here"), Served(library, view, ())
-        label = view.scale.highlighted[0]
-        act["entry"](served, {"mode": "new", "label": label})
-        everywhere = [[-1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, 1e4]]
-        act["area"](served, {"mode": "add", "panel": 1, "polygon": everywhere})
-        act["area"](served, {"mode": "new", "panel": 7, "polygon": everywhere})
-
-    app = AppTest.from_function(post).run()
-    assert not app.exception
-    (made,) = CellSets(loaded).all()
-    assert app.session_state["cell_set"] == made.id
-    first, second = loaded.sections()[:2]
-    n_of_type = int((loaded.cells(first.id)["cell_type"] == made.name).sum())
-    assert CellSets(loaded).n_cells(made, first.id) == n_of_type > 0
-    assert CellSets(loaded).n_cells(made, second.id) == second.n_cells
-    assert "no section of this map" in app.session_state["_here-sets-told"][1]
-
-
-def test_the_panel_imports_neither_torch_nor_scanpy_nor_anndata_nor_shapely() -> None:
-    code = "import sys; from app.components import cell_sets, comparison; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(MAIN).parents[1], capture_output=True, text=True, check=True
-    )
-    assert not {"torch", "scanpy", "anndata", "shapely", "kaleido"} & set(done.stdout.split())

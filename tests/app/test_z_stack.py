@@ -88,7 +88,12 @@ def test_a_stack_without_tokens_is_shown_by_gene_and_type(
     app = visit(PAGE)
     assert not app.exception
     assert not app.error
-    assert app.segmented_control("stack_colour").options == ["Gene", "Cell type", "Counts per cell"]
+    assert app.segmented_control("stack_colour").options == [
+        "Gene",
+        "Cell type",
+        "Counts per cell",
+        "Cell set",
+    ]
     assert "Not all levels have tokens" in words(app)
     assert "Tokenise P-1 · TOY-H-1" in words(app)
     assert "on the page Sections" in words(app)
