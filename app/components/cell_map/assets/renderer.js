@@ -1,6 +1,7 @@
 // Draws cells and picture tiles with WebGL2, in as many panels as there are, in one context.
 
 const SMALL = 3.5; // pixels: smaller cells are squares
+const INPUTS = ["place", "value", "predicted", "height", "corner"]; // at the same places in all programs
 
 const VERTEX = `#version 300 es
 in vec2 place;
@@ -21,18 +22,20 @@ uniform vec4 colours[11];  // labels 0 to 7, 8 others, 9 missing, 10 unused; or 
 uniform bool shown[2];     // measured, predicted
 uniform highp sampler2D palette;
 flat out vec4 colour;
+#ifdef ROUND
 flat out int look;         // 0 disc, 1 ring, 2 diamond
 flat out float pixels;
+#endif
 
 void main() {
   vec4 at = vec4(place, height, 1.0);
   gl_Position = project * at;
   bool missing = kind == 1 ? value > 254.5 : value < -3.3e38;
   float rank = 1.0;
-  look = 0;
+  int shape = 0;
   if (missing) {
     colour = colours[9];
-    look = hollow ? 1 : 0;
+    shape = hollow ? 1 : 0;
     rank = 0.0;
   } else if (kind == 1) {
     colour = value > 253.5 ? colours[8] : colours[int(value + 0.5)];
@@ -42,7 +45,7 @@ void main() {
     colour = texelFetch(palette, ivec2(int(share * 255.0), 0), 0);
     if (classes) colour = colours[value < thresholds.x ? 0 : value > thresholds.y ? 2 : 1];
     if (predicted > 0.5) {
-      look = 2;
+      shape = 2;
       rank = 2.0;
     }
     if (!shown[predicted > 0.5 ? 1 : 0]) colour.a = 0.0;
@@ -52,20 +55,26 @@ void main() {
   if (only == 2) colour.a *= 0.25;
   bool other = only == 1 ? faint : only == 2 && !faint;
   if (other || colour.a == 0.0 || dot(cut, at) < 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
-  gl_PointSize = look == 2 ? 1.3 * size : size;
+  gl_PointSize = shape == 2 ? 1.3 * size : size;
+#ifdef ROUND
+  look = shape;
   pixels = gl_PointSize;
+#endif
 }`;
 
 const FRAGMENT = `#version 300 es
 precision highp float;
 uniform bool deep;
 flat in vec4 colour;
+#ifdef ROUND
 flat in int look;
 flat in float pixels;
+#endif
 out vec4 seen;
 
 void main() {
   vec4 fill = colour;
+#ifdef ROUND
   if (pixels > ${SMALL.toFixed(1)}) {
     vec2 d = 2.0 * gl_PointCoord - 1.0;
     float r = look == 2 ? abs(d.x) + abs(d.y) : length(d);
@@ -78,6 +87,7 @@ void main() {
     fill.a *= deep ? step(0.5, cover) : cover;
     if (fill.a == 0.0) discard;
   }
+#endif
   seen = vec4(fill.rgb * fill.a, fill.a);
 }`;
 
@@ -117,13 +127,14 @@ export class Renderer {
   /** Make what lives on the graphics card; again after the context was lost. */
   prepare() {
     const { gl } = this;
-    this.cells = program(gl, VERTEX, FRAGMENT);
+    this.round = program(gl, VERTEX, FRAGMENT, "ROUND");
+    this.square = program(gl, VERTEX, FRAGMENT); // without graphics card a quarter faster
     this.tiles = program(gl, TILE_VERTEX, TILE_FRAGMENT);
     this.buffers = new Map();
     this.pictures = new Map();
     this.palette = { name: null, texture: gl.createTexture() };
-    this.square = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.square);
+    this.corners = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.corners);
     gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
     this.largest = gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE)[1];
     gl.enable(gl.BLEND);
@@ -205,12 +216,13 @@ export class Renderer {
    */
   draw(cells, look, first, last) {
     const { gl } = this;
-    const { handle, uniforms, inputs } = this.cells;
     const size = Math.min(Math.max(look.size * this.ratio, 1.5), this.largest / 1.3);
+    const small = size <= SMALL / 1.3; // diamonds too, which are larger
+    const { handle, uniforms, inputs } = small ? this.square : this.round;
     gl.useProgram(handle);
     // Without graphics card both cost a third of the time, so only where they can be seen.
     use(gl, gl.DEPTH_TEST, look.ranked);
-    use(gl, gl.BLEND, size > SMALL / 1.3 || look.only === 2);
+    use(gl, gl.BLEND, !small || look.only === 2);
     const attribute = (name, source, size, type) => {
       const at = inputs[name];
       if (!source) return gl.disableVertexAttribArray(at);
@@ -252,8 +264,8 @@ export class Renderer {
     gl.disable(gl.DEPTH_TEST);
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, this.pictures.get(name));
-    for (const at of Object.values(this.cells.inputs)) gl.disableVertexAttribArray(at);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.square);
+    for (const at of Object.values(this.round.inputs)) gl.disableVertexAttribArray(at);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.corners);
     gl.enableVertexAttribArray(inputs.corner);
     gl.vertexAttribPointer(inputs.corner, 2, gl.FLOAT, false, 0, 0);
     gl.uniformMatrix4fv(uniforms.project, false, project);
@@ -312,14 +324,16 @@ export function projection(view, matrix, origin, box) {
   return [sx * a, sy * c, 0, 0, sx * b, sy * d, 0, 0, 0, 0, 1, 0, sx * (a * x + b * y), sy * (c * x + d * y), 0, 1];
 }
 
-function program(gl, vertex, fragment) {
+function program(gl, vertex, fragment, defined) {
   const handle = gl.createProgram();
+  const begin = "#version 300 es\n";
   for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
     const shader = gl.createShader(kind);
-    gl.shaderSource(shader, source);
+    gl.shaderSource(shader, defined ? source.replace(begin, `${begin}#define ${defined}\n`) : source);
     gl.compileShader(shader);
     gl.attachShader(handle, shader);
   }
+  INPUTS.forEach((name, at) => gl.bindAttribLocation(handle, at, name));
   gl.linkProgram(handle);
   const inputs = {};
   const uniforms = {};
