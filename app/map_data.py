@@ -26,7 +26,7 @@ from squint.pl._frame import grid
 
 SCRIPTS = MAP_ASSETS.address
 REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
-_NO_NUMBER = np.float32(-3.4e38)  # NaN would be at the mercy of graphics drivers
+_NO_NUMBER = float(np.float32(-3.4e38))  # NaN would be at the mercy of graphics drivers
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
 _PLACES_KEPT = 64
 
@@ -200,13 +200,30 @@ def forget() -> None:
     BUFFERS.clear()
 
 
-def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> dict[str, str]:
+def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> dict[str, Any]:
     if isinstance(scale, Continuous):
-        numbers = np.asarray(panel.numbers, dtype="<f4")[order]
-        return address(BUFFERS.put(np.where(np.isnan(numbers), _NO_NUMBER, numbers).tobytes()))
-    codes = columns.codes(panel.labels, scale.highlighted)
-    named = np.where(codes >= 0, codes, np.where(codes == columns.ABSENT, MISSING, REST)).astype(np.uint8)
-    return _bytes(named[order])
+        values, missing = packed(np.asarray(panel.numbers, dtype="<f4")[order])
+    else:
+        codes = columns.codes(panel.labels, scale.highlighted)
+        named = np.where(codes >= 0, codes, np.where(codes == columns.ABSENT, MISSING, REST))
+        values, missing = named[order].astype("<u1"), MISSING
+    kind = f"{values.dtype.kind}{values.dtype.itemsize}"
+    return {**address(BUFFERS.put(values.tobytes())), "type": kind, "missing": missing}
+
+
+def packed(numbers: NDArray[np.float32]) -> tuple[NDArray[Any], float]:
+    """Give numbers (n,) in the smallest type that holds them as they are, and what stands for a missing one.
+
+    Counts of a gene take a byte, where a number takes four.
+    """
+    missing = np.isnan(numbers)
+    known = np.where(missing, 0, numbers)
+    if known.min(initial=0) >= 0 and np.array_equal(known, np.trunc(known)):
+        for kind in ("<u1", "<u2"):
+            most = int(np.iinfo(kind).max)
+            if known.max(initial=0) < most:
+                return np.where(missing, most, known).astype(kind), most
+    return np.where(missing, np.float32(_NO_NUMBER), numbers), _NO_NUMBER
 
 
 def _bytes(values: NDArray[Any]) -> dict[str, str]:

@@ -103,10 +103,26 @@ def test_a_missing_number_is_sent_as_no_number_and_counted(loaded: Library) -> N
     values = np.arange(60, dtype=np.float32)
     values[:20] = np.nan
     described, map_ = served(loaded, views.by_number("number", sections, cells, values))
-    sent = np.frombuffer(BUFFERS.get(described["panels"][0]["values"]["name"]) or b"", "<f4")
-    np.testing.assert_array_equal(sent < -3.3e38, np.isnan(values)[map_.orders[0]])
+    sent = described["panels"][0]["values"]
+    content = np.frombuffer(BUFFERS.get(sent["name"]) or b"", f"<{sent['type']}")
+    np.testing.assert_array_equal(content == sent["missing"], np.isnan(values)[map_.orders[0]])
     assert described["scale"]["missing"]["n"] == 20
     assert described["panels"][0]["said"] == "60 cells, 20 without a value"
+
+
+_NUMBERS = st.floats(-(2.0**100), 2.0**100, width=32) | st.integers(0, 70_000) | st.just(np.nan)
+
+
+@given(arrays(np.float32, st.integers(0, 30), elements=_NUMBERS))
+def test_numbers_are_packed_without_loss(numbers: np.ndarray) -> None:
+    sent, missing = map_data.packed(numbers)
+    back = np.where(sent == sent.dtype.type(missing), np.nan, sent.astype(np.float64))
+    np.testing.assert_array_equal(back, numbers.astype(np.float64))
+
+
+def test_counts_are_sent_in_as_few_bytes_as_hold_them() -> None:
+    for highest, kind in ((254, "u1"), (255, "u2"), (65_534, "u2"), (65_535, "f4"), (0.5, "f4"), (-1, "f4")):
+        assert map_data.packed(np.array([0, highest, np.nan], np.float32))[0].dtype == np.dtype(f"<{kind}")
 
 
 def test_an_address_that_was_not_signed_is_refused(

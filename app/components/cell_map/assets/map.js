@@ -116,15 +116,15 @@ export class TissueMap {
   }
 
   async loadPanels(data, signal) {
-    const kind = data.scale.kind === "labels" ? Uint8Array : Float32Array;
+    const kinds = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
     const array = async (source, Kind, stop) =>
-      source && { name: source.name, array: this.server ? null : new Kind(await load(source, stop)) };
+      source && { ...source, array: this.server ? null : new Kind(await load(source, stop)) };
     const text = async (source) => JSON.parse(new TextDecoder().decode(await load(source, signal)));
     return Promise.all(
       data.panels.map(async (panel) => {
         const [points, values, predicted, heights, sets] = await Promise.all([
           array(panel.points, Float32Array),
-          array(panel.values, kind, signal),
+          array(panel.values, kinds[panel.values.type], signal),
           array(panel.predicted, Uint8Array, signal),
           array(panel.heights, Float32Array),
           panel.sets && text(panel.sets),
@@ -442,7 +442,7 @@ export class TissueMap {
     const [low, high] = this.settings.thresholds;
     const n = [0, 0, 0];
     for (const { values } of this.panels) {
-      for (const value of values.array) if (value > -3.3e38) n[value < low ? 0 : value > high ? 2 : 1]++;
+      for (const value of values.array) if (value !== values.missing) n[value < low ? 0 : value > high ? 2 : 1]++;
     }
     this.legend.count(n);
   }

@@ -12,6 +12,7 @@ uniform mat4 project;
 uniform vec4 cut;          // cells on its far side are not drawn
 uniform float size;        // diameter in device pixels
 uniform int kind;          // 0: numbers, 1: labels
+uniform float absent;      // the value of cells that have none
 uniform vec2 range;
 uniform vec2 thresholds;
 uniform bool classes;
@@ -30,7 +31,7 @@ flat out float pixels;
 void main() {
   vec4 at = vec4(place, height, 1.0);
   gl_Position = project * at;
-  bool missing = kind == 1 ? value > 254.5 : value < -3.3e38;
+  bool missing = value == absent;
   float rank = 1.0;
   int shape = 0;
   if (missing) {
@@ -212,7 +213,7 @@ export class Renderer {
 
   /**
    * Draw cells first to last (not included) of a panel.
-   * cells: points, heights?, values, predicted? as {name, array}; height, when all have one; look: uniforms.
+   * cells: points, heights?, values ({type, missing} too), predicted? as {name, array}; height, when all have one; look: uniforms.
    */
   draw(cells, look, first, last) {
     const { gl } = this;
@@ -231,7 +232,7 @@ export class Renderer {
       return gl.vertexAttribPointer(at, size, type, false, 0, 0);
     };
     attribute("place", cells.points, 2, gl.FLOAT);
-    attribute("value", cells.values, 1, look.kind === 1 ? gl.UNSIGNED_BYTE : gl.FLOAT);
+    attribute("value", cells.values, 1, { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values.type]);
     attribute("predicted", cells.predicted, 1, gl.UNSIGNED_BYTE);
     attribute("height", cells.heights, 1, gl.FLOAT);
     if (!cells.predicted) gl.vertexAttrib1f(inputs.predicted, 0);
@@ -241,6 +242,7 @@ export class Renderer {
     gl.uniform4fv(uniforms.cut, look.cut ?? [0, 0, 0, 1]);
     gl.uniform1f(uniforms.size, size);
     gl.uniform1i(uniforms.kind, look.kind);
+    gl.uniform1f(uniforms.absent, cells.values.missing);
     gl.uniform2fv(uniforms.range, look.range);
     gl.uniform2fv(uniforms.thresholds, look.thresholds);
     gl.uniform1i(uniforms.classes, look.classes);
