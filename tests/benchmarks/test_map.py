@@ -139,6 +139,22 @@ def test_the_map_of_many_cells(playwright: Playwright, tmp_path: Path, record: R
             lasso(page, n_bytes, name, record)
 
 
+def test_wide_numbers(playwright: Playwright, tmp_path: Path, record: Record):
+    """Time what travels in four bytes a cell, as scores and distances do: intensities."""
+    (home := tmp_path / "library").mkdir()
+    library_of(home, {"S": 1_000_000}, brightness=100_000)
+    with chromium(playwright) as browser, started(home) as address:
+        warm(browser, address, DRAWN)
+        with visit(browser, address) as (page, _):
+            seen(page, DRAWN)
+            page.wait_for_timeout(1_500)
+            seconds = []
+            for to, title in (("Gene", "GENE0, intensity"), ("Counts per cell", "intensity per cell")) * 2:
+                seconds.append(recolour(page, to, f"{DRAWN}[data-shows='{title}']"))
+                page.wait_for_timeout(700)
+    record("Map of 1,000,000 cells: new colours in four bytes a cell", f"{np.median(seconds):.2f} s", "1 s")
+
+
 def drag_range(page: Page, n_bytes: dict[str, int], name: str, record: Record) -> None:
     """Drag an end of the colour bar: shader uniforms alone, nothing on the socket."""
     page.wait_for_selector(DRAWN, timeout=PATIENCE, state="attached")

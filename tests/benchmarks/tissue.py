@@ -14,8 +14,8 @@ from app.library import Library, Section
 N_TYPES, N_GENES, N_FOCI = 12, 20, 40
 
 
-def section(n_cells: int, name: str, seed: int = 0) -> AnnData:
-    """Scatter cells around foci of 12 types, about as densely as in tissue."""
+def section(n_cells: int, name: str, seed: int = 0, *, brightness: int = 1) -> AnnData:
+    """Scatter cells around foci of 12 types, as densely as in tissue; bright ones hold intensities."""
     rng = np.random.default_rng(seed)
     side = np.sqrt(n_cells) * 10.0  # um
     centres = rng.uniform(0, side, (N_FOCI, 2))
@@ -25,7 +25,7 @@ def section(n_cells: int, name: str, seed: int = 0) -> AnnData:
     depth = 1 + 3 * (1 + np.sin(place[:, :1] / side * 9) * np.cos(place[:, 1:] / side * 7))
     counts = rng.poisson(np.broadcast_to(depth, (n_cells, N_GENES)) / 4).astype(np.float32)
     adata = AnnData(
-        X=sparse.csr_matrix(counts),
+        X=sparse.csr_matrix(brightness * counts),
         obs=pd.DataFrame(
             {
                 "section_id": pd.Categorical([name] * n_cells),
@@ -41,7 +41,7 @@ def section(n_cells: int, name: str, seed: int = 0) -> AnnData:
     return adata
 
 
-def library_of(home: Path, sizes: dict[str, int]) -> list[Section]:
+def library_of(home: Path, sizes: dict[str, int], *, brightness: int = 1) -> list[Section]:
     """Fill a new library with sections of so many cells."""
     library = Library(home)
     library.samples_marker.touch()
@@ -49,7 +49,7 @@ def library_of(home: Path, sizes: dict[str, int]) -> list[Section]:
     added = []
     for seed, (name, n_cells) in enumerate(sizes.items()):
         path = home / "one.h5ad"
-        section(n_cells, name, seed).write_h5ad(path)
+        section(n_cells, name, seed, brightness=brightness).write_h5ad(path)
         (part,) = sections.clean(squint.io.read(path), labels)
         path.unlink()
         added.append(sections.add(library, part, labels)[0])
