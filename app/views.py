@@ -13,7 +13,7 @@ from app.cell_sets import CellSet, CellSets
 from app.library import CELLS, Library, Section
 from squint import keys
 from squint.columns import UNKNOWN
-from squint.pl import MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
+from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
 
 IN_NONE, IN_SEVERAL = "in none of them", "in several of them"
 
@@ -137,7 +137,9 @@ def by_cell_set(
         codes[inside] = np.where(codes[inside] == none, rank, several)
     values = pd.Categorical.from_codes(codes, pd.Index([*names, IN_NONE, IN_SEVERAL], dtype=object))
     highlighted = (*names, IN_SEVERAL) if (codes == several).any() else tuple(names)
-    scale = Categories("cell set", highlighted, IN_NONE, colours={one.name: one.colour for one in chosen})
+    colours = {one.name: one.colour for one in chosen}
+    colours[IN_SEVERAL] = next(c for c in reversed(LIGHT.categories) if c not in colours.values())
+    scale = Categories("cell set", highlighted, IN_NONE, colours=colours)
     shown = cells.assign(**{"cell set": values})
     return _view(
         "Cell sets", sections, shown, values, scale, {"colour": "cell set", "sets": ", ".join(names)}

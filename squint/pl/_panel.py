@@ -95,8 +95,6 @@ class Categories:
     colours: Mapping[str, str] = field(default_factory=dict)  # "#rrggbb" of labels that have one of their own
 
     def coloured(self, style: Style) -> list[tuple[str, str]]:
-        """Give each highlighted label its colour; those without one of their own share out what is left."""
-        shown = self.highlighted[: len(style.categories)]
-        own = {label: self.colours[label] for label in shown if label in self.colours}
-        free = [colour for colour in style.categories if colour not in own.values()]
-        return [(label, own.get(label) or free.pop(0)) for label in shown]
+        """Give each highlighted label its colour."""
+        by_place = zip(self.highlighted, style.categories, strict=False)
+        return [(label, self.colours.get(label, colour)) for label, colour in by_place]
