@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect
+from playwright.sync_api import Browser, expect
 from pypdf import PdfReader
 
 from app.drawing import find_chrome
 from app.settings import NOTICE
 from squint import datasets
-from tests.dashboard import PATIENCE, chromium, open_page, save_pdf, started
+from tests.dashboard import PATIENCE, open_page, save_pdf, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -36,12 +36,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (home / "samples_imported").touch()
     with started(home) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as running:
-        yield running
 
 
 def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_path: Path) -> None:

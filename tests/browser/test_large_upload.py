@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app.drawing import find_chrome
 from squint import datasets
-from tests.dashboard import PATIENCE, chromium, started
+from tests.dashboard import PATIENCE, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -18,12 +18,6 @@ pytestmark = [
 ]
 UPLOAD = re.compile("/upload/[0-9a-f]{32}")
 FIELD = ".drop input[type=file]"
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,110 +2,52 @@
 
 import json
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from anndata import AnnData
-from numpy.typing import NDArray
 from PIL import Image, ImageColor
-from playwright.sync_api import Browser, Page, Playwright, expect
-from scipy import sparse
+from playwright.sync_api import Browser, Page, expect
 
-import squint.io
-from app import sections
 from app.cell_sets import CellSets
 from app.drawing import find_chrome
 from app.library import Library, Section
 from squint.pl import LIGHT, palette
-from tests.dashboard import MAP, PATIENCE, chromium, started
+from tests.browser.letters import (
+    HEAD,
+    at_rest,
+    directions,
+    library_of_letters,
+    opened,
+    seen,
+)
+from tests.dashboard import MAP, PATIENCE, started
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(find_chrome() is None, reason="chromium is not installed"),
 ]
-HEAD = 42  # pixels above a panel
-PARTS = ("stem", "top", "middle")  # of the letter, the largest first
-SIDE = 1_000  # um
-
-
-def letter() -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Give cells (n, 2) in the shape of an F, y down, and the part of each."""
-    x, y = np.meshgrid(np.arange(0, 600, 20.0), np.arange(0, SIDE, 20.0))
-    place = np.stack([x.ravel(), y.ravel()], axis=1)
-    stem, top = place[:, 0] < 140, place[:, 1] < 160
-    middle = (place[:, 1] >= 400) & (place[:, 1] < 520) & (place[:, 0] < 420)
-    part = np.where(stem, PARTS[0], np.where(top, PARTS[1], PARTS[2]))
-    kept = stem | top | middle
-    return place[kept], part[kept].astype(object)
-
-
-def tissue(name: str) -> AnnData:
-    """Make a section of the letter; the counts of its one gene fall from left to right."""
-    place, part = letter()
-    counts = np.round(60 - place[:, :1] / 10)
-    adata = AnnData(
-        X=sparse.csr_matrix(np.concatenate([counts, np.ones_like(counts)], axis=1).astype(np.float32)),
-        obs=pd.DataFrame(
-            {"section_id": name, "patient_id": "P-1", "cell_type": part},
-            index=[f"{name}-{i}" for i in range(len(place))],
-        ),
-        var=pd.DataFrame(index=["ACTA2", "PTPRC"]),
-    )
-    adata.obsm["spatial"] = place
-    adata.uns["squint"] = {"unit": "um"}
-    return adata
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fill a library with six sections of one shape, no model's business."""
-    folder = tmp_path_factory.mktemp("letters")
-    library = Library(folder / "library")
-    library.samples_marker.touch()
-    labels = sections.Labels({"P-1": "P-1"}, {}, organ="skin", assay="simulated")
-    for i in range(6):
-        adata = tissue(f"F{i}")
-        adata.X[0, 1] = i + 1  # sections are known by their content
-        adata.write_h5ad(folder / "F.h5ad")
-        (part,) = sections.clean(squint.io.read(folder / "F.h5ad"), labels)
-        sections.add(library, part, labels)
-    return folder / "library"
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return library_of_letters(tmp_path_factory.mktemp("letters") / "library", 6)
 
 
 @pytest.fixture(scope="module")
-def library(home: Path) -> Library:
-    return Library(home)
-
-
-@pytest.fixture(scope="module")
-def address(home: Path) -> Iterator[str]:
-    with started(home) as url:
+def address(library: Library) -> Iterator[str]:
+    with started(library.home) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as running:
-        yield running
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """Open the sections, with errors of scripts noted."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(address)
-    expect(page.locator(MAP)).to_be_visible(timeout=PATIENCE)
-    # The stamp names the model, so an export that was asked for before it is loaded is asked for again.
-    expect(page.locator(".st-key-foot").get_by_text("50 codes")).to_be_visible(timeout=PATIENCE)
-    yield page
-    context.close()
-    assert not wrong
+    with opened(browser, address) as page:
+        expect(page.locator(MAP)).to_be_visible(timeout=PATIENCE)
+        # The stamp names the model: an export that was asked for before it is loaded is asked for again.
+        expect(page.locator(".st-key-foot").get_by_text("50 codes")).to_be_visible(timeout=PATIENCE)
+        yield page
 
 
 @pytest.fixture
@@ -120,41 +62,6 @@ def one(page: Page, library: Library) -> Section:
     expect(page.locator(".title")).to_have_count(1, timeout=PATIENCE)
     at_rest(page)
     return section
-
-
-def at_rest(page: Page) -> None:
-    """Wait until the page has run and the map is drawn."""
-    ready = page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")
-    expect(ready).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(MAP).first).to_be_visible(timeout=PATIENCE)
-
-
-def seen(page: Page) -> NDArray[np.int64]:
-    """Give what the map shows (height, width, 3)."""
-    at_rest(page)
-    page.mouse.move(5, 5)
-    picture = Image.open(BytesIO(page.locator(".stage").screenshot()))
-    return np.asarray(picture.convert("RGB")).astype(np.int64)
-
-
-def centre(pixels: NDArray[np.int64], part: str) -> NDArray[np.float64]:
-    """Find where a part of the letter is (x, y), as a share of the picture."""
-    colour = ImageColor.getrgb(LIGHT.categories[PARTS.index(part)])
-    row, column = np.nonzero(np.abs(pixels - colour).sum(axis=2) < 12)
-    assert len(row) > 50, part
-    return np.array([column.mean() / pixels.shape[1], row.mean() / pixels.shape[0]])
-
-
-def directions(pixels: NDArray[np.int64]) -> tuple[str, str]:
-    """Say where the upper bar is from the middle one, and where the bars are from the stem."""
-    stem, top, middle = (centre(pixels, part) for part in PARTS)
-    names = {(0, -1): "above", (0, 1): "below", (-1, 0): "left", (1, 0): "right"}
-
-    def name(way: NDArray[np.float64]) -> str:
-        axis = int(np.argmax(np.abs(way * [1, pixels.shape[0] / pixels.shape[1]])))
-        return names[(int(np.sign(way[0])), 0) if axis == 0 else (0, int(np.sign(way[1])))]
-
-    return name(top - middle), name((top + middle) / 2 - stem)
 
 
 def press(page: Page, *names: str) -> None:
@@ -386,135 +293,3 @@ def test_the_keyboard_alone_moves_zooms_and_tells_of_a_cell(page: Page) -> None:
             break
     expect(page.locator(".card")).to_contain_text("F0-")
     expect(page.locator(".card")).to_contain_text("top genes")
-
-
-# ---- the scripts' own functions, in the browser itself
-
-
-@pytest.fixture(scope="module")
-def script(browser: Browser, address: str) -> Iterator[Callable[[str], object]]:
-    """Run an expression with the map's modules at hand."""
-    from app.map_assets import MAP_ASSETS  # noqa: PLC0415 - beside its only use
-
-    page = browser.new_page()
-    page.goto(f"{address}/_stcore/health")
-    modules = "".join(
-        f"const {name} = await import('{MAP_ASSETS.address}/{name}.js');"
-        for name in ("geometry", "orbit", "colours")
-    )
-
-    def run(code: str) -> object:
-        return page.evaluate(f"async () => {{ {modules} {code} }}")
-
-    yield run
-    page.close()
-
-
-VIEWS = """
-const box = {left: 10, top: 20, width: 400, height: 300};
-const random = (() => { let s = 7; return () => (s = (s * 16807) % 2147483647) / 2147483647; })();
-const views = Array.from({length: 200}, () => ({x: 100 * random(), y: 100 * random(),
-    scale: 0.1 + 5 * random(), rotation: 360 * random(), flipped: random() < 0.5}));
-const near = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 1e-6;
-"""
-
-
-def test_places_go_to_the_screen_and_back(script: Callable[[str], object]) -> None:
-    assert script(
-        VIEWS
-        + """return views.every((view) => {
-        const place = [1e3 * random(), 1e3 * random()];
-        return near(geometry.toTissue(view, box, geometry.toScreen(view, box, place)), place); });"""
-    )
-
-
-def test_what_is_under_the_pointer_stays_there_on_zooming(script: Callable[[str], object]) -> None:
-    assert script(
-        VIEWS
-        + """return views.every((view) => {
-        const point = [400 * random(), 300 * random()];
-        const closer = geometry.zoomed(view, box, point, 0.2 + 3 * random());
-        return near(geometry.toTissue(closer, box, point), geometry.toTissue(view, box, point)); });"""
-    )
-
-
-def test_a_drag_moves_the_tissue_with_the_pointer(script: Callable[[str], object]) -> None:
-    assert script(
-        VIEWS
-        + """return views.every((view) => {
-        const place = [50, 60]; const [dx, dy] = [30 * random(), -20 * random()];
-        const before = geometry.toScreen(view, box, place);
-        const after = geometry.toScreen(geometry.moved(view, dx, dy), box, place);
-        return near(after, [before[0] + dx, before[1] + dy]); });"""
-    )
-
-
-def test_the_view_is_that_of_the_library(script: Callable[[str], object]) -> None:
-    from squint.pl import View  # noqa: PLC0415 - beside its only use
-
-    found = script("""
-        const view = {x: 30, y: 40, scale: 2, rotation: 30, flipped: true};
-        return geometry.toScreen(view, {left: 0, top: 0, width: 200, height: 100}, [50, 10]);""")
-    same = View(30, 40, width=100, aspect=0.5, rotation=30, flipped=True)
-    assert found == pytest.approx((same.place(np.array([[50.0, 10.0]])) * 2)[0])
-
-
-def test_points_are_found_in_polygons_as_the_server_finds_them(script: Callable[[str], object]) -> None:
-    from squint.regions import Polygon  # noqa: PLC0415 - beside its only use
-
-    rng = np.random.default_rng(0)
-    points = rng.uniform(0, 10, (2_000, 2)).astype(np.float32)
-    corners = rng.uniform(0, 10, (9, 2)).round(3)  # crosses itself
-    n = script(f"""return geometry.countInside({corners.tolist()},
-        new Float32Array({points.ravel().tolist()}), [0, 0]);""")
-    mask = Polygon("s", [tuple(c) for c in corners.tolist()]).mask(
-        pd.RangeIndex(2_000), points.astype(np.float64), rng
-    )
-    assert n == mask.sum()
-
-
-def test_the_nearest_point_is_the_nearest(script: Callable[[str], object]) -> None:
-    assert script("""
-        let s = 3; const random = () => (s = (s * 16807) % 2147483647) / 2147483647;
-        const points = new Float32Array(Array.from({length: 1000}, () => 10 * random()));
-        const index = new geometry.Nearest(points);
-        for (let k = 0; k < 300; k++) {
-            const [x, y] = [12 * random() - 1, 12 * random() - 1];
-            let [best, d] = [-1, 0.25];
-            for (let i = 0; i < 500; i++) {
-                const own = (points[2 * i] - x) ** 2 + (points[2 * i + 1] - y) ** 2;
-                if (own <= d) [best, d] = [i, own];
-            }
-            if (index.find(x, y, 0.5) !== best) return false;
-        }
-        return true;""")
-
-
-def test_a_simplified_line_stays_near_the_drawn_one(script: Callable[[str], object]) -> None:
-    n, farthest = script("""
-        const line = Array.from({length: 500}, (_, i) => [i, 20 * Math.sin(i / 30)]);
-        const short = geometry.shortened(line, 60, 0.5);
-        const from = ([x, y]) => Math.min(...short.slice(1).map((b, k) => {
-            const a = short[k]; const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-            const t = Math.max(0, Math.min(1, ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy)));
-            return Math.hypot(x - a[0] - t * dx, y - a[1] - t * dy); }));
-        return [short.length, Math.max(...line.map(from))];""")  # type: ignore[misc]
-    assert n <= 60
-    assert farthest <= 1.5
-
-
-def test_from_above_a_stack_is_the_map(script: Callable[[str], object]) -> None:
-    assert script("""
-        const box = {left: 0, top: 0, width: 100, height: 100};
-        const view = {azimuth: 0, elevation: 90, zoom: 1, dx: 0, dy: 0};
-        const [x, y, low] = orbit.project(view, [0, 0, 0], 2, box, [3, 4, 5]);
-        const [, , high] = orbit.project(view, [0, 0, 0], 2, box, [3, 4, 6]);
-        const tipped = orbit.project({...view, elevation: 20}, [0, 0, 0], 2, box, [0, 0, 9]);
-        return Math.abs(x - 56) < 1e-9 && Math.abs(y - 58) < 1e-9 && high > low && tipped[1] < 50;""")
-
-
-@pytest.mark.parametrize("length", [1.0, 37.0, 999.0, 12_345.0])
-def test_scale_bars_are_as_long_as_in_print(script: Callable[[str], object], length: float) -> None:
-    from squint.pl._frame import nice_length  # noqa: PLC0415 - beside its only use
-
-    assert script(f"return geometry.niceLength({length});") == pytest.approx(nice_length(length))

@@ -3,21 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
 from app.drawing import find_chrome
-from tests.dashboard import MAP, PATIENCE, chromium, click_point, draw_box, open_page, started
+from tests.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(find_chrome() is None, reason="chromium is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
-import squint.io
-from app import sections
 from app.cell_sets import CellSets
 from app.drawing import find_chrome
 from app.library import Library
-from tests.browser.test_map import HEAD, at_rest, centre, directions, letter, seen, tissue
-from tests.dashboard import MAP, PATIENCE, chromium, started
+from tests.browser.letters import HEAD, at_rest, centre, directions, letter, library_of_letters, opened, seen
+from tests.dashboard import MAP, PATIENCE, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,19 +27,8 @@ WITHOUT = """
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """Fill a library with two levels of a stack, both in the shape of a letter."""
-    folder = tmp_path_factory.mktemp("letters")
-    library = Library(folder / "library")
-    library.samples_marker.touch()
-    labels = sections.Labels({"P-1": "P-1"}, {}, organ="skin", assay="simulated")
-    for i in range(2):
-        adata = tissue(f"F{i}")
-        adata.X[0, 1] = i + 1  # sections are known by their content
-        adata.obs["z_um"] = 300.0 * i
-        adata.write_h5ad(folder / "F.h5ad")
-        (part,) = sections.clean(squint.io.read(folder / "F.h5ad"), labels)
-        sections.add(library, part, labels)
-    return library
+    """Fill a library with two levels of a stack."""
+    return library_of_letters(tmp_path_factory.mktemp("letters") / "library", 2, step_um=300)
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +37,16 @@ def address(library: Library) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as running:
-        yield running
-
-
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Open the sections without WebGL2, with errors of scripts noted."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    context.add_init_script(WITHOUT)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(address)
-    at_rest(page)
-    expect(page.locator("img.picture")).to_be_visible()
-    expect(page.get_by_text("no WebGL2, so the server draws the cells")).to_be_visible()
-    # The foot is told of the model once it is loaded, and the page runs again: not while something is drawn.
-    expect(page.locator(".st-key-foot").get_by_text("50 codes")).to_be_visible(timeout=PATIENCE)
-    yield page
-    context.close()
-    assert not wrong
+    """Open the sections without WebGL2."""
+    with opened(browser, address, WITHOUT) as page:
+        at_rest(page)
+        expect(page.locator("img.picture")).to_be_visible()
+        expect(page.get_by_text("no WebGL2, so the server draws the cells")).to_be_visible()
+        # The foot is told of the model once it is loaded, and the page runs again: not while one draws.
+        expect(page.locator(".st-key-foot").get_by_text("50 codes")).to_be_visible(timeout=PATIENCE)
+        yield page
 
 
 def windows(page: Page) -> list[dict[str, float]]:

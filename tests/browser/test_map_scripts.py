@@ -1,0 +1,143 @@
+"""The functions of the map's own scripts, run in the browser itself."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser
+
+from app.drawing import find_chrome
+from app.map_assets import MAP_ASSETS
+from squint.pl import View
+from squint.pl._frame import nice_length
+from squint.regions import Polygon
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_chrome() is None, reason="chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def script(browser: Browser) -> Iterator[Callable[[str], object]]:
+    """Run an expression with the map's modules at hand."""
+    page = browser.new_page()
+    page.route(
+        "http://map/**", lambda route: route.fulfill(path=MAP_ASSETS.folder / Path(route.request.url).name)
+    )
+    page.goto("http://map/style.css")
+    modules = "".join(
+        f"const {name} = await import('/{name}.js');" for name in ("geometry", "orbit", "colours")
+    )
+
+    def run(code: str) -> object:
+        return page.evaluate(f"async () => {{ {modules} {code} }}")
+
+    yield run
+    page.close()
+
+
+VIEWS = """
+const box = {left: 10, top: 20, width: 400, height: 300};
+const random = (() => { let s = 7; return () => (s = (s * 16807) % 2147483647) / 2147483647; })();
+const views = Array.from({length: 200}, () => ({x: 100 * random(), y: 100 * random(),
+    scale: 0.1 + 5 * random(), rotation: 360 * random(), flipped: random() < 0.5}));
+const near = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 1e-6;
+"""
+
+
+def test_places_go_to_the_screen_and_back(script: Callable[[str], object]) -> None:
+    assert script(
+        VIEWS
+        + """return views.every((view) => {
+        const place = [1e3 * random(), 1e3 * random()];
+        return near(geometry.toTissue(view, box, geometry.toScreen(view, box, place)), place); });"""
+    )
+
+
+def test_what_is_under_the_pointer_stays_there_on_zooming(script: Callable[[str], object]) -> None:
+    assert script(
+        VIEWS
+        + """return views.every((view) => {
+        const point = [400 * random(), 300 * random()];
+        const closer = geometry.zoomed(view, box, point, 0.2 + 3 * random());
+        return near(geometry.toTissue(closer, box, point), geometry.toTissue(view, box, point)); });"""
+    )
+
+
+def test_a_drag_moves_the_tissue_with_the_pointer(script: Callable[[str], object]) -> None:
+    assert script(
+        VIEWS
+        + """return views.every((view) => {
+        const place = [50, 60]; const [dx, dy] = [30 * random(), -20 * random()];
+        const before = geometry.toScreen(view, box, place);
+        const after = geometry.toScreen(geometry.moved(view, dx, dy), box, place);
+        return near(after, [before[0] + dx, before[1] + dy]); });"""
+    )
+
+
+def test_the_view_is_that_of_the_library(script: Callable[[str], object]) -> None:
+    found = script("""
+        const view = {x: 30, y: 40, scale: 2, rotation: 30, flipped: true};
+        return geometry.toScreen(view, {left: 0, top: 0, width: 200, height: 100}, [50, 10]);""")
+    same = View(30, 40, width=100, aspect=0.5, rotation=30, flipped=True)
+    assert found == pytest.approx((same.place(np.array([[50.0, 10.0]])) * 2)[0])
+
+
+def test_points_are_found_in_polygons_as_the_server_finds_them(script: Callable[[str], object]) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 10, (2_000, 2)).astype(np.float32)
+    corners = rng.uniform(0, 10, (9, 2)).round(3)  # crosses itself
+    n = script(f"""return geometry.countInside({corners.tolist()},
+        new Float32Array({points.ravel().tolist()}), [0, 0]);""")
+    mask = Polygon("s", [tuple(c) for c in corners.tolist()]).mask(
+        pd.RangeIndex(2_000), points.astype(np.float64), rng
+    )
+    assert n == mask.sum()
+
+
+def test_the_nearest_point_is_the_nearest(script: Callable[[str], object]) -> None:
+    assert script("""
+        let s = 3; const random = () => (s = (s * 16807) % 2147483647) / 2147483647;
+        const points = new Float32Array(Array.from({length: 1000}, () => 10 * random()));
+        const index = new geometry.Nearest(points);
+        for (let k = 0; k < 300; k++) {
+            const [x, y] = [12 * random() - 1, 12 * random() - 1];
+            let [best, d] = [-1, 0.25];
+            for (let i = 0; i < 500; i++) {
+                const own = (points[2 * i] - x) ** 2 + (points[2 * i + 1] - y) ** 2;
+                if (own <= d) [best, d] = [i, own];
+            }
+            if (index.find(x, y, 0.5) !== best) return false;
+        }
+        return true;""")
+
+
+def test_a_simplified_line_stays_near_the_drawn_one(script: Callable[[str], object]) -> None:
+    n, farthest = script("""
+        const line = Array.from({length: 500}, (_, i) => [i, 20 * Math.sin(i / 30)]);
+        const short = geometry.shortened(line, 60, 0.5);
+        const from = ([x, y]) => Math.min(...short.slice(1).map((b, k) => {
+            const a = short[k]; const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+            const t = Math.max(0, Math.min(1, ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy)));
+            return Math.hypot(x - a[0] - t * dx, y - a[1] - t * dy); }));
+        return [short.length, Math.max(...line.map(from))];""")  # type: ignore[misc]
+    assert n <= 60
+    assert farthest <= 1.5
+
+
+def test_from_above_a_stack_is_the_map(script: Callable[[str], object]) -> None:
+    assert script("""
+        const box = {left: 0, top: 0, width: 100, height: 100};
+        const view = {azimuth: 0, elevation: 90, zoom: 1, dx: 0, dy: 0};
+        const [x, y, low] = orbit.project(view, [0, 0, 0], 2, box, [3, 4, 5]);
+        const [, , high] = orbit.project(view, [0, 0, 0], 2, box, [3, 4, 6]);
+        const tipped = orbit.project({...view, elevation: 20}, [0, 0, 0], 2, box, [0, 0, 9]);
+        return Math.abs(x - 56) < 1e-9 && Math.abs(y - 58) < 1e-9 && high > low && tipped[1] < 50;""")
+
+
+@pytest.mark.parametrize("length", [1.0, 37.0, 999.0, 12_345.0])
+def test_scale_bars_are_as_long_as_in_print(script: Callable[[str], object], length: float) -> None:
+    assert script(f"return geometry.niceLength({length});") == pytest.approx(nice_length(length))
