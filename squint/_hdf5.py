@@ -21,7 +21,7 @@ from anndata._io.specs.registry import IORegistryError  # public nowhere, and de
 from anndata.io import read_elem
 from h5py import h5a, h5d, h5g, h5l, h5o, h5pl, h5r, h5t, h5z
 
-from squint.errors import InputError
+from squint.errors import DAMAGED, InputError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LZF = 32000  # part of h5py itself
@@ -32,21 +32,7 @@ STRING_BYTES = 64  # a variable-length string in memory; the file declares only 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 STREAMED = {"X", "layers", "raw"}  # with a scratch folder read in chunks, or not at all
 
-# What h5py and anndata were seen to raise on files with flipped or missing bytes. Only the calls that read
-# from such a file are inside the blocks that turn these into one plain line.
-DAMAGED = (
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    AssertionError,
-    MemoryError,
-    ImportError,
-    IORegistryError,
-)
+_DAMAGED = (*DAMAGED, IORegistryError)
 
 
 @contextmanager
@@ -78,7 +64,7 @@ def open_checked(path: Path, *, streamed: bool = False) -> Iterator[tuple[h5py.F
             yield file, check(file, path.name, streamed=streamed)
     except InputError:
         raise
-    except DAMAGED as error:
+    except _DAMAGED as error:
         raise InputError(_explain(path.name, error)) from error
 
 
@@ -288,7 +274,7 @@ def reading(file: h5py.File, slot: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except DAMAGED as error:
+    except _DAMAGED as error:
         name = Path(file.filename).name
         if isinstance(error, IORegistryError):
             raise InputError(

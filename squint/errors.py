@@ -1,4 +1,19 @@
-"""The one error that a user is meant to read."""
+"""The one error that a user is meant to read, and those that become it."""
+
+# What readers of files were seen to raise where bytes were flipped or missing. Only calls that read from such
+# a file are inside the blocks that turn these into one plain line.
+DAMAGED = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+    MemoryError,
+    ImportError,
+)
 
 
 class InputError(ValueError):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from squint.errors import InputError
+from squint.errors import DAMAGED, InputError
 
 MAX_PIXELS = 10**10  # of one plane at full resolution
 MAX_SIDE = 300_000  # a thin picture has few pixels, and still a band of it must fit into memory
@@ -22,20 +22,10 @@ MAX_LEVELS = 40
 MAX_CHANNELS = 1_000
 MAX_BLOCK = 256 * 2**20  # bytes of one tile, strip or chunk, decoded
 
-# What the readers were seen to raise on files with flipped or missing bytes.
-DAMAGED = (
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    AssertionError,
-    MemoryError,
+_DAMAGED = (
+    *DAMAGED,
     SyntaxError,  # of Pillow on a broken PNG, and of the XML parser
     EOFError,
-    ImportError,
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
@@ -175,7 +165,7 @@ def reading(name: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except DAMAGED as error:
+    except _DAMAGED as error:
         raise InputError(
             f"{name} is damaged, incomplete, or of a kind that is not read. Copy it again, or save it as "
             "OME-TIFF."
