@@ -70,9 +70,9 @@ def describe(
                 "points": address(place.name),
                 "values": _values(panel, view.scale, place.order),
                 "predicted": _bytes(panel.predicted[place.order]) if panel.predicted.any() else None,
-                "outlines": [np.round(corners, 2).tolist() for corners in panel.outlines],
+                "outlines": [_rounded(corners, frame.width) for corners in panel.outlines],
                 "heights": _heights(stack.heights[i], place.order) if stack else None,
-                "sets": _sets(library, section) if section and not stack else None,
+                "sets": _sets(library, section, frame.width) if section and not stack else None,
                 "picture": pictures[i] if pictures else None,
             }
         )
@@ -116,13 +116,19 @@ class Stack:
         }
 
 
-def _sets(library: Library, section: Section) -> dict[str, str] | None:
+def _rounded(corners: NDArray[np.float64], width: float) -> list[list[float]]:
+    """Give corners (k, 2) to a millionth of the tissue's width: fine enough for any screen, and short."""
+    rounded: list[list[float]] = np.round(corners, int(np.ceil(6 - np.log10(max(width, 1e-6))))).tolist()
+    return rounded
+
+
+def _sets(library: Library, section: Section, width: float) -> dict[str, str] | None:
     """Give the outlines of the cell sets in a section, beside the socket: there may be many corners."""
     outlined = [
         {
             "name": one.name,
             "colour": one.colour,
-            "rings": [np.round(ring, 2).tolist() for polygon in polygons for ring in polygon],
+            "rings": [_rounded(ring, width) for polygon in polygons for ring in polygon],
         }
         for one, polygons in outlines_in(library, section)
     ]
@@ -190,7 +196,9 @@ class _Unhashed:
 @lru_cache(maxsize=_PLACES_KEPT)
 def _places(key: str, path: str, coordinates: _Unhashed) -> _Place:
     del key
-    return _Place(coordinates.content, np.load(path) if path else {})
+    place = _Place(coordinates.content, np.load(path) if path else {})
+    coordinates.content = coordinates.content[:0].copy()  # the cache keeps its keys
+    return place
 
 
 def forget() -> None:

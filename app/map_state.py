@@ -18,6 +18,8 @@ _SPECIAL: Mapping[str, str] = {
     "__intermediate__": "intermediate",
     "__high__": "high",
 }
+_OF_COLOURS = ("range", "ranges", "thresholds", "classes", "hidden")
+_OF_CELLS = ("panels", "ranges", "camera")
 _MAX_PANELS = 6  # of a map; a stack has as many as it has levels
 _MAX_HIDDEN = 1_000  # entries: a legend has about ten
 _LARGEST = 1e9  # of a length or a value
@@ -100,6 +102,27 @@ def read_state(state: object, view: MapView, stretch: float | None = None) -> Ma
         else 0.0,
         orbit=_orbit(given.get("camera"), len(view.panels), stretch),
     )
+
+
+def fitting(state: Mapping[str, Any], coloured: str, points: Sequence[str]) -> dict[str, Any]:
+    """Leave out of what a browser told what it told of other colours, or of other cells.
+
+    Parameters
+    ----------
+    state
+        What it told.
+    coloured
+        What the map is coloured by: kind and title of the scale.
+    points
+        Per panel, the name of the positions of its cells.
+    """
+    panels = state.get("panels")
+    told = [one.get("points") for one in panels if isinstance(one, dict)] if isinstance(panels, list) else []
+    gone = {
+        *(() if state.get("coloured") == coloured else _OF_COLOURS),
+        *(() if told == list(points) else _OF_CELLS),
+    }
+    return {key: value for key, value in state.items() if key not in gone}
 
 
 def describe(state: object, view: MapView, stretch: float | None = None) -> dict[str, object]:

@@ -2,12 +2,14 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from app.library import Library
 from app.map_data import Stack
+from app.map_state import fitting
 from app.points import Order
 from app.views import MapView, token_names
 from squint.pl import LIGHT, Style
@@ -22,9 +24,28 @@ class Served:
     library: Library
     view: MapView
     orders: tuple[Order, ...]  # per panel, which cell (n,) is drawn when
+    coloured: str = ""  # by what, as the browser calls it
+    points: tuple[str, ...] = ()  # per panel, the name of the positions of its cells
     state: dict[str, Any] = field(default_factory=dict)  # the reader's settings, as the browser told them
     style: Style = LIGHT  # of the page
     stack: Stack | None = None  # how the panels lie above each other
+
+    @classmethod
+    def of(
+        cls,
+        library: Library,
+        view: MapView,
+        orders: tuple[Order, ...],
+        described: Mapping[str, Any],
+        **more: Any,
+    ) -> "Served":
+        """Make one of what `app.map_data.describe` gives."""
+        scale, points = described["scale"], tuple(panel["points"]["name"] for panel in described["panels"])
+        return cls(library, view, orders, f"{scale['kind']} {scale['title']}", points, **more)
+
+    def remember(self, state: Mapping[str, Any]) -> None:
+        """Take the reader's settings, as far as they are of this map."""
+        self.state = fitting(state, self.coloured, self.points)
 
     @cached_property
     def tokens(self) -> dict[str, str]:
@@ -40,11 +61,14 @@ class Maps:
         self._kept: OrderedDict[str, Served] = OrderedDict()
         self._lock = threading.Lock()
 
-    def serve(self, map_id: str, library: Library, view: MapView, orders: tuple[Order, ...]) -> Served:
-        """Put a map in the place of what its id stood for; the reader's settings stay."""
+    def serve(self, map_id: str, served: Served) -> Served:
+        """Put a map in the place of what its id stood for; the reader's settings stay, where they fit."""
         with self._lock:
             known = self._kept.pop(map_id, None)
-            served = Served(library, view, orders, known.state if known else {})
+            if known:
+                served.remember(known.state)
+                if known.view.scale != served.view.scale:
+                    served.state.pop("thresholds", None)  # they are the page's now
             self._kept[map_id] = served
             while len(self._kept) > self._at_most:
                 self._kept.popitem(last=False)

@@ -68,7 +68,7 @@ async def _state(request: Request) -> Response:
     if isinstance(told, Response):
         return told
     served, state = told
-    served.state = state
+    served.remember(state)
     return Response(None, 204, _FRESH)
 
 

@@ -55,7 +55,9 @@ def show_map(
     stack
         How the panels lie above each other, to draw them in three dimensions.
     """
-    served = mount(view, place, on=on, tools=() if stack else tools, stack=stack)
+    sets = view.whole and not stack
+    on = {**(set_events(place) if sets else {}), **(on or {})}
+    served = mount(view, place, on=on, tools=() if stack else tools, stack=stack, sets=sets)
     st.caption((view.n or counts(view.sections)) + unit_note(view))
     try:
         seen = describe(served.state, view, stack.stretch if stack else None)
@@ -71,7 +73,7 @@ def show_map(
         write_map(folder, view, served.state, marks, _pictures(served), _outlines(served), heights, stretch)
 
     export_row(Export(place, marks, table=lambda: view.table, map=write))
-    if view.whole and not stack:
+    if sets:
         with st.expander("Cell sets", icon=":material/lasso_select:", key=f"{place}-sets"):
             show_cell_sets(served.library, view.sections, view.cells, f"{place}-sets", model)
 
@@ -111,23 +113,23 @@ def mount(
     tools: Sequence[str] = AREAS,
     tool: str = "pan",
     stack: map_data.Stack | None = None,
+    sets: bool = False,
     adjust: Callable[[dict[str, Any]], None] | None = None,
 ) -> Served:
     """Put a map on the page; return what its browser has.
 
-    Where it shows whole sections, areas drawn and entries clicked become cell sets, unless ``on`` says what
-    else they do. ``adjust`` may change what the browser is told.
+    With ``sets``, entries of the legend can be clicked, and cell sets undone and redone. ``adjust`` may
+    change what the browser is told.
     """
-    library = session.library()
-    sets = view.whole and not stack
-    on = {**(set_events(place) if sets else {}), **(on or {})}
+    library, on = session.library(), on or {}
+    whole = view.whole and not stack
     map_id = st.session_state.setdefault(f"_map-{place}", secrets.token_hex(16))
-    pictures = [_placed(picture_of(library, section)) for section in view.sections] if sets else []
+    pictures = [_placed(picture_of(library, section)) for section in view.sections] if whole else []
     described, orders = map_data.describe(library, view, session.style(), stack, pictures)
     if adjust:
         adjust(described)
-    served = MAPS.serve(map_id, library, view, orders)
-    served.style, served.stack = session.style(), stack
+    served = Served.of(library, view, orders, described, style=session.style(), stack=stack)
+    MAPS.serve(map_id, served)
     path, query = SIGNER.sign(f"/map/{map_id}").split("?")
     data = {
         **described,

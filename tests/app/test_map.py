@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ def view(loaded: Library) -> views.MapView:
 
 def served(library: Library, view: views.MapView) -> tuple[dict, Served]:
     described, orders = map_data.describe(library, view, LIGHT)
-    return described, MAPS.serve("a" * 32, library, view, orders)
+    return described, MAPS.serve("a" * 32, Served.of(library, view, orders, described))
 
 
 @given(arrays(np.float64, st.tuples(st.integers(0, 70), st.just(2)), elements=st.floats(-1e3, 1e3)))
@@ -125,6 +126,15 @@ def test_counts_are_sent_in_as_few_bytes_as_hold_them() -> None:
         assert map_data.packed(np.array([0, highest, np.nan], np.float32))[0].dtype == np.dtype(f"<{kind}")
 
 
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e5])
+def test_outlines_keep_their_shape_in_any_unit(loaded: Library, size: float) -> None:
+    view = views.by_type(loaded.sections()[:1], views.cells_of(loaded, loaded.sections()[:1]))
+    corners = size * np.array([[0.1234, 0.2], [0.1236, 0.2], [0.1235, 0.9]])
+    panel = replace(view.panels[0], coordinates=view.panels[0].coordinates * size / 100, outlines=(corners,))
+    described, _ = map_data.describe(loaded, replace(view, panels=(panel,), whole=False), LIGHT)
+    np.testing.assert_allclose(described["panels"][0]["outlines"][0], corners, atol=3e-6 * size)
+
+
 def test_an_address_that_was_not_signed_is_refused(
     loaded: Library, view: views.MapView, browser: TestClient
 ) -> None:
@@ -165,20 +175,44 @@ def test_the_readers_settings_are_kept_and_nonsense_is_not(
     _, map_ = served(loaded, view)
     path, query = SIGNER.sign("/map/" + "a" * 32).split("?")
     address = f"{path}/state?{query}"
-    assert browser.post(address, json={"classes": True}).status_code == 204
-    assert map_.state == {"classes": True}
+    assert browser.post(address, json={"size": 2}).status_code == 204
+    assert map_.state == {"size": 2}
     for nonsense, status in ((b"[1]", 400), (b"{", 400), (b'"' + b"x" * 70_000 + b'"', 413)):
         assert browser.post(address, content=nonsense).status_code == status
-    assert map_.state == {"classes": True}
-    assert served(loaded, view)[1].state == {"classes": True}  # a rerun of the page keeps them
+    assert map_.state == {"size": 2}
+    assert served(loaded, view)[1].state == {"size": 2}  # a rerun of the page keeps them
+
+
+def test_what_was_told_of_another_map_is_forgotten(loaded: Library) -> None:
+    sections = loaded.sections()
+    cells = views.cells_of(loaded, sections)
+    described, map_ = served(loaded, views.by_depth(sections, cells))
+    told = {
+        "size": 2,
+        "coloured": f"numbers {described['scale']['title']}",
+        "range": [1, 2],
+        "classes": True,
+        "panels": [{"points": panel["points"]["name"], "x": 0} for panel in described["panels"]],
+        "camera": {"first": 1},
+    }
+    map_.remember(told)
+    assert map_.state == told
+    gene = loaded.genes(sections[0].id)[0]
+    _, map_ = served(loaded, views.by_gene(loaded, sections, cells, gene))  # the same cells
+    assert set(map_.state) == {"size", "coloured", "panels", "camera"}
+    map_.remember(told)  # still on its way when the page ran again
+    assert set(map_.state) == {"size", "coloured", "panels", "camera"}
+    served(loaded, views.by_depth(sections, cells))[1].remember(told)
+    _, map_ = served(loaded, views.by_depth(sections[:2], views.cells_of(loaded, sections[:2])))
+    assert set(map_.state) == {"size", "coloured", "range", "classes"}
 
 
 def test_the_least_recently_seen_map_is_forgotten(loaded: Library, view: views.MapView) -> None:
     maps = Maps(at_most=2)
     for name in ("a", "b"):
-        maps.serve(name, loaded, view, ())
+        maps.serve(name, Served(loaded, view, ()))
     maps.get("a")
-    maps.serve("c", loaded, view, ())
+    maps.serve("c", Served(loaded, view, ()))
     assert maps.get("b") is None
     assert maps.get("a")
 

@@ -42,7 +42,7 @@ def letter(label: str | None = "T cell") -> Panel:
 
 def serve(library: Library, *panels: Panel, scale: Categories | Continuous = KINDS) -> Served:
     view = MapView("A map", (), panels, scale, pd.DataFrame(), {})
-    return MAPS.serve(ID, library, view, ())
+    return MAPS.serve(ID, Served(library, view, ()))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageColor
 from playwright.sync_api import Browser, Page, expect
 
@@ -151,6 +152,13 @@ def test_six_sections_share_one_context(browser: Browser, address: str) -> None:
     context.close()
 
 
+def test_sections_moved_together_are_mirrored_each_in_its_place(page: Page) -> None:
+    press(page, "r", "n", "k", "f")
+    panels = json.loads(told(page))["panels"]
+    assert [panel["flipped"] for panel in panels] == [True] * 6
+    assert [panel["rotation"] for panel in panels] == [270, 0, 0, 0, 0, 0]
+
+
 def test_a_lost_context_is_drawn_again(page: Page) -> None:
     before = seen(page)
     page.evaluate(
@@ -182,19 +190,33 @@ def test_a_change_of_colour_sends_little_on_the_socket(page: Page) -> None:
     expect(page.locator(f"{MAP}[data-shows='counts per cell']")).to_be_visible(timeout=PATIENCE)
     page.wait_for_timeout(500)
     assert 0 < n_bytes < 20_000
+    said = page.locator(".stage").get_attribute("data-told") or "{}"
+    assert json.loads(said)["coloured"] == "numbers counts per cell"  # an export is of these colours
 
 
 def test_entries_are_switched_off_and_on(page: Page) -> None:
-    def n_pixels() -> int:
+    def places() -> NDArray[np.int64]:
+        """Where the colour of the upper bar is seen (k, 2): x, y."""
         top = ImageColor.getrgb(LIGHT.categories[1])
-        return int((np.abs(seen(page) - top).sum(axis=2) < 12).sum())
+        return np.argwhere(np.abs(seen(page) - top).sum(axis=2) < 12)[:, ::-1]
 
-    shown = n_pixels()
-    assert shown > 50
+    def point_at(place: NDArray[np.float64]) -> None:
+        box = page.locator(".stage").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + place[0], box["y"] + place[1], steps=3)
+        page.wait_for_timeout(800)
+
+    shown = places()
+    assert len(shown) > 50
+    in_first = shown[(shown < shown.min(axis=0) + 60).all(axis=1)].mean(axis=0)
+    point_at(in_first)
+    expect(page.locator(".card")).to_contain_text("top")
     page.get_by_role("switch", name="Show top").click()
-    assert n_pixels() < shown / 20
+    assert len(places()) < len(shown) / 20
+    point_at(in_first)
+    expect(page.locator(".card")).to_be_hidden()
     page.get_by_role("switch", name="Show top").click()
-    assert n_pixels() > 0.9 * shown
+    assert len(places()) > 0.9 * len(shown)
 
 
 def draw_around(page: Page, panel: int, shape: Callable[[float], tuple[float, float]], keys: str = "") -> int:

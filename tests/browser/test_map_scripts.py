@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from app.drawing import find_chrome
 from app.map_assets import MAP_ASSETS
+from squint import outlines
 from squint.pl import View
 from squint.pl._frame import nice_length
 from squint.regions import Polygon
@@ -28,9 +29,8 @@ def script(browser: Browser) -> Iterator[Callable[[str], object]]:
         "http://map/**", lambda route: route.fulfill(path=MAP_ASSETS.folder / Path(route.request.url).name)
     )
     page.goto("http://map/style.css")
-    modules = "".join(
-        f"const {name} = await import('/{name}.js');" for name in ("geometry", "orbit", "colours")
-    )
+    names = ("geometry", "orbit", "colours", "store", "space")
+    modules = "".join(f"const {name} = await import('/{name}.js');" for name in names)
 
     def run(code: str) -> object:
         return page.evaluate(f"async () => {{ {modules} {code} }}")
@@ -98,6 +98,53 @@ def test_points_are_found_in_polygons_as_the_server_finds_them(script: Callable[
     assert n == mask.sum()
 
 
+def test_cells_on_the_border_are_inside_as_the_server_says(script: Callable[[str], object]) -> None:
+    grid = np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=-1).reshape(-1, 2)
+    for corners in (
+        [[1, 1], [10, 1], [10, 10], [1, 10]],
+        [[0, 0], [8, 0], [0, 8]],
+        [[5, 0], [10, 5], [0, 5]],
+    ):
+        n = script(f"""return geometry.countInside({corners},
+            new Float32Array({grid.ravel().tolist()}), [0, 0]);""")
+        assert n == outlines.inside([(np.array(corners, dtype=float),)], grid).sum()
+
+
+def test_of_a_cut_stack_only_cells_that_are_drawn_are_told_of(script: Callable[[str], object]) -> None:
+    found = script("""
+        const points = {array: new Float32Array([5, 1, 5, 9])};  // one behind the other, seen along y
+        const panels = [{n: 2, diameter: 1, origin: [0, 0], points, frame: [0, 0, 10, 10]}];
+        const boxes = [{left: 0, top: 0, width: 100, height: 100}];
+        let hidden = -1;
+        const map = {panels, boxes, settings: {size: 1}, isShown: (panel, place) => place !== hidden};
+        const stack = new space.Space(map);
+        stack.take({stack: {levels: [0], stretch: 1, low: 0, high: 1}, state: {}}, false);
+        stack.orbit = {azimuth: 180, elevation: 0, zoom: 1, dx: 0, dy: 0};
+        const at = stack.at([5, 1, 0]);
+        const places = [stack.cellAt(at).place];
+        stack.cut = {axis: 2, share: 0.5};
+        places.push(stack.cellAt(at).place);
+        hidden = 1;
+        return [...places, stack.cellAt(at)];""")
+    assert found == [0, 1, None]
+
+
+def test_what_one_gives_up_another_still_gets(script: Callable[[str], object]) -> None:
+    got = script("""
+        globalThis.fetch = (url, { signal }) => new Promise((done, fail) => {
+            signal.addEventListener("abort", () => fail(new DOMException("given up", "AbortError")));
+            setTimeout(() => done(new Response(new Uint8Array(2))), 50);
+        });
+        const one = {name: "one", url: "one"}, two = {name: "two", url: "two"};
+        const [first, second] = [new AbortController(), new AbortController()];
+        const alone = store.load(one, first.signal).then(() => "there", (error) => error.name);
+        const together = [first, second].map(({signal}) => store.load(two, signal));
+        first.abort();
+        const again = await store.load(one, second.signal);
+        return [await alone, again.byteLength, (await together[1]).byteLength];""")
+    assert got == ["AbortError", 2, 2]
+
+
 def test_the_nearest_point_is_the_nearest(script: Callable[[str], object]) -> None:
     assert script("""
         let s = 3; const random = () => (s = (s * 16807) % 2147483647) / 2147483647;
@@ -111,6 +158,7 @@ def test_the_nearest_point_is_the_nearest(script: Callable[[str], object]) -> No
                 if (own <= d) [best, d] = [i, own];
             }
             if (index.find(x, y, 0.5) !== best) return false;
+            if (best >= 0 && index.find(x, y, 0.5, (i) => i !== best) === best) return false;
         }
         return true;""")
 

@@ -52,12 +52,14 @@ export function niceLength(span) {
   return Math.max(...[1, 2, 5].map((step) => step * power).filter((length) => length <= span / 4));
 }
 
-/** Whether a point is in a polygon, by the even-odd rule. */
+/** Whether a point is in a polygon, by the even-odd rule, or on its border. */
 export function contains(polygon, x, y) {
   let inside = false;
   for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
     const [xi, yi] = polygon[i];
     const [xj, yj] = polygon[j];
+    const along = (xj - xi) * (y - yi) === (yj - yi) * (x - xi);
+    if (along && (x - xi) * (x - xj) <= 0 && (y - yi) * (y - yj) <= 0) return true;
     if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
   }
   return inside;
@@ -146,8 +148,8 @@ export class Nearest {
     return row * this.columns + column;
   }
 
-  /** The point nearest to (x, y) within a reach, or -1. */
-  find(x, y, reach) {
+  /** The point nearest to (x, y) within a reach, of those that count; or -1. */
+  find(x, y, reach, counts = () => true) {
     const clamp = (value, high) => Math.max(0, Math.min(high, Math.floor(value)));
     const low = [clamp((x - reach - this.left) / this.step, this.columns - 1), clamp((y - reach - this.top) / this.step, this.rows - 1)];
     const high = [clamp((x + reach - this.left) / this.step, this.columns - 1), clamp((y + reach - this.top) / this.step, this.rows - 1)];
@@ -158,7 +160,7 @@ export class Nearest {
       for (let k = this.starts[line + low[0]]; k < this.starts[line + high[0] + 1]; k++) {
         const i = this.members[k];
         const d = (this.points[2 * i] - x) ** 2 + (this.points[2 * i + 1] - y) ** 2;
-        if (d <= distance) [best, distance] = [i, d];
+        if (d <= distance && counts(i)) [best, distance] = [i, d];
       }
     }
     return best;

@@ -203,8 +203,8 @@ export class Hand {
       Enter: () => this.enter(event),
       Escape: () => this.escape(),
       "?": () => map.tools.toggleHelp(),
-      z: () => (event.ctrlKey || event.metaKey) && map.trigger(event.shiftKey ? "redo" : "undo", Date.now()),
-      y: () => (event.ctrlKey || event.metaKey) && map.trigger("redo", Date.now()),
+      z: () => (event.ctrlKey || event.metaKey) && map.step(event.shiftKey ? "redo" : "undo"),
+      y: () => (event.ctrlKey || event.metaKey) && map.step("redo"),
     };
   }
 
@@ -262,7 +262,13 @@ export class Hand {
     this.use("pan");
   }
 
+  /** Let go of what belongs to panels that are no longer there. */
+  restart() {
+    Object.assign(this, { active: 0, corners: null, cross: null, held: null, from: null });
+  }
+
   nextPanel() {
+    this.corners = null; // it lies on the panel before
     this.active = (this.active + 1) % this.map.panels.length;
     if (this.cross) this.cross = this.centre();
     this.map.draw(true);

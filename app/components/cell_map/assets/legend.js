@@ -14,7 +14,7 @@ export class Legend {
     this.on = on;
   }
 
-  /** Write the legend anew. state: hidden (Set), range, thresholds, classes, locked. */
+  /** Write the legend anew. state: hidden (Set), range, thresholds, classes, locked, sets (whether there are). */
   show(scale, state, nPanels) {
     this.scale = scale;
     this.state = state;
@@ -65,7 +65,8 @@ export class Legend {
     });
     const words = element("button", {
       className: "entry-name",
-      title: "Make a cell set of these cells (Shift adds to the chosen set, Alt subtracts)",
+      title: this.state.sets ? "Make a cell set of these cells (Shift adds to the chosen set, Alt subtracts)" : "",
+      disabled: !this.state.sets,
       onclick: (event) => this.on.pick(label, event),
     });
     words.append(element("span", { textContent: name }));

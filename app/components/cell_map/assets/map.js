@@ -143,7 +143,10 @@ export class TissueMap {
     this.settings.take(data, same);
     this.space = data.stack ? (this.space ?? new Space(this)) : null;
     this.layOut();
-    if (!same) this.setViews(data);
+    if (!same) {
+      this.setViews(data);
+      this.hand.restart();
+    }
     this.space?.take(data, same);
     this.tools.show(data);
     if (!this.begun) this.hand.use(data.tool);
@@ -153,7 +156,7 @@ export class TissueMap {
     this.renderer?.keep(new Set(panels.flatMap(({ points, values, predicted, heights }) => [points, values, predicted, heights].filter(Boolean).map(({ name }) => name))));
     this.pictures.take(panels);
     this.count();
-    this.draw();
+    this.changed(); // an export must not follow what was told of another map
   }
 
   setViews(data) {
@@ -230,13 +233,14 @@ export class TissueMap {
       this.views = this.views.map((view, k) => {
         if (k === i) return after;
         const [a, b, c, d] = matrixOf(view);
-        const turn = after.rotation - before.rotation;
+        const mirrored = after.flipped !== before.flipped; // on the screen, so each turns the other way round
+        const rotation = mirrored ? -view.rotation : view.rotation + after.rotation - before.rotation;
         return {
           x: view.x + a * u + c * v,
           y: view.y + b * u + d * v,
           scale: (view.scale * after.scale) / before.scale,
-          rotation: (view.rotation + turn + 360) % 360,
-          flipped: after.flipped === before.flipped ? view.flipped : !view.flipped,
+          rotation: (rotation + 720) % 360,
+          flipped: mirrored ? !view.flipped : view.flipped,
         };
       });
     }
@@ -359,17 +363,19 @@ export class TissueMap {
   }
 
   drawPanels(from, to) {
+    const { renderer } = this;
     const ground = rgba(this.data.style.ground);
     this.panels.forEach((panel, i) => {
       const [view, box] = [this.views[i], this.boxes[i]];
       const matrix = matrixOf(view);
-      this.renderer.within(box, from === 0 && ground[3] ? ground : null);
-      if (from === 0) this.pictures.draw(this.renderer, i, view, box, this.settings);
+      renderer.within(box, from === 0 && ground[3] ? ground : null);
+      if (from === 0) this.pictures.draw(renderer, i, view, box, this.settings);
       const project = projection(view, matrix, panel.origin, box);
       const size = panel.diameter * this.settings.size * view.scale;
       const ranked = this.data.scale.kind === "labels" || this.data.scale.missing.n > 0 || Boolean(panel.predicted);
-      this.renderer.draw(panel, { ...this.lookOf(i), project, size, ranked }, Math.floor(panel.n * from), Math.floor(panel.n * to));
+      renderer.draw(panel, { ...this.lookOf(i), project, size, ranked }, Math.floor(panel.n * from), Math.floor(panel.n * to));
     });
+    if (from === 0) this.pictures.tidy(renderer);
   }
 
   /** How cells of a panel look. */
@@ -429,10 +435,23 @@ export class TissueMap {
     panel.nearest ??= nearestOf(panel.points);
     const [x, y] = toTissue(this.views[i], this.boxes[i], point);
     const reach = Math.max((panel.diameter * this.settings.size) / 2, 5 / this.views[i].scale);
-    const place = panel.nearest.find(x - panel.origin[0], y - panel.origin[1], reach);
+    const place = panel.nearest.find(x - panel.origin[0], y - panel.origin[1], reach, (at) => this.isShown(panel, at));
     if (place < 0) return null;
     const { array } = panel.points;
     return { panel: i, place, at: toScreen(this.views[i], this.boxes[i], [array[2 * place] + panel.origin[0], array[2 * place + 1] + panel.origin[1]]) };
+  }
+
+  /** Whether a cell of a panel is not switched off in the legend. */
+  isShown({ values, predicted }, place) {
+    const { scale } = this.data;
+    const { hidden, classes, thresholds } = this.settings;
+    if (!hidden.size) return true;
+    const value = values.array[place];
+    if (value === values.missing) return !hidden.has("__missing__");
+    if (scale.kind === "labels") return !hidden.has(scale.entries[value]?.label ?? "__rest__");
+    if (hidden.has(predicted?.array[place] ? "__imputed__" : "__measured__")) return false;
+    const of = value < thresholds[0] ? "__low__" : value > thresholds[1] ? "__high__" : "__intermediate__";
+    return !(classes && thresholds.length === 2 && hidden.has(of));
   }
 
   /** Count cells of each class for the legend. */
@@ -445,6 +464,11 @@ export class TissueMap {
       for (const value of values.array) if (value !== values.missing) n[value < low ? 0 : value > high ? 2 : 1]++;
     }
     this.legend.count(n);
+  }
+
+  /** Undo or redo a change of cell sets; not what somebody else changed since. */
+  step(which) {
+    if (this.data.sets?.[which]) this.trigger(which, { seen: this.data.sets.version, at: Date.now() });
   }
 
   legendActions() {
@@ -460,7 +484,7 @@ export class TissueMap {
         this.count();
         this.changed();
       },
-      pick: (label, event) => this.trigger("entry", { label, mode: modeOf(event), at: Date.now() }),
+      pick: (label, event) => this.data.sets && this.trigger("entry", { label, mode: modeOf(event), at: Date.now() }),
       range: change((low, high) => (this.settings.range = [low, high])),
       thresholds: change((values, done) => {
         this.settings.thresholds = values;
@@ -496,9 +520,9 @@ export function orientation({ rotation, flipped }) {
   return [rotation ? `turned ${Math.round(rotation)}°` : "", flipped ? "mirrored" : ""].filter(Boolean).join(", ");
 }
 
-const indices = new WeakMap();
+const indices = new WeakMap(); // by what was fetched, of which each update makes an array of its own
 
 function nearestOf({ array }) {
-  if (!indices.has(array)) indices.set(array, new Nearest(array));
-  return indices.get(array);
+  if (!indices.has(array.buffer)) indices.set(array.buffer, new Nearest(array));
+  return indices.get(array.buffer);
 }

@@ -3,13 +3,14 @@
 import { matrixOf, toTissue } from "./geometry.js";
 import { projection } from "./renderer.js";
 
-const KEPT = 160; // tiles on the graphics card
+const KEPT = 160; // tiles on the graphics card, and all that are seen
 
 export class Pictures {
   constructor(arrived) {
     this.arrived = arrived;
     this.panels = [];
     this.tiles = new Map(); // name -> "asked", or true once it is on the card; in the order of last use
+    this.wanted = new Set(); // in the frame being drawn
   }
 
   take(panels) {
@@ -35,11 +36,16 @@ export class Pictures {
     const seen = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([u, v]) => back(toTissue(view, box, [box.left + u * box.width, box.top + v * box.height])));
     // From the coarsest level up, so that something is there while finer tiles are on their way.
     for (let l = picture.levels - 1; l >= level; l--) this.drawLevel(renderer, picture, l, seen, project, image.opacity, l === level || l === picture.levels - 1);
-    while (this.tiles.size > KEPT) {
-      const [name, state] = this.tiles.entries().next().value;
+  }
+
+  /** Once all panels of a frame are drawn: forget the tiles that were not seen for longest. */
+  tidy(renderer) {
+    for (const [name, state] of this.tiles) {
+      if (this.tiles.size <= KEPT || this.wanted.has(name)) break;
       if (state === true) renderer.dropPicture(name);
       this.tiles.delete(name);
     }
+    this.wanted.clear();
   }
 
   drawLevel(renderer, picture, level, seen, project, opacity, ask) {
@@ -55,13 +61,13 @@ export class Pictures {
     for (let row = top; row <= bottom; row++) {
       for (let column = left; column <= right; column++) {
         const name = `${picture.id}/${level}/${column}/${row}`;
-        if (!this.tiles.has(name)) {
-          if (ask) this.fetch(renderer, picture, name);
-          continue;
-        }
-        if (this.tiles.get(name) !== true) continue;
+        const state = this.tiles.get(name) ?? (ask && "asked");
+        if (!state) continue;
+        if (!this.tiles.has(name)) this.load(renderer, picture, name);
         this.tiles.delete(name);
-        this.tiles.set(name, true);
+        this.tiles.set(name, state);
+        this.wanted.add(name);
+        if (state !== true) continue;
         const [x, y] = [column * side, row * side];
         const [w, h] = [Math.min(side, picture.width - x), Math.min(side, picture.height - y)];
         const place = { // tiles at the edge hold no more than there is of the picture
@@ -74,8 +80,7 @@ export class Pictures {
     }
   }
 
-  async fetch(renderer, picture, name) {
-    this.tiles.set(name, "asked");
+  async load(renderer, picture, name) {
     try {
       const [, level, column, row] = name.split("/");
       const response = await fetch(`${picture.path}/${level}/${column}/${row}?${picture.query}`);

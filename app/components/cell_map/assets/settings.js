@@ -15,7 +15,7 @@ export class Settings {
     if (this.name) this.known.set(this.name, { hidden: this.hidden, range: this.range, classes: this.classes });
     if (!this.name) this.restore(data.state, name);
     if (!same && this.name) this.linked = data.linked;
-    if (!this.name && !data.state?.panels) this.linked = data.linked;
+    if (!this.name && !data.state?.size) this.linked = data.linked;
     this.name = name;
     this.whole = [scale.low ?? 0, scale.high ?? 1];
     this.ranges = scale.ranges ?? [];
@@ -25,11 +25,12 @@ export class Settings {
     this.classes = before.classes ?? false;
     this.thresholds = [...(scale.thresholds ?? [])];
     this.coloured = name;
+    this.sets = Boolean(data.sets);
   }
 
   /** Go on where the reader was before the page was left. */
   restore(state, name) {
-    if (!state?.panels) return;
+    if (!state?.size) return;
     const { linked, locked, size, image, hidden, range, classes, coloured } = state;
     Object.assign(this, { linked, locked, size, image });
     if (coloured === name) this.known.set(name, { hidden: new Set(hidden), range: range ?? undefined, classes });

@@ -150,6 +150,7 @@ export class Space {
       if (i < this.first || i > this.last) return;
       const { array } = panel.points;
       const reach = Math.max(3, panel.diameter * map.settings.size * zoom * 0.35);
+      const [nx, ny, , beyond] = this.plane(panel.origin);
       for (let k = 0; k < panel.n; k++) {
         const dx = array[2 * k] + panel.origin[0] - centre[0];
         const dy = array[2 * k + 1] + panel.origin[1] - centre[1];
@@ -159,7 +160,9 @@ export class Space {
         const y = box.top + box.height / 2 + this.orbit.dy + zoom * (rows[1][0] * dx + rows[1][1] * dy + rows[1][2] * dz);
         if (Math.abs(y - sy) > reach) continue;
         const near = rows[2][0] * dx + rows[2][1] * dy + rows[2][2] * dz;
-        if (!found || near > found.near) found = { panel: i, place: k, at: [x, y], near };
+        if (found && near <= found.near) continue;
+        if (nx * array[2 * k] + ny * array[2 * k + 1] + beyond < 0 || !map.isShown(panel, k)) continue;
+        found = { panel: i, place: k, at: [x, y], near };
       }
     });
     return found;

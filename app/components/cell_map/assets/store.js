@@ -1,29 +1,38 @@
 // Arrays from the server, by the name of their content: what was fetched once is not fetched again.
 
 const MOST_BYTES = 400e6;
-const kept = new Map(); // name -> {promise, bytes}
+const kept = new Map(); // name -> what is kept or on its way
 
 /** The server refused an address, because it has expired. */
 export class Expired extends Error {}
 
-/** Fetch an array buffer by name and address. */
+/** Fetch an array buffer by name and address; given up once all who wait for it have given it up. */
 export function load({ name, url }, signal) {
-  const known = kept.get(name);
-  if (known) {
-    kept.delete(name);
-    kept.set(name, known); // now the last to be forgotten
-    return known.promise;
-  }
-  const entry = { bytes: 0, promise: ask(url, { signal }).then((response) => response.arrayBuffer()) };
-  kept.set(name, entry);
-  entry.promise.then(
+  const entry = kept.get(name) ?? begin(name, url);
+  kept.delete(name);
+  kept.set(name, entry); // now the last to be forgotten
+  entry.waiting++;
+  signal?.addEventListener("abort", () => {
+    entry.waiting--;
+    if (entry.waiting || entry.done) return;
+    kept.delete(name); // at once: who asks next must not be given what is given up
+    entry.stop.abort();
+  });
+  return entry.promise;
+}
+
+function begin(name, url) {
+  const stop = new AbortController();
+  const promise = ask(url, { signal: stop.signal }).then((response) => response.arrayBuffer());
+  const entry = { bytes: 0, waiting: 0, done: false, stop, promise };
+  promise.then(
     (buffer) => {
-      entry.bytes = buffer.byteLength;
+      Object.assign(entry, { bytes: buffer.byteLength, done: true });
       forget();
     },
     () => kept.get(name) === entry && kept.delete(name),
   );
-  return entry.promise;
+  return entry;
 }
 
 /** Fetch, and tell an expired address from other failures. */

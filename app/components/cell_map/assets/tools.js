@@ -63,7 +63,7 @@ export class Tools {
     if (flat && data.panels.length > 1) parts.push(button("link", "Move sections together, in µm (k)", () => this.link()));
     if (map.panels.some((panel) => panel.picture)) parts.push(button("image", "Image (i)", () => this.image()));
     if (data.sets) {
-      parts.push(element("hr"), button("undo", `Undo ${data.sets.undo} (Ctrl z)`, () => map.trigger("undo", Date.now())), button("redo", `Redo ${data.sets.redo} (Ctrl y)`, () => map.trigger("redo", Date.now())));
+      parts.push(element("hr"), button("undo", `Undo ${data.sets.undo} (Ctrl z)`, () => map.step("undo")), button("redo", `Redo ${data.sets.redo} (Ctrl y)`, () => map.step("redo")));
     }
     parts.push(element("hr"), button("help", "Keys (?)", () => this.toggleHelp()));
     this.row.replaceChildren(...parts);
