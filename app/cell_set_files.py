@@ -149,7 +149,7 @@ def _draft(
         rows = shapes.find_cells(item.cells, names, where, skip=skip_unknown)
         n_unknown = len(item.cells) - len(rows)
         note = many(len(rows), "cell") + (f", {n_unknown:,} that are not here left out" if n_unknown else "")
-        return Draft(name, {section.id: rows}, {}, how), note
+        return Draft(name, {section.id: rows}, {}, how, item.colour or ""), note
     positions = _positions(library, section)
     inside = np.flatnonzero(shapes.inside(item.polygons, positions)).astype(np.uint32)
     clicked, n_far = shapes.at_points(item.points, positions) if len(item.points) else (inside[:0], 0)
@@ -158,7 +158,7 @@ def _draft(
         return None, ""
     drawn = {section.id: item.polygons} if item.polygons and not len(clicked) else {}
     note = many(len(rows), "cell") + (f", {many(n_far, 'position')} at no cell left out" if n_far else "")
-    return Draft(name, {section.id: rows}, drawn, how), note
+    return Draft(name, {section.id: rows}, drawn, how, item.colour or ""), note
 
 
 def _name(name: str) -> str:

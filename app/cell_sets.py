@@ -54,6 +54,7 @@ class Draft(NamedTuple):
     members: Mapping[str, ArrayLike]  # section -> rows
     outlines: Mapping[str, Sequence[Polygon]]  # section -> where drawn
     how: str
+    colour: str = ""  # "#rrggbb"; else one that is free
 
 
 class CellSets:
@@ -244,7 +245,7 @@ class CellSets:
         return CellSet(
             id=uuid.uuid4().hex[:12],
             name=free_name(clean_name(draft.name), [other.name for other in others]),
-            colour=min(LIGHT.categories, key=used.count),  # the first of those used least
+            colour=draft.colour or min(LIGHT.categories, key=used.count),  # the first of those used least
             members={key: name for key, name in members.items() if name},
             outlines={key: name for key, name in drawn.items() if name and members.get(key)},
             how=_how(draft.how),

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app import columns
-from app.cell_sets import CellSet, CellSets
+from app.cell_sets import CellSet, CellSets, free_name
 from app.library import CELLS, Library, Section
 from squint import keys
 from squint.columns import UNKNOWN
@@ -130,16 +130,17 @@ def by_cell_set(
     """Colour cells by the cell set that they are in, in its own colour; those in several have another."""
     sets = CellSets(library)
     names = [one.name for one in chosen]
-    none, several = len(names), len(names) + 1
-    codes = np.full(len(cells), none)
+    none, several = free_name(IN_NONE, names), free_name(IN_SEVERAL, names)
+    labels = [*names, none, several]
+    codes = np.full(len(cells), labels.index(none))
     for rank, one in enumerate(chosen):
         inside = np.concatenate([sets.mask(one, section) for section in sections])
-        codes[inside] = np.where(codes[inside] == none, rank, several)
-    values = pd.Categorical.from_codes(codes, pd.Index([*names, IN_NONE, IN_SEVERAL], dtype=object))
-    highlighted = (*names, IN_SEVERAL) if (codes == several).any() else tuple(names)
+        codes[inside] = np.where(codes[inside] == labels.index(none), rank, labels.index(several))
+    values = pd.Categorical.from_codes(codes, pd.Index(labels, dtype=object))
+    highlighted = (*names, several) if (codes == labels.index(several)).any() else tuple(names)
     colours = {one.name: one.colour for one in chosen}
-    colours[IN_SEVERAL] = next(c for c in reversed(LIGHT.categories) if c not in colours.values())
-    scale = Categories("cell set", highlighted, IN_NONE, colours=colours)
+    colours[several] = next(c for c in reversed(LIGHT.categories) if c not in colours.values())
+    scale = Categories("cell set", highlighted, none, colours=colours)
     shown = cells.assign(**{"cell set": values})
     return _view(
         "Cell sets", sections, shown, values, scale, {"colour": "cell set", "sets": ", ".join(names)}

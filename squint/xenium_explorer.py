@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from squint.outlines import (
     closed,
     hex_of,
 )
+
+MAX_ROWS = 1_500_000  # of a file: a slide of Xenium has up to a million cells
 
 
 def read_groups(content: bytes, name: str) -> list[Group]:
@@ -47,7 +50,11 @@ def read_groups(content: bytes, name: str) -> list[Group]:
     10x Genomics publishes ``*_cell_groups.csv`` with ``cell_id,group,color`` beside its data sets, such as
     ``Xenium_Prime_Ovarian_Cancer_FFPE_XRrun_cell_groups.csv``.
     """
-    rows, titles, comments = _table(content, name)
+    return _groups(_table(content, name), name)
+
+
+def _groups(table: "_Table", name: str) -> list[Group]:
+    rows, titles, comments = table
     at_cell, at_group, at_colour = (_column(titles, *known) for known in _GROUP_TITLES)
     if at_cell is None:
         raise InputError(f"{name} has no column cell_id. Write cell_id,group in the first line.")
@@ -111,7 +118,11 @@ def read_selections(content: bytes, name: str) -> list[Outline]:
     lines are skipped, ``#Selection name: ...`` and ``#Area (µm^2): ...`` or their plurals; a file of one
     selection may lack the column.
     """
-    rows, titles, comments = _table(content, name)
+    return _selections(_table(content, name), name)
+
+
+def _selections(table: "_Table", name: str) -> list[Outline]:
+    rows, titles, comments = table
     at_x, at_y, at_name, at_colour = (_column(titles, *known) for known in _SELECTION_TITLES)
     if at_x is None or at_y is None:
         raise InputError(f"{name} has no columns X and Y. Export the selection's coordinates once more.")
@@ -193,14 +204,22 @@ def _runs_as(one: Floats, other: Floats) -> bool:
     return (turn(one) > 0) == (turn(other) > 0)
 
 
-def _table(content: bytes, name: str) -> tuple[list[tuple[int, list[str]]], list[str], list[str]]:
-    """Split a CSV into numbered rows as long as the titles, the titles in small letters, and the comments."""
+class _Table(NamedTuple):
+    rows: list[tuple[int, list[str]]]  # numbers of lines, and fields: at least as many as there are titles
+    titles: list[str]  # in small letters
+    comments: list[str]
+
+
+def _table(content: bytes, name: str) -> _Table:
+    """Split a CSV into rows, titles and comments."""
     if len(content) > MAX_BYTES:
         raise InputError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB. Keep the cells that you need.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is no plain text. Save it as CSV UTF-8.") from error
+    if text.count("\n") > MAX_ROWS:
+        raise InputError(f"{name} has more than {MAX_ROWS:,} rows. Keep the cells that you need.")
     if re.search(r"[\x00-\x08\x0e-\x1f]", text):
         raise InputError(f"{name} is no plain text. Save it as CSV UTF-8.")
     lines = [(at, line) for at, line in enumerate(text.splitlines(), start=1) if line.strip()]
@@ -219,7 +238,7 @@ def _table(content: bytes, name: str) -> tuple[list[tuple[int, list[str]]], list
         for (at, _), row in zip(lines[1:], split[1:], strict=True)
         if any(field.strip() for field in row)
     ]
-    return rows, titles, comments
+    return _Table(rows, titles, comments)
 
 
 def _column(titles: Sequence[str], *known: str) -> int | None:
@@ -257,11 +276,11 @@ def read(content: bytes, name: str) -> list[Group] | list[Outline]:
     InputError
         If it is neither, or as :func:`read_groups` and :func:`read_selections` do.
     """
-    _, titles, _ = _table(content, name)
-    if _column(titles, *_GROUP_TITLES[0]) is not None:
-        return read_groups(content, name)
-    if {"x", "y"} <= set(titles):
-        return read_selections(content, name)
+    table = _table(content, name)
+    if _column(table.titles, *_GROUP_TITLES[0]) is not None:
+        return _groups(table, name)
+    if {"x", "y"} <= set(table.titles):
+        return _selections(table, name)
     raise InputError(
         f"{name} has neither the columns cell_id,group nor X,Y in its first line. Use a CSV of cell groups "
         "or of a selection's coordinates, as Xenium Explorer has them, or GeoJSON from QuPath."

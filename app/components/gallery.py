@@ -1,6 +1,7 @@
 """The gallery of sections."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from app.library import THUMBNAIL, Library, Section
 from app.maps import MAPS
 from app.stacks import find_stacks
 from app.stamp import many
+from squint.errors import InputError
 
 _PER_ROW = 4
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
@@ -120,7 +122,8 @@ def _tokenise_what_was_asked(library: Library) -> None:
 
 def _delete(library: Library, section_id: str) -> None:
     """Delete a section, and what maps hold of it in memory."""
-    library.delete(section_id)
+    with suppress(InputError):  # it is gone: somebody was faster
+        library.delete(section_id)
     MAPS.forget()
     map_data.forget()
 

@@ -1,6 +1,7 @@
 """The picture under the cells: add one, choose one, say where it lies."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +143,14 @@ def _choose(images: Images, section: Section, known: dict[str, SectionImage]) ->
             "Delete for good",
             key=f"image-delete-{image.id}",
             type="primary",
-            on_click=images.delete,
-            args=(section.id, image.id),
+            on_click=_delete,
+            args=(images, section.id, image.id),
         )
+
+
+def _delete(images: Images, section_id: str, image_id: str) -> None:
+    with suppress(InputError):  # it is gone: somebody was faster
+        images.delete(section_id, image_id)
 
 
 def _title(image: SectionImage) -> str:

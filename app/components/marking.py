@@ -72,7 +72,9 @@ def _coloured(library: Library, section: Section, cells: pd.DataFrame) -> views.
 def _take(section: Section, drawn: Mapping[str, Any]) -> None:
     """Remember what was drawn: in place of what was marked, or with it."""
     items = marking.drawn(drawn, section.section)
-    if items:
+    if drawn.get("mode") == "subtract":
+        st.toast("Nothing can be subtracted from an area to in-paint. Draw it again.", icon=":material/info:")
+    elif items:
         before = session.marked(section.id) if drawn.get("mode") == "add" else []
         session.mark(section.id, [*before, *items])
 

@@ -18,13 +18,13 @@ from squint.pl import Categories
 Event = Callable[[Served, Mapping[str, Any]], None]
 
 
-def history(library: Library) -> dict[str, str]:
-    """Say what can be undone and redone, in words; nothing where nothing can."""
+def history(library: Library) -> dict[str, Any]:
+    """Say what can be undone and redone, in words, nothing where nothing can; and in which version."""
     sets = CellSets(library)
     try:
-        return {"undo": sets.can_undo, "redo": sets.can_redo}
+        return {"undo": sets.can_undo, "redo": sets.can_redo, "version": sets.version}
     except InputError:
-        return {"undo": "", "redo": ""}
+        return {"undo": "", "redo": "", "version": 0}
 
 
 def set_events(place: str) -> dict[str, Event]:
@@ -42,13 +42,22 @@ def set_events(place: str) -> dict[str, Event]:
     return {
         "area": told(_area),
         "entry": told(_entry),
-        "undo": told(lambda served, _: _step(CellSets(served.library).undo)),
-        "redo": told(lambda served, _: _step(CellSets(served.library).redo)),
+        "undo": told(lambda served, event: _step(CellSets(served.library).undo, served.library, event)),
+        "redo": told(lambda served, event: _step(CellSets(served.library).redo, served.library, event)),
     }
 
 
-def _step(step: Callable[[], object]) -> None:
-    step()
+def _step(step: Callable[[int], object], library: Library, event: Mapping[str, Any]) -> None:
+    """Undo or redo on the version that the reader saw, or on what this session made of that."""
+    seen = event.get("seen")
+    if not isinstance(seen, int):
+        raise InputError("This was changed meanwhile. Look at what is there before you go on.")
+    followed: dict[int, int] = st.session_state.setdefault("_sets-followed", {})
+    if CellSets(library).version == followed.get(seen):
+        seen = followed[seen]  # a second stroke of the key, before the page has caught up with the first
+    step(seen)
+    followed.clear()
+    followed[int(event["seen"])] = CellSets(library).version
 
 
 def _area(served: Served, event: Mapping[str, Any]) -> None:

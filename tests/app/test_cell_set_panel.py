@@ -157,6 +157,31 @@ def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> No
     assert "no section of this map" in app.session_state["_here-sets-told"][1]
 
 
+def test_an_undo_on_a_map_leaves_what_others_did(loaded: Library) -> None:
+    def post(events: list[tuple[str, int]]) -> None:
+        from app import session  # noqa: PLC0415
+        from app.components.set_events import set_events  # noqa: PLC0415
+        from app.maps import Served  # noqa: PLC0415
+
+        act, served = set_events("here"), Served(session.library(), None, ())
+        for name, seen in events:
+            act[name](served, {"seen": seen})
+
+    sets, section = CellSets(loaded), loaded.sections()[0]
+    for name in ("A", "B", "C"):
+        sets.make(name, {section.id: [0]})
+    seen = sets.version
+    app = AppTest.from_function(post, args=([("undo", seen), ("undo", seen), ("redo", seen)],)).run()
+    assert not app.exception  # strokes of the key before the page has caught up
+    assert "_here-sets-told" not in app.session_state
+    assert [one.name for one in sets.all()] == ["A", "B"]
+    seen = sets.version
+    sets.make("another's", {section.id: [1]})
+    app = AppTest.from_function(post, args=([("undo", seen)],)).run()
+    assert "changed meanwhile" in app.session_state["_here-sets-told"][1]
+    assert [one.name for one in sets.all()] == ["A", "B", "another's"]
+
+
 def test_cells_are_coloured_by_the_sets_they_are_in(loaded: Library) -> None:
     sections = loaded.sections()[:2]
     first, second = (section.id for section in sections)
@@ -178,6 +203,12 @@ def test_cells_are_coloured_by_the_sets_they_are_in(loaded: Library) -> None:
     assert len({colour for colour, _ in entries.values()}) == 3
     assert told["scale"]["rest"]["n"] == sum(section.n_cells for section in sections) - 5
     assert told["scale"]["missing"]["n"] == 0
+
+    sets.make(IN_NONE, {first: [7]})  # as a click on that entry of the legend does
+    labels = np.asarray(
+        by_cell_set(loaded, sections, cells_of(loaded, sections), sets.all()).panels[0].labels
+    )
+    assert labels[[7, 8]].tolist() == [IN_NONE, f"{IN_NONE} 2"]
 
 
 def test_the_page_offers_colours_by_cell_set(visit: Callable[[str], AppTest], loaded: Library) -> None:

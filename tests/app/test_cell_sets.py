@@ -514,6 +514,7 @@ def test_a_set_goes_through_geojson_to_the_same_cells_elsewhere(
         assert note == f"{made.name}: {sets.n_cells(made, B)} cells"
         np.testing.assert_array_equal(sets.rows(made, B), sets.rows(one, A))
         assert bool(made.outlines) == bool(one.outlines)
+        assert made.colour == one.colour
     assert [one.name for one in sets.all()] == ["Core", "List", "Core 2", "List 2"]
 
 

@@ -502,6 +502,9 @@ def test_too_large_tables_are_refused(monkeypatch):
     monkeypatch.setattr(xenium_explorer, "MAX_FEATURES", 1)
     with pytest.raises(InputError, match="more than 1 groups"):
         xenium_explorer.read(b"cell_id,group\na,1\nb,2\n", "a.csv")
+    monkeypatch.setattr(xenium_explorer, "MAX_ROWS", 2)
+    with pytest.raises(InputError, match="more than 2 rows"):
+        xenium_explorer.read(b"cell_id,group\na,A\nb,B\n", "g.csv")
     monkeypatch.setattr(xenium_explorer, "MAX_BYTES", 5)
     with pytest.raises(InputError, match="larger than"):
         xenium_explorer.read(b"X,Y\n0,0\n", "a.csv")
