@@ -1,6 +1,6 @@
 """What the maps show, from the library: panels, scale, and one row per cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,11 +102,16 @@ def token_names(cells: pd.DataFrame) -> dict[str, str]:
     return names
 
 
-def by_type(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
-    """Colour cells by cell type, the most frequent ones."""
+def by_type(
+    sections: Sequence[Section],
+    cells: pd.DataFrame,
+    colours_of: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {},
+) -> MapView:
+    """Colour cells by cell type, the most frequent ones; ``colours_of`` may give these their own colours."""
     missing = pd.Series(None, index=cells.index, dtype=object)
     values = pd.Categorical(cells.get(keys.CELL_TYPE, missing))
-    scale = Categories("cell type", most_frequent(values), "other types")
+    shown = most_frequent(values)
+    scale = Categories("cell type", shown, "other types", colours=colours_of(shown))
     return _view("Cell types", sections, cells, values, scale, {"colour": "cell type"})
 
 
@@ -139,7 +144,8 @@ def by_cell_set(
     values = pd.Categorical.from_codes(codes, pd.Index(labels, dtype=object))
     highlighted = (*names, several) if (codes == labels.index(several)).any() else tuple(names)
     colours = {one.name: one.colour for one in chosen}
-    colours[several] = next(c for c in reversed(LIGHT.categories) if c not in colours.values())
+    used = [one.colour for one in sets.all()]
+    colours[several] = min(reversed(LIGHT.categories), key=used.count)
     scale = Categories("cell set", highlighted, none, colours=colours)
     shown = cells.assign(**{"cell set": values})
     return _view(

@@ -10,7 +10,7 @@ from app.components.tokens import tokenised
 st.title("Risk map")
 library, model = session.library(), session.model()
 every = tokenised(library, model)
-request, thresholds = risk.choose(every, model["sha256"])
+request, thresholds = risk.choose(library, every, model["sha256"])
 how = risk.score(library, request)
 sections = session.choose_sections(every)
 risk.say_cover(how)

@@ -1,6 +1,7 @@
 """What cells of some sections are coloured by, with the widgets that each way needs."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from app.components.text import sentence
 from app.components.tokens import choose_gene, choose_tokens
 from app.library import Library, Section
 from app.stamp import many
+from app.type_colours import type_colours
 from squint import keys
 from squint.errors import InputError
 
@@ -53,7 +55,7 @@ def coloured(
         return views.by_cell_set(library, sections, cells, _choose_sets(library, sections))
     if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
         st.info("These sections have no cell types; map the column when adding a section that has some.")
-    return views.by_type(sections, cells)
+    return views.by_type(sections, cells, partial(type_colours, library))
 
 
 def _by_model(
@@ -64,7 +66,7 @@ def _by_model(
     if by == DISTANCE:
         return views.by_distance(sections, cells)
     tokenised = library.tokenised(library.sections(), model["sha256"])
-    request, thresholds = risk.choose(tokenised, model["sha256"])
+    request, thresholds = risk.choose(library, tokenised, model["sha256"])
     how = risk.score(library, request)
     risk.say_cover(how)
     scored = views.cells_of(library, sections, model["sha256"], request.run)

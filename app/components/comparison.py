@@ -13,7 +13,7 @@ from app.cell_sets import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
 from app.components.text import as_text, sentence
-from app.components.tokens import why_no_tokens
+from app.components.tokens import say_doubts, why_no_tokens
 from app.library import Library, Section
 from app.results import Request, Result
 from app.split import BOTH, CELL_SET, GROUP, LEVEL, REFERENCE, Split, assign, count, split_sets, with_sets
@@ -123,8 +123,10 @@ def choose(library: Library, sections: Sequence[Section], model: Mapping[str, An
         persist_state="session",
     )
     how: Mapping[str, Any] = {}
+    if by in ("Activation score", "Token"):
+        say_doubts(library, sections, str(sha256))
     if by == "Activation score":
-        request, (low, high) = risk.choose(every, str(sha256))
+        request, (low, high) = risk.choose(library, every, str(sha256))
         how = risk.score(library, request)
         risk.say_cover(how)
         cells = views.cells_of(library, sections, sha256, request.run)

@@ -7,16 +7,16 @@ import streamlit as st
 
 from app import map_data, session
 from app.components.job import run
-from app.components.text import as_text, sentence
+from app.components.text import as_text
 from app.engine import engine
 from app.library import THUMBNAIL, Library, Section
 from app.maps import MAPS
+from app.quality import quality_flags
 from app.stacks import find_stacks
 from app.stamp import many
 from squint.errors import InputError
 
 _PER_ROW = 4
-_NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
 
 
 def show_gallery(library: Library, sections: Sequence[Section]) -> None:
@@ -65,28 +65,6 @@ def _card(library: Library, section: Section) -> None:
             st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=([section.id],))
         if st.button("Delete", key=f"delete-{section.id}", icon=":material/delete:", type="tertiary"):
             _confirm_delete(library, section)
-
-
-def quality_flags(library: Library, section: Section, model: str) -> dict[str, str]:
-    """Say what a reader should know before trusting a section's tokens, and why."""
-    flags = {}
-    if section.unit == "unknown":
-        flags["units unknown"] = "There is no scale bar, and sections are not drawn at one magnification."
-    if section.values != "counts":
-        return flags | {"intensities: for viewing, no tokens": ""}
-    facts = library.token_facts(section.id, model)
-    if facts is None:
-        return flags | {"no tokens by this model": ""}
-    if "problem" in facts:
-        return flags | {"does not fit the model: for viewing": sentence(facts["problem"])}
-    if facts["gene_overlap"] < _OVERLAP:
-        flags[f"{facts['gene_overlap']:.0%} of the model's genes"] = "Tokens are uncertain."
-    beyond = max(facts["share_beyond_p99"].values())
-    if beyond > _NEW_TO_MODEL:
-        flags[f"{beyond:.0%} of cells are new to the model"] = (
-            "They are farther from every pattern of the model than 99 in 100 cells it was trained on."
-        )
-    return flags
 
 
 def _lacks_tokens(library: Library, section: Section, model: str) -> bool:

@@ -12,6 +12,7 @@ from app.components.job import run
 from app.components.text import as_text, sentence
 from app.components.tokens import profiles
 from app.library import Library, Section
+from app.quality import doubted
 from app.results import Activation, find_activation
 from app.stacks import outside_stacks
 from app.stamp import stamp
@@ -35,9 +36,11 @@ class Choice(NamedTuple):
     thresholds: tuple[float, float]  # low below the first, high above the second
 
 
-def choose(sections: Sequence[Section], model: str) -> Choice:
+def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     """Let the user choose the reference patient, how its codes are picked, and the thresholds."""
-    patients = sorted({section.patient for section in sections})
+    doubts = doubted(library, sections, model)
+    doubtful = {section.patient for section in sections if section.id in doubts}
+    patients = sorted({section.patient for section in sections}, key=lambda name: (name in doubtful, name))
     whom, how, how_many, where = st.columns([2, 3, 2, 3], gap="large")
     session.keep_valid(session.REFERENCE, patients)
     reference = whom.selectbox("Reference patient", patients, key=session.REFERENCE, persist_state="session")

@@ -11,10 +11,13 @@ from app.components.export_row import Export, export_row
 from app.components.job import run
 from app.components.text import sentence
 from app.library import Library, Section
+from app.quality import doubted
 from app.results import find_profiles
-from app.stamp import counts, stamp
+from app.stamp import counts, many, stamp
 from squint import keys
 from squint.pl import MAX_HIGHLIGHTED, most_frequent
+
+_DOUBTS_LISTED = 4
 
 
 def tokenised(library: Library, model: Mapping[str, Any]) -> list[Section]:
@@ -32,7 +35,23 @@ def tokenised(library: Library, model: Mapping[str, Any]) -> list[Section]:
     if len(found) < len(every):
         n = len(every) - len(found)
         st.caption(f"{n} of {len(every)} sections have no tokens by this model and are not listed here.")
+    say_doubts(library, found, model["sha256"])
     return found
+
+
+def say_doubts(library: Library, sections: Sequence[Section], model: str) -> None:
+    """Warn of sections that the model knows little of."""
+    doubts = doubted(library, sections, model)
+    lines = [
+        f"{section.title}: {', '.join(doubts[section.id])}" for section in sections if section.id in doubts
+    ]
+    more = f"; and {many(len(lines) - _DOUBTS_LISTED, 'more section')}" if len(lines) > _DOUBTS_LISTED else ""
+    if lines:
+        st.warning(
+            "**Tokens and scores of these sections may mean nothing**, for the model knows little of such "
+            f"tissue. {sentence('; '.join(lines[:_DOUBTS_LISTED]))}{more}.",
+            icon=":material/warning:",
+        )
 
 
 def why_no_tokens(library: Library, sections: Sequence[Section], model: Mapping[str, Any] | None) -> str:

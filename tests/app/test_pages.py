@@ -1,5 +1,6 @@
 """Every page, empty and loaded, and the steps from upload to tokens."""
 
+import json
 import re
 import subprocess
 import sys
@@ -291,6 +292,24 @@ def test_deleting_asks_first_and_then_deletes(visit: Open, loaded: Library) -> N
     assert not app.exception
     assert len(loaded.sections()) == 3
     assert not loaded.folder(first.id).exists()
+
+
+def test_a_section_that_the_model_hardly_knows_is_warned_of(visit: Open, loaded: Library) -> None:
+    first = min(loaded.sections(), key=lambda section: section.patient)
+    (path,) = loaded.folder(first.id).glob("tokens/*.json")
+    facts = json.loads(path.read_text())
+    before = visit("risk_map")
+    assert not before.warning
+    assert before.selectbox("reference").value == first.patient
+    for section in loaded.sections():
+        if section.patient == first.patient:
+            (path,) = loaded.folder(section.id).glob("tokens/*.json")
+            path.write_text(json.dumps(facts | {"gene_overlap": 0.29}))
+    for page in ("tokens", "risk_map", "co_occurrence"):
+        app = visit(page)
+        assert not app.exception
+        assert "29% of the model's genes" in app.warning[0].value.replace("\\", "")
+    assert visit("risk_map").selectbox("reference").value != first.patient
 
 
 @pytest.mark.usefixtures("loaded")
