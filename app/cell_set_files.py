@@ -14,6 +14,7 @@ from squint import outlines as shapes
 from squint import qupath, xenium_explorer
 from squint.errors import InputError
 from squint.outlines import Group, Outline
+from squint.pl import plain
 
 MOST = 50  # sets of one file
 XENIUM_PIXEL_UM = 0.2125
@@ -117,8 +118,9 @@ def bring_in(
     name = Path(name).name[:80]
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["} or name.lower().endswith("json"):
         found: Sequence[Outline | Group] = qupath.read(content, name, pixel_size_um=pixel_size_um)
+        origin = qupath.origin(content)
     else:
-        found = xenium_explorer.read(content, name)
+        found, origin = xenium_explorer.read(content, name), ""
     if len(found) > MOST:
         raise InputError(f"{name} holds {len(found)} names, and at most {MOST} sets are made. Split it.")
     drafts, notes = [], []
@@ -133,10 +135,13 @@ def bring_in(
             "and the um per pixel."
         )
     made = iter(CellSets(library).make_all(drafts))
-    return [
+    said = [
         f"{next(made).name}: {note}" if note else "An outline that holds no cell was left out"
         for note in notes
     ]
+    if origin and section.sha256[:12] not in origin:
+        said.append(f"Mind that {name} was made from another section, {plain(origin)[:100]}")
+    return said
 
 
 def _draft(

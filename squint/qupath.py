@@ -85,6 +85,14 @@ def read(content: bytes, name: str, *, pixel_size_um: float | None = None) -> li
     return list(found.values())
 
 
+def origin(content: bytes) -> str:
+    """Give the sections that a file says it was made from, if squint wrote it."""
+    _, common = _features(content, "The file")
+    stamp = common.get("squint") if isinstance(common, dict) else None
+    said = stamp.get("Sections") if isinstance(stamp, dict) else None
+    return said if isinstance(said, str) else ""
+
+
 def _features(content: bytes, name: str) -> tuple[list[dict[str, Any]], Any]:
     """Give the features of a file, and what it says of all of them."""
     if len(content) > MAX_BYTES:

@@ -94,7 +94,9 @@ def _show_row(library: Library, one: CellSet, sections: Sequence[Section], place
     """Show a set: colour, name, cells here, and what can be done with it."""
     chip, name, n, choose, remove = st.columns([1, 9, 6, 4, 2], vertical_alignment="center")
     chip.html(f'<span title="{_COLOURS.get(one.colour, "")}" style="color:{one.colour}">■</span>')
-    key = f"{place}-name-{one.id}-{one.name}"  # with the name, so that undo shows the one before
+    # With the version, so that an undo shows the name before; and anew where a name was refused.
+    tried = st.session_state.get(f"_{place}-refused", 0)
+    key = f"{place}-name-{one.id}-{CellSets(library).version}-{tried}"
     name.text_input(
         "Name",
         one.name,
@@ -133,6 +135,7 @@ def _act(place: str, change: Callable[..., Any], *args: Any) -> None:
         change(*args)
     except InputError as error:
         st.session_state[f"_{place}-told"] = (True, str(error))
+        st.session_state[f"_{place}-refused"] = st.session_state.get(f"_{place}-refused", 0) + 1
 
 
 def _show_chosen(
@@ -169,7 +172,8 @@ def _recolour(library: Library, one: CellSet, column: Any, place: str) -> None:
 
 def _save(library: Library, one: CellSet, sections: Sequence[Section], place: str) -> None:
     """Offer a set of one section as files for QuPath and Xenium Explorer."""
-    with st.expander("Save for QuPath or Xenium Explorer", icon=":material/download:"):
+    label = "Save for QuPath or Xenium Explorer"
+    with st.expander(label, icon=":material/download:", key=f"{place}-save-files"):
         section = _one_of(sections, f"{place}-save-section")
         size, ready = None, True
         if section.unit != "unknown":
@@ -185,6 +189,9 @@ def _save(library: Library, one: CellSet, sections: Sequence[Section], place: st
         name = harmless_name(f"{one.name}_{section.section}")
         outline = bool(CellSets(library).outline(one, section.id))
         marks = stamp(f"Cell set {one.name}", [section], None, {"made": one.how})
+        marks["Cells"] = (
+            f"n = {many(CellSets(library).n_cells(one, section.id), 'cell')}, of {marks['Cells']}"
+        )
         with st.container(horizontal=True):
             st.download_button(
                 "GeoJSON" if outline else "GeoJSON, positions of cells",
@@ -219,7 +226,8 @@ def _save(library: Library, one: CellSet, sections: Sequence[Section], place: st
 
 def _load(library: Library, sections: Sequence[Section], place: str) -> None:
     """Make cell sets of a file from QuPath or Xenium Explorer."""
-    with st.expander("Load from QuPath or Xenium Explorer", icon=":material/upload_file:"):
+    label = "Load from QuPath or Xenium Explorer"
+    with st.expander(label, icon=":material/upload_file:", key=f"{place}-load-files"):
         st.caption(
             "GeoJSON of annotations, or a CSV of cell groups (`cell_id,group`) or of a selection's "
             "coordinates (`Selection,X,Y`). Each name in the file becomes a cell set."

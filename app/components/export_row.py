@@ -67,6 +67,16 @@ class _Request:
     file: bytes | None = None
 
 
+def was_asked(place: str) -> bool:
+    """Whether a file was asked for there, and shows what is seen now as far as the page knows."""
+    return place in st.session_state.get("_exports_asked", set())
+
+
+def _ask(place: str) -> None:
+    """Remember so before the page runs, so that a map above the buttons knows it."""
+    st.session_state.setdefault("_exports_asked", set()).add(place)
+
+
 def export_row(export: Export) -> None:
     """Offer a figure as PNG, SVG and PDF and a table as CSV, all stamped."""
     requests: dict[str, _Request] = st.session_state.setdefault("_exports", {})
@@ -74,10 +84,13 @@ def export_row(export: Export) -> None:
     if request and request.export.content != export.content:  # the page shows something else by now
         del requests[export.place]
         request = None
+        st.session_state.get("_exports_asked", set()).discard(export.place)
+        st.caption("What is seen has changed since the file was asked for. Export it again.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Export", width="content")
         for kind in _kinds(export):
-            if st.button(kind.label, key=f"{export.place}{kind.mark}-{kind.ending}", help=kind.help):
+            key = f"{export.place}{kind.mark}-{kind.ending}"
+            if st.button(kind.label, key=key, help=kind.help, on_click=_ask, args=(export.place,)):
                 request = requests[export.place] = _Request(kind, export)
     if request and request.file is None:
         _make(request)

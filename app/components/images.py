@@ -110,7 +110,9 @@ def show_images(library: Library, section: Section) -> None:
 def _shown(images: Images, section: Section) -> SectionImage | None:
     known = {image.id: image for image in images.of(section.id)}
     first = next((key for key, image in known.items() if image.affine), next(iter(known), _NONE))
-    return known.get(st.session_state.get(f"{session.IMAGE}-{section.id}", first))
+    chosen = st.session_state.get(f"{session.IMAGE}-{section.id}", first)
+    # Once a picture is placed, a browser may still hold the words that it was offered with before.
+    return known.get(chosen if chosen in {*known, _NONE} else first)
 
 
 def _choose(images: Images, section: Section, known: dict[str, SectionImage]) -> None:

@@ -27,6 +27,12 @@ def history(library: Library) -> dict[str, Any]:
         return {"undo": "", "redo": "", "version": 0}
 
 
+def refused(place: str) -> str | None:
+    """Say why what was done on a map last was refused, if it was."""
+    is_error, words = st.session_state.get(f"_{place}-sets-told", (False, ""))
+    return words if is_error else None
+
+
 def set_events(place: str) -> dict[str, Event]:
     """Give what a map does on events that concern cell sets."""
 

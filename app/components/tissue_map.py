@@ -11,9 +11,9 @@ from app import map_data, session
 from app.buffers import SIGNER
 from app.components.cell_map import cell_map
 from app.components.cell_sets import show_cell_sets
-from app.components.export_row import Export, export_row
+from app.components.export_row import Export, export_row, was_asked
 from app.components.images import picture_of
-from app.components.set_events import history, set_events
+from app.components.set_events import history, refused, set_events
 from app.images import Images
 from app.map_export import write_map
 from app.map_state import describe, read_state
@@ -56,7 +56,7 @@ def show_map(
         How the panels lie above each other, to draw them in three dimensions.
     """
     sets = view.whole and not stack
-    on = {**(set_events(place) if sets else {}), **(on or {})}
+    on = {**(set_events(place) if sets else {}), "outdated": lambda *_: None, **(on or {})}
     served = mount(view, place, on=on, tools=() if stack else tools, stack=stack, sets=sets)
     st.caption((view.n or counts(view.sections)) + unit_note(view))
     try:
@@ -139,6 +139,8 @@ def mount(
         "tool": tool,
         "editable": "thresholds" in on,
         "sets": history(library) if sets else None,
+        "refused": refused(place) if sets else None,
+        "exported": was_asked(place),
     }
     cell_map(data, place, {name: _told(place, name, act, served) for name, act in on.items()})
     return served

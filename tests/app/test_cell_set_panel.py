@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
 
 from app.cell_sets import CellSets
 from app.engine import Engine
@@ -61,21 +62,28 @@ def test_the_panel_says_what_to_do_where_there_are_no_sets(shown: Callable[[], A
     assert app.button("sets-redo").disabled
 
 
+def named(app: AppTest, name: str) -> TextInput:
+    """Find the field of a set's name."""
+    return next(field for field in app.text_input if field.value == name)
+
+
 def test_sets_are_renamed_deleted_and_brought_back(shown: Callable[[], AppTest], loaded: Library) -> None:
     sets, section = CellSets(loaded), loaded.sections()[0]
     one, other = sets.make("Core", {section.id: range(10)}), sets.make("*Rim*", {section.id: [0]})
     app = shown()
     assert "10 cells here" in words(app)
     assert "saved " in words(app)
-    app.text_input(f"sets-name-{one.id}-Core").set_value("*Rim*").run()
+    named(app, "Core").set_value("*Rim*").run()
     assert not app.exception
     assert sets.get(one.id).name == "*Rim* 2"
     assert app.button("sets-undo").label.replace("\\", "") == "Undo: renamed Core to *Rim* 2"
     click(app, "sets-undo")
-    assert app.text_input(f"sets-name-{one.id}-Core").value == "Core"
+    assert named(app, "Core")
     click(app, "sets-redo")
-    app.text_input(f"sets-name-{one.id}-*Rim* 2").set_value("MRN 1234567").run()
+    named(app, "*Rim* 2").set_value("MRN 1234567").run()
     assert "Choose one that identifies nobody" in words(app)
+    named(app, "*Rim* 2").set_value("*Rim*").run()  # the number that makes it unique is already there
+    assert named(app, "*Rim* 2")
     click(app, f"sets-delete-{other.id}")
     assert [found.id for found in sets.all()] == [one.id]
     sets.make("Meanwhile", {section.id: [5]})

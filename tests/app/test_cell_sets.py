@@ -17,6 +17,7 @@ from app import cell_set_files, cell_sets, history, set_numbers
 from app.cell_sets import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
 from app.drawn import take
 from app.library import CELLS, Library, Section, write_table
+from app.stamp import stamp
 from squint import keys
 from squint.errors import InputError
 
@@ -516,6 +517,17 @@ def test_a_set_goes_through_geojson_to_the_same_cells_elsewhere(
         assert bool(made.outlines) == bool(one.outlines)
         assert made.colour == one.colour
     assert [one.name for one in sets.all()] == ["Core", "List", "Core 2", "List 2"]
+
+
+def test_a_file_of_another_section_is_told_of(store: Library, sets: CellSets) -> None:
+    a, b = store.get(A), store.get(B)
+    made = draw(store, SQUARE, name="Core")
+    text = cell_set_files.geojson(store, made, a, None, stamp("Cell set Core", [a], None, {}))
+    assert len(cell_set_files.bring_in(store, a, text.encode(), "x.geojson")) == 1
+    notes = cell_set_files.bring_in(store, b, text.encode(), "x.geojson")
+    assert "was made from another section" in notes[-1]
+    assert a.title in notes[-1]
+    assert len(sets.all()) == 3
 
 
 def test_a_set_goes_through_the_tables_of_xenium_explorer(store: Library, sets: CellSets) -> None:

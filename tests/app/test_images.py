@@ -307,6 +307,22 @@ def test_the_browser_is_told_what_it_needs(library: Library, added: Section, ima
     assert json.loads(json.dumps(spec)) == spec
 
 
+def test_a_picture_stays_shown_once_placed(library: Library, added: Section, image: SectionImage) -> None:
+    Images(library).place(added.id, image.id, [[0.5, 0, 1], [0, 0.5, 2]], BY_PIXEL_SIZE)
+
+    def page(section_id: str) -> None:
+        from app import session  # noqa: PLC0415
+        from app.components.images import picture_of  # noqa: PLC0415
+
+        library = session.library()
+        session.st.write(f"shown: {(picture_of(library, library.get(section_id)) or {}).get('name')}")
+
+    app = AppTest.from_function(page, args=(added.id,))
+    for chosen, shown in (("image (not placed yet)", "image"), (image.id, "image"), ("", "None")):
+        app.session_state[f"image-{added.id}"] = chosen
+        assert app.run().markdown[0].value == f"shown: {shown}"
+
+
 def test_the_web_process_reads_no_picture_format() -> None:
     code = (
         "import sys, app.images, app.components.images; "

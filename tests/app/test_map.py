@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from app.library import Library
 from app.maps import MAPS, Maps, Served
 from app.points import progressive_order
 from app.routes import ROUTES
+from app.type_colours import type_colours
 from squint import keys
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent
 
@@ -205,6 +207,23 @@ def test_what_was_told_of_another_map_is_forgotten(loaded: Library) -> None:
     served(loaded, views.by_depth(sections, cells))[1].remember(told)
     _, map_ = served(loaded, views.by_depth(sections[:2], views.cells_of(loaded, sections[:2])))
     assert set(map_.state) == {"size", "coloured", "range", "classes"}
+
+
+def test_a_cell_type_keeps_its_colour_whatever_is_beside_it(loaded: Library) -> None:
+    def colours(n: int) -> dict[str, str]:
+        sections = loaded.sections()[-n:]
+        cells = views.cells_of(loaded, sections)
+        view = views.by_type(sections, cells, partial(type_colours, loaded))
+        return dict(view.scale.coloured(LIGHT))  # type: ignore[union-attr]
+
+    every = colours(4)
+    assert len(set(every.values())) == len(every) > 1
+    for n in (1, 2, 3):
+        assert colours(n).items() <= every.items()
+    many = [*every, *(f"type {i}" for i in range(8 - len(every)))]
+    given = type_colours(loaded, many)
+    assert len(set(given.values())) == 8
+    assert every.items() <= given.items()
 
 
 def test_the_least_recently_seen_map_is_forgotten(loaded: Library, view: views.MapView) -> None:

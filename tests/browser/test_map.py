@@ -89,6 +89,7 @@ def test_tissue_lies_as_it_was_measured_and_as_it_is_turned(page: Page, tmp_path
         assert directions(np.asarray(picture.convert("RGB")).astype(np.int64)) == ("left", "below")
         assert "mirrored" in picture.info["Parameters"]
     press(page, "f", "Shift+r")
+    expect(download).to_be_hidden(timeout=PATIENCE)  # it shows what is seen no more
     assert directions(seen(page)) == ("above", "right")
 
 

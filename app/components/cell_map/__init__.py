@@ -19,7 +19,7 @@ export default function () {{
   import(new URL("{MAP_ASSETS.address}/map.js", window.location.origin));
 }}
 """
-EVENTS = ("area", "entry", "landmark", "redo", "renew", "thresholds", "undo")
+EVENTS = ("area", "entry", "landmark", "outdated", "redo", "renew", "thresholds", "undo")
 
 _component = st.components.v2.component("squint_cell_map", js=_START)
 _fetching = st.components.v2.component("squint_cell_map_scripts", js=_FETCH)

@@ -1,9 +1,12 @@
 // Where things are: on the tissue (x right, y down, in its unit), and on the screen (CSS pixels). No DOM here.
 
 /** A view of a section: centre, pixels per unit, degrees turned clockwise, and whether mirrored before. */
-export function viewOf(frame, box) {
-  const scale = Math.min(box.width / frame.width, box.height / frame.height);
-  return { x: frame.left + frame.width / 2, y: frame.top + frame.height / 2, scale, rotation: 0, flipped: false };
+export function viewOf(frame, box, rotation = 0, flipped = false) {
+  const angle = (rotation * Math.PI) / 180;
+  const [cos, sin] = [Math.abs(Math.cos(angle)), Math.abs(Math.sin(angle))];
+  const [width, height] = [cos * frame.width + sin * frame.height, sin * frame.width + cos * frame.height];
+  const scale = Math.min(box.width / width, box.height / height);
+  return { x: frame.left + frame.width / 2, y: frame.top + frame.height / 2, scale, rotation, flipped };
 }
 
 /** The turning and mirroring [a, b, c, d] of a view: (dx, dy) on the tissue is (a dx + b dy, c dx + d dy). */

@@ -145,7 +145,7 @@ export class Hand {
     const panel = map.panels[this.active];
     if (map.renderer) {
       const n = countInside(polygon, panel.points.array, panel.origin);
-      map.say(`n = ${many(n)} cells inside`);
+      map.say(`n = ${many(n)} cells inside`, map.boxes[this.active]);
       map.stage.dataset.inside = String(n);
     }
     const straight = this.tool === "box" && view.rotation % 90 === 0;
@@ -256,6 +256,7 @@ export class Hand {
   }
 
   escape() {
+    if (this.map.tools.hideHelp()) return;
     if (this.corners || this.from) return this.cancel();
     if (this.cross) return this.toggleCross();
     this.map.say("");
@@ -280,7 +281,9 @@ export class Hand {
       const box = map.boxes[this.active];
       const points = this.corners.map((corner) => toScreen(map.views[this.active], box, corner));
       const open = this.tool === "polygon" && this.hovered ? [...points, this.hovered] : points;
-      overlay.within(box, () => overlay.line(open, this.tool !== "polygon", COLOUR, true));
+      const cornered = this.tool === "box" && this.cross && points.length === 1;
+      const line = cornered ? [points[0], [this.cross[0], points[0][1]], this.cross, [points[0][0], this.cross[1]]] : open;
+      overlay.within(box, () => overlay.line(line, this.tool !== "polygon", COLOUR, true));
     }
     if (this.cross) overlay.cross(this.cross);
   }

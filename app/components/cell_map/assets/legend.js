@@ -153,13 +153,15 @@ class ColourBar {
   setMark(i, value, done) {
     const values = [...this.state.thresholds];
     values[i] = tidy(value, this.extent);
-    if (values[0] > values[1]) values[i] = values[1 - i];
+    if (values[0] > values[1]) values[1 - i] = values[i]; // pushed along: two at an end would stick there
     this.on.thresholds(values, done);
   }
 
   update(state) {
     this.state = state;
     const [bottom, top] = this.extent;
+    // Where each section has a range of its own, the bar says only how colours run from one end to the other.
+    for (const end of this.ends) end.hidden = !state.locked;
     const at = (value) => `${100 * (1 - (value - bottom) / (top - bottom))}%`;
     const place = (handle, value) => {
       handle.style.top = at(value);

@@ -2,7 +2,7 @@
 
 import { Card } from "./card.js";
 import { classColours, rgba } from "./colours.js";
-import { element } from "./dom.js";
+import { element, short } from "./dom.js";
 import { Nearest, boxesOf, matrixOf, moved, toScreen, toTissue, viewOf, zoomed } from "./geometry.js";
 import { Hand, modeOf } from "./hand.js";
 import { Legend } from "./legend.js";
@@ -152,10 +152,13 @@ export class TissueMap {
     if (!this.begun) this.hand.use(data.tool);
     this.begun = true;
     this.legend.show(data.scale, this.settings, panels.length);
+    this.writeTitles();
     this.settings.show(this.settingsRoot, this);
     this.renderer?.keep(new Set(panels.flatMap(({ points, values, predicted, heights }) => [points, values, predicted, heights].filter(Boolean).map(({ name }) => name))));
     this.pictures.take(panels);
     this.count();
+    if (data.refused || this.refused) this.say(data.refused ?? "", this.boxes[this.hand.active]);
+    this.refused = data.refused;
     this.changed(); // an export must not follow what was told of another map
   }
 
@@ -210,7 +213,9 @@ export class TissueMap {
     const title = (words, second, box) =>
       element("div", { className: "title", style: { left: `${box.left}px`, top: `${box.top - HEAD}px`, maxWidth: `${box.width}px` } }, element("b", { textContent: words }), second);
     if (this.space) return this.titles.replaceChildren(title(this.data.stack.title, this.data.stack.n, this.boxes[0]));
-    this.titles.replaceChildren(...this.panels.map((panel, i) => title(panel.title, panel.said, this.boxes[i])));
+    const { scale } = this.data;
+    const own = (i) => (scale.kind === "numbers" && !this.settings.locked ? `, colours ${this.settings.rangeOf(i).map(short).join(" to ")}` : "");
+    this.titles.replaceChildren(...this.panels.map((panel, i) => title(panel.title, panel.said + own(i), this.boxes[i])));
   }
 
   /** The panel at a point of the stage, or -1. */
@@ -251,8 +256,14 @@ export class TissueMap {
     this.look(i, (view) => moved(view, dx, dy));
   }
 
+  /** Nearer or farther: until a cell fills the panel, or the tissue is a tenth of it. */
   zoom(i, point, factor) {
-    this.look(i, (view) => zoomed(view, this.boxes[i], point, factor));
+    const [box, { frame, diameter }] = [this.boxes[i], this.panels[i]];
+    const least = 0.1 * Math.min(box.width / frame[2], box.height / frame[3]);
+    const most = Math.max(box.width / diameter, 10 * least);
+    const { scale } = this.views[i];
+    const allowed = Math.max(Math.min(least, scale), Math.min(Math.max(most, scale), scale * factor)) / scale;
+    this.look(i, (view) => zoomed(view, box, point, allowed));
   }
 
   turn(i, degrees) {
@@ -268,7 +279,7 @@ export class TissueMap {
     else {
       this.views = this.panels.map(({ frame: [left, top, width, height] }, i) => {
         const { rotation, flipped } = this.views[i];
-        return { ...viewOf({ left, top, width, height }, this.boxes[i]), rotation, flipped };
+        return viewOf({ left, top, width, height }, this.boxes[i], rotation, flipped);
       });
     }
     this.changed();
@@ -276,6 +287,7 @@ export class TissueMap {
 
   /** Draw again, and tell the server once the reader has come to rest. */
   changed(moving = false) {
+    this.card.hide(); // the cell it tells of may be elsewhere by now
     this.draw(moving);
     clearTimeout(this.telling);
     this.telling = setTimeout(() => this.tell(), 250);
@@ -286,9 +298,12 @@ export class TissueMap {
     if (this.space) state.camera = this.space.state();
     const { path, query } = this.address;
     const body = JSON.stringify(state);
+    const before = this.stage.dataset.told;
     try {
       await ask(`${path}/state?${query}`, { method: "POST", body, keepalive: true });
       this.stage.dataset.told = body;
+      // A file that was prepared shows what was seen before: the page must run again, and take it away.
+      if (this.data.exported && before && before !== body) this.trigger("outdated", { at: Date.now() });
     } catch (error) {
       if (error instanceof Expired) this.renew();
     }
@@ -468,6 +483,7 @@ export class TissueMap {
 
   /** Undo or redo a change of cell sets; not what somebody else changed since. */
   step(which) {
+    this.say("");
     if (this.data.sets?.[which]) this.trigger(which, { seen: this.data.sets.version, at: Date.now() });
   }
 
@@ -496,13 +512,19 @@ export class TissueMap {
         if (this.data.editable) this.trigger("thresholds", { values, at: Date.now() });
       }),
       classes: change((on) => (this.settings.classes = on)),
-      lock: change((on) => (this.settings.locked = on)),
+      lock: change((on) => {
+        this.settings.locked = on;
+        this.writeTitles();
+      }),
     };
   }
 
-  say(words) {
+  /** Say something, in a panel or at the foot of the map. */
+  say(words, box) {
     this.said.textContent = words;
     this.said.hidden = !words;
+    const place = box ? { left: `${box.left + 8}px`, top: `${box.top + 8}px`, bottom: "auto" } : { left: "", top: "", bottom: "" };
+    Object.assign(this.said.style, place);
   }
 
   destroy() {

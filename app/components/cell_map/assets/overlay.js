@@ -43,7 +43,10 @@ export class Overlay {
     this.line(at, true, colour);
     if (!name) return;
     const top = at.reduce((best, point) => (point[1] < best[1] ? point : best));
-    this.text(name, Math.max(box.left + 2, Math.min(top[0], box.left + box.width - 60)), Math.max(top[1] - 8, box.top + 14), colour);
+    const [x, y] = [Math.max(box.left + 2, Math.min(top[0], box.left + box.width - 60)), Math.max(top[1] - 8, box.top + 14)];
+    this.text(`\u2003${name}`, x, y); // black on white is read, whatever the colour
+    this.context.fillStyle = colour;
+    this.context.fillRect(x, y - 9, 9, 9);
   }
 
   line(points, closed, colour, dashed = false) {
@@ -62,12 +65,12 @@ export class Overlay {
     context.setLineDash([]);
   }
 
-  text(words, x, y, colour = "#000") {
+  text(words, x, y) {
     const { context } = this;
     const width = context.measureText(words).width;
     context.fillStyle = PLATE;
     context.fillRect(x - 4, y - 12, width + 8, 17);
-    context.fillStyle = colour;
+    context.fillStyle = "#000";
     context.fillText(words, x, y);
   }
 

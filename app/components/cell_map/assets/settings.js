@@ -26,13 +26,14 @@ export class Settings {
     this.thresholds = [...(scale.thresholds ?? [])];
     this.coloured = name;
     this.sets = Boolean(data.sets);
+    this.pictured = data.panels.some((panel) => panel.picture);
   }
 
   /** Go on where the reader was before the page was left. */
   restore(state, name) {
     if (!state?.size) return;
     const { linked, locked, size, image, hidden, range, classes, coloured } = state;
-    Object.assign(this, { linked, locked, size, image });
+    Object.assign(this, { linked, locked, size, image: image ?? this.image });
     if (coloured === name) this.known.set(name, { hidden: new Set(hidden), range: range ?? undefined, classes });
   }
 
@@ -46,12 +47,13 @@ export class Settings {
 
   /** What an export needs to know. */
   state() {
-    const { linked, locked, size, image, hidden, range, ranges, thresholds, classes, coloured } = this;
+    const { linked, locked, size, hidden, range, ranges, thresholds, classes, coloured } = this;
+    const image = this.pictured ? this.image : undefined;
     const changed = range !== this.whole && range.some((end, i) => end !== this.whole[i]);
     return {
       linked, locked, size, image, thresholds, classes, coloured,
       hidden: [...hidden],
-      range: changed ? range : null,
+      range: changed && locked ? range : null,
       ranges: locked ? null : ranges,
     };
   }
@@ -91,6 +93,7 @@ export class Settings {
         said.textContent = words();
         map.changed(true);
       },
+      onchange: () => this.show(map.settingsRoot, map), // one may have been stopped by another
     });
     input.value = value; // after the ends are known
     return element("label", { className: "setting" }, document.createTextNode(name), said, input);

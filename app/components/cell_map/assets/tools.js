@@ -115,4 +115,11 @@ export class Tools {
   toggleHelp() {
     this.help.hidden = !this.help.hidden;
   }
+
+  /** Close the list of keys; say whether it was open. */
+  hideHelp() {
+    const open = !this.help.hidden;
+    this.help.hidden = true;
+    return open;
+  }
 }
