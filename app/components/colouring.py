@@ -83,7 +83,7 @@ def _choose_sets(library: Library, sections: Sequence[Section]) -> list[CellSet]
         st.error(sentence(str(error)))
         return []
     if not here:
-        st.info("No cell set has cells in these sections. Draw around some on the map.")
+        st.info("No cell set has cells in these sections. Draw around some on the map of sections.")
         return []
     start = list(here)[-session.MAX_SETS_SHOWN :]
     session.keep_valid(session.SETS, list(here), start)
