@@ -422,7 +422,7 @@ export class TissueMap {
         const [view, box] = [this.views[i], this.boxes[i]];
         overlay.within(box, () => {
           for (const corners of panel.outlines) overlay.outline(view, box, corners, "#000");
-          for (const set of panel.sets ?? []) for (const ring of set.rings) overlay.outline(view, box, ring, set.colour, set.name);
+          for (const { name, colour, rings } of panel.sets ?? []) rings.forEach((ring, k) => overlay.outline(view, box, ring, colour, k ? "" : name));
           (panel.landmarks ?? []).forEach((place, k) => {
             overlay.ring(toScreen(view, box, place), 6, "#D55E00");
             const [x, y] = toScreen(view, box, place);
