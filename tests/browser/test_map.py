@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 from playwright.sync_api import Browser, Page, expect
 
+from app import image_tasks
 from app.cell_sets import CellSets
 from app.drawing import find_chrome
+from app.image_tasks import Addition
+from app.images import Images
 from app.library import Library, Section
 from squint.pl import LIGHT, palette
 from tests.browser.letters import (
@@ -134,6 +137,25 @@ def test_addresses_are_refused_unless_signed(page: Page, address: str) -> None:
     assert page.request.get(signed[0].split("?")[0]).status == 403
     assert page.request.get(signed[0].replace("until=1", "until=2")).status == 403
     assert all(url.startswith(address) for url in asked)
+
+
+def test_a_picture_is_as_clear_as_the_slider_says(
+    page: Page, one: Section, library: Library, tmp_path: Path
+) -> None:
+    Image.new("RGB", (1_200, 2_000), (200, 40, 0)).save(tmp_path / "scan.png")
+    image = image_tasks.add(library, Addition(one.id, str(tmp_path / "scan.png")), lambda *_: None)
+    Images(library).place(one.id, image.id, [[0.5, 0, 0], [0, 0.5, 0]], "by its pixel size")
+    page.get_by_role("radio", name="Counts per cell").or_(
+        page.get_by_role("button", name="Counts per cell")
+    ).first.click()
+    expect(page.get_by_label("Image", exact=True)).to_be_visible(timeout=PATIENCE)
+    page.wait_for_timeout(1_500)  # all tiles, the coarse and the fine
+    pixels = seen(page)
+    wanted = 0.8 * np.array([200, 40, 0]) + 0.2 * 255
+    alike = (np.abs(pixels - wanted).max(axis=2) <= 3).sum()
+    other = (np.abs(pixels - [200, 40, 0]).max(axis=2) < 25).sum()
+    assert alike > 5_000 > 50 * other
+    Images(library).delete(one.id, image.id)
 
 
 def test_six_sections_share_one_context(browser: Browser, address: str) -> None:

@@ -384,7 +384,7 @@ export class TissueMap {
       const [view, box] = [this.views[i], this.boxes[i]];
       const matrix = matrixOf(view);
       renderer.within(box, from === 0 && ground[3] ? ground : null);
-      if (from === 0) this.pictures.draw(renderer, i, view, box, this.settings);
+      if (from === 0) this.pictures.draw(renderer, i, view, box, this.settings.image, ground);
       const project = projection(view, matrix, panel.origin, box);
       const size = panel.diameter * this.settings.size * view.scale;
       const ranked = this.data.scale.kind === "labels" || this.data.scale.missing.n > 0 || Boolean(panel.predicted);

@@ -22,7 +22,7 @@ export class Pictures {
     this.tiles.clear();
   }
 
-  draw(renderer, i, view, box, { image }) {
+  draw(renderer, i, view, box, image, ground) {
     const { picture } = this.panels[i] ?? {};
     if (!picture || !image.shown || !image.opacity) return;
     const [a, b, c, d, e, f] = picture.affine; // x = a column + b row + c, y = d column + e row + f
@@ -35,7 +35,7 @@ export class Pictures {
     };
     const seen = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([u, v]) => back(toTissue(view, box, [box.left + u * box.width, box.top + v * box.height])));
     // From the coarsest level up, so that something is there while finer tiles are on their way.
-    for (let l = picture.levels - 1; l >= level; l--) this.drawLevel(renderer, picture, l, seen, project, image.opacity, l === level || l === picture.levels - 1);
+    for (let l = picture.levels - 1; l >= level; l--) this.drawLevel(renderer, picture, l, seen, [project, image.opacity, ground], l === level || l === picture.levels - 1);
   }
 
   /** Once all panels of a frame are drawn: forget the tiles that were not seen for longest. */
@@ -48,7 +48,7 @@ export class Pictures {
     this.wanted.clear();
   }
 
-  drawLevel(renderer, picture, level, seen, project, opacity, ask) {
+  drawLevel(renderer, picture, level, seen, how, ask) {
     const [a, b, c, d, e, f] = picture.affine;
     const side = picture.tile * 2 ** level; // of a tile, in pixels of the whole picture
     const ends = (axis, size) => {
@@ -75,7 +75,7 @@ export class Pictures {
           across: [a * w, d * w],
           down: [b * h, e * h],
         };
-        renderer.drawTile(name, place, project, opacity);
+        renderer.drawTile(name, place, ...how);
       }
     }
   }

@@ -110,9 +110,11 @@ precision highp float;
 in vec2 at;
 uniform sampler2D picture;
 uniform float opacity;
+uniform vec4 ground;  // below the picture
 out vec4 seen;
 void main() {
   seen = texture(picture, at) * opacity;
+  seen += ground * (1.0 - seen.a);
 }`;
 
 export class Renderer {
@@ -258,12 +260,16 @@ export class Renderer {
     gl.enable(gl.BLEND);
   }
 
-  /** Draw a tile of a picture; corner, across and down say where it lies on the tissue. */
-  drawTile(name, { corner, across, down }, project, opacity) {
+  /**
+   * Draw a tile of a picture on the ground, in place of coarser ones there: clear ones would add up.
+   * corner, across and down say where it lies on the tissue.
+   */
+  drawTile(name, { corner, across, down }, project, opacity, ground) {
     const { gl } = this;
     const { handle, uniforms, inputs } = this.tiles;
     gl.useProgram(handle);
     gl.disable(gl.DEPTH_TEST);
+    gl.disable(gl.BLEND);
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, this.pictures.get(name));
     for (const at of Object.values(this.round.inputs)) gl.disableVertexAttribArray(at);
@@ -274,8 +280,10 @@ export class Renderer {
     gl.uniform4f(uniforms.across, ...corner, ...across);
     gl.uniform2f(uniforms.down, ...down);
     gl.uniform1f(uniforms.opacity, opacity);
+    gl.uniform4fv(uniforms.ground, ground[3] ? ground : [0, 0, 0, 0]);
     gl.uniform1i(uniforms.picture, 0);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.enable(gl.BLEND);
     gl.disableVertexAttribArray(inputs.corner);
   }
 
