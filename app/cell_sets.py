@@ -114,6 +114,11 @@ class CellSets:
         path = _rows_path(self.library, section_id, name) if name else None
         return len(np.load(path, mmap_mode="r")) if path and path.exists() else 0
 
+    def within(self, sections: Sequence[Section]) -> list[tuple[CellSet, int]]:
+        """List the sets with cells in some sections, and how many those are."""
+        counted = [(one, sum(self.n_cells(one, section.id) for section in sections)) for one in self.all()]
+        return [(one, n) for one, n in counted if n]
+
     def outline(self, cell_set: CellSet, section_id: str) -> tuple[Polygon, ...]:
         """Give the outline of a set in a section, in the section's unit; nothing if none says who is in."""
         name = cell_set.outlines.get(section_id)

@@ -1,6 +1,6 @@
 """What the maps show, from the library: panels, scale, and one row per cell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app import columns
 from app.cell_sets import CellSet, CellSets, free_name
 from app.library import CELLS, Library, Section
+from app.type_colours import type_colours
 from squint import keys
 from squint.columns import UNKNOWN
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
@@ -102,16 +103,12 @@ def token_names(cells: pd.DataFrame) -> dict[str, str]:
     return names
 
 
-def by_type(
-    sections: Sequence[Section],
-    cells: pd.DataFrame,
-    colours_of: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {},
-) -> MapView:
-    """Colour cells by cell type, the most frequent ones; ``colours_of`` may give these their own colours."""
+def by_type(library: Library, sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
+    """Colour cells by cell type, the most frequent ones."""
     missing = pd.Series(None, index=cells.index, dtype=object)
     values = pd.Categorical(cells.get(keys.CELL_TYPE, missing))
     shown = most_frequent(values)
-    scale = Categories("cell type", shown, "other types", colours=colours_of(shown))
+    scale = Categories("cell type", shown, "other types", colours=type_colours(library, shown))
     return _view("Cell types", sections, cells, values, scale, {"colour": "cell type"})
 
 

@@ -1,7 +1,6 @@
 """What cells of some sections are coloured by, with the widgets that each way needs."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,6 @@ from app.components.text import sentence
 from app.components.tokens import choose_gene, choose_tokens
 from app.library import Library, Section
 from app.stamp import many
-from app.type_colours import type_colours
 from squint import keys
 from squint.errors import InputError
 
@@ -55,7 +53,7 @@ def coloured(
         return views.by_cell_set(library, sections, cells, _choose_sets(library, sections))
     if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
         st.info("These sections have no cell types; map the column when adding a section that has some.")
-    return views.by_type(sections, cells, partial(type_colours, library))
+    return views.by_type(library, sections, cells)
 
 
 def _by_model(
@@ -75,10 +73,8 @@ def _by_model(
 
 def _choose_sets(library: Library, sections: Sequence[Section]) -> list[CellSet]:
     """Let the user choose cell sets with cells in some sections; the newest at first."""
-    sets = CellSets(library)
     try:
-        n_cells = {one.id: sum(sets.n_cells(one, section.id) for section in sections) for one in sets.all()}
-        here = {one.id: one for one in sets.all() if n_cells[one.id]}
+        here = {one.id: (one, n) for one, n in CellSets(library).within(sections)}
     except InputError as error:
         st.error(sentence(str(error)))
         return []
@@ -91,9 +87,9 @@ def _choose_sets(library: Library, sections: Sequence[Section]) -> list[CellSet]
         f"Cell sets (at most {session.MAX_SETS_SHOWN})",
         list(here),
         default=start if session.SETS not in st.session_state else None,
-        format_func=lambda set_id: f"{here[set_id].name} ({many(n_cells[set_id], 'cell')})",
+        format_func=lambda set_id: f"{here[set_id][0].name} ({many(here[set_id][1], 'cell')})",
         max_selections=session.MAX_SETS_SHOWN,
         key=session.SETS,
         persist_state="session",
     )
-    return [here[set_id] for set_id in chosen]
+    return [here[set_id][0] for set_id in chosen]

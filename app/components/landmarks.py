@@ -13,7 +13,6 @@ from app.components.images import picture_of, set_landmark
 from app.components.tissue_map import mount
 from app.library import Library, Section
 from app.maps import Served
-from app.type_colours import type_colours
 from app.views import MapView
 from squint.pl import Categories, Panel
 
@@ -35,8 +34,7 @@ def show_landmarks(library: Library, section: Section) -> None:
     with left:
         cells = views.cells_of(library, [section])
         typed = bool(section.n_cell_types)
-        colours = partial(type_colours, library)
-        view = views.by_type([section], cells, colours) if typed else views.by_depth([section], cells)
+        view = views.by_type(library, [section], cells) if typed else views.by_depth([section], cells)
         _click_on(view, section, picture, rows, _PLACE)
     with right:
         panel = Panel(f"Picture: {picture['name']}", np.zeros((0, 2)), np.zeros(0, dtype=object))

@@ -129,7 +129,7 @@ def _mark_a_set(library: Library, section: Section) -> None:
     """Offer the cell sets that were drawn on other maps."""
     sets = CellSets(library)
     try:
-        here = {one.id: one for one in sets.all() if sets.n_cells(one, section.id)}
+        here = {one.id: (one, n) for one, n in sets.within([section])}
     except InputError as error:
         st.error(sentence(str(error)))
         return
@@ -139,14 +139,12 @@ def _mark_a_set(library: Library, section: Section) -> None:
         chosen = st.selectbox(
             "Cell set",
             list(here),
-            format_func=lambda set_id: (
-                f"{here[set_id].name} ({many(sets.n_cells(here[set_id], section.id), 'cell')})"
-            ),
+            format_func=lambda set_id: f"{here[set_id][0].name} ({many(here[set_id][1], 'cell')})",
             key=f"marked-set-{section.id}",
         )
         if st.button("Mark this set", key=f"marked-set-take-{section.id}"):
-            rows = sets.rows(here[str(chosen)], section.id)
-            drawn = sets.outline(here[str(chosen)], section.id)
+            one, _ = here[str(chosen)]
+            rows, drawn = sets.rows(one, section.id), sets.outline(one, section.id)
             names = library.cells(section.id).index[rows].tolist()
             session.mark(section.id, marking.from_set(section.section, drawn, names))
 

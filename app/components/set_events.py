@@ -1,6 +1,7 @@
 """What becomes of areas that are drawn on a map, and of entries of its legend that are clicked: cell sets."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,22 +49,19 @@ def set_events(place: str) -> dict[str, Event]:
     return {
         "area": told(_area),
         "entry": told(_entry),
-        "undo": told(lambda served, event: _step(CellSets(served.library).undo, served.library, event)),
-        "redo": told(lambda served, event: _step(CellSets(served.library).redo, served.library, event)),
+        "undo": told(partial(_step, CellSets.undo)),
+        "redo": told(partial(_step, CellSets.redo)),
     }
 
 
-def _step(step: Callable[[int], object], library: Library, event: Mapping[str, Any]) -> None:
+def _step(step: Callable[[CellSets, int], str], served: Served, event: Mapping[str, Any]) -> None:
     """Undo or redo on the version that the reader saw, or on what this session made of that."""
-    seen = event.get("seen")
-    if not isinstance(seen, int):
-        raise InputError("This was changed meanwhile. Look at what is there before you go on.")
-    followed: dict[int, int] = st.session_state.setdefault("_sets-followed", {})
-    if CellSets(library).version == followed.get(seen):
-        seen = followed[seen]  # a second stroke of the key, before the page has caught up with the first
-    step(seen)
-    followed.clear()
-    followed[int(event["seen"])] = CellSets(library).version
+    sets, seen = CellSets(served.library), event.get("seen")
+    before, after = st.session_state.get("_sets-followed", (None, None))
+    # A second stroke of the key comes before the page has caught up with the first.
+    known = after if seen == before and sets.version == after else seen
+    step(sets, known if isinstance(known, int) else -1)
+    st.session_state["_sets-followed"] = (seen, sets.version)
 
 
 def _area(served: Served, event: Mapping[str, Any]) -> None:

@@ -146,7 +146,7 @@ def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> No
 
         library = session.library()
         sections = library.sections()[:2]
-        view = views.by_type(sections, views.cells_of(library, sections))
+        view = views.by_type(library, sections, views.cells_of(library, sections))
         act, served = set_events("here"), Served(library, view, ())
         label = view.scale.highlighted[0]
         act["entry"](served, {"mode": "new", "label": label})

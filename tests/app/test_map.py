@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,7 +35,7 @@ def browser() -> Iterator[TestClient]:
 def view(loaded: Library) -> views.MapView:
     """Show all toy sections by cell type."""
     sections = loaded.sections()
-    return views.by_type(sections, views.cells_of(loaded, sections))
+    return views.by_type(loaded, sections, views.cells_of(loaded, sections))
 
 
 def served(library: Library, view: views.MapView) -> tuple[dict, Served]:
@@ -130,7 +129,7 @@ def test_counts_are_sent_in_as_few_bytes_as_hold_them() -> None:
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e5])
 def test_outlines_keep_their_shape_in_any_unit(loaded: Library, size: float) -> None:
-    view = views.by_type(loaded.sections()[:1], views.cells_of(loaded, loaded.sections()[:1]))
+    view = views.by_type(loaded, loaded.sections()[:1], views.cells_of(loaded, loaded.sections()[:1]))
     corners = size * np.array([[0.1234, 0.2], [0.1236, 0.2], [0.1235, 0.9]])
     panel = replace(view.panels[0], coordinates=view.panels[0].coordinates * size / 100, outlines=(corners,))
     described, _ = map_data.describe(loaded, replace(view, panels=(panel,), whole=False), LIGHT)
@@ -213,7 +212,7 @@ def test_a_cell_type_keeps_its_colour_whatever_is_beside_it(loaded: Library) -> 
     def colours(n: int) -> dict[str, str]:
         sections = loaded.sections()[-n:]
         cells = views.cells_of(loaded, sections)
-        view = views.by_type(sections, cells, partial(type_colours, loaded))
+        view = views.by_type(loaded, sections, cells)
         return dict(view.scale.coloured(LIGHT))  # type: ignore[union-attr]
 
     every = colours(4)

@@ -152,7 +152,6 @@ export class TissueMap {
     if (!this.begun) this.hand.use(data.tool);
     this.begun = true;
     this.legend.show(data.scale, this.settings, panels.length);
-    this.writeTitles();
     this.settings.show(this.settingsRoot, this);
     this.renderer?.keep(new Set(panels.flatMap(({ points, values, predicted, heights }) => [points, values, predicted, heights].filter(Boolean).map(({ name }) => name))));
     this.pictures.take(panels);
