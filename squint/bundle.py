@@ -20,11 +20,11 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from squint import keys
-from squint._unpacked import row_blocks
 from squint.cohort import POSITION, POSITION_OCTAVES, Scale
 from squint.config import ModelConfig, TrainConfig
 from squint.context import Context
 from squint.errors import InputError
+from squint.io.mapped import row_blocks
 from squint.model import Squint
 
 CONTEXT = "context."  # prefix of the weights that in-paint

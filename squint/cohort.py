@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
-from squint._unpacked import change_rows
 from squint.config import ModelConfig
 from squint.errors import InputError
+from squint.io.mapped import change_rows
 
 POSITION = "position"
 POSITION_OCTAVES = 4

@@ -237,9 +237,9 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
 
 def _written(task: _Task) -> dict[str, Any] | None:
     """Give the facts of a result that is there; None if it is damaged, or of another section or model."""
-    from squint._hdf5 import open_checked, read_slot
-    from squint._slots import to_plain
     from squint.bundle import file_sha256
+    from squint.io.hdf5 import open_checked, read_slot
+    from squint.io.slots import to_plain
 
     try:
         with open_checked(task.target) as (file, _):

@@ -14,9 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from squint import _validate, keys
+from squint import keys
 from squint.columns import UNKNOWN, labels
 from squint.errors import InputError
+from squint.io import checks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -67,7 +68,7 @@ def token_sequences(adata: "AnnData", *, token_key: str = keys.TOKENS) -> pd.Dat
         raise InputError(f"`adata.obsm` has no {token_key!r}. Run `squint.tl.tokenize` first.")
     sections = labels(adata, keys.SECTION).to_numpy()
     where = f"`adata.obsm[{keys.SPATIAL!r}]`"
-    coordinates = _validate.check_coordinates(adata.obsm.get(keys.SPATIAL), adata.obs_names, where)
+    coordinates = checks.check_coordinates(adata.obsm.get(keys.SPATIAL), adata.obs_names, where)
     names = adata.obs_names.to_numpy(dtype=str)
     tokens = {
         "tokens" if head == 0 else f"tokens_{head + 1}": values

@@ -1,31 +1,5 @@
 """Simulated tissue with planted truth."""
 
-from squint.datasets._bulk import bulk
-from squint.datasets._kidney import kidney, kidney_stack, write
-from squint.datasets._section import (
-    HYPOXIA,
-    INDUCTION,
-    REGION,
-    RISK,
-    STATE,
-    TO_TUMOUR,
-    TRUE_TYPE,
-    TUMOUR_CORE,
-)
-from squint.datasets._toy import toy
+import lazy_loader
 
-__all__ = [
-    "HYPOXIA",
-    "INDUCTION",
-    "REGION",
-    "RISK",
-    "STATE",
-    "TO_TUMOUR",
-    "TRUE_TYPE",
-    "TUMOUR_CORE",
-    "bulk",
-    "kidney",
-    "kidney_stack",
-    "toy",
-    "write",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,30 +5,6 @@ so that its centre is at (0.5, 0.5), as in SpatialData and QuPath. An affine (2,
 resolution, to the coordinates of the section (x right, y down), usually in um.
 """
 
-from squint.images._open import open_image
-from squint.images._picture import Box, Level, Picture
-from squint.images._shown import Shown, show
-from squint.images.placing import Fit, apply, compose, describe, fit_affine, invert
-from squint.images.pyramid import TILE, Tile, n_levels, tiles
-from squint.images.rendering import Rendered, render
+import lazy_loader
 
-__all__ = [
-    "TILE",
-    "Box",
-    "Fit",
-    "Level",
-    "Picture",
-    "Rendered",
-    "Shown",
-    "Tile",
-    "apply",
-    "compose",
-    "describe",
-    "fit_affine",
-    "invert",
-    "n_levels",
-    "open_image",
-    "render",
-    "show",
-    "tiles",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

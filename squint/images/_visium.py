@@ -6,10 +6,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from squint._hdf5 import open_checked
 from squint.errors import InputError
 from squint.images._companions import of_scale_factor
 from squint.images._picture import ArrayLevel, Picture, check_size
+from squint.io.hdf5 import open_checked
 
 _KINDS = ("hires", "lowres")
 

@@ -8,9 +8,9 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import keys
-from squint._unpacked import beside, let_go
 from squint.bundle import Bundle, versions
 from squint.cohort import Cohort
+from squint.io.mapped import beside, let_go
 from squint.model import UNSEEN_SECTION, embed
 from squint.tl._fit import fit
 from squint.training import pick_device

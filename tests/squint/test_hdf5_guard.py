@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
-from squint import _hdf5, io
+from squint import io
 from squint.errors import InputError
+from squint.io import hdf5
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_unknown_filters_are_refused_and_plugins_stay_unloaded(path, tmp_path):
     assert "filter 32015" in refusal(path)
     h5py.h5pl.prepend(bytes(tmp_path))
     try:
-        with _hdf5._no_plugins():
+        with hdf5._no_plugins():
             assert h5py.h5pl.size() == 0
         assert h5py.h5pl.get(0) == bytes(tmp_path)
     finally:
@@ -198,17 +199,17 @@ def test_one_huge_chunk_counts_as_its_size(path):
     with h5py.File(path, "r+") as file:
         file.create_dataset("uns/c", shape=(1,), maxshape=(None,), dtype="u1", chunks=(2**31,))
         with pytest.raises(InputError, match=r"declares 2\.\d GB"):
-            _hdf5.check(file, "file", max_bytes=10**9)
+            hdf5.check(file, "file", max_bytes=10**9)
 
 
 def test_too_many_objects_are_refused_at_once(tmp_path):
     path = tmp_path / "many.h5ad"
     with h5py.File(path, "w", libver="latest") as file:
         group = file.create_group("uns")
-        for i in range(_hdf5.MAX_OBJECTS + 1):
+        for i in range(hdf5.MAX_OBJECTS + 1):
             group.create_group(str(i))
     start = time.perf_counter()
-    assert f"more than {_hdf5.MAX_OBJECTS} objects" in refusal(path)
+    assert f"more than {hdf5.MAX_OBJECTS} objects" in refusal(path)
     assert time.perf_counter() - start < 1
 
 
@@ -219,7 +220,7 @@ def test_deep_nesting_is_refused(path):
 
 
 def test_the_objects_of_a_sound_file_are_listed(path):
-    with _hdf5.open_checked(path) as (_, names):
+    with hdf5.open_checked(path) as (_, names):
         assert {"X/data", "obs/section/codes", "obsm/spatial"} <= set(names)
 
 

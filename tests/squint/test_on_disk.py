@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import squint
-from squint import _hdf5, _unpacked, datasets, io, keys, tl
+from squint import datasets, io, keys, tl
 from squint.bundle import Bundle, section_sha256
 from squint.cli import main
 from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.io import hdf5
+from squint.io import mapped as in_files
+from squint.io.sections import _read
 
 N_CELLS, N_GENES = 8, 5
 DTYPES = [np.float64, np.float32, np.int64, np.int32, np.uint16, np.uint8, np.bool_]
@@ -27,7 +30,7 @@ DTYPES = [np.float64, np.float32, np.int64, np.int32, np.uint16, np.uint8, np.bo
 
 def read_in_parts(path, folder, block):
     """Read a file as `io.read` does with a scratch folder, few values at a time."""
-    return io._read(path, {}, _unpacked.Scratch(folder, block))[0]
+    return _read(path, {}, in_files.Scratch(folder, block))[0]
 
 
 def assert_equal(first, second):
@@ -80,11 +83,11 @@ def test_counts_lie_in_the_folder_and_are_as_one_would_expect(section, saved, tm
     scratch.mkdir()
     read = io.read(saved(), scratch=scratch)
     assert_equal(read, io.read(saved()))
-    assert _unpacked.folder_of(read.X).parent == scratch
+    assert in_files.folder_of(read.X).parent == scratch
     assert sum(path.stat().st_size for path in scratch.rglob("*.raw")) == 8 * read.X.nnz
     assert read.X.has_canonical_format
-    assert _unpacked.folder_of(read.copy().X) is None
-    assert _unpacked.folder_of(section.X) is None
+    assert in_files.folder_of(read.copy().X) is None
+    assert in_files.folder_of(section.X) is None
 
 
 def refusals(path, tmp_path):
@@ -210,7 +213,7 @@ def test_a_disk_that_is_too_small_is_refused_and_left_as_it_was(saved, tmp_path,
 
 
 def test_a_write_that_fails_is_said_in_one_line(section, tmp_path):
-    rows = _unpacked.Rows(tmp_path, section.X.nnz)
+    rows = in_files.Rows(tmp_path, section.X.nnz)
     rows._values.mkdir()
     with pytest.raises(InputError, match="could not be written: Is a directory"):
         rows.append(section.X)
@@ -230,10 +233,10 @@ def test_declared_counts_of_any_size_are_checked_against_the_disk_alone(saved, t
     with pytest.raises(InputError, match=r"GB free, but [\d,.]+ GB are needed"):
         io.read(path, scratch=tmp_path)
     with h5py.File(path, "r+") as file:
-        assert "X/data" in _hdf5.check(file, "file", max_bytes=10**6, streamed=True)
+        assert "X/data" in hdf5.check(file, "file", max_bytes=10**6, streamed=True)
         file.create_dataset("raw/X/data", shape=(10**14,), dtype="f4", chunks=(10**6,))
         with pytest.raises(InputError, match=r"declares 0\.0 GB"):  # one chunk is unpacked as a whole
-            _hdf5.check(file, "file", max_bytes=10**6, streamed=True)
+            hdf5.check(file, "file", max_bytes=10**6, streamed=True)
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +279,7 @@ def test_rows_change_in_blocks_as_they_do_at_once(tmp_path, counts, n_values):
     counts = sparse.csr_matrix(counts, dtype=np.float32)
     counts.sum_duplicates()
     with TemporaryDirectory(dir=tmp_path) as folder:
-        rows = _unpacked.Rows(tmp_path / folder, counts.nnz)
+        rows = in_files.Rows(tmp_path / folder, counts.nnz)
         rows.append(counts)
         mapped = rows.finish()
         weight = np.arange(N_CELLS, dtype=np.float32)
@@ -284,7 +287,7 @@ def test_rows_change_in_blocks_as_they_do_at_once(tmp_path, counts, n_values):
         def weigh(rows, at):
             return sparse.csr_matrix(sparse.diags(weight[at], dtype=np.float32) @ rows[:, ::-1])
 
-        expected, found = (_unpacked.change_rows(x, weigh, n_values=n_values) for x in (counts, mapped))
+        expected, found = (in_files.change_rows(x, weigh, n_values=n_values) for x in (counts, mapped))
         assert (expected != found).nnz == 0
         assert found.has_sorted_indices
 
@@ -298,7 +301,7 @@ def test_hidden_cells_are_emptied_on_disk_too(bundle, tmp_path):
         for section in (io.read(tmp_path / "toy.h5ad"), io.read(tmp_path / "toy.h5ad", scratch=tmp_path))
     )
     assert (at_once != in_parts).nnz == 0
-    assert _unpacked.folder_of(in_parts) is not None
+    assert in_files.folder_of(in_parts) is not None
 
 
 def test_the_hash_of_a_section_of_several_blocks_is_that_of_its_definition():
@@ -309,7 +312,7 @@ def test_the_hash_of_a_section_of_several_blocks_is_that_of_its_definition():
         var=pd.DataFrame(index=[f"G{number}" for number in rng.permutation(n_genes)]),
         obsm={keys.SPATIAL: rng.integers(0, 150, (n_cells, 2)).astype(np.float64)},  # some at one point
     )
-    assert section.X.nnz > _unpacked.BLOCK
+    assert section.X.nnz > in_files.BLOCK
     cells = np.flatnonzero(rng.random(n_cells) < 0.95)
     genes = list(section.var_names[rng.permutation(n_genes)[:68]])
     assert section_sha256(section, cells, genes) == section_sha256(section[cells, genes])

@@ -15,15 +15,14 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from squint import _slots, _validate, keys, sensitive
-from squint._content import read_content
-from squint._counts import declared_bytes
-from squint._hdf5 import memory_budget, open_checked
-from squint._report import Report, summarise
-from squint._unpacked import Scratch, let_go, mapping_of
+from squint import keys, sensitive
 from squint.errors import InputError
-
-__all__ = ["Report", "is_large", "obs_columns", "read", "read_and_validate", "validate", "write"]
+from squint.io import checks, slots
+from squint.io.counts import declared_bytes
+from squint.io.h5ad import read_content
+from squint.io.hdf5 import memory_budget, open_checked
+from squint.io.mapped import Scratch, let_go, mapping_of
+from squint.io.report import Report, summarise
 
 LARGE = 0.5  # share of the memory budget, itself half of the memory
 
@@ -207,7 +206,7 @@ def write(adata: AnnData, path: str | Path) -> None:
     raw: Any = adata.raw
     uns = dict(adata.uns)
     if keys.PROVENANCE in uns:
-        uns[keys.PROVENANCE] = _slots.to_storable(uns[keys.PROVENANCE])
+        uns[keys.PROVENANCE] = slots.to_storable(uns[keys.PROVENANCE])
     mapped = {key: array for key, array in adata.obsm.items() if mapping_of(array) is not None}
     # anndata turns text columns into categories while it writes: of this shell, not of the caller's object
     shell = AnnData(
@@ -259,12 +258,12 @@ def _read(
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     notes = content.notes
-    obs = _slots.name_columns(content.obs, columns, path.stem, notes)
-    spatial, obs = _slots.place_z(content.obsm[keys.SPATIAL], obs, notes)
-    counts, var = _slots.name_genes(content.counts, content.var, notes)
-    values = _slots.kind_of_values(counts, notes)
+    obs = slots.name_columns(content.obs, columns, path.stem, notes)
+    spatial, obs = slots.place_z(content.obsm[keys.SPATIAL], obs, notes)
+    counts, var = slots.name_genes(content.counts, content.var, notes)
+    values = slots.kind_of_values(counts, notes)
     sections = obs[keys.SECTION].cat.codes.to_numpy()
-    unit = _slots.name_unit(content.unit, _validate.spacings(spatial, sections), notes)
+    unit = slots.name_unit(content.unit, checks.spacings(spatial, sections), notes)
     adata = AnnData(
         X=counts,
         obs=obs,

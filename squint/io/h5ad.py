@@ -8,11 +8,12 @@ import h5py
 import pandas as pd
 from scipy import sparse
 
-from squint import _slots, _validate, keys
-from squint._counts import read_counts
-from squint._hdf5 import read_slot
-from squint._unpacked import Scratch
+from squint import keys
 from squint.errors import InputError
+from squint.io import checks, slots
+from squint.io.counts import read_counts
+from squint.io.hdf5 import read_slot
+from squint.io.mapped import Scratch
 
 FEW_CELLS = 9  # below this a cell has fewer than eight neighbours
 UNIT_SLOTS = ("uns/unit", "uns/spatial_unit", "uns/source/coordinates")
@@ -40,7 +41,7 @@ def read_content(file: h5py.File, names: list[str], scratch: Scratch | None = No
     Parameters
     ----------
     file
-        An open file that :func:`squint._hdf5.check` accepted.
+        An open file that :func:`squint.io.hdf5.check` accepted.
     names
         The names of everything in it.
     scratch
@@ -65,14 +66,14 @@ def read_content(file: h5py.File, names: list[str], scratch: Scratch | None = No
         notes.append(
             f"{int(obs.index.duplicated().sum())} cell names occurred before; a number was added to them."
         )
-        obs.index = _slots.unique_names(obs.index)
+        obs.index = slots.unique_names(obs.index)
     if len(obs) < FEW_CELLS:
         notes.append(f"Few cells ({len(obs)}): neighbourhoods are smaller than usual.")
     counts, source = read_counts(file, obs.index, len(var), notes, scratch)
     obsm, obsp = _read_arrays(file, obs.index)
     uns = {key: read_slot(file, f"uns/{key}") for key in _keys_of(file, "uns") if key.startswith("squint")}
     if keys.PROVENANCE in uns:
-        plain = _slots.to_plain(uns[keys.PROVENANCE])
+        plain = slots.to_plain(uns[keys.PROVENANCE])
         uns[keys.PROVENANCE] = plain if isinstance(plain, dict) else {}
     taken = {source, *(f"obsm/{k}" for k in obsm), *(f"obsp/{k}" for k in obsp)}
     groups = ("layers", "obsm", "obsp", "varm", "varp")
@@ -81,7 +82,7 @@ def read_content(file: h5py.File, names: list[str], scratch: Scratch | None = No
     ]
     left = [slot for slot in found if slot not in taken]
     if left:
-        notes.append(f"Left in the file, not read: {_slots.listed(left)}.")
+        notes.append(f"Left in the file, not read: {slots.listed(left)}.")
     return Content(counts, obs, var, obsm, obsp, uns, _stated_unit(file, uns), names, notes)
 
 
@@ -114,7 +115,7 @@ def _read_arrays(file: h5py.File, cells: pd.Index) -> tuple[_Slots, _Slots]:
     if keys.SPATIAL not in _keys_of(file, "obsm"):
         raise InputError(f'{name} has no obsm["spatial"]. Store x and y (and z) of each cell there.')
     where = f'{name}: obsm["spatial"]'
-    obsm = {keys.SPATIAL: _validate.check_coordinates(read_slot(file, f"obsm/{keys.SPATIAL}"), cells, where)}
+    obsm = {keys.SPATIAL: checks.check_coordinates(read_slot(file, f"obsm/{keys.SPATIAL}"), cells, where)}
     for key in _keys_of(file, "obsm"):
         stored = file[f"obsm/{key}"]
         if key != keys.SPATIAL and isinstance(stored, h5py.Dataset) and stored.dtype.kind in "buif":
@@ -128,7 +129,7 @@ def _read_arrays(file: h5py.File, cells: pd.Index) -> tuple[_Slots, _Slots]:
         graph = read_slot(file, f"obsp/{key}")
         if not sparse.issparse(graph) or graph.format != "csr" or graph.shape != (len(cells), len(cells)):
             raise InputError(f"{name}: `obsp/{key}` is not a CSR graph of the {len(cells)} cells. Remove it.")
-        _validate.check_structure(graph, f"{name}: `obsp/{key}`")
+        checks.check_structure(graph, f"{name}: `obsp/{key}`")
         obsp[key] = graph
     return obsm, obsp
 
@@ -136,7 +137,7 @@ def _read_arrays(file: h5py.File, cells: pd.Index) -> tuple[_Slots, _Slots]:
 def _stated_unit(file: h5py.File, uns: _Slots) -> str | None:
     """Give the unit of the coordinates where the file states one."""
     stated = uns.get(keys.PROVENANCE, {}).get("unit")
-    if stated in _slots.UNITS:
+    if stated in slots.UNITS:
         return str(stated)
     for slot in UNIT_SLOTS:
         text = read_slot(file, slot) if isinstance(file.get(slot), h5py.Dataset) else None

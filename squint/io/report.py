@@ -8,7 +8,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from squint import _validate, keys
+from squint import keys
+from squint.io import checks
 from squint.sensitive import Sensitive
 
 
@@ -78,13 +79,13 @@ def summarise(adata: AnnData, file: str, sensitive: tuple[Sensitive, ...] = ()) 
     The facts.
     """
     obs = cast("pd.DataFrame", adata.obs)
-    depth = _validate.row_sums(cast("sparse.csr_matrix", adata.X))
-    spatial: _validate.Floats = np.asarray(adata.obsm[keys.SPATIAL])
+    depth = checks.row_sums(cast("sparse.csr_matrix", adata.X))
+    spatial: checks.Floats = np.asarray(adata.obsm[keys.SPATIAL])
     column = obs[keys.SECTION].cat
     sections = []
     for code, section_id in enumerate(column.categories):
         inside = (column.codes == code).to_numpy()
-        distances = _validate.spacings(spatial[inside], np.zeros(inside.sum(), np.int8))
+        distances = checks.spacings(spatial[inside], np.zeros(inside.sum(), np.int8))
         sections.append(
             SectionReport(
                 section_id=str(section_id),

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from squint import _unpacked, _validate, keys
+from squint import keys
 from squint.errors import InputError
+from squint.io import checks, mapped
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     keys.SECTION: ("section", "sample", "library_id", "batch"),
@@ -100,8 +101,8 @@ def labels(column: pd.Series) -> "pd.Categorical[str]":
 
 
 def place_z(
-    spatial: _validate.Floats, obs: pd.DataFrame, notes: list[str]
-) -> tuple[_validate.Floats, pd.DataFrame]:
+    spatial: checks.Floats, obs: pd.DataFrame, notes: list[str]
+) -> tuple[checks.Floats, pd.DataFrame]:
     """Decide whether z is the height of whole levels, or the third coordinate of each cell.
 
     Parameters
@@ -175,7 +176,7 @@ def name_genes(
     n_repeated = int(var.index.duplicated().sum())
     notes.append(f"{n_repeated} genes share a name with another; their counts were summed.")
     merge = sparse.csr_matrix((np.ones(len(group), np.float32), (np.arange(len(group)), group)))
-    merged = _unpacked.change_rows(counts, lambda rows, _: sparse.csr_matrix(rows @ merge))
+    merged = mapped.change_rows(counts, lambda rows, _: sparse.csr_matrix(rows @ merge))
     merged.sort_indices()
     return merged, var[~var.index.duplicated()]
 
@@ -189,7 +190,7 @@ def kind_of_values(counts: sparse.csr_matrix, notes: list[str]) -> str:
     n_empty = int((np.diff(counts.indptr) == 0).sum())
     if n_empty:
         notes.append(f"{n_empty} cells have no counts at all; they were kept.")
-    if not _validate.are_intensities(counts):
+    if not checks.are_intensities(counts):
         return "counts"
     notes.append("Values are far too large for counts: read as intensities, for viewing only.")
     return "intensities"
@@ -200,7 +201,7 @@ def name_unit(stated: str | None, spacings: NDArray[np.float64], notes: list[str
     if not len(spacings):
         return stated or "unknown"
     spacing = float(np.median(spacings))
-    guess = _validate.guess_unit(spacing)
+    guess = checks.guess_unit(spacing)
     if stated == "um" and guess == "unknown":
         notes.append(f"Coordinates are stated in um, but cells lie {spacing:.4g} apart: check the unit.")
     elif stated is None and guess == "unknown":

@@ -9,11 +9,12 @@ import pandas as pd
 from anndata.io import sparse_dataset
 from scipy import sparse
 
-from squint import _unpacked, _validate, keys
-from squint._hdf5 import memory_budget, read_slot, reading
-from squint._unpacked import Scratch
-from squint._validate import BadValues
+from squint import keys
 from squint.errors import InputError
+from squint.io import checks, mapped
+from squint.io.checks import BadValues
+from squint.io.hdf5 import memory_budget, read_slot, reading
+from squint.io.mapped import Scratch
 
 COUNTS_SLOT = f"layers/{keys.COUNTS}"
 SLOTS = ("X", COUNTS_SLOT)
@@ -30,7 +31,7 @@ def read_counts(
     Parameters
     ----------
     file
-        An open file that :func:`squint._hdf5.check` accepted.
+        An open file that :func:`squint.io.hdf5.check` accepted.
     cells
         Names of the cells, for messages.
     n_genes
@@ -108,7 +109,7 @@ def _read(file: h5py.File, slot: str, shape: tuple[int, int]) -> tuple[sparse.cs
     if isinstance(stored, h5py.Dataset):
         if stored.shape is None:  # how anndata writes that there is none
             return None
-        matrix = sparse.vstack(list(_dense_blocks(stored, shape, where, _unpacked.BLOCK)), format="csr")
+        matrix = sparse.vstack(list(_dense_blocks(stored, shape, where, mapped.BLOCK)), format="csr")
     else:
         matrix = read_slot(file, slot)
         if (
@@ -117,11 +118,11 @@ def _read(file: h5py.File, slot: str, shape: tuple[int, int]) -> tuple[sparse.cs
             or matrix.data.dtype.kind not in NUMBERS
         ):
             raise _no_numbers(where)
-        _validate.check_structure(matrix, where)
+        checks.check_structure(matrix, where)
         matrix = matrix.tocsr()
         _check_shape(matrix.shape, shape, where)
     matrix.sum_duplicates()
-    return matrix, _validate.bad_values(matrix)
+    return matrix, checks.bad_values(matrix)
 
 
 def _unpack(
@@ -133,7 +134,7 @@ def _unpack(
     if isinstance(stored, h5py.Dataset):
         if stored.shape is None:
             return None
-        rows = _unpacked.Rows(scratch.folder, max_values=shape[0] * shape[1])
+        rows = mapped.Rows(scratch.folder, max_values=shape[0] * shape[1])
         blocks = _dense_blocks(stored, shape, where, scratch.block)
     else:
         if (kind := _format(stored)) == "csc":
@@ -145,15 +146,15 @@ def _unpack(
             if kind is None or stored["data"].dtype.kind not in NUMBERS:
                 raise _no_numbers(where)
             n_values = len(stored["data"])
-        rows = _unpacked.Rows(scratch.folder, n_values)
-        _unpacked.reserve(scratch.folder, n_values * rows.bytes_per_value)
+        rows = mapped.Rows(scratch.folder, n_values)
+        mapped.reserve(scratch.folder, n_values * rows.bytes_per_value)
         blocks = _sparse_blocks(stored, shape, where, scratch.block)
     bad = BadValues(0, -1, 0)
     n_rows = 0
     with reading(file, slot):
         for block in blocks:
             block.sum_duplicates()
-            bad = _add(bad, _validate.bad_values(block), n_rows)
+            bad = _add(bad, checks.bad_values(block), n_rows)
             n_rows += block.shape[0]
             if not bad.n_values:  # else the rest is only counted
                 block.eliminate_zeros()
@@ -193,17 +194,17 @@ def _sparse_blocks(
     values, columns = stored["data"], stored["indices"]
     own_shape = sparse_dataset(stored).shape
     pointers = stored["indptr"][...].astype(np.int64, casting="same_kind")
-    _validate.check_pointers(pointers, own_shape[0], len(columns), len(values), where)
+    checks.check_pointers(pointers, own_shape[0], len(columns), len(values), where)
     longest, most = int(np.diff(pointers).max(initial=0)), memory_budget() // BYTES_AT_ONCE
     if longest > most:
         raise InputError(f"{where} stores {longest:,} values in one cell. Write the file again with anndata.")
     # What lies within one chunk of the file is unpacked together, however little of it is asked for.
     n_values = max(block, min(most, max((part.chunks or (0,))[0] for part in (values, columns))))
-    index = np.int32 if own_shape[1] <= _unpacked.INT32_MAX else np.int64
-    for start, stop in _unpacked.row_blocks(pointers, n_values):
+    index = np.int32 if own_shape[1] <= mapped.INT32_MAX else np.int64
+    for start, stop in mapped.row_blocks(pointers, n_values):
         inside = slice(int(pointers[start]), int(pointers[stop]))
         indices = columns[inside]
-        _validate.check_indices(indices, own_shape[1], where, start=inside.start)
+        checks.check_indices(indices, own_shape[1], where, start=inside.start)
         # A block of a matrix of another size: that is said once all of its indices are found sound.
         yield sparse.csr_matrix(
             (

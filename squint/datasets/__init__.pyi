@@ -1,0 +1,13 @@
+from ._bulk import bulk as bulk
+from ._kidney import kidney as kidney
+from ._kidney import kidney_stack as kidney_stack
+from ._kidney import write as write
+from ._section import HYPOXIA as HYPOXIA
+from ._section import INDUCTION as INDUCTION
+from ._section import REGION as REGION
+from ._section import RISK as RISK
+from ._section import STATE as STATE
+from ._section import TO_TUMOUR as TO_TUMOUR
+from ._section import TRUE_TYPE as TRUE_TYPE
+from ._section import TUMOUR_CORE as TUMOUR_CORE
+from ._toy import toy as toy

@@ -1,0 +1,4 @@
+from ._shared_genes import shared_genes as shared_genes
+from ._spatial_neighbors import knn_graph as knn_graph
+from ._spatial_neighbors import section_codes as section_codes
+from ._spatial_neighbors import spatial_neighbors as spatial_neighbors
