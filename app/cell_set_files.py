@@ -11,8 +11,8 @@ from app.cell_sets import CellSet, CellSets, Draft, clean_name
 from app.library import Library, Section
 from app.stamp import many
 from squint import outlines as shapes
-from squint import qupath, xenium_explorer
 from squint.errors import InputError
+from squint.formats import qupath, xenium_explorer
 from squint.outlines import Group, Outline
 from squint.pl import plain
 

@@ -6,8 +6,8 @@ from itertools import count
 from pathlib import Path
 
 from app.library import Library, harmless_name
-from squint import gene_sets
 from squint.errors import InputError
+from squint.formats import gene_sets
 
 AGGRESSIVE = "Aggressive kidney cancer"
 _AT_MOST = 100  # files; a page reads them all

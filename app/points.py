@@ -12,7 +12,7 @@ def progressive_order(coordinates: NDArray[np.float64]) -> Order:
     Cells are ranked along a Z-curve (Morton, 1966) and taken by the reversed bits of their rank (van der
     Corput, 1935): first one of each half of the curve, then one of each quarter, and so on.
     """
-    from squint.sequences import morton_place  # noqa: PLC0415 - it imports pyarrow, once per section
+    from squint.formats.sequences import morton_place  # noqa: PLC0415 - it imports pyarrow, once per section
 
     n_cells = len(coordinates)
     if n_cells < 2:

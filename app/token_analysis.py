@@ -14,8 +14,9 @@ from app.engine import Report
 from app.library import Library, Section
 from app.results import keep
 from app.stacks import name_sections
-from squint import keys, sequences, tl
+from squint import keys, tl
 from squint.errors import InputError
+from squint.formats import sequences
 
 
 def co_occurrence(args: Mapping[str, Any], report: Report) -> None:

@@ -2,7 +2,7 @@
 
 A *ring* is a closed line of corners (k, 2), the last joined to the first. A *polygon* is a list of rings: a
 border and its holes. Several polygons are their union. Nothing here imports anndata; files are read and
-written by :mod:`squint.qupath` and :mod:`squint.xenium_explorer`.
+written by :mod:`squint.formats.qupath` and :mod:`squint.formats.xenium_explorer`.
 """
 
 import re

@@ -62,7 +62,7 @@ def activate(options: argparse.Namespace) -> Facts:
 
 def export_tokens(options: argparse.Namespace) -> Facts:
     """Write the tokens of each section as one sequence, to train language models on."""
-    from squint import sequences
+    from squint.formats import sequences
 
     sequences.check_ending(options.out)
     bundle = None

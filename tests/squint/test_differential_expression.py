@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import squint
-from squint import arms, datasets, gene_sets, keys, tl
+from squint import arms, datasets, keys, tl
 from squint.columns import labels
 from squint.errors import InputError
+from squint.formats import gene_sets
 from squint.tl import _compare
 
 KIDNEY = tuple(gene_sets.AGGRESSIVE_KIDNEY)

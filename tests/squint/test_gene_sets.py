@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squint import gene_sets
 from squint.errors import InputError
+from squint.formats import gene_sets
 
 GENE = st.from_regex(r"[A-Z][A-Z0-9]{1,6}(-[A-Z0-9])?", fullmatch=True).filter(
     lambda gene: gene.lower() not in gene_sets._GENE_TITLES

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.path import Path as Drawn
 
-from squint import outlines, qupath, regions, xenium_explorer
+from squint import outlines, regions
 from squint.errors import InputError
+from squint.formats import qupath, xenium_explorer
 from squint.outlines import Group, Outline
 
 POINTS = np.random.default_rng(0).uniform(-10, 110, (400, 2))

@@ -13,7 +13,7 @@ import squint
 from squint import datasets, io, keys, tl
 from squint.cli import main
 from squint.config import ModelConfig, TrainConfig
-from squint.sequences import BITS, morton_order, morton_place, token_sequences, write_sequences
+from squint.formats.sequences import BITS, morton_order, morton_place, token_sequences, write_sequences
 
 POINTS = st.integers(2, 3).flatmap(
     lambda d: hnp.arrays(np.float64, st.tuples(st.integers(1, 30), st.just(d)), elements=st.integers(-50, 50))
