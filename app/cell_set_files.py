@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from app.cell_sets import CellSet, CellSets, Draft, clean_name
 from app.library import Library, Section
 from app.stamp import many
-from squint import outlines as shapes
 from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer
-from squint.outlines import Group, Outline
+from squint.geometry import outlines as shapes
+from squint.geometry.outlines import Group, Outline
 from squint.pl import plain
 
 MOST = 50  # sets of one file

@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from app.history import Head, History
 from app.library import Library, Section
-from squint import outlines as shapes
 from squint.errors import InputError
-from squint.outlines import Polygon, Rows
+from squint.geometry import outlines as shapes
+from squint.geometry.outlines import Polygon, Rows
 from squint.pl import LIGHT
 from squint.sensitive import flag_text
 

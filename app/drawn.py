@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from app.cell_sets import ADD, SUBTRACT, CellSet, CellSets, clean_name
 from app.library import Library, Section
-from squint import outlines as shapes
 from squint.errors import InputError
-from squint.outlines import Polygon
+from squint.geometry import outlines as shapes
+from squint.geometry.outlines import Polygon
 
 MAX_CORNERS = 10_000  # of an area that a browser posts
 

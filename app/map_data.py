@@ -18,7 +18,7 @@ from app.map_assets import MAP_ASSETS
 from app.points import Order, progressive_order
 from app.views import MapView
 from squint.errors import InputError
-from squint.outlines import Polygon
+from squint.geometry.outlines import Polygon
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
 from squint.pl import palette as palette_of
 from squint.pl._captions import count

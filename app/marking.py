@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from squint.errors import InputError
 
 if TYPE_CHECKING:
-    from squint.regions import Region
+    from squint.geometry.regions import Region
 
 Item = dict[str, Any]  # one region of R.json
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ def read(path: Path, section: str) -> list[Item]:
     InputError
         If the file is no R.json, or names other sections only.
     """
-    from squint import regions  # noqa: PLC0415 - it imports anndata, which a page needs only here
+    from squint.geometry import regions  # noqa: PLC0415 - it imports anndata, which a page needs only here
 
     found = regions.load(path)
     own = [region for region in found if region.section == section]
@@ -129,7 +129,7 @@ def describe(items: Sequence[Item]) -> str:
 
 def region(item: Item) -> "Region":
     """Give a region of R.json as squint knows it."""
-    from squint import regions  # noqa: PLC0415 - it imports anndata, which a page needs only here
+    from squint.geometry import regions  # noqa: PLC0415 - it imports anndata, which a page needs only here
 
     kinds = (regions.Rectangle, regions.Polygon, regions.Cells, regions.Fraction, regions.Points)
     kind: Any = next(kind for kind in kinds if {field.name for field in fields(kind)} == set(item))

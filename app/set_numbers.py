@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.cell_sets import CellSet, CellSets
 from app.library import Library, Section
 from app.stamp import many
-from squint import outlines as shapes
+from squint.geometry import outlines as shapes
 
 REST, MISSING = "all others", "without one"
 _MOST = 8

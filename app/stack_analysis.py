@@ -21,7 +21,7 @@ from squint import keys, tl
 from squint.baselines import graph_mean
 from squint.bundle import Bundle
 from squint.errors import InputError
-from squint.registration import measure
+from squint.geometry.registration import measure
 
 _TARGETS = ("cell", "neighbourhood")
 

@@ -27,8 +27,8 @@ from squint.bundle import Bundle, section_sha256, versions
 from squint.cohort import prepare, section_names
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.geometry.regions import Fraction, Region, hidden_cells
 from squint.metrics import Judge, Scores, mmd, shares
-from squint.regions import Fraction, Region, hidden_cells
 from squint.stages import Row, claim, do, write
 from squint.training import train
 

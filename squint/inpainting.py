@@ -11,8 +11,8 @@ from anndata import AnnData
 from squint import keys, pp, tl
 from squint.bundle import Bundle
 from squint.errors import InputError
-from squint.positions import append_points
-from squint.regions import Region, hidden_cells
+from squint.geometry.positions import append_points
+from squint.geometry.regions import Region, hidden_cells
 from squint.tl._inpaint import TRAINED_ON, TRAINED_WITHOUT
 
 __all__ = ["TRAINED_ON", "TRAINED_WITHOUT", "inpaint_regions", "join"]
@@ -34,7 +34,7 @@ def inpaint_regions(
     bundle
         A trained model.
     regions
-        As `squint.regions.load` gives them, all in sections of ``adata``.
+        As `squint.geometry.regions.load` gives them, all in sections of ``adata``.
     n_draws
         0 for the expected profile, 1 for one sampled profile per cell, more for their mean and s.d.
     seed

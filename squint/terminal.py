@@ -12,9 +12,10 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from squint import io, keys, regions
+from squint import io, keys
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.geometry import regions
 
 Facts = dict[str, Any]
 

@@ -14,7 +14,7 @@ from squint.bundle import SectionRecord, section_sha256
 from squint.cohort import Cohort, section_names
 from squint.config import TrainConfig
 from squint.errors import InputError
-from squint.regions import Fraction
+from squint.geometry.regions import Fraction
 
 Hidden = Sequence[
     NDArray[np.bool_]

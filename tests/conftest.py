@@ -12,7 +12,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from scipy import sparse
 
-from squint import io, regions
+from squint import io
+from squint.geometry import regions
 
 settings.register_profile("squint", deadline=None)  # a slow machine is not a failing property
 settings.load_profile("squint")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from squint.errors import InputError
-from squint.outlines import (
+from squint.geometry.outlines import (
     MAX_BYTES,
     MAX_CORNERS,
     MAX_FEATURES,

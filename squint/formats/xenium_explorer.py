@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from squint.errors import InputError
-from squint.outlines import (
+from squint.geometry.outlines import (
     FARTHEST,
     MAX_BYTES,
     MAX_CORNERS,

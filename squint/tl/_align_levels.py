@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, diags_array, identity
 from squint import keys, pp
 from squint.columns import labels
 from squint.errors import InputError
-from squint.registration import Level, Pair, lay, measure
+from squint.geometry.registration import Level, Pair, lay, measure
 
 N_COMPONENTS = 15  # principal components that levels are compared by
 N_NEIGHBORS = 8
@@ -27,10 +27,10 @@ def align_levels(
 ) -> AnnData | None:
     """Measure how each level of a stack lies to the one below, and lay them all onto one if asked.
 
-    A rotation and a shift per pair of neighbouring levels; see `squint.registration` for how they are found
-    and for what they cannot tell: reflections are not looked for, and structures that run obliquely shift
-    from level to level without any level being out of place. A movement is only proposed where it is clearly
-    better than none and than any other.
+    A rotation and a shift per pair of neighbouring levels; see `squint.geometry.registration` for how they
+    are found and for what they cannot tell: reflections are not looked for, and structures that run obliquely
+    shift from level to level without any level being out of place. A movement is only proposed where it is
+    clearly better than none and than any other.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def align_levels(
     level_key, z_key
         Columns of ``obs`` with the level and its height.
     pairs
-        What ``squint.registration.measure(squint.tl.stack_levels(adata))`` gave, where it was run a pair at a
-        time to show progress.
+        What ``squint.geometry.registration.measure(squint.tl.stack_levels(adata))`` gave, where it was run a
+        pair at a time to show progress.
     apply
         Also write the coordinates as proposed. Movements add up along the stack from its middle level (the
         upper of two), which stays where it is; beyond a pair of unknown relation levels keep their place
@@ -92,7 +92,7 @@ def align_levels(
 
 
 def stack_levels(adata: AnnData, *, level_key: str = keys.SECTION, z_key: str = keys.Z) -> list[Level]:
-    """Bring levels into the form that `squint.registration.measure` takes, lowest first.
+    """Bring levels into the form that `squint.geometry.registration.measure` takes, lowest first.
 
     The features of a cell are principal components of log-normalised counts, shared by all levels, without
     each level's mean (staining differs from level to level), averaged twice over 8 nearest neighbours.

@@ -9,7 +9,7 @@ from anndata import AnnData
 
 import squint
 from squint import TrainConfig, keys, tl
-from squint.registration import Level, Rigid, measure
+from squint.geometry.registration import Level, Rigid, measure
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.benchmark

@@ -10,10 +10,10 @@ from playwright.sync_api import Browser
 
 from app.drawing import find_chrome
 from app.map_assets import MAP_ASSETS
-from squint import outlines
+from squint.geometry import outlines
+from squint.geometry.regions import Polygon
 from squint.pl import View
 from squint.pl._frame import nice_length
-from squint.regions import Polygon
 
 pytestmark = [
     pytest.mark.browser,

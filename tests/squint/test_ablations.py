@@ -17,8 +17,8 @@ from squint.ablations import ALL, BASE, FACTORS, ONE, RANDOM, Ablations, Trial, 
 from squint.cli import main
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.geometry.regions import Rectangle
 from squint.nn.encoder import MaskedLinear, Rows
-from squint.regions import Rectangle
 from squint.score_table import METRICS
 
 NAME = "TOY-H-1"

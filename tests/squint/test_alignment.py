@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 
 import squint
 from squint import datasets, keys, tl
-from squint.registration import Rigid, lay, measure
+from squint.geometry.registration import Rigid, lay, measure
 from tests.conftest import ROOT
 
 LEVELS = [f"SIM-H-stack-{number:02d}" for number in (3, 4, 5, 6)]  # the middle of the stack

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.path import Path as Drawn
 
-from squint import outlines, regions
 from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer
-from squint.outlines import Group, Outline
+from squint.geometry import outlines, regions
+from squint.geometry.outlines import Group, Outline
 
 POINTS = np.random.default_rng(0).uniform(-10, 110, (400, 2))
 GRID = np.stack(np.meshgrid(np.arange(11.0), np.arange(11.0)), axis=-1).reshape(-1, 2)
@@ -91,7 +91,7 @@ def test_what_is_cut_out_is_gone_and_the_rest_stays(many, others):
 def test_a_million_cells_are_decided_while_the_mouse_is_still_warm():
     # 10 s instead of the 0.5 s that it takes here: a slow machine must not fail.
     code = (
-        "import numpy as np, time; from squint.outlines import inside\n"
+        "import numpy as np, time; from squint.geometry.outlines import inside\n"
         "angle = np.linspace(0, 6.28, 300)\n"
         "ring = 5e3 + 4e3 * np.column_stack([np.cos(angle), np.sin(angle)])\n"
         "cells = np.random.default_rng(0).uniform(0, 1e4, (1_000_000, 2)); start = time.perf_counter()\n"

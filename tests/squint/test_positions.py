@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
-from squint import datasets, io, keys, positions
+from squint import datasets, io, keys
 from squint.errors import InputError
-from squint.positions import LEAST_GAP, append_points, fill_area, lattice_spacing
-from squint.regions import Points, Polygon, Rectangle
+from squint.geometry import positions
+from squint.geometry.positions import LEAST_GAP, append_points, fill_area, lattice_spacing
+from squint.geometry.regions import Points, Polygon, Rectangle
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squint import io, regions
+from squint import io
 from squint.errors import InputError
+from squint.geometry import regions
 
 HIDDEN = {  # cells inside the three rectangles of each real section
     "xenium_breast_roi_17k": 2427,

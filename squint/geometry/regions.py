@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from squint import keys
 from squint.errors import InputError
-from squint.outlines import inside
+from squint.geometry.outlines import inside
 
 MAX_BYTES = 64_000_000  # of R.json: a few million cell names
 Mask = NDArray[np.bool_]

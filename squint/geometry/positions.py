@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from squint import keys
 from squint.errors import InputError
-from squint.regions import Points, Polygon, Rectangle, Region
+from squint.geometry.regions import Points, Polygon, Rectangle, Region
 
 NAME = "point-{}"
 N_AROUND = 8  # the density at a cell is that of as many nearest cells
