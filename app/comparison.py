@@ -15,9 +15,10 @@ from app.library import DATA, Library
 from app.panels import join
 from app.results import keep
 from app.split import GROUP, REFERENCE, Split, assign, with_sets
-from squint import arms, keys, tl
+from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError
+from squint.stats import arms, ranksum
 
 _ARM = "arm"
 
@@ -29,11 +30,11 @@ def differential(args: Mapping[str, Any], report: Report) -> None:
     adata = gather(library, args["ids"], args["model"], Split(**args["split"]))
     chosen = arms.choose(labels(adata, _ARM), GROUP, REFERENCE)
     parts, done = [], 0
-    for part in tl.compare(csr_matrix(adata.X), chosen, adata.var_names, test=args["test"]):
+    for part in ranksum.compare(csr_matrix(adata.X), chosen, adata.var_names, test=args["test"]):
         parts.append(part)
         done += len(part)
         report(0.3 + 0.7 * done / adata.n_vars, f"{done:,} of {adata.n_vars:,} genes")
-    genes = tl.combine(parts)
+    genes = ranksum.combine(parts)
     keep(library, args, {"n_genes": len(genes)}, {"genes": genes})
 
 

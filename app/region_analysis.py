@@ -26,7 +26,7 @@ from squint.errors import InputError
 from squint.floor import SIZES, Hidden, averages, hidden_in
 from squint.geometry.positions import append_points, fill_area
 from squint.geometry.regions import Points, Polygon, Rectangle
-from squint.metrics import column_pearson, row_pearson
+from squint.stats.metrics import column_pearson, row_pearson
 
 LEAST_SCORED = 30  # cells, below which a correlation across cells says nothing
 NOWHERE = -1  # the row of a cell that the section does not have

@@ -28,8 +28,8 @@ from squint.cohort import prepare, section_names
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Fraction, Region, hidden_cells
-from squint.metrics import Judge, Scores, mmd, shares
 from squint.stages import Row, claim, do, write
+from squint.stats.metrics import Judge, Scores, mmd, shares
 from squint.training import train
 
 ALL, ONE, RANDOM = SITES

@@ -21,9 +21,9 @@ from squint.cohort import section_names
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.floor import Hidden
-from squint.metrics import Judge, Scores
 from squint.score_table import MODEL, summarise, to_markdown
 from squint.stages import Row, claim, do, write
+from squint.stats.metrics import Judge, Scores
 from squint.tl._inpaint import TRAINED_WITHOUT
 from squint.training import train
 

@@ -16,7 +16,7 @@ from squint.baselines import NOBODY, graph_mean, knn_profiles, knn_sums, nearest
 from squint.columns import labels
 from squint.coordinate_mlp import coordinate_mlp
 from squint.errors import InputError
-from squint.metrics import Judge, Scores
+from squint.stats.metrics import Judge, Scores
 
 SIZES = (1, 4, 8, 16, 32, 64, 128, 256, 512)
 DRAWN_FROM = (16, 64, 256)

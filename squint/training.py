@@ -13,7 +13,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from squint import context_training, pp, ranks
+from squint import context_training, pp
 from squint.bundle import Bundle
 from squint.cohort import (
     Cohort,
@@ -26,7 +26,6 @@ from squint.cohort import (
 from squint.config import ModelConfig, TrainConfig, epochs_for
 from squint.edges import Edges
 from squint.errors import InputError
-from squint.metrics import perplexity, row_pearson
 from squint.model import (
     UNSEEN_SECTION,
     Embedding,
@@ -37,9 +36,11 @@ from squint.model import (
     to_inputs,
     visit_order,
 )
+from squint.nn import ranks
 from squint.objective import TERMS, Objective, Target
 from squint.on_device import Resident
 from squint.shards import deal, reach
+from squint.stats.metrics import perplexity, row_pearson
 from squint.training_data import Hidden, hold_out, join, records, section_weights
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from app.library import Library, Section
 from app.results import Request, Result
 from app.stacks import find_stacks, outside_stacks
 from app.stamp import many, simulated, stamp
-from squint import communities, keys, pl
+from squint import keys, pl
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
+from squint.stats import trees
 
 LEAST_GROUPS = 3
 _N_ORDERS, _N_DRAWS = 10_000, 1_000  # shuffles of groups, of tokens within sections
@@ -128,7 +129,7 @@ def correlate(library: Library, over: Over, model: Mapping[str, Any]) -> Found:
         values[name] = result.table(name)
     linkage = np.asarray(values["linkage"], dtype=np.float64)
     n_cells = values["tokens"]["n_cells"].to_numpy()
-    by_rule = communities.cut(linkage, n_cells, height=1 - values["null_quantile"])
+    by_rule = trees.cut(linkage, n_cells, height=1 - values["null_quantile"])
     key = f"{session.N_COMMUNITIES}-{request.name}"
     n_communities = middle.slider(
         "Communities",
@@ -138,10 +139,10 @@ def correlate(library: Library, over: Over, model: Mapping[str, Any]) -> Found:
         key=key,
         help="At first the tree is cut where chance stops.",
     )
-    named = communities.cut(linkage, n_cells, n_communities=n_communities)
+    named = trees.cut(linkage, n_cells, n_communities=n_communities)
     values |= {"linkage": linkage, "order": np.asarray(values["order"])}
     values["tokens"] = tokens = values["tokens"].assign(community=named)
-    values["communities"] = communities.describe(
+    values["communities"] = trees.describe(
         tokens["community"], tokens["n_cells"], linkage, values["profiles"]
     )
     cells = views.cells_of(library, over.sections, model["sha256"])

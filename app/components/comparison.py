@@ -18,8 +18,9 @@ from app.library import Library, Section
 from app.results import Request, Result
 from app.split import BOTH, CELL_SET, GROUP, LEVEL, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.stamp import many, simulated
-from squint import arms, keys
+from squint import keys
 from squint.errors import InputError
+from squint.stats import arms
 
 TESTS = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
 _BY = {

@@ -17,9 +17,10 @@ from app.components.tissue_map import show_map
 from app.library import Library
 from app.split import GROUP, REFERENCE
 from app.stamp import many, stamp
-from squint import arms, keys
+from squint import keys
 from squint.errors import InputError
 from squint.pl import PRINT, dot_plot, violins, volcano
+from squint.stats import arms
 
 _PER_SIDE = 6  # genes with the largest effects that the dot plot shows of each group
 _AT_MOST = 24  # genes of a dot plot

@@ -8,7 +8,7 @@ from sklearn.cluster import kmeans_plusplus
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from squint import ranks
+from squint.nn import ranks
 
 SEARCH_ROWS = 2048  # compared with all codes at once: with 5,000 codes, similarities of 40 MB
 LLOYD_STEPS = 10  # of k-means, before the codes follow the training

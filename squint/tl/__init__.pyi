@@ -5,8 +5,6 @@ from ._align_levels import align_levels as align_levels
 from ._align_levels import stack_levels as stack_levels
 from ._co_occurrence import co_occurrence as co_occurrence
 from ._communities import communities as communities
-from ._compare import combine as combine
-from ._compare import compare as compare
 from ._differential_expression import differential_expression as differential_expression
 from ._expression_by_group import expression_by_group as expression_by_group
 from ._expression_by_group import scaled_counts as scaled_counts

@@ -8,9 +8,9 @@ from scipy.cluster import hierarchy
 
 from squint import keys
 from squint.columns import UNKNOWN, labels
-from squint.communities import grow
 from squint.errors import InputError
-from squint.tl._correlate import Correlated, correlate
+from squint.stats.correlate import Correlated, correlate
+from squint.stats.trees import grow
 
 MIN_GROUPS = 3
 PSEUDO_COUNT = 0.5  # cells, added to every count before a logarithm

@@ -1,10 +1,10 @@
 import pandas as pd
 from anndata import AnnData
 
-from squint import communities as trees
 from squint import keys
 from squint.columns import labels
 from squint.errors import InputError
+from squint.stats import trees
 
 
 def communities(

@@ -3,10 +3,11 @@ from collections.abc import Sequence
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
-from squint import arms, keys
+from squint import keys
 from squint.columns import labels
 from squint.errors import InputError
-from squint.tl._compare import PSEUDO_COUNT, Test, combine, compare
+from squint.stats import arms
+from squint.stats.ranksum import PSEUDO_COUNT, Test, combine, compare
 
 
 def differential_expression(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
 from squint.errors import InputError
-from squint.tl._compare import median_depth
+from squint.stats.ranksum import median_depth
 
 
 def scaled_counts(counts: csr_matrix, names: Sequence[str], genes: Sequence[str]) -> csr_matrix:

@@ -11,7 +11,7 @@ from squint import keys, pp
 from squint.baselines import graph_mean, knn_profiles, nearest_observed
 from squint.columns import labels
 from squint.errors import InputError
-from squint.metrics import column_pearson
+from squint.stats.metrics import column_pearson
 from squint.tl._inpaint import TRAINED_ON
 
 GROUP_SIZES = (10, 25, 50, 100, 250, 500, 1000)

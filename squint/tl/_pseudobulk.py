@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys
-from squint.arms import Arms, Patients, choose, listed, patients
 from squint.columns import labels
 from squint.errors import InputError
+from squint.stats.arms import Arms, Patients, choose, listed, patients
 from squint.tl._differential_expression import refuse_intensities
 
 MIN_CELLS = 10

@@ -10,7 +10,7 @@ from anndata import AnnData
 import squint
 from squint import datasets, keys, pp, tl
 from squint.columns import labels
-from squint.tl._correlate import correlate
+from squint.stats.correlate import correlate
 from tests.conftest import ROOT
 from tests.judge import join
 

@@ -38,8 +38,8 @@ def tell(run, n_parts=1):
 """
 SQUINT = """
 from squint import tl
-from squint.arms import Arms
-from squint.tl._compare import GENES_AT_ONCE
+from squint.stats.arms import Arms
+from squint.stats.ranksum import GENES_AT_ONCE
 
 arms = Arms(in_group, ~in_group)
 tell(lambda: tl.combine(tl.compare(counts, arms, genes, test="{test}")),

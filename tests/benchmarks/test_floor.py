@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from squint import floor
-from squint.metrics import Judge, Scores
+from squint.stats.metrics import Judge, Scores
 from tests.conftest import REGIONS
 
 pytestmark = pytest.mark.benchmark

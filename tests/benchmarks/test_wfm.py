@@ -21,7 +21,7 @@ from scipy.sparse import eye_array
 
 from squint import floor
 from squint.floor import Hidden
-from squint.metrics import Judge
+from squint.stats.metrics import Judge
 
 pytestmark = pytest.mark.benchmark
 SCRIPT = Path(__file__).with_name("wfm.py")

@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from squint import baselines, keys, pp
 from squint.baselines import graph_mean, knn_profiles, nearest_observed
-from squint.metrics import column_pearson, row_pearson
+from squint.stats.metrics import column_pearson, row_pearson
 from tests.conftest import REGIONS
 
 

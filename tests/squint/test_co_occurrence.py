@@ -13,9 +13,9 @@ from scipy.spatial.distance import pdist
 
 import squint
 from squint import io, keys, tl
-from squint.communities import cut, describe, grow
+from squint.stats.correlate import correlate
+from squint.stats.trees import cut, describe, grow
 from squint.tl._co_occurrence import count_tokens, log_ratios, usage
-from squint.tl._correlate import correlate
 
 N_LEVELS = 12
 
@@ -157,7 +157,7 @@ def test_all_orders_and_drawn_ones_agree():
 
 def test_many_draws_are_taken_in_parts(planted, monkeypatch):
     whole = found(planted, n_permutations=100)["p"]
-    monkeypatch.setattr("squint.tl._correlate.VALUES_AT_ONCE", 16 * 16 * 7)
+    monkeypatch.setattr("squint.stats.correlate.VALUES_AT_ONCE", 16 * 16 * 7)
     pd.testing.assert_frame_equal(found(planted, n_permutations=100)["p"], whole)
 
 

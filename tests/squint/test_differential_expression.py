@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import squint
-from squint import arms, datasets, keys, tl
+from squint import datasets, keys, tl
 from squint.columns import labels
 from squint.errors import InputError
 from squint.formats import gene_sets
-from squint.tl import _compare
+from squint.stats import arms, ranksum
 
 KIDNEY = tuple(gene_sets.AGGRESSIVE_KIDNEY)
 
@@ -141,7 +141,7 @@ def test_order_of_cells_and_genes_and_cells_of_neither_group_do_not_matter(test:
 def test_genes_come_in_chunks_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     adata = two_groups()
     whole = compare(adata)
-    monkeypatch.setattr(_compare, "GENES_AT_ONCE", 7)
+    monkeypatch.setattr(ranksum, "GENES_AT_ONCE", 7)
     chosen = arms.choose(labels(adata, "group"), "a", "b")
     parts = list(tl.compare(adata.X, chosen, adata.var_names))
     assert [len(part) for part in parts] == [7, 7, 7, 7, 2]

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from squint import datasets, floor, keys
 from squint.coordinate_mlp import coordinate_mlp
 from squint.errors import InputError
-from squint.metrics import Judge
+from squint.stats.metrics import Judge
 
 
 @pytest.fixture(scope="module")

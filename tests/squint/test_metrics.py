@@ -9,8 +9,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance as energy_distance_1d
 from scipy.stats import pearsonr
 
-from squint import metrics
-from squint.metrics import BLOCK, MMD3_WIDTHS, Judge, energy_distance, mmd, shares
+from squint.stats import metrics
+from squint.stats.metrics import BLOCK, MMD3_WIDTHS, Judge, energy_distance, mmd, shares
 
 values = st.floats(0, 100, allow_subnormal=False)
 

@@ -6,8 +6,9 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from squint import arms, keys, tl
+from squint import keys, tl
 from squint.errors import InputError
+from squint.stats import arms
 
 
 def of_patients(names: str, *, both: bool = True, n_cells: int = 60, seed: int = 0) -> AnnData:

@@ -18,7 +18,7 @@ from squint.cli import main
 from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.masked import cell_profiles, observed_depth
-from squint.metrics import column_pearson
+from squint.stats.metrics import column_pearson
 from squint.tl._imputation_quality import N_BLOCKS, _gain_se
 from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
 from tests.conftest import ROOT

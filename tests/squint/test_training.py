@@ -12,8 +12,8 @@ from squint import datasets, keys
 from squint.cohort import batches, prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.edges import Edges
-from squint.metrics import perplexity, row_pearson
 from squint.model import embed
+from squint.stats.metrics import perplexity, row_pearson
 from squint.training import learning_rate, masked_fraction
 
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.sparse import csc_matrix, csr_matrix
 
-from squint.arms import Arms
 from squint.errors import InputError
+from squint.stats.arms import Arms
 
 Floats = NDArray[np.float64]
 Test = Literal["wilcoxon", "t-test"]
