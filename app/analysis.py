@@ -16,9 +16,9 @@ from app.library import DATA, Library, write_table
 from app.panels import join
 from app.results import Activation, list_sha256, profile_name
 from squint import keys, pp, tl
-from squint.bundle import Bundle, section_sha256
 from squint.columns import UNKNOWN
 from squint.errors import InputError
+from squint.model.bundle import Bundle, section_sha256
 
 __all__ = ["Activation", "Fit", "activate", "fit", "list_sha256", "profile", "tokenise"]
 

@@ -21,11 +21,11 @@ from app.stack_analysis import keep_model
 from app.stacks import ROW
 from squint import keys, tl
 from squint.baselines import knn_profiles
-from squint.bundle import Bundle, section_sha256
 from squint.errors import InputError
 from squint.floor import SIZES, Hidden, averages, hidden_in
 from squint.geometry.positions import append_points, fill_area
 from squint.geometry.regions import Points, Polygon, Rectangle
+from squint.model.bundle import Bundle, section_sha256
 from squint.stats.metrics import column_pearson, row_pearson
 
 LEAST_SCORED = 30  # cells, below which a correlation across cells says nothing

@@ -19,8 +19,8 @@ from app.points import progressive_order
 from app.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
 from app.thumbnail import thumbnail
 from squint import keys
-from squint.bundle import section_sha256
 from squint.errors import InputError
+from squint.model.bundle import section_sha256
 from squint.pl import spacing
 
 

@@ -19,9 +19,9 @@ from app.results import keep
 from app.stacks import ROW
 from squint import keys, tl
 from squint.baselines import graph_mean
-from squint.bundle import Bundle
 from squint.errors import InputError
 from squint.geometry.registration import measure
+from squint.model.bundle import Bundle
 
 _TARGETS = ("cell", "neighbourhood")
 

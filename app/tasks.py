@@ -21,9 +21,9 @@ from app import (
 from app.engine import Report
 from app.images import Addition
 from app.library import Library
-from squint.bundle import Bundle
+from squint.device import pick_device
 from squint.errors import InputError
-from squint.training import pick_device
+from squint.model.bundle import Bundle
 
 _loaded: dict[str, Bundle] = {}  # the model, under "bundle", once it is there
 

@@ -2,11 +2,11 @@ from . import datasets as datasets
 from . import pl as pl
 from . import pp as pp
 from . import tl as tl
-from .bundle import Bundle as Bundle
 from .config import ModelConfig as ModelConfig
 from .config import TrainConfig as TrainConfig
 from .errors import InputError as InputError
 from .io import read as read
 from .io import validate as validate
 from .io import write as write
-from .training import train as train
+from .model.bundle import Bundle as Bundle
+from .training.run import train as train

@@ -16,16 +16,16 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import floor, keys, pp, tl
-from squint.bundle import Bundle, section_sha256, versions
-from squint.cohort import section_names
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.floor import Hidden
+from squint.model.bundle import Bundle, section_sha256, versions
+from squint.model.cohort import section_names
 from squint.score_table import MODEL, summarise, to_markdown
 from squint.stages import Row, claim, do, write
 from squint.stats.metrics import Judge, Scores
 from squint.tl._inpaint import TRAINED_WITHOUT
-from squint.training import train
+from squint.training.run import train
 
 EXPECTED, DRAW = "squint_expected", "squint_draw"
 TABLE, TEXT = "table.csv", "table.md"

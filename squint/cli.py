@@ -85,8 +85,8 @@ def train(options: argparse.Namespace) -> Facts:
     if options.regions is not None:
         hidden = hide(sections, options.regions, options.seed)
         progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells lie in the regions and are hidden.")
-    from squint.training import Epoch
-    from squint.training import train as run
+    from squint.training.run import Epoch
+    from squint.training.run import train as run
 
     model, how = choices(
         options.config,
@@ -181,7 +181,7 @@ def _fabric(options: argparse.Namespace) -> Any:
         raise InputError("--nodes and --devices: at least 1.")
     if n_nodes * n_devices == 1:
         return None
-    from squint.parallel import open_group
+    from squint.training.fabric import open_group
 
     fabric = open_group(options.device, n_devices, n_nodes)
     if not fabric.is_global_zero:

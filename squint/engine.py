@@ -25,7 +25,7 @@ from squint import keys
 from squint.errors import InputError
 
 if TYPE_CHECKING:
-    from squint.bundle import Bundle
+    from squint.model.bundle import Bundle
 
 CONNECT_S = 5.0  # to reach a scheduler
 WORKERS_S = 30.0  # until its first worker is there
@@ -160,7 +160,7 @@ def tokenize(
     InputError
         If the bundle cannot be read, a result would replace its section, or the scheduler is lost.
     """
-    from squint.bundle import Bundle
+    from squint.model.bundle import Bundle
 
     sha256 = Bundle.load(model).sha256
     for source, target in files.items():
@@ -237,9 +237,9 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
 
 def _written(task: _Task) -> dict[str, Any] | None:
     """Give the facts of a result that is there; None if it is damaged, or of another section or model."""
-    from squint.bundle import file_sha256
     from squint.io.hdf5 import open_checked, read_slot
     from squint.io.slots import to_plain
+    from squint.model.bundle import file_sha256
 
     try:
         with open_checked(task.target) as (file, _):
@@ -258,7 +258,7 @@ def _facts(tokens: Any, made: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=1)  # a second model takes the place of the first, in memory as well
 def _bundle(folder: Path, sha256: str) -> "Bundle":
     """Load a model once in the life of a worker; by its hash, so that one trained anew is loaded anew."""
-    from squint.bundle import Bundle
+    from squint.model.bundle import Bundle
 
     bundle = Bundle.load(folder)
     if bundle.sha256 != sha256:

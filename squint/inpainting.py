@@ -9,10 +9,10 @@ import pandas as pd
 from anndata import AnnData
 
 from squint import keys, pp, tl
-from squint.bundle import Bundle
 from squint.errors import InputError
 from squint.geometry.positions import append_points
 from squint.geometry.regions import Region, hidden_cells
+from squint.model.bundle import Bundle
 from squint.tl._inpaint import TRAINED_ON, TRAINED_WITHOUT
 
 __all__ = ["TRAINED_ON", "TRAINED_WITHOUT", "inpaint_regions", "join"]

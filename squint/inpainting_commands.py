@@ -23,8 +23,8 @@ from squint.terminal import (
 def inpaint(options: argparse.Namespace) -> Facts:
     """Write the imputed expression of hidden cells, and of positions where there are none."""
     from squint import inpainting
-    from squint.bundle import Bundle
     from squint.io import write
+    from squint.model.bundle import Bundle
 
     if options.out.suffix != ".h5ad":
         raise InputError(f"OUT must be an .h5ad file, not {options.out}.")

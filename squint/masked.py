@@ -1,14 +1,14 @@
 """The paper's own in-painting: hidden cells enter under the mask token, and their codes are decoded.
 
-Kept to be measured beside `squint.context`, which in-paints better, and for the paper's ablations.
+Kept to be measured beside `squint.model.context`, which in-paints better, and for the paper's ablations.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from squint.bundle import Bundle
-from squint.cohort import Cohort
-from squint.model import decode, embed
+from squint.model.bundle import Bundle
+from squint.model.cohort import Cohort
+from squint.model.tokens import decode, embed
 
 
 def cell_profiles(bundle: Bundle, cohort: Cohort, conditions: NDArray[np.int64]) -> NDArray[np.float32]:

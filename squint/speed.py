@@ -16,7 +16,7 @@ from squint import io, keys, pp, tl
 from squint.config import ModelConfig, TrainConfig
 from squint.meter import Meter, Work
 from squint.nn.codebook import lloyd_steps
-from squint.training import KMEANS_CELLS, Run
+from squint.training.run import KMEANS_CELLS, Run
 
 
 def benchmark(

@@ -24,7 +24,7 @@ def tokenize(options: argparse.Namespace) -> Facts:
         if options.scratch is not None:
             raise InputError("--scratch is of this process, and says nothing to other workers.")
         return _on_engine(options)
-    from squint.bundle import Bundle
+    from squint.model.bundle import Bundle
 
     bundle = Bundle.load(options.model)
     targets = _targets(options)
@@ -39,8 +39,8 @@ def tokenize(options: argparse.Namespace) -> Facts:
 def activate(options: argparse.Namespace) -> Facts:
     """Write activation scores."""
     from squint import tl
-    from squint.bundle import Bundle
     from squint.io import write
+    from squint.model.bundle import Bundle
 
     bundle = Bundle.load(options.model)
     adata = joined([_tokenised(path, bundle, options.device) for path in options.sections])
@@ -67,7 +67,7 @@ def export_tokens(options: argparse.Namespace) -> Facts:
     sequences.check_ending(options.out)
     bundle = None
     if options.model is not None:
-        from squint.bundle import Bundle
+        from squint.model.bundle import Bundle
 
         bundle = Bundle.load(options.model)
     tables, facts = {}, {}

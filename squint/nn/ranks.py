@@ -1,6 +1,6 @@
 """What the processes of one training tell each other; alone, a process tells itself.
 
-Ranks are those of `torch.distributed`, whose group `squint.parallel` opens.
+Ranks are those of `torch.distributed`, whose group `squint.training.fabric` opens.
 """
 
 import torch.distributed as dist

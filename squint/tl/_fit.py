@@ -5,10 +5,10 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import keys, pp
-from squint.bundle import Bundle, section_sha256
-from squint.cohort import Cohort, prepare, section_names
 from squint.errors import InputError
-from squint.model import UNSEEN_SECTION
+from squint.model.bundle import Bundle, section_sha256
+from squint.model.cohort import Cohort, prepare, section_names
+from squint.model.tokens import UNSEEN_SECTION
 
 REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
 WARN_BELOW = 0.60
@@ -65,7 +65,7 @@ def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
 
 
 def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
-    """Find the condition of each section, in the order of `squint.cohort.section_names`.
+    """Find the condition of each section, in the order of `squint.model.cohort.section_names`.
 
     Returns
     -------

@@ -5,12 +5,13 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from squint import context, keys, pp
-from squint.bundle import Bundle, versions
-from squint.cohort import Cohort, prepare, section_names
-from squint.context import Context, Imputed
+from squint import keys, pp
 from squint.errors import InputError
-from squint.model import UNSEEN_SECTION
+from squint.model import context
+from squint.model.bundle import Bundle, versions
+from squint.model.cohort import Cohort, prepare, section_names
+from squint.model.context import Context, Imputed
+from squint.model.tokens import UNSEEN_SECTION
 from squint.tl._fit import check_fits, find_conditions
 
 TRAINED_WITHOUT = "trained without these cells"
@@ -82,7 +83,7 @@ def inpaint(
 
     References
     ----------
-    SQUINT, sections 5.1 and 5.2, for the task; the method is our own, see `squint.context`.
+    SQUINT, sections 5.1 and 5.2, for the task; the method is our own, see `squint.model.context`.
     """
     adata = adata.copy() if copy else adata
     warnings = check_fits(adata, bundle)

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys
-from squint.bundle import Bundle
-from squint.cohort import Cohort
-from squint.model import Squint, decode, embed
+from squint.model.bundle import Bundle
+from squint.model.cohort import Cohort
+from squint.model.tokens import Squint, decode, embed
 from squint.nn.decoders import top_edges
 from squint.tl._fit import fit
 

@@ -8,12 +8,12 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import keys
-from squint.bundle import Bundle, versions
-from squint.cohort import Cohort
+from squint.device import pick_device
 from squint.io.mapped import beside, let_go
-from squint.model import UNSEEN_SECTION, embed
+from squint.model.bundle import Bundle, versions
+from squint.model.cohort import Cohort
+from squint.model.tokens import UNSEEN_SECTION, embed
 from squint.tl._fit import fit
-from squint.training import pick_device
 
 SHARE_BEYOND_P99 = 0.05  # five times what the training cells show: worth a warning
 
@@ -67,7 +67,7 @@ def tokenize(
         bundle.model.to(pick_device(device))
     try:
         _write(adata, bundle, cohort, conditions)
-    except torch.cuda.OutOfMemoryError:  # even for a few hundred cells, see `squint.model.embed`
+    except torch.cuda.OutOfMemoryError:  # even for a few hundred cells, see `squint.model.tokens.embed`
         where = bundle.model.device
         bundle.model.to("cpu")
         torch.cuda.empty_cache()

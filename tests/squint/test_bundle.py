@@ -7,8 +7,8 @@ from safetensors.torch import load_file, save_file
 
 import squint
 from squint import datasets, keys
-from squint.bundle import CARD, CONFIG, WEIGHTS, Bundle, section_sha256
 from squint.config import ModelConfig, TrainConfig
+from squint.model.bundle import CARD, CONFIG, WEIGHTS, Bundle, section_sha256
 
 
 @pytest.fixture(scope="module")

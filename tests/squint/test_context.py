@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 import squint
-from squint import context, context_training, datasets, keys, surroundings, tl
-from squint.cohort import prepare
+from squint import datasets, keys, tl
 from squint.config import ModelConfig, TrainConfig, epochs_for
+from squint.model import context, surroundings
+from squint.model.cohort import prepare
 from squint.nn.context import DonorNet, energy_score
+from squint.training import context as context_training
 
 CONFIG = ModelConfig()
 

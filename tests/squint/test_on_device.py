@@ -6,12 +6,12 @@ import torch
 
 import squint
 from squint import datasets, keys, tl
-from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
-from squint.edges import Edges
-from squint.model import embed, to_inputs
-from squint.on_device import Resident
-from squint.training import Run
+from squint.model.cohort import prepare
+from squint.model.tokens import embed, to_inputs
+from squint.training.edges import Edges
+from squint.training.resident import Resident
+from squint.training.run import Run
 
 MODEL = ModelConfig(n_codes=12, n_hidden=32, n_latent=16)
 CPU = torch.device("cpu")

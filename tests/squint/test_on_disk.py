@@ -15,14 +15,14 @@ from scipy import sparse
 
 import squint
 from squint import datasets, io, keys, tl
-from squint.bundle import Bundle, section_sha256
 from squint.cli import main
-from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.io import hdf5
 from squint.io import mapped as in_files
 from squint.io.sections import _read
+from squint.model.bundle import Bundle, section_sha256
+from squint.model.cohort import prepare
 
 N_CELLS, N_GENES = 8, 5
 DTYPES = [np.float64, np.float32, np.int64, np.int32, np.uint16, np.uint8, np.bool_]

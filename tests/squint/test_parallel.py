@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squint import datasets, io, keys, tl
-from squint.bundle import Bundle
-from squint.cohort import prepare
 from squint.config import ModelConfig
-from squint.edges import Edges
-from squint.shards import deal, reach
+from squint.model.bundle import Bundle
+from squint.model.cohort import prepare
+from squint.training.edges import Edges
+from squint.training.shards import deal, reach
 
 MODEL = ModelConfig(n_codes=12, n_hidden=32, n_latent=16)
 CHOICES = {

@@ -15,9 +15,9 @@ import squint
 from squint import datasets, io, keys, pp, tl
 from squint.baselines import knn_profiles, nearest_observed
 from squint.cli import main
-from squint.cohort import prepare
 from squint.config import ModelConfig, TrainConfig
 from squint.masked import cell_profiles, observed_depth
+from squint.model.cohort import prepare
 from squint.stats.metrics import column_pearson
 from squint.tl._imputation_quality import N_BLOCKS, _gain_se
 from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT

@@ -9,12 +9,12 @@ from scipy.sparse import csr_matrix
 
 import squint
 from squint import datasets, keys
-from squint.cohort import batches, prepare
 from squint.config import ModelConfig, TrainConfig
-from squint.edges import Edges
-from squint.model import embed
+from squint.model.cohort import batches, prepare
+from squint.model.tokens import embed
 from squint.stats.metrics import perplexity, row_pearson
-from squint.training import learning_rate, masked_fraction
+from squint.training.edges import Edges
+from squint.training.run import learning_rate, masked_fraction
 
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)
 TRAIN = TrainConfig(n_epochs=3, batch_size=128, tile_size=32, context_steps=10)

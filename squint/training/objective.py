@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from squint.config import TrainConfig
-from squint.model import Inputs, Output, Squint
+from squint.model.tokens import Inputs, Output, Squint
 from squint.nn import losses
 
 TERMS = ("attributes", "adjacency", "codebook", "mask", "total")

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
-from squint.bundle import SectionRecord, section_sha256
-from squint.cohort import Cohort, section_names
 from squint.config import TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Fraction
+from squint.model.bundle import SectionRecord, section_sha256
+from squint.model.cohort import Cohort, section_names
 
 Hidden = Sequence[
     NDArray[np.bool_]

@@ -20,12 +20,12 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from squint import keys
-from squint.cohort import POSITION, POSITION_OCTAVES, Scale
 from squint.config import ModelConfig, TrainConfig
-from squint.context import Context
 from squint.errors import InputError
 from squint.io.mapped import row_blocks
-from squint.model import Squint
+from squint.model.cohort import POSITION, POSITION_OCTAVES, Scale
+from squint.model.context import Context
+from squint.model.tokens import Squint
 
 CONTEXT = "context."  # prefix of the weights that in-paint
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"

@@ -7,8 +7,8 @@ from scipy.sparse import csr_matrix
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from squint.cohort import Cohort
-from squint.model import Squint, decode, embed, visit_order
+from squint.model.cohort import Cohort
+from squint.model.tokens import Squint, decode, embed, visit_order
 
 Pairs = NDArray[np.int64]  # (2, e)
 

@@ -12,7 +12,7 @@ and little of the noise of single cells.
 - **Draws** are the neighbourhoods of real observed cells nearby, picked by attention: by distance, by how
   alike the two places are crowded, and by how well they agree with the expected profile.
 
-`squint.context_training` fits both.
+`squint.training.context` fits both.
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 from torch import Tensor, nn
 
-from squint.cohort import Cohort
-from squint.nn.context import DonorNet, ProfileNet
-from squint.surroundings import (
+from squint.model.cohort import Cohort
+from squint.model.surroundings import (
     LOCAL,
     N_CROWDING,
     N_DONORS,
@@ -37,6 +36,7 @@ from squint.surroundings import (
     look_around,
     within_sight,
 )
+from squint.nn.context import DonorNet, ProfileNet
 
 N_FOLDS = 3
 N_PAIR_FEATURES = 11

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from squint.cohort import Cohort
-from squint.context import (
+from squint.model.cohort import Cohort
+from squint.model.context import (
     N_FOLDS,
     ROWS,
     Context,
@@ -31,8 +31,8 @@ from squint.context import (
     pair_features,
     sum_hoods,
 )
+from squint.model.surroundings import LOCAL, N_DONORS, Places, Surroundings, join, look_around, make_holes
 from squint.nn.context import energy_score
-from squint.surroundings import LOCAL, N_DONORS, Places, Surroundings, join, look_around, make_holes
 
 N_COMPONENTS = 48
 BLOCK = 20.0  # spacings: side of the blocks of tissue that a fold consists of ...

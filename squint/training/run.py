@@ -1,7 +1,6 @@
 """Train a model on one or several sections (paper, equations 4 and 5)."""
 
 import gc
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,9 +12,12 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from squint import context_training, pp
-from squint.bundle import Bundle
-from squint.cohort import (
+from squint import pp
+from squint.config import ModelConfig, TrainConfig, epochs_for
+from squint.device import pick_device
+from squint.errors import InputError
+from squint.model.bundle import Bundle
+from squint.model.cohort import (
     Cohort,
     Tiles,
     batches,
@@ -23,10 +25,7 @@ from squint.cohort import (
     measure_scale,
     prepare,
 )
-from squint.config import ModelConfig, TrainConfig, epochs_for
-from squint.edges import Edges
-from squint.errors import InputError
-from squint.model import (
+from squint.model.tokens import (
     UNSEEN_SECTION,
     Embedding,
     Inputs,
@@ -37,11 +36,13 @@ from squint.model import (
     visit_order,
 )
 from squint.nn import ranks
-from squint.objective import TERMS, Objective, Target
-from squint.on_device import Resident
-from squint.shards import deal, reach
 from squint.stats.metrics import perplexity, row_pearson
-from squint.training_data import Hidden, hold_out, join, records, section_weights
+from squint.training import context
+from squint.training.data import Hidden, hold_out, join, records, section_weights
+from squint.training.edges import Edges
+from squint.training.objective import TERMS, Objective, Target
+from squint.training.resident import Resident
+from squint.training.shards import deal, reach
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -50,8 +51,6 @@ KMEANS_CELLS = 20_000  # the codebook starts from these many cells, or from as m
 MEASURED_CELLS = 4_000  # the decoder is measured on about these many
 RECENT_STEPS = 8  # dead codes are moved onto latents of these steps
 LEAST_LEARNING_RATE = 0.01  # of the highest, at either end of the schedule
-
-logger = logging.getLogger(__name__)
 
 
 class Epoch(NamedTuple):
@@ -92,9 +91,9 @@ def train(
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     fabric
-        Of `squint.parallel.open_group`, to train in several processes, whose ``device`` then holds. Each
-        takes an equal share of the cells, and of each step. All are given all sections; only process 0 has
-        the measures, and the part that in-paints, in the end.
+        Of `squint.training.fabric.open_group`, to train in several processes, whose ``device`` then holds.
+        Each takes an equal share of the cells, and of each step. All are given all sections; only process 0
+        has the measures, and the part that in-paints, in the end.
 
     Yields
     ------
@@ -123,27 +122,6 @@ def train(
                 run.measure()
                 run.learn_to_inpaint()
         yield epoch
-
-
-def pick_device(name: str) -> torch.device:
-    """Turn ``"auto"``, ``"cpu"`` or ``"cuda"`` into a device.
-
-    Raises
-    ------
-    InputError
-        If a GPU is asked for and none can be used.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        if torch.version.cuda is not None:
-            logger.warning("The CPU is used: this torch is built for CUDA, but finds no GPU that it can use.")
-        return torch.device("cpu")
-    if name not in {"cpu", "cuda"}:
-        raise InputError(f"Device {name!r}: auto, cpu or cuda.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("Device cuda: no GPU can be used here. Take --device cpu or auto.")
-    return torch.device(name)
 
 
 class Run:
@@ -341,9 +319,7 @@ class Run:
     def learn_to_inpaint(self) -> None:
         """Fit the part of the model that in-paints."""
         choices = self.choices
-        self.bundle.context = context_training.fit(
-            self.cohort, n_steps=choices.context_steps, seed=choices.seed
-        )
+        self.bundle.context = context.fit(self.cohort, n_steps=choices.context_steps, seed=choices.seed)
 
     def measure(self) -> None:
         """Measure the trained model on its own cells."""

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from squint.edges import Edges
-from squint.model import Inputs, mask_noise
+from squint.model.tokens import Inputs, mask_noise
 from squint.nn.encoder import Hop, Rows
-from squint.objective import Target
+from squint.training.edges import Edges
+from squint.training.objective import Target
 
 
 class Patch(NamedTuple):
-    """Some cells and, ring by ring, the cells that their latents depend on; as `squint.cohort.Patch`."""
+    """Some cells and the cells that their latents depend on, ring by ring: `squint.model.cohort.Patch`."""
 
     cells: Tensor  # int64 (n,)
     hops: list[Hop]
@@ -54,7 +54,7 @@ class Resident:
         self.position = torch.full((cohort.n_cells,), -1, device=device)
 
     def mask_by(self, rank: NDArray[np.float32]) -> None:
-        """Take the order (n,) in which an epoch masks cells, see `squint.cohort.Tiles`."""
+        """Take the order (n,) in which an epoch masks cells, see `squint.model.cohort.Tiles`."""
         self.mask_rank = torch.from_numpy(rank).to(self.device)
 
     def patch(self, cells: Tensor, n_hops: int) -> Patch:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from squint.cohort import Cohort, Patch
 from squint.config import ModelConfig
+from squint.model.cohort import Cohort, Patch
 from squint.nn.codebook import Codebook, Quantised
 from squint.nn.conditioning import Condition
 from squint.nn.decoders import AdjacencyDecoder, AttributeDecoder

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from squint.cohort import Cohort
+from squint.model.cohort import Cohort
 
 
 def deal(cohort: Cohort, rank: int, n_ranks: int) -> NDArray[np.bool_]:
