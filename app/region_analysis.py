@@ -20,9 +20,9 @@ from app.results import keep, list_sha256
 from app.stack_analysis import keep_model
 from app.stacks import ROW
 from squint import keys, tl
-from squint.baselines import knn_profiles
+from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
+from squint.baselines.nearest import knn_profiles
 from squint.errors import InputError
-from squint.floor import SIZES, Hidden, averages, hidden_in
 from squint.geometry.positions import append_points, fill_area
 from squint.geometry.regions import Points, Polygon, Rectangle
 from squint.model.bundle import Bundle, section_sha256

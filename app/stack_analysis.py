@@ -18,7 +18,7 @@ from app.panels import join
 from app.results import keep
 from app.stacks import ROW
 from squint import keys, tl
-from squint.baselines import graph_mean
+from squint.baselines.nearest import graph_mean
 from squint.errors import InputError
 from squint.geometry.registration import measure
 from squint.model.bundle import Bundle

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from squint import ablation_report, floor, keys, masked, pp
+from squint import ablation_report, keys, masked, pp
 from squint.ablation_report import SITES, draw, summarise, to_markdown, write_figure
-from squint.baselines import graph_mean
+from squint.baselines import catalogue
+from squint.baselines.nearest import graph_mean
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Fraction, Region, hidden_cells
@@ -216,9 +217,9 @@ class Ablations:
         """Score the means of nearest observed cells, in every K."""
         genes = self._genes(site)
         for adata, mask in zip(self.sections, self.hidden[site], strict=True):
-            for part in floor.hidden_in(adata, genes, mask):
+            for part in catalogue.hidden_in(adata, genes, mask):
                 judge = self._judge(site)[part.name]
-                for method, values in floor.averages(part):
+                for method, values in catalogue.averages(part):
                     if method.startswith("knn"):
                         yield _row(part.name, site, judge.score(values), n=len(values)) | {"method": method}
                         yield f"{part.name}, {method}"
@@ -266,7 +267,7 @@ class Ablations:
             self._judges[site] = {
                 part.name: Judge(part.truth())
                 for adata, mask in zip(self.sections, masks, strict=True)
-                for part in floor.hidden_in(adata, genes, mask)
+                for part in catalogue.hidden_in(adata, genes, mask)
             }
         return self._judges[site]
 
@@ -354,7 +355,7 @@ def _in_paint(adata: AnnData, mask: Mask, bundle: Bundle) -> Iterator[tuple[str,
     counts predicted of the cell itself round to zero (m,).
     """
     given = adata.copy()
-    pp.spatial_neighbors(given, n_neighbors=floor.N_NEIGHBORS)
+    pp.spatial_neighbors(given, n_neighbors=catalogue.N_NEIGHBORS)
     cohort = prepare(
         given,
         bundle.genes,

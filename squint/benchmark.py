@@ -15,10 +15,11 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from squint import floor, keys, pp, tl
+from squint import keys, pp, tl
+from squint.baselines import catalogue
+from squint.baselines.catalogue import Hidden
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
-from squint.floor import Hidden
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.cohort import section_names
 from squint.score_table import MODEL, summarise, to_markdown
@@ -115,7 +116,7 @@ class Inpainting:
     def parts(self) -> list[tuple[Hidden, Judge]]:
         """Give each section with hidden cells, and the judge who knows their truth."""
         pairs = zip(self.sections, self.hidden, strict=True)
-        found = chain.from_iterable(floor.hidden_in(adata, self.genes, mask) for adata, mask in pairs)
+        found = chain.from_iterable(catalogue.hidden_in(adata, self.genes, mask) for adata, mask in pairs)
         return [(part, Judge(part.truth())) for part in found]
 
     def _stages(self, seeds: Sequence[int]) -> Iterator[tuple[str, Iterator[Row | str]]]:
@@ -126,16 +127,16 @@ class Inpainting:
 
     def _of_averages(self) -> Iterator[Row | str]:
         for part, judge in self.parts:
-            for method, values in floor.averages(part):
+            for method, values in catalogue.averages(part):
                 yield _row(part.name, method, judge.score(values), n=len(values))
                 yield f"{part.name}, {method}"
-            halves = floor.truth_halves(judge.truth)
+            halves = catalogue.truth_halves(judge.truth)
             mean = Scores(*np.mean(halves, axis=0).tolist())
-            yield _row(part.name, floor.TRUTH_HALVES, mean, n=len(judge.truth) // 2)
+            yield _row(part.name, catalogue.TRUTH_HALVES, mean, n=len(judge.truth) // 2)
 
     def _of_draws(self, seed: int) -> Iterator[Row | str]:
         for part, judge in self.parts:
-            for method, values in chain(floor.draws(part, seed), [floor.of_position(part, seed)]):
+            for method, values in chain(catalogue.draws(part, seed), [catalogue.of_position(part, seed)]):
                 yield _row(part.name, method, judge.score(values), n=len(values), seed=seed)
                 yield f"{part.name}, {method}"
 
@@ -172,7 +173,7 @@ class Inpainting:
     ) -> dict[str, NDArray[np.float32]]:
         """Predict the hidden cells of each section of a file: (m, g), genes as the truth has them."""
         given = adata.copy()
-        pp.spatial_neighbors(given, n_neighbors=floor.N_NEIGHBORS)
+        pp.spatial_neighbors(given, n_neighbors=catalogue.N_NEIGHBORS)
         tl.inpaint(given, bundle, hidden=mask, n_draws=n_draws, seed=seed)
         protocol = given.uns[keys.PROVENANCE]["inpainting"]["protocol"]
         known = [name for name, said in protocol.items() if said != TRAINED_WITHOUT]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from squint.floor import CELL_TYPE_MEAN, TRUTH_HALVES
+from squint.baselines.catalogue import CELL_TYPE_MEAN, TRUTH_HALVES
 
 MODEL = "model"
 METRICS = {"pc": "PC", "pg": "PG", "mmd": "MMD", "mmd3": "MMD3", "energy": "E"}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
-from squint.baselines import graph_mean, knn_profiles, nearest_observed
+from squint.baselines.nearest import graph_mean, knn_profiles, nearest_observed
 from squint.columns import labels
 from squint.errors import InputError
 from squint.stats.metrics import column_pearson

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from squint import floor
+from squint.baselines import catalogue
 from squint.stats.metrics import Judge, Scores
 from tests.conftest import REGIONS
 
@@ -29,7 +29,7 @@ def test_baselines_agree_with_what_others_measured(real_regions, name):
     adata, hidden = real_regions(name)
     measured = json.loads((REGIONS / f"baselines_{name}.json").read_text())
     measured = {row.split(" ")[0]: [scores[m] for m in METRICS] for row, scores in measured.items()}
-    (section,) = floor.hidden_in(adata, list(adata.var_names), hidden)
+    (section,) = catalogue.hidden_in(adata, list(adata.var_names), hidden)
     print(f"\n{name}: {len(section.nearest):,} hidden cells; ours - theirs")
     print(f"| baseline | {' | '.join(METRICS)} | |\n" + "|---" * 7 + "|")
     wrong, seen = [], set()
@@ -45,17 +45,17 @@ def test_baselines_agree_with_what_others_measured(real_regions, name):
     assert seen == set(measured)
 
 
-def judged(section: floor.Hidden) -> Iterator[tuple[str, NDArray, NDArray, str]]:
+def judged(section: catalogue.Hidden) -> Iterator[tuple[str, NDArray, NDArray, str]]:
     """Score each baseline: name, scores (5,), by how much they may differ (5,), and why."""
     truth = section.truth()
     judge = Judge(truth)
-    for row, values in floor.averages(section):
+    for row, values in catalogue.averages(section):
         yield row, np.array(judge.score(values)), np.full(5, CLOSE), "no chance"
     drawn: dict[str, list[Scores]] = {}
     for seed in range(N_SEEDS):
-        for row, values in floor.draws(section, seed):
+        for row, values in catalogue.draws(section, seed):
             drawn.setdefault(row, []).append(judge.score(values))
-    drawn[floor.TRUTH_HALVES] = floor.truth_halves(truth)
+    drawn[catalogue.TRUTH_HALVES] = catalogue.truth_halves(truth)
     for row, scores in drawn.items():
         allowed = 3 * np.std(scores, axis=0, ddof=1)
         yield row, np.mean(scores, axis=0), allowed, f"allowed {', '.join(f'{a:.5f}' for a in allowed)}"

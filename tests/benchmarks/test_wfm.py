@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import eye_array
 
-from squint import floor
-from squint.floor import Hidden
+from squint.baselines import catalogue
+from squint.baselines.catalogue import Hidden
 from squint.stats.metrics import Judge
 
 pytestmark = pytest.mark.benchmark
@@ -64,7 +64,7 @@ def interpreter() -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_in_painting_by_wasserstein_flow_matching(real_regions, interpreter, tmp_path, name):
     adata, hidden = real_regions(name)
-    (section,) = floor.hidden_in(adata, list(adata.var_names), hidden)
+    (section,) = catalogue.hidden_in(adata, list(adata.var_names), hidden)
     judge = Judge(section.truth())
     components = write(section, tmp_path / "given.npz")
     print("\n| section | n | method | seed | MMD3 | E | training s |\n|---|---|---|---|---|---|---|")

@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.neighbors import NearestNeighbors
 
-from squint import baselines, keys, pp
-from squint.baselines import graph_mean, knn_profiles, nearest_observed
+from squint import keys, pp
+from squint.baselines import nearest as baselines
+from squint.baselines.nearest import graph_mean, knn_profiles, nearest_observed
 from squint.stats.metrics import column_pearson, row_pearson
 from tests.conftest import REGIONS
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from squint import datasets, floor, keys
-from squint.coordinate_mlp import coordinate_mlp
+from squint import datasets, keys
+from squint.baselines import catalogue
+from squint.baselines.coordinate_mlp import coordinate_mlp
 from squint.errors import InputError
 from squint.stats.metrics import Judge
 
@@ -20,7 +21,7 @@ def adata():
 @pytest.fixture
 def few_steps(monkeypatch):
     """Train the network of position for a moment only."""
-    monkeypatch.setattr("squint.coordinate_mlp.N_STEPS", 20)
+    monkeypatch.setattr("squint.baselines.coordinate_mlp.N_STEPS", 20)
 
 
 def hide(adata):
@@ -76,12 +77,14 @@ def by_hand(adata, name, hidden, seed=0):
 @pytest.mark.usefixtures("few_steps")
 def test_every_baseline_agrees_with_a_loop_over_cells(adata):
     hidden = hide(adata)
-    sections = list(floor.hidden_in(adata, list(adata.var_names), hidden))
+    sections = list(catalogue.hidden_in(adata, list(adata.var_names), hidden))
     assert [s.name for s in sections] == list(adata.obs[keys.SECTION].astype(str).unique())
     for section in sections:
         expected = by_hand(adata, section.name, hidden, seed=5)
-        found = dict(floor.averages(section)) | dict(floor.draws(section, 5)) | {"truth": section.truth()}
-        name, mlp = floor.of_position(section, 5)
+        found = (
+            dict(catalogue.averages(section)) | dict(catalogue.draws(section, 5)) | {"truth": section.truth()}
+        )
+        name, mlp = catalogue.of_position(section, 5)
         assert name == "coordinate_mlp"
         assert mlp.shape == (30, adata.n_vars)
         assert np.isfinite(mlp).all()
@@ -97,10 +100,14 @@ def test_no_baseline_looks_at_hidden_counts(adata):
     counts = other.X.toarray()
     counts[hidden] = np.random.default_rng(1).poisson(30, counts[hidden].shape)
     other.X = csr_matrix(counts)
-    pairs = [floor.hidden_in(data, list(adata.var_names), hidden) for data in (adata, other)]
+    pairs = [catalogue.hidden_in(data, list(adata.var_names), hidden) for data in (adata, other)]
     for one, two in zip(*pairs, strict=True):
         assert not np.allclose(one.truth(), two.truth())
-        for baselines in (floor.averages, lambda s: floor.draws(s, 0), lambda s: [floor.of_position(s, 0)]):
+        for baselines in (
+            catalogue.averages,
+            lambda s: catalogue.draws(s, 0),
+            lambda s: [catalogue.of_position(s, 0)],
+        ):
             for (name, before), (_, after) in zip(baselines(one), baselines(two), strict=True):
                 np.testing.assert_array_equal(before, after, err_msg=name)
 
@@ -109,16 +116,16 @@ def test_without_labels_there_is_no_mean_of_a_cell_type(adata):
     bare = adata.copy()
     del bare.obs[keys.CELL_TYPE]
     for data in (bare, adata):
-        section = next(floor.hidden_in(data, list(data.var_names), hide(data)))
-        assert ("cell_type_mean" in dict(floor.averages(section))) == (data is adata)
+        section = next(catalogue.hidden_in(data, list(data.var_names), hide(data)))
+        assert ("cell_type_mean" in dict(catalogue.averages(section))) == (data is adata)
 
 
 def test_a_type_seen_nowhere_is_given_the_mean_of_the_section(adata):
     hidden = hide(adata)
     alone = adata.copy()
     alone.obs[keys.CELL_TYPE] = np.where(hidden, "only here", "elsewhere")
-    section = next(floor.hidden_in(alone, list(alone.var_names), hidden))
-    found = dict(floor.averages(section))
+    section = next(catalogue.hidden_in(alone, list(alone.var_names), hidden))
+    found = dict(catalogue.averages(section))
     np.testing.assert_allclose(found["cell_type_mean"], found["section_mean"])
 
 
@@ -128,7 +135,7 @@ def test_the_network_of_position_learns_a_gradient_and_is_the_same_for_the_same_
     values = np.stack([points[:, 0] / 100, 5 - points[:, 1] / 250], axis=1)
     hidden = np.linalg.norm(points - 500, axis=1) < 150
     given = points[~hidden], csr_matrix(values[~hidden]), points[hidden]
-    monkeypatch.setattr("squint.coordinate_mlp.N_STEPS", 200)
+    monkeypatch.setattr("squint.baselines.coordinate_mlp.N_STEPS", 200)
     said = coordinate_mlp(*given, seed=1)
     assert np.abs(said - values[hidden]).max() < 0.5
     np.testing.assert_array_equal(said, coordinate_mlp(*given, seed=1))
@@ -137,8 +144,8 @@ def test_the_network_of_position_learns_a_gradient_and_is_the_same_for_the_same_
 
 def test_halves_of_the_truth_are_alike():
     truth = np.random.default_rng(0).gamma(2, size=(201, 6))
-    found = floor.truth_halves(truth)
-    assert found == floor.truth_halves(truth)
+    found = catalogue.truth_halves(truth)
+    assert found == catalogue.truth_halves(truth)
     assert len(set(found)) == 10
     other = Judge(truth).score(truth[::-1] ** 3)
     for split in found:
@@ -150,4 +157,4 @@ def test_halves_of_the_truth_are_alike():
 def test_a_section_without_an_observed_cell_is_refused(adata):
     hidden = (adata.obs[keys.SECTION] == adata.obs[keys.SECTION].iloc[0]).to_numpy()
     with pytest.raises(InputError, match="leave some"):
-        list(floor.hidden_in(adata, list(adata.var_names), hidden))
+        list(catalogue.hidden_in(adata, list(adata.var_names), hidden))

@@ -171,7 +171,7 @@ def test_bad_input_ends_with_two_and_one_line(folder, tmp_path, capsys):
 def measured(folder):
     """Run the benchmark for two seeds, and give its folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("squint.coordinate_mlp.N_STEPS", 20)
+        patch.setattr("squint.baselines.coordinate_mlp.N_STEPS", 20)
         assert benchmark(folder, folder / "benchmark") == 0
     return folder / "benchmark"
 
@@ -243,7 +243,7 @@ def test_a_folder_of_another_benchmark_is_left_alone(folder, measured, capsys):
 
 
 def test_the_benchmark_scores_the_genes_of_the_model(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("squint.coordinate_mlp.N_STEPS", 5)
+    monkeypatch.setattr("squint.baselines.coordinate_mlp.N_STEPS", 5)
     few = json.loads(json.dumps(CONFIG))
     few["model"]["n_genes"] = 12
     (tmp_path / "few.json").write_text(json.dumps(few))

@@ -13,7 +13,7 @@ from scipy.stats import pearsonr
 
 import squint
 from squint import datasets, io, keys, pp, tl
-from squint.baselines import knn_profiles, nearest_observed
+from squint.baselines.nearest import knn_profiles, nearest_observed
 from squint.cli import main
 from squint.config import ModelConfig, TrainConfig
 from squint.masked import cell_profiles, observed_depth

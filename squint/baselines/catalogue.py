@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
-from squint.baselines import NOBODY, graph_mean, knn_profiles, knn_sums, nearest_observed, observed_means
+from squint.baselines.coordinate_mlp import coordinate_mlp
+from squint.baselines.nearest import (
+    NOBODY,
+    graph_mean,
+    knn_profiles,
+    knn_sums,
+    nearest_observed,
+    observed_means,
+)
 from squint.columns import labels
-from squint.coordinate_mlp import coordinate_mlp
 from squint.errors import InputError
 from squint.stats.metrics import Judge, Scores
 
