@@ -10,7 +10,7 @@ from squint.terminal import Facts, add_sections, find_regions, progress, read_se
 
 def benchmark_ablations(options: argparse.Namespace) -> Facts:
     """Repeat the paper's experiments of task A and appendix C, one choice changed at a time."""
-    from squint.ablations import Ablations  # noqa: PLC0415 - torch takes seconds
+    from squint.benchmarks.ablations import Ablations  # noqa: PLC0415 - torch takes seconds
 
     sections = [read_section(path) for path in options.sections]
     inside = find_regions(sections, options.regions)

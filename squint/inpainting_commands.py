@@ -51,7 +51,7 @@ def inpaint(options: argparse.Namespace) -> Facts:
 
 def benchmark_inpainting(options: argparse.Namespace) -> Facts:
     """Train, in-paint, and score the model beside every baseline on the same hidden cells."""
-    from squint import benchmark
+    from squint.benchmarks import inpainting as benchmark
 
     sections = [read_section(path) for path in options.sections]
     hidden = hide(sections, options.regions, seed=0)

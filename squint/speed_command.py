@@ -12,9 +12,10 @@ from squint.terminal import Facts, choices, progress, say
 
 def benchmark_speed(options: argparse.Namespace) -> Facts:
     """Train on and tokenise simulated counts, and say what each stage costs."""
-    from squint import datasets, speed  # noqa: PLC0415 - torch takes seconds
+    from squint import datasets  # noqa: PLC0415 - torch takes seconds
+    from squint.benchmarks import speed  # noqa: PLC0415 - torch takes seconds
+    from squint.benchmarks.meter import Meter  # noqa: PLC0415
     from squint.device import pick_device  # noqa: PLC0415
-    from squint.meter import Meter  # noqa: PLC0415
 
     if options.cells < 1 or options.genes < 1:
         raise InputError("At least 1 cell and 1 gene are needed.")

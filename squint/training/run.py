@@ -127,7 +127,7 @@ def train(
 class Run:
     """The state of one training: cohort, model, optimiser, and chance.
 
-    `train` takes its steps in order; `squint.speed` times each.
+    `train` takes its steps in order; `squint.benchmarks.speed` times each.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import ModelConfig, TrainConfig, io, keys
-from squint.benchmark import Inpainting
+from squint.benchmarks.inpainting import Inpainting
 
 pytestmark = pytest.mark.benchmark
 NAMES = (

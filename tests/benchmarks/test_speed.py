@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import squint
-from squint import ModelConfig, TrainConfig, datasets, io, keys, speed
-from squint.meter import Meter
+from squint import ModelConfig, TrainConfig, datasets, io, keys
+from squint.benchmarks import speed
+from squint.benchmarks.meter import Meter
 
 pytestmark = pytest.mark.benchmark
 MODEL = ModelConfig(n_codes=5000)

@@ -11,15 +11,16 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import shortest_path
 
 import squint
-from squint import ablations, datasets, io, keys, pp
-from squint.ablation_report import KNN, REPORTED, draw, write_figure
-from squint.ablations import ALL, BASE, FACTORS, ONE, RANDOM, Ablations, Trial, diameter
+from squint import datasets, io, keys, pp
+from squint.benchmarks import ablations
+from squint.benchmarks.ablation_report import KNN, REPORTED, draw, write_figure
+from squint.benchmarks.ablations import ALL, BASE, FACTORS, ONE, RANDOM, Ablations, Trial, diameter
+from squint.benchmarks.score_table import METRICS
 from squint.cli import main
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Rectangle
 from squint.nn.encoder import MaskedLinear, Rows
-from squint.score_table import METRICS
 
 NAME = "TOY-H-1"
 MODEL = ModelConfig(n_codes=8, n_hidden=16, n_latent=10)

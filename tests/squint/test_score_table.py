@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from squint.score_table import summarise, to_markdown
+from squint.benchmarks.score_table import summarise, to_markdown
 
 FACTS = [
     {"section": "one", "n_hidden": 1200, "n_cells": 5000, "n_genes": 10, "n_measured": 10},

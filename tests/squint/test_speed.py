@@ -9,10 +9,11 @@ import torch
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from squint import datasets, keys, speed
+from squint import datasets, keys
+from squint.benchmarks import speed
+from squint.benchmarks.meter import Machine, Meter, Work
 from squint.cli import main
 from squint.config import ModelConfig
-from squint.meter import Machine, Meter, Work
 
 
 @pytest.fixture(scope="module")

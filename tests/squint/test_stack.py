@@ -14,9 +14,9 @@ from scipy.stats import pearsonr
 import squint
 from squint import datasets, io, keys, pp, tl
 from squint.baselines.nearest import knn_profiles, nearest_observed
+from squint.benchmarks.masked import cell_profiles, observed_depth
 from squint.cli import main
 from squint.config import ModelConfig, TrainConfig
-from squint.masked import cell_profiles, observed_depth
 from squint.model.cohort import prepare
 from squint.stats.metrics import column_pearson
 from squint.tl._imputation_quality import N_BLOCKS, _gain_se

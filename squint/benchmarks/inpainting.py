@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from squint import keys, pp, tl
 from squint.baselines import catalogue
 from squint.baselines.catalogue import Hidden
+from squint.benchmarks.score_table import MODEL, summarise, to_markdown
+from squint.benchmarks.stages import Row, claim, do, write
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.cohort import section_names
-from squint.score_table import MODEL, summarise, to_markdown
-from squint.stages import Row, claim, do, write
 from squint.stats.metrics import Judge, Scores
 from squint.tl._inpaint import TRAINED_WITHOUT
 from squint.training.run import train

@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.subplots import make_subplots
 
+from squint.benchmarks.score_table import LESS_IS_BETTER, METRICS
+from squint.benchmarks.stages import Row
 from squint.pl._style import BLUE, ORANGE, PRINT
 from squint.pl._text import escape
-from squint.score_table import LESS_IS_BETTER, METRICS
-from squint.stages import Row
 
 BASE = "base"
 RANDOM = "random"

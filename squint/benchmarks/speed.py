@@ -13,8 +13,8 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from squint import io, keys, pp, tl
+from squint.benchmarks.meter import Meter, Work
 from squint.config import ModelConfig, TrainConfig
-from squint.meter import Meter, Work
 from squint.nn.codebook import lloyd_steps
 from squint.training.run import KMEANS_CELLS, Run
 

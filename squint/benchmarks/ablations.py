@@ -1,7 +1,7 @@
 """The paper's experiments of task A and appendix C: one choice changed at a time, each run a file.
 
-All are made with the paper's own in-painting (`squint.masked`): hidden cells enter under the mask token,
-their codes are decoded, and closed neighbourhoods are averaged. `squint.model.context` takes no part.
+All are made with the paper's own in-painting (`squint.benchmarks.masked`): hidden cells enter under the mask
+token, their codes are decoded, and closed neighbourhoods are averaged. `squint.model.context` takes no part.
 """
 
 import json
@@ -20,16 +20,17 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from squint import ablation_report, keys, masked, pp
-from squint.ablation_report import SITES, draw, summarise, to_markdown, write_figure
+from squint import keys, pp
 from squint.baselines import catalogue
 from squint.baselines.nearest import graph_mean
+from squint.benchmarks import ablation_report, masked
+from squint.benchmarks.ablation_report import SITES, draw, summarise, to_markdown, write_figure
+from squint.benchmarks.stages import Row, claim, do, write
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Fraction, Region, hidden_cells
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.cohort import prepare, section_names
-from squint.stages import Row, claim, do, write
 from squint.stats.metrics import Judge, Scores, mmd, shares
 from squint.training.run import train
 
