@@ -1,6 +1,6 @@
 """``python -m squint``."""
 
-from squint.cli import main
+from squint.cli.main import main
 
 if __name__ == "__main__":  # processes that are started from here import it too
     raise SystemExit(main())

@@ -13,6 +13,7 @@ from ._fit import find_conditions as find_conditions
 from ._imputation_quality import imputation_quality as imputation_quality
 from ._imputation_quality import level_badges as level_badges
 from ._inpaint import inpaint as inpaint
+from ._inpaint_regions import inpaint_regions as inpaint_regions
 from ._neighbor_enrichment import enrichment as enrichment
 from ._neighbor_enrichment import neighbor_enrichment as neighbor_enrichment
 from ._neighbor_enrichment import shuffled_edges as shuffled_edges

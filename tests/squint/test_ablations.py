@@ -16,7 +16,7 @@ from squint.benchmarks import ablations
 from squint.benchmarks.ablation_report import KNN, REPORTED, draw, write_figure
 from squint.benchmarks.ablations import ALL, BASE, FACTORS, ONE, RANDOM, Ablations, Trial, diameter
 from squint.benchmarks.score_table import METRICS
-from squint.cli import main
+from squint.cli.main import main
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Rectangle

@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from squint import datasets, io, keys
-from squint.cli import main
+from squint.cli.main import main
 
 CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},

@@ -13,8 +13,9 @@ import torch
 from distributed.scheduler import KilledWorker
 
 import squint
-from squint import Bundle, InputError, datasets, engine, io, keys
-from squint.cli import main
+from squint import Bundle, InputError, datasets, io, keys
+from squint.cli import cluster
+from squint.cli.main import main
 
 CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
@@ -104,11 +105,11 @@ def assert_equal_tokens(one, other):
 
 def test_a_worker_that_is_killed_takes_no_section_along(folder, address, tmp_path):
     files = {path: tmp_path / path.name for path in paths(folder, range(N_SECTIONS))}
-    with engine.connect(address) as client:
+    with cluster.connect(address) as client:
         client.wait_for_workers(2)
-        assert engine.describe(client) == f"{address}: 2 workers"
+        assert cluster.describe(client) == f"{address}: 2 workers"
         pids = client.run(os.getpid)
-        outcomes = engine.tokenize(client, files, folder / "bundle")
+        outcomes = cluster.tokenize(client, files, folder / "bundle")
         done = [next(outcomes)]
         busy = {worker: len(tasks) for worker, tasks in client.processing().items()}
         assert len(list(tmp_path.glob("*.h5ad"))) < N_SECTIONS
@@ -200,10 +201,10 @@ def test_a_bad_file_does_not_stop_the_others(folder, address, tmp_path, capsys):
 
 
 def test_another_version_of_squint_at_the_workers_is_refused(address, monkeypatch):
-    monkeypatch.setattr(engine, "version", lambda _: "0.0.1")
+    monkeypatch.setattr(cluster, "version", lambda _: "0.0.1")
     with (
         pytest.raises(InputError, match=r"squint is 0\.0\.1 here and .* at the scheduler"),
-        engine.connect(address),
+        cluster.connect(address),
     ):
         pass
 
@@ -212,7 +213,7 @@ def test_another_version_of_squint_at_the_workers_is_refused(address, monkeypatc
     "nobody", ["tcp://127.0.0.1:1", "127.0.0.1", "tls://127.0.0.1:1", "what://127.0.0.1:1"]
 )
 def test_nobody_at_the_address_is_said_soon(nobody, folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(engine, "CONNECT_S", 1.0)
+    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
     start = time.monotonic()
     code, lines = run(capsys, paths(folder, [0]), folder / "bundle", tmp_path / "out", "--engine", nobody)
     assert code == 2
@@ -234,6 +235,6 @@ def test_out_must_be_a_folder_of_its_own(folder, address, tmp_path, capsys):
 
 
 def test_a_section_over_which_all_workers_die_is_explained_in_one_line():
-    said = engine._reason(KilledWorker("key", None, 1))
+    said = cluster._reason(KilledWorker("key", None, 1))
     assert said.startswith("2 workers died over it")
     assert "\n" not in said

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import pearsonr
 
 from squint import datasets, io, keys
-from squint.cli import main
+from squint.cli.main import main
 
 CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},

@@ -15,7 +15,7 @@ from scipy import sparse
 
 import squint
 from squint import datasets, io, keys, tl
-from squint.cli import main
+from squint.cli.main import main
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.io import hdf5

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 import squint
 from squint import datasets, io, keys, tl
-from squint.cli import main
+from squint.cli.main import main
 from squint.config import ModelConfig, TrainConfig
 from squint.formats.sequences import BITS, morton_order, morton_place, token_sequences, write_sequences
 

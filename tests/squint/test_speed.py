@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from squint import datasets, keys
 from squint.benchmarks import speed
 from squint.benchmarks.meter import Machine, Meter, Work
-from squint.cli import main
+from squint.cli.main import main
 from squint.config import ModelConfig
 
 

@@ -15,7 +15,7 @@ import squint
 from squint import datasets, io, keys, pp, tl
 from squint.baselines.nearest import knn_profiles, nearest_observed
 from squint.benchmarks.masked import cell_profiles, observed_depth
-from squint.cli import main
+from squint.cli.main import main
 from squint.config import ModelConfig, TrainConfig
 from squint.model.cohort import prepare
 from squint.stats.metrics import column_pearson

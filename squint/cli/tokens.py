@@ -11,9 +11,9 @@ import pandas as pd
 from anndata import AnnData
 
 from squint import keys
+from squint.cli.terminal import Facts, add_model, add_sections, joined, progress, read_section, say
 from squint.columns import labels
 from squint.errors import InputError
-from squint.terminal import Facts, add_model, add_sections, joined, progress, read_section, say
 
 
 def tokenize(options: argparse.Namespace) -> Facts:
@@ -196,18 +196,20 @@ def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
 
 def _on_engine(options: argparse.Namespace) -> Facts:
     """Have the workers of a Dask scheduler write the tokens, and say of each section how it ended."""
-    from squint import engine
+    from squint.cli import cluster
 
     if options.out.suffix == ".h5ad" or options.out.is_file():
         raise InputError(f"Workers write one file per SECTION: OUT must be a folder, not {options.out}.")
     files = []
     failed = []
     try:
-        workers = engine.start(options.devices) if options.engine is None else engine.connect(options.engine)
+        workers = (
+            cluster.start(options.devices) if options.engine is None else cluster.connect(options.engine)
+        )
         with workers as client:
-            progress(engine.describe(client))
+            progress(cluster.describe(client))
             to_do = dict(zip(options.sections, _targets(options), strict=True))
-            for done in engine.tokenize(client, to_do, options.model, device=options.device):
+            for done in cluster.tokenize(client, to_do, options.model, device=options.device):
                 if done.facts is None:
                     failed.append(str(done.source))
                     progress(f"{done.source} failed: {done.error}")

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from squint import keys
-from squint.errors import InputError
-from squint.terminal import (
+from squint.cli.terminal import (
     Facts,
     add_model,
     add_sections,
@@ -18,24 +17,26 @@ from squint.terminal import (
     read_section,
     say,
 )
+from squint.errors import InputError
 
 
 def inpaint(options: argparse.Namespace) -> Facts:
     """Write the imputed expression of hidden cells, and of positions where there are none."""
-    from squint import inpainting
     from squint.io import write
     from squint.model.bundle import Bundle
+    from squint.tl._inpaint import TRAINED_ON
+    from squint.tl._inpaint_regions import inpaint_regions, join
 
     if options.out.suffix != ".h5ad":
         raise InputError(f"OUT must be an .h5ad file, not {options.out}.")
     bundle = Bundle.load(options.model)
     sections = [read_section(path) for path in options.sections]
     parts = [
-        inpainting.inpaint_regions(adata, bundle, inside, n_draws=options.draws, seed=options.seed)
+        inpaint_regions(adata, bundle, inside, n_draws=options.draws, seed=options.seed)
         for adata, inside in zip(sections, find_regions(sections, options.regions), strict=True)
         if inside
     ]
-    out = inpainting.join(parts)
+    out = join(parts)
     write(out, options.out)
     facts: Facts = out.uns[keys.PROVENANCE]
     for warning in facts["inpainting"]["warnings"]:
@@ -43,7 +44,7 @@ def inpaint(options: argparse.Namespace) -> Facts:
     for name, protocol in facts["inpainting"]["protocol"].items():
         cells = out.obs[keys.SECTION] == name
         say(f"{name}: {int(cells.sum()):,} cells in-painted; {protocol}")
-        if protocol == inpainting.TRAINED_ON:
+        if protocol == TRAINED_ON:
             progress(f"  warning: section {name!r} was seen in training, so this says nothing of the model.")
     say(f"{options.out}: {out.n_obs:,} cells, {out.n_vars:,} genes")
     return {"file": str(options.out), "n_cells": out.n_obs, **facts}

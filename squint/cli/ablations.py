@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from squint.terminal import Facts, add_sections, find_regions, progress, read_section, say
+from squint.cli.terminal import Facts, add_sections, find_regions, progress, read_section, say
 
 
 def benchmark_ablations(options: argparse.Namespace) -> Facts:
     """Repeat the paper's experiments of task A and appendix C, one choice changed at a time."""
-    from squint.benchmarks.ablations import Ablations  # noqa: PLC0415 - torch takes seconds
+    from squint.benchmarks.ablations import Ablations
 
     sections = [read_section(path) for path in options.sections]
     inside = find_regions(sections, options.regions)

@@ -6,16 +6,16 @@ from typing import Any
 
 from scipy.sparse import csr_matrix
 
+from squint.cli.terminal import Facts, choices, progress, say
 from squint.errors import InputError
-from squint.terminal import Facts, choices, progress, say
 
 
 def benchmark_speed(options: argparse.Namespace) -> Facts:
     """Train on and tokenise simulated counts, and say what each stage costs."""
-    from squint import datasets  # noqa: PLC0415 - torch takes seconds
-    from squint.benchmarks import speed  # noqa: PLC0415 - torch takes seconds
-    from squint.benchmarks.meter import Meter  # noqa: PLC0415
-    from squint.device import pick_device  # noqa: PLC0415
+    from squint import datasets
+    from squint.benchmarks import speed
+    from squint.benchmarks.meter import Meter
+    from squint.device import pick_device
 
     if options.cells < 1 or options.genes < 1:
         raise InputError("At least 1 cell and 1 gene are needed.")

@@ -13,9 +13,6 @@ from squint.errors import InputError
 from squint.geometry.positions import append_points
 from squint.geometry.regions import Region, hidden_cells
 from squint.model.bundle import Bundle
-from squint.tl._inpaint import TRAINED_ON, TRAINED_WITHOUT
-
-__all__ = ["TRAINED_ON", "TRAINED_WITHOUT", "inpaint_regions", "join"]
 
 _COLUMNS = (keys.SECTION, keys.PATIENT, keys.HIDDEN, keys.SIMULATED_POSITION)
 _SLOTS = (keys.IMPUTED, keys.IMPUTED_CELL, keys.IMPUTED_SD)

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from squint import keys
-from squint.ablation_command import add_ablations
-from squint.errors import InputError
-from squint.inpainting_commands import add_inpainting
-from squint.speed_command import add_speed
-from squint.terminal import (
+from squint.cli.ablations import add_ablations
+from squint.cli.inpainting import add_inpainting
+from squint.cli.speed import add_speed
+from squint.cli.terminal import (
     Facts,
     add_sections,
     be_quiet,
@@ -26,7 +25,8 @@ from squint.terminal import (
     say,
     write_json,
 )
-from squint.token_commands import add_tokens
+from squint.cli.tokens import add_tokens
+from squint.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
