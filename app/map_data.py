@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app import columns
-from app.buffers import BUFFERS, SIGNER
 from app.cell_sets import CellSet, CellSets
 from app.library import PLACES, Library, Section
-from app.map_assets import MAP_ASSETS
 from app.points import Order, progressive_order
 from app.views import MapView
+from app.web.assets import MAP_ASSETS
+from app.web.buffers import BUFFERS, SIGNER
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing

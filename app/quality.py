@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.components.text import sentence
 from app.library import Library, Section
+from app.text import sentence
 
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
 

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.buffers import BUFFERS, SIGNER
 from app.images import Images
 from app.library import Library
-from app.map_assets import MAP_ASSETS
 from app.map_card import card
 from app.map_picture import picture
 from app.maps import MAPS, Served
 from app.settings import settings
+from app.web.assets import MAP_ASSETS
+from app.web.buffers import BUFFERS, SIGNER
 from squint.errors import InputError
 
 _KEEP = {

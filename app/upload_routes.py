@@ -14,9 +14,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.buffers import SIGNER
-from app.map_assets import Assets
 from app.uploads import UPLOADS, Arrived, RefusedError, Ticket
+from app.web.assets import Assets
+from app.web.buffers import SIGNER
 
 DROP_ASSETS = Assets(Path(__file__).parent / "components" / "file_drop" / "assets", "/upload/assets")
 NAME = "X-File-Name"  # percent-encoded; a header, because addresses are written to logs

@@ -9,10 +9,10 @@ import streamlit as st
 from app import session, views
 from app.cell_sets import CellSet, CellSets
 from app.components import risk
-from app.components.text import sentence
 from app.components.tokens import choose_gene, choose_tokens
 from app.library import Library, Section
 from app.stamp import many
+from app.text import sentence
 from squint import keys
 from squint.errors import InputError
 

@@ -8,9 +8,9 @@ import streamlit as st
 from app import session
 from app.components.cell_map import fetch_scripts
 from app.components.job import run
-from app.components.text import as_text, sentence
 from app.engine import engine
 from app.settings import NOTICE, app_version, settings
+from app.text import as_text, sentence
 
 _STYLE = """
 <style>

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from app import gene_sets, session, views
 from app.components.comparison import Comparison, pseudobulk
 from app.components.export_row import CHART, Export, export_row
-from app.components.text import as_text, sentence
 from app.components.tissue_map import show_map
 from app.library import Library
 from app.split import GROUP, REFERENCE
 from app.stamp import many, stamp
+from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
 from squint.pl import PRINT, dot_plot, violins, volcano

@@ -11,10 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
-from app.buffers import SIGNER
 from app.components.file_drop import choose_importable, show_arrived, show_larger
 from app.components.job import run
-from app.components.text import as_text, sentence
 from app.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
@@ -27,7 +25,9 @@ from app.images import (
 )
 from app.library import CELLS, Library, Section, read_table
 from app.stamp import many
+from app.text import as_text, sentence
 from app.uploads import Arrived
+from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, Fit, apply, describe, fit_affine, invert
 from squint.images.placing import scaling

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from app import session, views
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
-from app.components.text import as_text, sentence
 from app.components.tissue_map import show_map
 from app.library import Library, Section
 from app.models import find_models, weights_sha256
 from app.results import Request, Result
 from app.stacks import ROW, Positions, Stack
 from app.stamp import many, stamp
+from app.text import as_text, sentence
 from app.views import MapView
 from squint import pl
 from squint.pl import PRINT, Continuous, Panel

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from app import marking, session
 from app.components.inpainting import BADGES, TARGETS, UNITS, Imputed
-from app.components.text import as_text, sentence
 from app.components.tissue_map import show_map
 from app.filled import NEIGHBOURHOOD, Filled
 from app.library import Library
 from app.stamp import many
+from app.text import as_text, sentence
 from app.views import MapView
 from squint.pl import Continuous, Panel
 

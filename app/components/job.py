@@ -9,10 +9,10 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.components.text import sentence
 from app.engine import Cancelled, submit
 from app.library import Library
 from app.results import Request, Result, find
+from app.text import sentence
 from squint.errors import InputError
 
 

@@ -13,11 +13,11 @@ from app import marking, session, views
 from app.cell_sets import CellSets
 from app.components.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.subject import FILL, Choice
-from app.components.text import sentence
 from app.components.tissue_map import mount
 from app.library import Library, Section
 from app.marking import Item
 from app.stamp import many
+from app.text import sentence
 from squint import keys
 from squint.errors import InputError
 from squint.pl import most_frequent

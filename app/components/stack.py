@@ -16,7 +16,6 @@ from app.components.export_row import Export, export_row
 from app.components.imputation import Imputed, by_imputed
 from app.components.imputation import choose_gene as choose_imputed_gene
 from app.components.job import compute
-from app.components.text import as_text
 from app.components.tissue_map import show_map
 from app.components.tokens import why_no_tokens
 from app.library import Library
@@ -24,6 +23,7 @@ from app.map_data import Stack as Depth
 from app.results import Request, find
 from app.stacks import Positions, Stack, find_blocks, find_stacks
 from app.stamp import counts, many, simulated, stamp
+from app.text import as_text
 
 _IMPUTED = "In-painted gene"
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.components.text import as_text
 from app.library import Library, Section
 from app.models import Candidate, candidates
 from app.stacks import name_sections, outside_stacks
 from app.stamp import many
+from app.text import as_text
 
 HIDE, FILL = "Hide cells that are there", "Fill a gap without cells"
 

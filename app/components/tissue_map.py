@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from app import map_data, session
-from app.buffers import SIGNER
 from app.components.cell_map import cell_map
 from app.components.cell_sets import show_cell_sets
 from app.components.export_row import Export, export_row, was_asked
@@ -20,6 +19,7 @@ from app.map_state import describe, read_state
 from app.maps import MAPS, Served
 from app.stamp import counts, stamp
 from app.views import MapView
+from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.pl import Outline, Picture
 

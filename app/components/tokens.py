@@ -9,11 +9,11 @@ import streamlit as st
 from app import session, views
 from app.components.export_row import Export, export_row
 from app.components.job import run
-from app.components.text import sentence
 from app.library import Library, Section
 from app.quality import doubted
 from app.results import find_profiles
 from app.stamp import counts, many, stamp
+from app.text import sentence
 from squint import keys
 from squint.pl import MAX_HIGHLIGHTED, most_frequent
 

@@ -15,12 +15,12 @@ from streamlit.testing.v1 import AppTest
 
 import squint.io
 from app import image_tasks, sections, session
-from app.buffers import SIGNER
 from app.components.images import picture_of, set_landmark
 from app.engine import Engine
 from app.images import BY_LANDMARKS, BY_PIXEL_SIZE, FROM_FILE, Addition, Images, SectionImage, image_name
 from app.library import Library, Section
 from app.session import Landmarks
+from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, apply
 from squint.pl import View

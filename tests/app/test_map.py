@@ -14,12 +14,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app import columns, map_data, views
-from app.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from app.library import Library
 from app.maps import MAPS, Maps, Served
 from app.points import progressive_order
 from app.routes import ROUTES
 from app.type_colours import type_colours
+from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from squint import keys
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent
 

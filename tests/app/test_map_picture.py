@@ -16,13 +16,13 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.buffers import SIGNER
 from app.library import Library
 from app.map_data import Stack
 from app.map_picture import picture
 from app.maps import MAPS, Served
 from app.routes import ROUTES
 from app.views import MapView
+from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.pl import DARK, Categories, Continuous, Panel, palette
 

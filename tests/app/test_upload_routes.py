@@ -23,12 +23,12 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from app import settings, upload_routes, uploads
-from app.buffers import LIFETIME_S, SIGNER
 from app.components.upload import _file_name
 from app.images import Images, file_name
 from app.library import Library
 from app.upload_routes import DROP_ASSETS, UPLOAD_ROUTES
 from app.uploads import UPLOADS, Uploads
+from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
 from tests.app.conftest import wait_for
 from tests.app.test_pages import one_section, words

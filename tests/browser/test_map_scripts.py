@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from app.drawing import find_chrome
-from app.map_assets import MAP_ASSETS
+from app.web.assets import MAP_ASSETS
 from squint.geometry import outlines
 from squint.geometry.regions import Polygon
 from squint.pl import View

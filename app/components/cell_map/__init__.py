@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.map_assets import MAP_ASSETS
+from app.web.assets import MAP_ASSETS
 
 # The scripts come from a route of their own, so that they are cached and not sent with every rerun.
 _START = f"""

@@ -6,12 +6,12 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.buffers import SIGNER
-from app.components.text import as_text, sentence
 from app.library import Library
 from app.settings import max_upload
+from app.text import as_text, sentence
 from app.upload_routes import DROP_ASSETS
 from app.uploads import UPLOADS, Arrived, Rename, importable
+from app.web.buffers import SIGNER
 from squint.errors import InputError
 
 # The scripts come from a route of their own, so that they are cached and not sent with every rerun.
