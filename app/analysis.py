@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 import squint.io
-from app.library import DATA, Library, write_table
+from app.library.results import Activation, list_sha256, profile_name
+from app.library.store import DATA, Library, write_table
 from app.panels import join
-from app.results import Activation, list_sha256, profile_name
 from squint import keys, pp, tl
 from squint.columns import UNKNOWN
 from squint.errors import InputError

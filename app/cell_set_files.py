@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.cell_sets import CellSet, CellSets, Draft, clean_name
-from app.library import Library, Section
+from app.library.store import Library, Section
 from app.stamp import many
 from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer

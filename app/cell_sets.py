@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from app.history import Head, History
-from app.library import Library, Section
+from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon, Rows

@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 import squint.io
 from app import views
 from app.engine import Report
-from app.library import DATA, Library
+from app.library.results import keep
+from app.library.store import DATA, Library
 from app.panels import join
-from app.results import keep
 from app.split import GROUP, REFERENCE, Split, assign, with_sets
 from squint import keys, tl
 from squint.columns import labels

@@ -11,7 +11,7 @@ import kaleido
 import plotly.io
 from PIL import Image
 
-from app.library import read_table
+from app.library.store import read_table
 from squint.errors import InputError
 from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
 

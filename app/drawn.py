@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from app.cell_sets import ADD, SUBTRACT, CellSet, CellSets, clean_name
-from app.library import Library, Section
+from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon

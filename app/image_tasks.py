@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from app.engine import Report
-from app.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
-from app.library import Library
+from app.library.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
+from app.library.store import Library
 from squint.errors import InputError
 from squint.images import Picture, Shown, n_levels, show, tiles
 from squint.sensitive import looks_like

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.library import Library
+from app.library.store import Library
 from app.maps import Served
 from squint import keys
 from squint.columns import UNKNOWN

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app import columns
 from app.cell_sets import CellSet, CellSets
-from app.library import PLACES, Library, Section
+from app.library.store import PLACES, Library, Section
 from app.points import Order, progressive_order
 from app.views import MapView
 from app.web.assets import MAP_ASSETS

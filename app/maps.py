@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from app.library import Library
+from app.library.store import Library
 from app.map_data import Stack
 from app.map_state import fitting
 from app.points import Order

@@ -14,11 +14,11 @@ import squint.io
 from app import marking
 from app.engine import Report
 from app.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
-from app.library import DATA, Library
-from app.models import NOT_IN_TRAINING, TRAINED_ON
-from app.results import keep, list_sha256
+from app.library.models import NOT_IN_TRAINING, TRAINED_ON
+from app.library.results import keep, list_sha256
+from app.library.stacks import ROW
+from app.library.store import DATA, Library
 from app.stack_analysis import keep_model
-from app.stacks import ROW
 from squint import keys, tl
 from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles

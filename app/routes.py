@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.images import Images
-from app.library import Library
+from app.library.images import Images
+from app.library.store import Library
 from app.map_card import card
 from app.map_picture import picture
 from app.maps import MAPS, Served

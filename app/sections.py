@@ -14,10 +14,10 @@ import pandas as pd
 from scipy.sparse import csc_matrix
 
 import squint.io
-from app.library import CELLS, DATA, GENES, PLACES, THUMBNAIL, Library, Section, write_table
+from app.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
+from app.library.store import CELLS, DATA, GENES, PLACES, THUMBNAIL, Library, Section, write_table
+from app.library.thumbnail import thumbnail
 from app.points import progressive_order
-from app.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
-from app.thumbnail import thumbnail
 from squint import keys
 from squint.errors import InputError
 from squint.model.bundle import section_sha256

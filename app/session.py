@@ -9,11 +9,11 @@ from typing import Any
 import streamlit as st
 
 from app.engine import Job, engine
-from app.library import Library, Section
+from app.library.arrivals import Arrived
+from app.library.stacks import outside_stacks
+from app.library.store import Library, Section
 from app.settings import settings
-from app.stacks import outside_stacks
 from app.text import sentence
-from app.uploads import Arrived
 from squint.errors import InputError
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
 

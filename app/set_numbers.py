@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.cell_sets import CellSet, CellSets
-from app.library import Library, Section
+from app.library.store import Library, Section
 from app.stamp import many
 from squint.geometry import outlines as shapes
 

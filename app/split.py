@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.cell_sets import read_rows
-from app.library import Library, Section
+from app.library.store import Library, Section
 from squint import keys
 from squint.errors import InputError
 from squint.pl import levels

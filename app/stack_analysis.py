@@ -13,10 +13,10 @@ from scipy.sparse import csr_matrix
 import squint
 import squint.io
 from app.engine import Report
-from app.library import DATA, Library
+from app.library.results import keep
+from app.library.stacks import ROW
+from app.library.store import DATA, Library
 from app.panels import join
-from app.results import keep
-from app.stacks import ROW
 from squint import keys, tl
 from squint.baselines.nearest import graph_mean
 from squint.errors import InputError

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.library import Section
+from app.library.store import Section
 from app.settings import NOTICE, app_version
 
 

@@ -19,8 +19,8 @@ from app import (
     token_analysis,
 )
 from app.engine import Report
-from app.images import Addition
-from app.library import Library
+from app.library.images import Addition
+from app.library.store import Library
 from squint.device import pick_device
 from squint.errors import InputError
 from squint.model.bundle import Bundle

@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 
 from app import views
 from app.engine import Report
-from app.library import Library, Section
-from app.results import keep
-from app.stacks import name_sections
+from app.library.results import keep
+from app.library.stacks import name_sections
+from app.library.store import Library, Section
 from squint import keys, tl
 from squint.errors import InputError
 from squint.formats import sequences

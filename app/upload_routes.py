@@ -6,7 +6,6 @@ afterwards why one was not: a browser that is cut off while it sends does not se
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -14,11 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.uploads import UPLOADS, Arrived, RefusedError, Ticket
-from app.web.assets import Assets
+from app.library.arrivals import UPLOADS, Arrived, RefusedError, Ticket
+from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 
-DROP_ASSETS = Assets(Path(__file__).parent / "components" / "file_drop" / "assets", "/upload/assets")
 NAME = "X-File-Name"  # percent-encoded; a header, because addresses are written to logs
 PART_S, BLOCK_S = 60.0, 600.0  # within which something, and a whole block, must come
 BLOCK = 1 << 20

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from app import columns
 from app.cell_sets import CellSet, CellSets, free_name
-from app.library import CELLS, Library, Section
-from app.type_colours import type_colours
+from app.library.store import CELLS, Library, Section
+from app.library.type_colours import type_colours
 from squint import keys
 from squint.columns import UNKNOWN
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain

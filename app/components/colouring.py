@@ -10,7 +10,7 @@ from app import session, views
 from app.cell_sets import CellSet, CellSets
 from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
-from app.library import Library, Section
+from app.library.store import Library, Section
 from app.stamp import many
 from app.text import sentence
 from squint import keys

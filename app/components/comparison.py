@@ -13,8 +13,8 @@ from app.cell_sets import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
 from app.components.tokens import say_doubts, why_no_tokens
-from app.library import Library, Section
-from app.results import Request, Result
+from app.library.results import Request, Result
+from app.library.store import Library, Section
 from app.split import BOTH, CELL_SET, GROUP, LEVEL, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.stamp import many, simulated
 from app.text import as_text, sentence

@@ -13,7 +13,7 @@ from app import session
 from app.components.job import run
 from app.engine import engine
 from app.export import for_print, write_figure, write_rows
-from app.library import Library
+from app.library.store import Library
 
 
 @dataclass(frozen=True)

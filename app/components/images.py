@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from app import session
 from app.components.file_drop import choose_importable, show_arrived, show_larger
 from app.components.job import run
-from app.images import (
+from app.library.arrivals import Arrived
+from app.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
     COMPANIONS,
@@ -23,10 +24,9 @@ from app.images import (
     SectionImage,
     file_name,
 )
-from app.library import CELLS, Library, Section, read_table
+from app.library.store import CELLS, Library, Section, read_table
 from app.stamp import many
 from app.text import as_text, sentence
-from app.uploads import Arrived
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, Fit, apply, describe, fit_affine, invert

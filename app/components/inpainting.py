@@ -11,10 +11,10 @@ from app.components.job import run, try_to_compute
 from app.components.marking import Marked
 from app.components.subject import Choice
 from app.filled import CELL, NEIGHBOURHOOD, Filled
-from app.library import Library
+from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
+from app.library.results import Request, find
+from app.library.store import Library
 from app.marking import Item
-from app.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
-from app.results import Request, find
 from app.stamp import many, stamp
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}

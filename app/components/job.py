@@ -10,8 +10,8 @@ import streamlit as st
 
 from app import session
 from app.engine import Cancelled, submit
-from app.library import Library
-from app.results import Request, Result, find
+from app.library.results import Request, Result, find
+from app.library.store import Library
 from app.text import sentence
 from squint.errors import InputError
 

@@ -11,7 +11,7 @@ import streamlit as st
 from app import session, views
 from app.components.images import picture_of, set_landmark
 from app.components.tissue_map import mount
-from app.library import Library, Section
+from app.library.store import Library, Section
 from app.maps import Served
 from app.views import MapView
 from squint.pl import Categories, Panel

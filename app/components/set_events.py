@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app import session
 from app.cell_sets import CellSets
 from app.drawn import take
-from app.library import Library
+from app.library.store import Library
 from app.maps import Served
 from squint.errors import InputError
 from squint.pl import Categories

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.library import Library, Section
-from app.models import Candidate, candidates
-from app.stacks import name_sections, outside_stacks
+from app.library.models import Candidate, candidates
+from app.library.stacks import name_sections, outside_stacks
+from app.library.store import Library, Section
 from app.stamp import many
 from app.text import as_text
 

@@ -13,7 +13,7 @@ from app.components.cell_sets import show_cell_sets
 from app.components.export_row import Export, export_row, was_asked
 from app.components.images import picture_of
 from app.components.set_events import history, refused, set_events
-from app.images import Images
+from app.library.images import Images
 from app.map_export import write_map
 from app.map_state import describe, read_state
 from app.maps import MAPS, Served

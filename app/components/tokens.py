@@ -9,9 +9,9 @@ import streamlit as st
 from app import session, views
 from app.components.export_row import Export, export_row
 from app.components.job import run
-from app.library import Library, Section
-from app.quality import doubted
-from app.results import find_profiles
+from app.library.quality import doubted
+from app.library.results import find_profiles
+from app.library.store import Library, Section
 from app.stamp import counts, many, stamp
 from app.text import sentence
 from squint import keys

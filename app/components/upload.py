@@ -11,9 +11,9 @@ import streamlit as st
 from app import session
 from app.components.file_drop import choose_importable, show_arrived, show_larger
 from app.components.job import run
-from app.library import Library, harmless_name
+from app.library.arrivals import Arrived, stage_import
+from app.library.store import Library, harmless_name
 from app.text import as_text, sentence
-from app.uploads import Arrived, stage_import
 from squint import keys
 from squint.errors import InputError
 from squint.sensitive import looks_like

@@ -1,4 +1,4 @@
-"""Scripts and styles of the map, served under the hash of their content: browsers may keep them for ever."""
+"""Scripts and styles of our own components, served under the hash of their content: browsers may keep them for ever."""
 
 import hashlib
 from dataclasses import dataclass
@@ -33,4 +33,6 @@ class Assets:
         return f"{self.route}/{self.version}"
 
 
-MAP_ASSETS = Assets(Path(__file__).parent / "components" / "cell_map" / "assets", "/map/assets")
+_COMPONENTS = Path(__file__).parents[1] / "components"
+MAP_ASSETS = Assets(_COMPONENTS / "cell_map" / "assets", "/map/assets")
+DROP_ASSETS = Assets(_COMPONENTS / "file_drop" / "assets", "/upload/assets")

@@ -15,7 +15,7 @@ import squint
 from app import engine as engines
 from app import settings
 from app.engine import Engine
-from app.library import Library
+from app.library.store import Library
 from squint import datasets
 
 MAPS = ("sections", "tokens", "risk_map")

@@ -9,8 +9,8 @@ from anndata import AnnData
 
 import squint.io
 from app import analysis, sections
-from app.library import DATA, Library, write_table
-from app.results import Activation, find_activation
+from app.library.results import Activation, find_activation
+from app.library.store import DATA, Library, write_table
 from squint import keys, pp
 
 MODEL = "ab" * 32

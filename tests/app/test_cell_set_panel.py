@@ -12,7 +12,7 @@ from streamlit.testing.v1.element_tree import TextInput
 
 from app.cell_sets import CellSets
 from app.engine import Engine
-from app.library import Library
+from app.library.store import Library
 from app.map_data import describe
 from app.session import PLAIN_COLOUR
 from app.views import IN_NONE, IN_SEVERAL, by_cell_set, cells_of

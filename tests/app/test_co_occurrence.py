@@ -12,8 +12,8 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from app import token_analysis
-from app.library import Library
-from app.results import Request, find
+from app.library.results import Request, find
+from app.library.store import Library
 from squint import keys, tl
 from squint.errors import InputError
 from tests.app.conftest import maps

@@ -11,7 +11,7 @@ import pytest
 
 from app import engine as engines
 from app.engine import Cancelled, Engine
-from app.library import write_table
+from app.library.store import write_table
 from app.settings import settings
 from squint.errors import InputError
 from tests.app.conftest import wait_for

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import drawing
 from app.export import for_print, write_figure, write_rows
-from app.library import Library, Section
+from app.library.store import Library, Section
 from app.settings import NOTICE
 from app.stamp import counts, stamp
 from squint.errors import InputError

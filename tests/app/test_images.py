@@ -17,8 +17,16 @@ import squint.io
 from app import image_tasks, sections, session
 from app.components.images import picture_of, set_landmark
 from app.engine import Engine
-from app.images import BY_LANDMARKS, BY_PIXEL_SIZE, FROM_FILE, Addition, Images, SectionImage, image_name
-from app.library import Library, Section
+from app.library.images import (
+    BY_LANDMARKS,
+    BY_PIXEL_SIZE,
+    FROM_FILE,
+    Addition,
+    Images,
+    SectionImage,
+    image_name,
+)
+from app.library.store import Library, Section
 from app.session import Landmarks
 from app.web.buffers import SIGNER
 from squint.errors import InputError
@@ -325,7 +333,7 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
 
 def test_the_web_process_reads_no_picture_format() -> None:
     code = (
-        "import sys, app.images, app.components.images; "
+        "import sys, app.library.images, app.components.images; "
         "print({'torch', 'scanpy', 'anndata', 'zarr', 'tifffile', 'h5py'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -13,11 +13,12 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app import marking, models, region_analysis, sections, settings
+from app import marking, region_analysis, sections, settings
 from app.cell_sets import CellSets
 from app.filled import CELL, NEIGHBOURHOOD, Filled
-from app.library import META, Library, Section
-from app.results import Request, Result, find
+from app.library import models
+from app.library.results import Request, Result, find
+from app.library.store import META, Library, Section
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.tl import _inpaint

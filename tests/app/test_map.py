@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app import columns, map_data, views
-from app.library import Library
+from app.library.store import Library
+from app.library.type_colours import type_colours
 from app.maps import MAPS, Maps, Served
 from app.points import progressive_order
 from app.routes import ROUTES
-from app.type_colours import type_colours
 from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from squint import keys
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent

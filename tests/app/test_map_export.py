@@ -14,7 +14,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from app.drawing_tasks import TASKS
-from app.library import Section
+from app.library.store import Section
 from app.map_export import draw_map, write_map
 from app.map_state import describe, read_state
 from app.settings import NOTICE

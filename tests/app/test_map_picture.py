@@ -16,7 +16,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.library import Library
+from app.library.store import Library
 from app.map_data import Stack
 from app.map_picture import picture
 from app.maps import MAPS, Served

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 from app import engine, settings
-from app.library import Library
+from app.library.store import Library
 from app.settings import NOTICE
 from tests.app.conftest import MAIN, MAPS, PAGES, maps
 

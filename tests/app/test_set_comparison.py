@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import views
 from app.cell_sets import ADD, CellSets
 from app.comparison import gather
-from app.library import Library
+from app.library.store import Library
 from app.split import CELL_SET, GROUP, REFERENCE, Split, assign, count, split_sets, with_sets
 from squint import keys
 from squint.errors import InputError

@@ -22,12 +22,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from app import settings, upload_routes, uploads
+from app import settings, upload_routes
 from app.components.upload import _file_name
-from app.images import Images, file_name
-from app.library import Library
+from app.library import arrivals
+from app.library.arrivals import UPLOADS, Uploads
+from app.library.images import Images, file_name
+from app.library.store import Library
 from app.upload_routes import DROP_ASSETS, UPLOAD_ROUTES
-from app.uploads import UPLOADS, Uploads
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
 from tests.app.conftest import wait_for
@@ -211,7 +212,7 @@ def test_a_second_file_takes_the_place_of_the_first(
 def test_only_so_many_files_come_at_once(
     browser: TestClient, library: Library, ticket: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MAX_AT_ONCE", 1)
+    monkeypatch.setattr(arrivals, "MAX_AT_ONCE", 1)
     with sending(port, UPLOADS.open(library, _file_name, LIMIT), 4, b"ab"):
         wait_for(lambda: list(library.staging.iterdir()))
         answer = browser.put(address(ticket), content=b"x", headers=named("a.h5ad"))
@@ -266,7 +267,7 @@ def test_a_file_for_which_the_disk_has_no_room_is_refused_early(
     answer = browser.get(all_of_it, headers=named("a.h5ad"))
     assert answer.status_code == 507
     assert "has room for" in answer.json()["problem"]
-    monkeypatch.setattr(uploads, "RESERVE", room + 10**9)  # as when others filled it meanwhile
+    monkeypatch.setattr(arrivals, "RESERVE", room + 10**9)  # as when others filled it meanwhile
     parts = (b"x" * 100_000 for _ in range(50))
     assert browser.put(address(ticket), content=parts, headers=named("a.h5ad")).status_code == 507
     assert not list(library.staging.iterdir())

@@ -12,10 +12,10 @@ import squint
 import squint.io
 from app import sections, stack_analysis
 from app.engine import Engine
-from app.library import Library
-from app.models import find_models
-from app.results import Request, find
-from app.stacks import ROW, Stack, find_stacks
+from app.library.models import find_models
+from app.library.results import Request, find
+from app.library.stacks import ROW, Stack, find_stacks
+from app.library.store import Library
 from squint import keys
 from tests.app.conftest import maps
 from tests.app.test_pages import words

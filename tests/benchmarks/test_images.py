@@ -13,8 +13,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from app.images import Images
-from app.library import META, Library
+from app.library.images import Images
+from app.library.store import META, Library
 from squint.pl import View
 
 pytestmark = pytest.mark.benchmark
@@ -25,8 +25,8 @@ ADD = """
 import json, sys, time
 from pathlib import Path
 from app import image_tasks
-from app.images import Addition
-from app.library import Library
+from app.library.images import Addition
+from app.library.store import Library
 home, section, path = sys.argv[1:]
 start = time.perf_counter()
 image = image_tasks.add(Library(Path(home)), Addition(section, path), lambda fraction, words: None)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 import squint.io
 from app import sections
-from app.library import Library, Section
+from app.library.store import Library, Section
 
 N_TYPES, N_GENES, N_FOCI = 12, 20, 40
 

@@ -15,7 +15,7 @@ from scipy import sparse
 
 import squint.io
 from app import sections
-from app.library import Library
+from app.library.store import Library
 from squint.pl import LIGHT
 from tests.dashboard import MAP, PATIENCE
 

@@ -14,8 +14,8 @@ from app import image_tasks
 from app.cell_sets import CellSets
 from app.drawing import find_chrome
 from app.image_tasks import Addition
-from app.images import Images
-from app.library import Library, Section
+from app.library.images import Images
+from app.library.store import Library, Section
 from squint.pl import LIGHT, palette
 from tests.browser.letters import (
     HEAD,

@@ -6,11 +6,11 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.library import Library
+from app.library.arrivals import UPLOADS, Arrived, Rename, importable
+from app.library.store import Library
 from app.settings import max_upload
 from app.text import as_text, sentence
-from app.upload_routes import DROP_ASSETS
-from app.uploads import UPLOADS, Arrived, Rename, importable
+from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from app.library import CELLS, Library
+from app.library.store import CELLS, Library
 from squint import keys
 from squint.pl import LIGHT
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.library import Library, Section
+from app.library.store import Library, Section
 from app.text import sentence
 
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning

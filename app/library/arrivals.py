@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.library import Library
+from app.library.store import Library
 from squint.errors import InputError
 from squint.sensitive import looks_like
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from app.library import Library, harmless_name
-from app.uploads import import_folder, importable
+from app.library.arrivals import import_folder, importable
+from app.library.store import Library, harmless_name
 from squint.errors import InputError
 from squint.images import (
     TILE,

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.library import Library, Section
+from app.library.stacks import Stack
+from app.library.store import Library, Section
 from app.settings import settings
-from app.stacks import Stack
 
 CARD, CONFIG = "card.json", "config.json"
 # What `squint.tl.inpaint` says of cells and training

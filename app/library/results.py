@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.library import Library, read_table, write_table
+from app.library.store import Library, read_table, write_table
 from squint.errors import InputError
 
 FACTS = "facts.json"

@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from app.library import Library, harmless_name
+from app.library.store import Library, harmless_name
 from squint.errors import InputError
 from squint.formats import gene_sets
 
