@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.cell_sets import CellSet, CellSets, Draft, clean_name
+from app.exports.stamp import many
 from app.library.store import Library, Section
-from app.stamp import many
 from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer
 from squint.geometry import outlines as shapes
@@ -55,7 +55,7 @@ def geojson(
 
 def cell_groups(library: Library, sets: Sequence[CellSet], section: Section) -> str:
     """Write the cells of sets in a section as the CSV of cell groups that Xenium Explorer imports."""
-    from app.drawing import neutral  # noqa: PLC0415 - it brings Chrome's driver, which a page needs only here
+    from app.exports.drawing import neutral  # noqa: PLC0415 - it brings Chrome's driver, which a page needs only here
 
     names = library.cells(section.id).index.astype(str).to_numpy()
     groups = [
@@ -74,7 +74,7 @@ def selections(library: Library, cell_set: CellSet, section: Section) -> str:
     InputError
         If it has none, or the section's unit is unknown.
     """
-    from app.drawing import neutral  # noqa: PLC0415 - it brings Chrome's driver, which a page needs only here
+    from app.exports.drawing import neutral  # noqa: PLC0415 - it brings Chrome's driver, which a page needs only here
 
     outline = CellSets(library).outline(cell_set, section.id)
     if not outline or section.unit == "unknown":

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app import drawing, map_export
+from app import map_export
 from app.engine import Report
+from app.exports import drawing
 
 
 def start(model: Path) -> dict[str, Any]:

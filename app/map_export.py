@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from app.exports.stamp import footer
 from app.map_state import MapState, read_state
-from app.stamp import footer
 from app.views import MapView
 from squint import pl
 

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.cell_sets import CellSet, CellSets
+from app.exports.stamp import many
 from app.library.store import Library, Section
-from app.stamp import many
 from squint.geometry import outlines as shapes
 
 REST, MISSING = "all others", "without one"

@@ -8,17 +8,9 @@ from typing import Any
 import torch
 
 import squint.io
-from app import (
-    analysis,
-    comparison,
-    drawing,
-    image_tasks,
-    region_analysis,
-    sections,
-    stack_analysis,
-    token_analysis,
-)
+from app import analysis, comparison, image_tasks, region_analysis, sections, stack_analysis, token_analysis
 from app.engine import Report
+from app.exports import drawing
 from app.library.images import Addition
 from app.library.store import Library
 from squint.device import pick_device

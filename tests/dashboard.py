@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60_000  # ms

@@ -10,8 +10,8 @@ import streamlit as st
 from app import cell_set_files, session
 from app.cell_sets import CellSet, CellSets
 from app.components.set_numbers import show_numbers
+from app.exports.stamp import many, stamp
 from app.library.store import Library, Section, harmless_name
-from app.stamp import many, stamp
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.pl import LIGHT

@@ -10,8 +10,8 @@ from app import session, views
 from app.cell_sets import CellSet, CellSets
 from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
+from app.exports.stamp import many
 from app.library.store import Library, Section
-from app.stamp import many
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError

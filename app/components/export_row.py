@@ -12,7 +12,7 @@ import streamlit as st
 from app import session
 from app.components.job import run
 from app.engine import engine
-from app.export import for_print, write_figure, write_rows
+from app.exports.figure import for_print, write_figure, write_rows
 from app.library.store import Library
 
 

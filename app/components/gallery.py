@@ -8,11 +8,11 @@ import streamlit as st
 from app import map_data, session
 from app.components.job import run
 from app.engine import engine
+from app.exports.stamp import many
 from app.library.quality import quality_flags
 from app.library.stacks import find_stacks
 from app.library.store import THUMBNAIL, Library, Section
 from app.maps import MAPS
-from app.stamp import many
 from app.text import as_text
 from squint.errors import InputError
 

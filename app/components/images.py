@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app import session
 from app.components.file_drop import choose_importable, show_arrived, show_larger
 from app.components.job import run
+from app.exports.stamp import many
 from app.library.arrivals import Arrived
 from app.library.images import (
     BY_LANDMARKS,
@@ -25,7 +26,6 @@ from app.library.images import (
     file_name,
 )
 from app.library.store import CELLS, Library, Section, read_table
-from app.stamp import many
 from app.text import as_text, sentence
 from app.web.buffers import SIGNER
 from squint.errors import InputError

@@ -13,11 +13,11 @@ from app import session, views
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
 from app.components.tissue_map import show_map
+from app.exports.stamp import many, stamp
 from app.library.models import find_models, weights_sha256
 from app.library.results import Request, Result
 from app.library.stacks import ROW, Positions, Stack
 from app.library.store import Library, Section
-from app.stamp import many, stamp
 from app.text import as_text, sentence
 from app.views import MapView
 from squint import pl

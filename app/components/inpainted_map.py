@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from app import marking, session
 from app.components.inpainting import BADGES, TARGETS, UNITS, Imputed
 from app.components.tissue_map import show_map
+from app.exports.stamp import many
 from app.filled import NEIGHBOURHOOD, Filled
 from app.library.store import Library
-from app.stamp import many
 from app.text import as_text, sentence
 from app.views import MapView
 from squint.pl import Continuous, Panel

@@ -10,11 +10,11 @@ from app import session, views
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run
 from app.components.tokens import profiles
+from app.exports.stamp import stamp
 from app.library.quality import doubted
 from app.library.results import Activation, find_activation
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
-from app.stamp import stamp
 from app.text import as_text, sentence
 from squint import keys
 from squint.pl import (

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from app import session, set_numbers
 from app.cell_sets import CellSet
 from app.components.export_row import CHART, Export, export_row
+from app.exports.stamp import many, stamp
 from app.library.store import Library, Section
-from app.stamp import many, stamp
 from app.text import sentence
 from squint import keys
 from squint.pl import PRINT, Style, activation_histogram, escape

@@ -18,11 +18,11 @@ from app.components.imputation import choose_gene as choose_imputed_gene
 from app.components.job import compute
 from app.components.tissue_map import show_map
 from app.components.tokens import why_no_tokens
+from app.exports.stamp import counts, many, simulated, stamp
 from app.library.results import Request, find
 from app.library.stacks import Positions, Stack, find_blocks, find_stacks
 from app.library.store import Library
 from app.map_data import Stack as Depth
-from app.stamp import counts, many, simulated, stamp
 from app.text import as_text
 
 _IMPUTED = "In-painted gene"

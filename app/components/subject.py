@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
+from app.exports.stamp import many
 from app.library.models import Candidate, candidates
 from app.library.stacks import name_sections, outside_stacks
 from app.library.store import Library, Section
-from app.stamp import many
 from app.text import as_text
 
 HIDE, FILL = "Hide cells that are there", "Fill a gap without cells"

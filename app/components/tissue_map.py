@@ -13,11 +13,11 @@ from app.components.cell_sets import show_cell_sets
 from app.components.export_row import Export, export_row, was_asked
 from app.components.images import picture_of
 from app.components.set_events import history, refused, set_events
+from app.exports.stamp import counts, stamp
 from app.library.images import Images
 from app.map_export import write_map
 from app.map_state import describe, read_state
 from app.maps import MAPS, Served
-from app.stamp import counts, stamp
 from app.views import MapView
 from app.web.buffers import SIGNER
 from squint.errors import InputError

@@ -1,4 +1,4 @@
-"""Scripts and styles of our own components, served under the hash of their content: browsers may keep them for ever."""
+"""Scripts and styles of our components, served under the hash of their content, to be kept for ever."""
 
 import hashlib
 from dataclasses import dataclass

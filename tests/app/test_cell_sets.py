@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app import cell_set_files, cell_sets, history, set_numbers
 from app.cell_sets import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
 from app.drawn import take
+from app.exports.stamp import stamp
 from app.library.store import CELLS, Library, Section, write_table
-from app.stamp import stamp
 from squint import keys
 from squint.errors import InputError
 

@@ -13,11 +13,11 @@ from PIL import Image
 from pypdf import PdfReader
 from streamlit.testing.v1 import AppTest
 
-from app import drawing
-from app.export import for_print, write_figure, write_rows
+from app.exports import drawing
+from app.exports.figure import for_print, write_figure, write_rows
+from app.exports.stamp import counts, stamp
 from app.library.store import Library, Section
 from app.settings import NOTICE
-from app.stamp import counts, stamp
 from squint.errors import InputError
 from tests.app.conftest import PAGES
 

@@ -14,11 +14,11 @@ from PIL import Image
 from pypdf import PdfReader
 
 from app.drawing_tasks import TASKS
+from app.exports.stamp import stamp
 from app.library.store import Section
 from app.map_export import draw_map, write_map
 from app.map_state import describe, read_state
 from app.settings import NOTICE
-from app.stamp import stamp
 from app.views import MapView
 from squint import pl
 from squint.errors import InputError

@@ -28,7 +28,8 @@ from app.library import arrivals
 from app.library.arrivals import UPLOADS, Uploads
 from app.library.images import Images, file_name
 from app.library.store import Library
-from app.upload_routes import DROP_ASSETS, UPLOAD_ROUTES
+from app.upload_routes import UPLOAD_ROUTES
+from app.web.assets import DROP_ASSETS
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
 from tests.app.conftest import wait_for

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from tests.dashboard import FIGURE, PATIENCE, chromium, open_page, save_pdf, started
 
 pytestmark = [

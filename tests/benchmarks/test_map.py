@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from tests.benchmarks.tissue import library_of
 from tests.dashboard import PATIENCE, ROOT, chromium, started
 

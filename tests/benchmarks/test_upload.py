@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from squint import datasets
 from tests.dashboard import PATIENCE, chromium, started
 

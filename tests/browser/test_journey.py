@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from pypdf import PdfReader
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from app.settings import NOTICE
 from squint import datasets
 from tests.dashboard import PATIENCE, open_page, save_pdf, started

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from squint import datasets
 from tests.dashboard import PATIENCE, started
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import image_tasks
 from app.cell_sets import CellSets
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from app.image_tasks import Addition
 from app.library.images import Images
 from app.library.store import Library, Section

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from app.web.assets import MAP_ASSETS
 from squint.geometry import outlines
 from squint.geometry.regions import Polygon

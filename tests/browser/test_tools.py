@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from tests.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
 
 pytestmark = [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
 from app.cell_sets import CellSets
-from app.drawing import find_chrome
+from app.exports.drawing import find_chrome
 from app.library.store import Library
 from tests.browser.letters import HEAD, at_rest, centre, directions, letter, library_of_letters, opened, seen
 from tests.dashboard import MAP, PATIENCE, started

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import plotly.graph_objects as go
 
+from app.exports.stamp import footer
 from app.library.store import Library, write_table
-from app.stamp import footer
 
 WIDTH = 1_200  # pixels at 96 dots per inch
 _HEAD, _LINE = 64, 16
