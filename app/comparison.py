@@ -10,11 +10,11 @@ from scipy.sparse import csr_matrix
 
 import squint.io
 from app import views
+from app.cell_sets.split import GROUP, REFERENCE, Split, assign, with_sets
 from app.engine import Report
 from app.library.results import keep
 from app.library.store import DATA, Library
 from app.panels import join
-from app.split import GROUP, REFERENCE, Split, assign, with_sets
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app import columns
-from app.cell_sets import CellSet, CellSets
+from app.cell_sets.store import CellSet, CellSets
 from app.library.store import PLACES, Library, Section
 from app.points import Order, progressive_order
 from app.views import MapView

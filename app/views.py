@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app import columns
-from app.cell_sets import CellSet, CellSets, free_name
+from app.cell_sets.store import CellSet, CellSets, free_name
 from app.library.store import CELLS, Library, Section
 from app.library.type_colours import type_colours
 from squint import keys

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 import streamlit as st
 
-from app import cell_set_files, session
-from app.cell_sets import CellSet, CellSets
+from app import session
+from app.cell_sets import files
+from app.cell_sets.store import CellSet, CellSets
 from app.components.set_numbers import show_numbers
 from app.exports.stamp import many, stamp
 from app.library.store import Library, Section, harmless_name
@@ -195,7 +196,7 @@ def _save(library: Library, one: CellSet, sections: Sequence[Section], place: st
         with st.container(horizontal=True):
             st.download_button(
                 "GeoJSON" if outline else "GeoJSON, positions of cells",
-                lambda: cell_set_files.geojson(library, one, section, size, marks),
+                lambda: files.geojson(library, one, section, size, marks),
                 f"{name}.geojson",
                 "application/geo+json",
                 key=f"{place}-geojson",
@@ -205,7 +206,7 @@ def _save(library: Library, one: CellSet, sections: Sequence[Section], place: st
             )
             st.download_button(
                 "Cell groups",
-                lambda: cell_set_files.cell_groups(library, [one], section),
+                lambda: files.cell_groups(library, [one], section),
                 f"{name}_cell_groups.csv",
                 "text/csv",
                 key=f"{place}-groups",
@@ -215,7 +216,7 @@ def _save(library: Library, one: CellSet, sections: Sequence[Section], place: st
             if outline and section.unit != "unknown":
                 st.download_button(
                     "Selection",
-                    lambda: cell_set_files.selections(library, one, section),
+                    lambda: files.selections(library, one, section),
                     f"{name}_coordinates.csv",
                     "text/csv",
                     key=f"{place}-selection",
@@ -252,7 +253,7 @@ def _bring_in(
     library: Library, section: Section, file: Any, place: str, size: float | None, *, skip: bool
 ) -> None:
     def bring_in() -> None:
-        notes = cell_set_files.bring_in(
+        notes = files.bring_in(
             library, section, file.getvalue(), file.name, pixel_size_um=size, skip_unknown=skip
         )
         st.session_state[f"_{place}-told"] = (False, "; ".join(notes) + ".")
@@ -267,7 +268,7 @@ def _pixel_size(column: Any, section: Section, key: str) -> float | None:
         "µm per pixel (1 for files in µm)" if key.endswith("load-pixel") else "µm per pixel",
         min_value=0.001,
         max_value=1_000.0,
-        value=cell_set_files.pixel_size(section),
+        value=files.pixel_size(section),
         format="%.4f",
         key=f"{key}-{section.id}",
         help="Of the picture in QuPath. A file of this dashboard says its own.",

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session, views
-from app.cell_sets import CellSet, CellSets
+from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
 from app.exports.stamp import many

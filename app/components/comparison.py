@@ -9,14 +9,25 @@ import pandas as pd
 import streamlit as st
 
 from app import session, views
-from app.cell_sets import CellSet, CellSets
+from app.cell_sets.split import (
+    BOTH,
+    CELL_SET,
+    GROUP,
+    LEVEL,
+    REFERENCE,
+    Split,
+    assign,
+    count,
+    split_sets,
+    with_sets,
+)
+from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
 from app.components.tokens import say_doubts, why_no_tokens
 from app.exports.stamp import many, simulated
 from app.library.results import Request, Result
 from app.library.store import Library, Section
-from app.split import BOTH, CELL_SET, GROUP, LEVEL, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError

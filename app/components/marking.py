@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import marking, session, views
-from app.cell_sets import CellSets
+from app.cell_sets.store import CellSets
 from app.components.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.subject import FILL, Choice
 from app.components.tissue_map import mount

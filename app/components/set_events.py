@@ -9,8 +9,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
-from app.cell_sets import CellSets
-from app.drawn import take
+from app.cell_sets.drawn import take
+from app.cell_sets.store import CellSets
 from app.library.store import Library
 from app.maps import Served
 from squint.errors import InputError

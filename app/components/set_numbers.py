@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import session, set_numbers
-from app.cell_sets import CellSet
+from app import session
+from app.cell_sets import numbers
+from app.cell_sets.store import CellSet
 from app.components.export_row import CHART, Export, export_row
 from app.exports.stamp import many, stamp
 from app.library.store import Library, Section
@@ -30,14 +31,14 @@ def show_numbers(
     model: Mapping[str, Any] | None,
 ) -> None:
     """Show how many cells a set has here, on how much tissue, what they are and how they score."""
-    found = set_numbers.numbers(library, one, sections)
+    found = numbers.numbers(library, one, sections)
     for column, (label, value) in zip(st.columns(5), _as_metrics(found).items(), strict=True):
         column.metric(label, value)
     st.caption(sentence(f"Area: {found.area_is}. Made {one.created[:10]}: {one.how or 'not said how'}."))
     if not found.n_cells:
         st.info("None of its cells are in the sections shown. Show others.")
         return
-    inside = set_numbers.in_set(library, one, sections, cells)
+    inside = numbers.in_set(library, one, sections, cells)
     shas = ", ".join(one.members[section.id] for section in sections if section.id in one.members)
     parameters = {
         "cell set": f"{one.name}, n = {many(found.n_cells, 'cell')}, {many(found.n_patients, 'patient')}",
@@ -49,7 +50,7 @@ def show_numbers(
     _show_scores(one, sections, cells, inside, place, model, parameters)
 
 
-def _as_metrics(found: set_numbers.Numbers) -> dict[str, str]:
+def _as_metrics(found: numbers.Numbers) -> dict[str, str]:
     return {
         "Cells": f"{found.n_cells:,}",
         "Sections": f"{found.n_sections:,}",
@@ -84,7 +85,7 @@ def _show_composition(
                 "Composition by", offered, default=offered[0], required=True, key=f"{place}-composition-by"
             )
         )
-    table = set_numbers.composition(cells, inside, _LABELS[by])
+    table = numbers.composition(cells, inside, _LABELS[by])
     n = (int(inside.sum()), len(cells))
     st.plotly_chart(
         _bars(table, one, n, session.style()),
@@ -109,7 +110,7 @@ def _show_composition(
 
 
 def _bars(table: pd.DataFrame, one: CellSet, n: tuple[int, int], style: Style) -> go.Figure:
-    """Draw the table of :func:`app.set_numbers.composition`, as ``squint.pl.composition`` draws its."""
+    """Draw the table of :func:`app.cell_sets.numbers.composition`, as ``squint.pl.composition`` draws its."""
     table = table.iloc[::-1]
     figure = go.Figure()
     series = (("_all", "all cells shown", n[1], style.rest), ("", one.name, n[0], one.colour))

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from app.cell_sets import CellSets
+from app.cell_sets.store import CellSets
 from app.engine import Engine
 from app.library.store import Library
 from app.map_data import describe

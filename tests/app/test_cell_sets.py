@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app import cell_set_files, cell_sets, history, set_numbers
-from app.cell_sets import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
-from app.drawn import take
+from app.cell_sets import files, history, numbers
+from app.cell_sets import store as cell_sets
+from app.cell_sets.drawn import take
+from app.cell_sets.store import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
 from app.exports.stamp import stamp
 from app.library.store import CELLS, Library, Section, write_table
 from squint import keys
@@ -366,10 +367,10 @@ def test_an_area_makes_a_set_and_others_are_added_and_subtracted(store: Library,
     assert (made.name, made.how, sets.n_cells(made, A)) == ("Core", "drawn on the map", 16)
     made = draw(store, CORNER, mode="add", set=made.id)
     assert sets.n_cells(made, A) == 16 + 64 - 4
-    assert set_numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(76e-6)
+    assert numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(76e-6)
     made = draw(store, SQUARE, mode="subtract", set=made.id)
     assert sets.n_cells(made, A) == 60
-    assert set_numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(60e-6)
+    assert numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(60e-6)
     coordinates = positions(store)(A)
     inside = cell_sets.shapes.inside(sets.outline(made, A), coordinates)
     np.testing.assert_array_equal(np.flatnonzero(inside), sets.rows(made, A))
@@ -459,24 +460,24 @@ def test_nothing_but_an_input_error_comes_of_any_event(tmp_path: Path) -> None:
 def test_numbers_say_what_the_area_is_of(store: Library, sets: CellSets) -> None:
     everything = store.sections()
     made = draw(store, SQUARE)
-    found = set_numbers.numbers(store, made, everything)
+    found = numbers.numbers(store, made, everything)
     assert (found.n_cells, found.n_sections, found.n_patients) == (16, 1, 1)
     assert found.area_mm2 == pytest.approx(16e-6)
     assert found.density == pytest.approx(1e6)
     assert found.area_is == "of the outline drawn, overlaps counted once"
     made = sets.change(made.id, {B: [0, 1, 10, 11]}, mode=ADD)
-    found = set_numbers.numbers(store, made, everything)
+    found = numbers.numbers(store, made, everything)
     assert (found.n_cells, found.n_sections, found.n_patients) == (20, 2, 2)
     assert found.area_mm2 == pytest.approx(17e-6)
     assert "elsewhere of the convex hull of its cells" in found.area_is
     made = sets.change(made.id, {C: [0]}, mode=ADD)
-    found = set_numbers.numbers(store, made, everything)
+    found = numbers.numbers(store, made, everything)
     assert (found.area_mm2, found.density) == (None, None)
     assert "units unknown in P2 · C" in found.area_is
-    assert set_numbers.numbers(store, made, [store.get(B)]).area_mm2 == pytest.approx(1e-6)
+    assert numbers.numbers(store, made, [store.get(B)]).area_mm2 == pytest.approx(1e-6)
     line = sets.make("line", {B: [0, 1]})
-    assert set_numbers.numbers(store, line, everything).area_mm2 is None
-    assert "no cell of this set" in set_numbers.numbers(store, line, [store.get(A)]).area_is
+    assert numbers.numbers(store, line, everything).area_mm2 is None
+    assert "no cell of this set" in numbers.numbers(store, line, [store.get(A)]).area_is
 
 
 def test_a_composition_adds_up_and_names_the_most_frequent() -> None:
@@ -484,16 +485,16 @@ def test_a_composition_adds_up_and_names_the_most_frequent() -> None:
     cells = pd.DataFrame({keys.TOKEN: labels})
     inside = np.zeros(len(cells), dtype=bool)
     inside[:40], inside[-1] = True, True
-    table = set_numbers.composition(cells, inside, keys.TOKEN)
-    assert list(table.index[-2:]) == [set_numbers.REST, set_numbers.MISSING]
+    table = numbers.composition(cells, inside, keys.TOKEN)
+    assert list(table.index[-2:]) == [numbers.REST, numbers.MISSING]
     assert len(table) == 10
     assert table["n"].sum() == 41
     assert table["n_all"].sum() == len(cells)
     assert table["share"].sum() == pytest.approx(1)
     assert table["share_all"].sum() == pytest.approx(1)
-    assert table.loc[set_numbers.MISSING, "n"] == 1
+    assert table.loc[numbers.MISSING, "n"] == 1
     assert table["n"].iloc[:8].is_monotonic_decreasing
-    nothing = set_numbers.composition(cells, ~inside & False, keys.TOKEN)
+    nothing = numbers.composition(cells, ~inside & False, keys.TOKEN)
     assert nothing["n"].sum() == 0
 
 
@@ -508,9 +509,9 @@ def test_a_set_goes_through_geojson_to_the_same_cells_elsewhere(
     drawn = draw(store, SQUARE, name="Core")
     listed = sets.make("List", {A: [0, 7, 42]})
     for one in (drawn, listed):
-        text = cell_set_files.geojson(store, one, a, pixel, {"Notice": "n"})
+        text = files.geojson(store, one, a, pixel, {"Notice": "n"})
         assert json.loads(text)["properties"]["squint"] == {"Notice": "n"}
-        (note,) = cell_set_files.bring_in(store, b, text.encode(), "x.geojson")
+        (note,) = files.bring_in(store, b, text.encode(), "x.geojson")
         made = sets.all()[-1]
         assert note == f"{made.name}: {sets.n_cells(made, B)} cells"
         np.testing.assert_array_equal(sets.rows(made, B), sets.rows(one, A))
@@ -522,9 +523,9 @@ def test_a_set_goes_through_geojson_to_the_same_cells_elsewhere(
 def test_a_file_of_another_section_is_told_of(store: Library, sets: CellSets) -> None:
     a, b = store.get(A), store.get(B)
     made = draw(store, SQUARE, name="Core")
-    text = cell_set_files.geojson(store, made, a, None, stamp("Cell set Core", [a], None, {}))
-    assert len(cell_set_files.bring_in(store, a, text.encode(), "x.geojson")) == 1
-    notes = cell_set_files.bring_in(store, b, text.encode(), "x.geojson")
+    text = files.geojson(store, made, a, None, stamp("Cell set Core", [a], None, {}))
+    assert len(files.bring_in(store, a, text.encode(), "x.geojson")) == 1
+    notes = files.bring_in(store, b, text.encode(), "x.geojson")
     assert "was made from another section" in notes[-1]
     assert a.title in notes[-1]
     assert len(sets.all()) == 3
@@ -533,25 +534,25 @@ def test_a_file_of_another_section_is_told_of(store: Library, sets: CellSets) ->
 def test_a_set_goes_through_the_tables_of_xenium_explorer(store: Library, sets: CellSets) -> None:
     a = store.get(A)
     drawn, listed = draw(store, SQUARE, name="=Core"), sets.make("List", {A: [0, 7], B: [1]})
-    text = cell_set_files.cell_groups(store, [drawn, listed], a)
+    text = files.cell_groups(store, [drawn, listed], a)
     assert text.splitlines()[0] == "cell_id,group,color"
     assert text.splitlines()[1] == "a0,'=Core,#E69F00"  # which no spreadsheet computes
-    notes = cell_set_files.bring_in(store, a, text.encode(), "groups.csv")
+    notes = files.bring_in(store, a, text.encode(), "groups.csv")
     assert notes == ["=Core 2: 16 cells", "List 2: 2 cells"]
     assert sets.can_undo == "made =Core 2, List 2"
     np.testing.assert_array_equal(sets.rows(sets.all()[2], A), sets.rows(drawn, A))
-    text = cell_set_files.selections(store, drawn, a)
+    text = files.selections(store, drawn, a)
     assert text.startswith("#Selection name: '=Core\n#Area (µm^2): 16.00\nSelection,X,Y\n")
-    assert cell_set_files.bring_in(store, a, text.encode(), "coordinates.csv") == ["=Core 3: 16 cells"]
+    assert files.bring_in(store, a, text.encode(), "coordinates.csv") == ["=Core 3: 16 cells"]
     with pytest.raises(InputError, match="no outline in um"):
-        cell_set_files.selections(store, listed, a)
+        files.selections(store, listed, a)
 
 
 def test_cells_that_are_not_here_are_counted_and_left_out_when_asked(store: Library) -> None:
     content = b"cell_id,group\na1,T\nzz,T\n"
     with pytest.raises(InputError, match=r"Of the 2 cells that g\.csv names, this section lacks 1: 'zz'"):
-        cell_set_files.bring_in(store, store.get(A), content, "g.csv")
-    notes = cell_set_files.bring_in(store, store.get(A), content, "g.csv", skip_unknown=True)
+        files.bring_in(store, store.get(A), content, "g.csv")
+    notes = files.bring_in(store, store.get(A), content, "g.csv", skip_unknown=True)
     assert notes == ["T: 1 cell, 1 that are not here left out"]
 
 
@@ -559,13 +560,13 @@ def test_a_file_that_marks_no_cell_says_where_it_lies(store: Library) -> None:
     far = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [
         [[900, 900], [990, 900], [990, 990]]]}}  # fmt: skip
     with pytest.raises(InputError, match=r"spans x 900 to 990.* the cells x 0 to 9.*um per pixel"):
-        cell_set_files.bring_in(store, store.get(A), json.dumps(far).encode(), "a.json", pixel_size_um=1)
+        files.bring_in(store, store.get(A), json.dumps(far).encode(), "a.json", pixel_size_um=1)
     near = {
         **far,
         "geometry": {"type": "Polygon", "coordinates": [SQUARE]},
         "properties": {"name": "2001-02-03"},
     }
-    notes = cell_set_files.bring_in(
+    notes = files.bring_in(
         store, store.get(A), json.dumps([near, {**far, "id": 2}]).encode(), "a.json", pixel_size_um=1
     )
     assert notes == ["Imported: 16 cells", "An outline that holds no cell was left out"]
@@ -574,7 +575,7 @@ def test_a_file_that_marks_no_cell_says_where_it_lies(store: Library) -> None:
 def test_a_unit_that_is_unknown_stays_so(store: Library, sets: CellSets) -> None:
     made, c = sets.make("C", {C: [0, 1]}), store.get(C)
     with pytest.raises(InputError, match="unit of P2 · C is unknown"):
-        cell_set_files.geojson(store, made, c, 0.5)
-    text = cell_set_files.geojson(store, made, c)
+        files.geojson(store, made, c, 0.5)
+    text = files.geojson(store, made, c)
     assert json.loads(text)["properties"] == {"unit": "unknown"}
-    assert cell_set_files.bring_in(store, c, text.encode(), "c.geojson") == ["C 2: 2 cells"]
+    assert files.bring_in(store, c, text.encode(), "c.geojson") == ["C 2: 2 cells"]

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 import squint
 import squint.io
 from app import marking, region_analysis, sections, settings
-from app.cell_sets import CellSets
+from app.cell_sets.store import CellSets
 from app.filled import CELL, NEIGHBOURHOOD, Filled
 from app.library import models
 from app.library.results import Request, Result, find

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from app import views
-from app.cell_sets import ADD, CellSets
+from app.cell_sets.split import CELL_SET, GROUP, REFERENCE, Split, assign, count, split_sets, with_sets
+from app.cell_sets.store import ADD, CellSets
 from app.comparison import gather
 from app.library.store import Library
-from app.split import CELL_SET, GROUP, REFERENCE, Split, assign, count, split_sets, with_sets
 from squint import keys
 from squint.errors import InputError
 from tests.app.test_comparison import compare_by, genes

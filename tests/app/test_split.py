@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from app.split import GROUP, LEVEL, REFERENCE, Split, assign, count
+from app.cell_sets.split import GROUP, LEVEL, REFERENCE, Split, assign, count
 from squint import keys
 
 CELLS = pd.DataFrame(

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from playwright.sync_api import Browser, Page, expect
 
 from app import image_tasks
-from app.cell_sets import CellSets
+from app.cell_sets.store import CellSets
 from app.exports.drawing import find_chrome
 from app.image_tasks import Addition
 from app.library.images import Images

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
-from app.cell_sets import CellSets
+from app.cell_sets.store import CellSets
 from app.exports.drawing import find_chrome
 from app.library.store import Library
 from tests.browser.letters import HEAD, at_rest, centre, directions, letter, library_of_letters, opened, seen

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.cell_sets import ADD, SUBTRACT, CellSet, CellSets, clean_name
+from app.cell_sets.store import ADD, SUBTRACT, CellSet, CellSets, clean_name
 from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cell_sets import CellSet, CellSets, Draft, clean_name
+from app.cell_sets.store import CellSet, CellSets, Draft, clean_name
 from app.exports.stamp import many
 from app.library.store import Library, Section
 from squint.errors import InputError

@@ -1,7 +1,7 @@
 """Cell sets: named sets of cells, kept in the library with a history to go back in.
 
 Which cells are in a set, and the outline it was drawn with, lie in the folder of their section, named by
-content, and go with it. What the sets are is kept as :mod:`app.history` keeps versions.
+content, and go with it. What the sets are is kept as :mod:`app.cell_sets.history` keeps versions.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.history import Head, History
+from app.cell_sets.history import Head, History
 from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.cell_sets import CellSet, CellSets
+from app.cell_sets.store import CellSet, CellSets
 from app.exports.stamp import many
 from app.library.store import Library, Section
 from squint.geometry import outlines as shapes
