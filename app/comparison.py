@@ -9,11 +9,11 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 import squint.io
-from app import views
 from app.cell_sets.split import GROUP, REFERENCE, Split, assign, with_sets
 from app.engine import Report
 from app.library.results import keep
 from app.library.store import DATA, Library
+from app.maps import views
 from app.panels import join
 from squint import keys, tl
 from squint.columns import labels

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app import map_export
 from app.engine import Report
 from app.exports import drawing
+from app.maps import export
 
 
 def start(model: Path) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def write_csv(args: Mapping[str, Any], report: Report) -> str:
 def draw_map(args: Mapping[str, Any], report: Report) -> str:
     """Draw a map to a file; return its path."""
     report(0.2, f"drawing the {args['format'].upper()}")
-    return str(map_export.draw_map(Path(args["folder"]), args["format"], args["stamp"], args["dpi"]))
+    return str(export.draw_map(Path(args["folder"]), args["format"], args["stamp"], args["dpi"]))
 
 
 TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 import squint
 import squint.io
-from app import marking
+from app.areas import marking
+from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
 from app.engine import Report
-from app.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON
 from app.library.results import keep, list_sha256
 from app.library.stacks import ROW

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from app.library.images import Images
 from app.library.store import Library
-from app.map_card import card
-from app.map_picture import picture
-from app.maps import MAPS, Served
+from app.maps.card import card
+from app.maps.picture import picture
+from app.maps.served import MAPS, Served
 from app.settings import settings
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER

@@ -17,7 +17,7 @@ import squint.io
 from app.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
 from app.library.store import CELLS, DATA, GENES, PLACES, THUMBNAIL, Library, Section, write_table
 from app.library.thumbnail import thumbnail
-from app.points import progressive_order
+from app.maps.points import progressive_order
 from squint import keys
 from squint.errors import InputError
 from squint.model.bundle import section_sha256

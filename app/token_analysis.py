@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from app import views
 from app.engine import Report
 from app.library.results import keep
 from app.library.stacks import name_sections
 from app.library.store import Library, Section
+from app.maps import views
 from squint import keys, tl
 from squint.errors import InputError
 from squint.formats import sequences

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components import risk
 from app.components.tissue_map import show_map
 from app.components.tokens import tokenised
+from app.maps import views
 
 st.title("Risk map")
 library, model = session.library(), session.model()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components.colouring import DEPTH, GENE, SET, TYPE, choose_colour, coloured
 from app.components.gallery import show_gallery
 from app.components.images import choose_one, show_images
@@ -10,6 +10,7 @@ from app.components.landmarks import show_landmarks
 from app.components.tissue_map import show_map
 from app.components.upload import show_upload
 from app.engine import engine
+from app.maps import views
 
 st.title("Sections")
 library = session.library()

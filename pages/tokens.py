@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components import risk
 from app.components.colouring import DISTANCE, GENE, SCORE, SET, TOKEN, TYPE, coloured
 from app.components.tissue_map import show_map
 from app.components.tokens import describe_tokens, tokenised
+from app.maps import views
 
 st.title("Tokens")
 library, model = session.library(), session.model()

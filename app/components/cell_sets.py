@@ -43,8 +43,8 @@ def show_cell_sets(
     sections
         Those shown.
     cells
-        One row per cell of them, in their order, as :func:`app.views.cells_of` gives it: ``section`` holds
-        ids; cell types, tokens and activation scores are looked at where there are some.
+        One row per cell of them, in their order, as :func:`app.maps.views.cells_of` gives it: ``section``
+        holds ids; cell types, tokens and activation scores are looked at where there are some.
     place
         Name of the panel, for widgets and files.
     model

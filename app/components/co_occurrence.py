@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
 from app.components.tissue_map import show_map
@@ -16,6 +16,7 @@ from app.exports.stamp import many, simulated, stamp
 from app.library.results import Request, Result
 from app.library.stacks import find_stacks, outside_stacks
 from app.library.store import Library, Section
+from app.maps import views
 from squint import keys, pl
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
 from squint.stats import trees

@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
 from app.exports.stamp import many
 from app.library.store import Library, Section
+from app.maps import views
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError

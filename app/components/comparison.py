@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.cell_sets.split import (
     BOTH,
     CELL_SET,
@@ -28,6 +28,7 @@ from app.components.tokens import say_doubts, why_no_tokens
 from app.exports.stamp import many, simulated
 from app.library.results import Request, Result
 from app.library.store import Library, Section
+from app.maps import views
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError

@@ -5,14 +5,15 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app import map_data, session
+from app import session
 from app.components.job import run
 from app.engine import engine
 from app.exports.stamp import many
 from app.library.quality import quality_flags
 from app.library.stacks import find_stacks
 from app.library.store import THUMBNAIL, Library, Section
-from app.maps import MAPS
+from app.maps import message
+from app.maps.served import MAPS
 from app.text import as_text
 from squint.errors import InputError
 
@@ -103,7 +104,7 @@ def _delete(library: Library, section_id: str) -> None:
     with suppress(InputError):  # it is gone: somebody was faster
         library.delete(section_id)
     MAPS.forget()
-    map_data.forget()
+    message.forget()
 
 
 @st.dialog("Delete this section?")

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import session, views
+from app import session
 from app.cell_sets.split import GROUP, REFERENCE
 from app.components.comparison import Comparison, pseudobulk
 from app.components.export_row import CHART, Export, export_row
@@ -17,6 +17,7 @@ from app.components.tissue_map import show_map
 from app.exports.stamp import many, stamp
 from app.library import gene_sets
 from app.library.store import Library
+from app.maps import views
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import session, views
+from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
 from app.components.tissue_map import show_map
@@ -18,8 +18,9 @@ from app.library.models import find_models, weights_sha256
 from app.library.results import Request, Result
 from app.library.stacks import ROW, Positions, Stack
 from app.library.store import Library, Section
+from app.maps import views
+from app.maps.views import MapView
 from app.text import as_text, sentence
-from app.views import MapView
 from squint import pl
 from squint.pl import PRINT, Continuous, Panel
 

@@ -5,14 +5,15 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import marking, session
+from app import session
+from app.areas import marking
+from app.areas.filled import NEIGHBOURHOOD, Filled
 from app.components.inpainting import BADGES, TARGETS, UNITS, Imputed
 from app.components.tissue_map import show_map
 from app.exports.stamp import many
-from app.filled import NEIGHBOURHOOD, Filled
 from app.library.store import Library
+from app.maps.views import MapView
 from app.text import as_text, sentence
-from app.views import MapView
 from squint.pl import Continuous, Panel
 
 _AROUND, _WHOLE = "The area", "Whole section"

@@ -5,17 +5,18 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app import marking, session
+from app import session
+from app.areas import marking
+from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
+from app.areas.marking import Item
 from app.components.export_row import Export, export_row
 from app.components.job import run, try_to_compute
 from app.components.marking import Marked
 from app.components.subject import Choice
 from app.exports.stamp import many, stamp
-from app.filled import CELL, NEIGHBOURHOOD, Filled
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
 from app.library.results import Request, find
 from app.library.store import Library
-from app.marking import Item
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}
 UNITS = {NEIGHBOURHOOD: "mean of neighbourhood", CELL: "counts of the cell"}

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components.images import picture_of, set_landmark
 from app.components.tissue_map import mount
 from app.library.store import Library, Section
-from app.maps import Served
-from app.views import MapView
+from app.maps import views
+from app.maps.served import Served
+from app.maps.views import MapView
 from squint.pl import Categories, Panel
 
 _TOOLS = ("pan", "landmark")

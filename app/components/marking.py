@@ -9,14 +9,16 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import marking, session, views
+from app import session
+from app.areas import marking
+from app.areas.marking import Item
 from app.cell_sets.store import CellSets
 from app.components.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.subject import FILL, Choice
 from app.components.tissue_map import mount
 from app.exports.stamp import many
 from app.library.store import Library, Section
-from app.marking import Item
+from app.maps import views
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run
 from app.components.tokens import profiles
@@ -15,6 +15,7 @@ from app.library.quality import doubted
 from app.library.results import Activation, find_activation
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
+from app.maps import views
 from app.text import as_text, sentence
 from squint import keys
 from squint.pl import (

@@ -12,7 +12,7 @@ from app import session
 from app.cell_sets.drawn import take
 from app.cell_sets.store import CellSets
 from app.library.store import Library
-from app.maps import Served
+from app.maps.served import Served
 from squint.errors import InputError
 from squint.pl import Categories
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import session, views
+from app import session
 from app.components import risk
 from app.components.colouring import DEPTH, GENE, OF_MODEL, SET, TYPE, coloured
 from app.components.export_row import Export, export_row
@@ -22,7 +22,8 @@ from app.exports.stamp import counts, many, simulated, stamp
 from app.library.results import Request, find
 from app.library.stacks import Positions, Stack, find_blocks, find_stacks
 from app.library.store import Library
-from app.map_data import Stack as Depth
+from app.maps import views
+from app.maps.message import Stack as Depth
 from app.text import as_text
 
 _IMPUTED = "In-painted gene"

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import map_data, session
+from app import session
 from app.components.cell_map import cell_map
 from app.components.cell_sets import show_cell_sets
 from app.components.export_row import Export, export_row, was_asked
@@ -15,10 +15,11 @@ from app.components.images import picture_of
 from app.components.set_events import history, refused, set_events
 from app.exports.stamp import counts, stamp
 from app.library.images import Images
-from app.map_export import write_map
-from app.map_state import describe, read_state
-from app.maps import MAPS, Served
-from app.views import MapView
+from app.maps import message
+from app.maps.export import write_map
+from app.maps.served import MAPS, Served
+from app.maps.state import describe, read_state
+from app.maps.views import MapView
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.pl import Outline, Picture
@@ -35,7 +36,7 @@ def show_map(
     *,
     on: Mapping[str, Event] | None = None,
     tools: Sequence[str] = AREAS,
-    stack: map_data.Stack | None = None,
+    stack: message.Stack | None = None,
 ) -> None:
     """Draw a map, say its n, and offer its export.
 
@@ -97,7 +98,7 @@ def _outlines(served: Served) -> list[list[Outline]]:
     return [
         [
             Outline(one.name, one.colour, ring)
-            for one, polygons in map_data.outlines_in(served.library, section)
+            for one, polygons in message.outlines_in(served.library, section)
             for polygon in polygons
             for ring in polygon
         ]
@@ -112,7 +113,7 @@ def mount(
     on: Mapping[str, Event] | None = None,
     tools: Sequence[str] = AREAS,
     tool: str = "pan",
-    stack: map_data.Stack | None = None,
+    stack: message.Stack | None = None,
     sets: bool = False,
     adjust: Callable[[dict[str, Any]], None] | None = None,
 ) -> Served:
@@ -125,7 +126,7 @@ def mount(
     whole = view.whole and not stack
     map_id = st.session_state.setdefault(f"_map-{place}", secrets.token_hex(16))
     pictures = [_placed(picture_of(library, section)) for section in view.sections] if whole else []
-    described, orders = map_data.describe(library, view, session.style(), stack, pictures)
+    described, orders = message.describe(library, view, session.style(), stack, pictures)
     if adjust:
         adjust(described)
     served = Served.of(library, view, orders, described, style=session.style(), stack=stack)

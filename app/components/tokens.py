@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components.export_row import Export, export_row
 from app.components.job import run
 from app.exports.stamp import counts, many, stamp
 from app.library.quality import doubted
 from app.library.results import find_profiles
 from app.library.store import Library, Section
+from app.maps import views
 from app.text import sentence
 from squint import keys
 from squint.pl import MAX_HIGHLIGHTED, most_frequent

@@ -13,9 +13,9 @@ from streamlit.testing.v1.element_tree import TextInput
 from app.cell_sets.store import CellSets
 from app.engine import Engine
 from app.library.store import Library
-from app.map_data import describe
+from app.maps.message import describe
+from app.maps.views import IN_NONE, IN_SEVERAL, by_cell_set, cells_of
 from app.session import PLAIN_COLOUR
-from app.views import IN_NONE, IN_SEVERAL, by_cell_set, cells_of
 from squint.pl import LIGHT
 from tests.app.conftest import MAIN, maps
 from tests.app.test_cell_sets import draw
@@ -24,8 +24,9 @@ from tests.app.test_pages import csv_of, words
 
 def panel() -> None:
     """Show the panel alone; runs as a page."""
-    from app import session, views  # noqa: PLC0415
+    from app import session  # noqa: PLC0415
     from app.components.cell_sets import show_cell_sets  # noqa: PLC0415
+    from app.maps import views  # noqa: PLC0415
 
     library = session.library()
     sections = library.sections()
@@ -140,9 +141,10 @@ def test_a_file_is_loaded_and_what_was_found_is_said(shown: Callable[[], AppTest
 
 def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> None:
     def post() -> None:
-        from app import session, views  # noqa: PLC0415
+        from app import session  # noqa: PLC0415
         from app.components.set_events import set_events  # noqa: PLC0415
-        from app.maps import Served  # noqa: PLC0415
+        from app.maps import views  # noqa: PLC0415
+        from app.maps.served import Served  # noqa: PLC0415
 
         library = session.library()
         sections = library.sections()[:2]
@@ -169,7 +171,7 @@ def test_an_undo_on_a_map_leaves_what_others_did(loaded: Library) -> None:
     def post(events: list[tuple[str, int]]) -> None:
         from app import session  # noqa: PLC0415
         from app.components.set_events import set_events  # noqa: PLC0415
-        from app.maps import Served  # noqa: PLC0415
+        from app.maps.served import Served  # noqa: PLC0415
 
         act, served = set_events("here"), Served(session.library(), None, ())
         for name, seen in events:

@@ -13,9 +13,10 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app import marking, region_analysis, sections, settings
+from app import region_analysis, sections, settings
+from app.areas import marking
+from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
 from app.cell_sets.store import CellSets
-from app.filled import CELL, NEIGHBOURHOOD, Filled
 from app.library import models
 from app.library.results import Request, Result, find
 from app.library.store import META, Library, Section

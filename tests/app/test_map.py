@@ -13,11 +13,12 @@ from hypothesis.extra.numpy import arrays
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import columns, map_data, views
 from app.library.store import Library
 from app.library.type_colours import type_colours
-from app.maps import MAPS, Maps, Served
-from app.points import progressive_order
+from app.maps import message, views
+from app.maps import tables as columns
+from app.maps.points import progressive_order
+from app.maps.served import MAPS, Maps, Served
 from app.routes import ROUTES
 from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from squint import keys
@@ -39,7 +40,7 @@ def view(loaded: Library) -> views.MapView:
 
 
 def served(library: Library, view: views.MapView) -> tuple[dict, Served]:
-    described, orders = map_data.describe(library, view, LIGHT)
+    described, orders = message.describe(library, view, LIGHT)
     return described, MAPS.serve("a" * 32, Served.of(library, view, orders, described))
 
 
@@ -117,14 +118,14 @@ _NUMBERS = st.floats(-(2.0**100), 2.0**100, width=32) | st.integers(0, 70_000) |
 
 @given(arrays(np.float32, st.integers(0, 30), elements=_NUMBERS))
 def test_numbers_are_packed_without_loss(numbers: np.ndarray) -> None:
-    sent, missing = map_data.packed(numbers)
+    sent, missing = message.packed(numbers)
     back = np.where(sent == sent.dtype.type(missing), np.nan, sent.astype(np.float64))
     np.testing.assert_array_equal(back, numbers.astype(np.float64))
 
 
 def test_counts_are_sent_in_as_few_bytes_as_hold_them() -> None:
     for highest, kind in ((254, "u1"), (255, "u2"), (65_534, "u2"), (65_535, "f4"), (0.5, "f4"), (-1, "f4")):
-        assert map_data.packed(np.array([0, highest, np.nan], np.float32))[0].dtype == np.dtype(f"<{kind}")
+        assert message.packed(np.array([0, highest, np.nan], np.float32))[0].dtype == np.dtype(f"<{kind}")
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e5])
@@ -132,7 +133,7 @@ def test_outlines_keep_their_shape_in_any_unit(loaded: Library, size: float) -> 
     view = views.by_type(loaded, loaded.sections()[:1], views.cells_of(loaded, loaded.sections()[:1]))
     corners = size * np.array([[0.1234, 0.2], [0.1236, 0.2], [0.1235, 0.9]])
     panel = replace(view.panels[0], coordinates=view.panels[0].coordinates * size / 100, outlines=(corners,))
-    described, _ = map_data.describe(loaded, replace(view, panels=(panel,), whole=False), LIGHT)
+    described, _ = message.describe(loaded, replace(view, panels=(panel,), whole=False), LIGHT)
     np.testing.assert_allclose(described["panels"][0]["outlines"][0], corners, atol=3e-6 * size)
 
 
@@ -236,7 +237,7 @@ def test_the_least_recently_seen_map_is_forgotten(loaded: Library, view: views.M
 
 
 def test_scripts_are_served_under_their_hash(browser: TestClient) -> None:
-    address = map_data.SCRIPTS
+    address = message.SCRIPTS
     answer = browser.get(f"{address}/map.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "immutable" in answer.headers["cache-control"]
@@ -293,7 +294,7 @@ def test_highlighted_labels_are_at_most_eight(loaded: Library) -> None:
     names = tuple("abcdefghijkl")
     panel = Panel("", np.random.default_rng(0).uniform(0, 9, (12, 2)), np.array(names, dtype=object))
     view = views.MapView("t", (), (panel,), Categories("c", names), pd.DataFrame(), {})
-    described, _ = map_data.describe(loaded, view, LIGHT)
+    described, _ = message.describe(loaded, view, LIGHT)
     assert len(described["scale"]["entries"]) == 8
     assert described["scale"]["rest"]["n"] == 4
     numbers = views.MapView("t", (), (panel,), Continuous("c", 0, 1), pd.DataFrame(), {})

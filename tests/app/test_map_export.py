@@ -16,10 +16,10 @@ from pypdf import PdfReader
 from app.drawing_tasks import TASKS
 from app.exports.stamp import stamp
 from app.library.store import Section
-from app.map_export import draw_map, write_map
-from app.map_state import describe, read_state
+from app.maps.export import draw_map, write_map
+from app.maps.state import describe, read_state
+from app.maps.views import MapView
 from app.settings import NOTICE
-from app.views import MapView
 from squint import pl
 from squint.errors import InputError
 
@@ -318,6 +318,6 @@ def test_the_worker_draws_it(tmp_path: Path, types: MapView) -> None:
 
 
 def test_the_web_process_writes_a_map_without_matplotlib() -> None:
-    code = "import sys, app.map_export; print({'matplotlib', 'pypdf', 'kaleido'} & set(sys.modules))"
+    code = "import sys, app.maps.export; print({'matplotlib', 'pypdf', 'kaleido'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

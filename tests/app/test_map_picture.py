@@ -17,11 +17,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.library.store import Library
-from app.map_data import Stack
-from app.map_picture import picture
-from app.maps import MAPS, Served
+from app.maps.message import Stack
+from app.maps.picture import picture
+from app.maps.served import MAPS, Served
+from app.maps.views import MapView
 from app.routes import ROUTES
-from app.views import MapView
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.pl import DARK, Categories, Continuous, Panel, palette

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app import views
 from app.cell_sets.split import CELL_SET, GROUP, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.cell_sets.store import ADD, CellSets
 from app.comparison import gather
 from app.library.store import Library
+from app.maps import views
 from squint import keys
 from squint.errors import InputError
 from tests.app.test_comparison import compare_by, genes

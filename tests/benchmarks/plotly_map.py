@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import session, views
+from app import session
 from app.components.gallery import show_gallery
+from app.maps import views
 from squint.pl import LIGHT, tissue_map
 
 st.set_page_config(layout="wide")

@@ -333,7 +333,7 @@ def test_a_map_shows_at_most_six_sections():
 
 
 def test_figures_come_without_matplotlib_until_one_is_printed():
-    code = "import squint.pl, app.map_export, sys; print('matplotlib' in sys.modules)"
+    code = "import squint.pl, app.maps.export, sys; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     with pytest.raises(AttributeError, match="print_plan"):

@@ -36,7 +36,7 @@ def cell_map(data: Mapping[str, Any], key: str, on: Mapping[str, Callable[[], No
     Parameters
     ----------
     data
-        What :func:`app.map_data.describe` gives, and what the page adds.
+        What :func:`app.maps.message.describe` gives, and what the page adds.
     key
         Key of the widget.
     on

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from app.library.store import Library
-from app.maps import Served
+from app.maps.served import Served
 from squint import keys
 from squint.columns import UNKNOWN
 

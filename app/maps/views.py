@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app import columns
 from app.cell_sets.store import CellSet, CellSets, free_name
 from app.library.store import CELLS, Library, Section
 from app.library.type_colours import type_colours
+from app.maps import tables as columns
 from squint import keys
 from squint.columns import UNKNOWN
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from app.library.store import Library
-from app.map_data import Stack
-from app.map_state import fitting
-from app.points import Order
-from app.views import MapView, token_names
+from app.maps.message import Stack
+from app.maps.points import Order
+from app.maps.state import fitting
+from app.maps.views import MapView, token_names
 from squint.pl import LIGHT, Style
 
 MAX_MAPS = 64
@@ -39,7 +39,7 @@ class Served:
         described: Mapping[str, Any],
         **more: Any,
     ) -> "Served":
-        """Make one of what `app.map_data.describe` gives."""
+        """Make one of what `app.maps.message.describe` gives."""
         scale, points = described["scale"], tuple(panel["points"]["name"] for panel in described["panels"])
         return cls(library, view, orders, f"{scale['kind']} {scale['title']}", points, **more)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from app.areas.marking import Item
 from app.library.results import Result
 from app.library.stacks import ROW
 from app.library.store import Library, Section
-from app.marking import Item
 
 CELL, NEIGHBOURHOOD = "cell", "neighbourhood"
 MODEL, KNN = "model", "knn"

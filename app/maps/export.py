@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.exports.stamp import footer
-from app.map_state import MapState, read_state
-from app.views import MapView
+from app.maps.state import MapState, read_state
+from app.maps.views import MapView
 from squint import pl
 
 _ONE_LINE = 1_000_000  # letters: the page breaks lines where they do not fit

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app import columns
 from app.cell_sets.store import CellSet, CellSets
 from app.library.store import PLACES, Library, Section
-from app.points import Order, progressive_order
-from app.views import MapView
+from app.maps import tables
+from app.maps.points import Order, progressive_order
+from app.maps.views import MapView
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER
 from squint.errors import InputError
@@ -203,7 +203,7 @@ def _places(key: str, path: str, coordinates: _Unhashed) -> _Place:
 
 def forget() -> None:
     """Drop what was prepared, as when a section is deleted."""
-    columns.forget()
+    tables.forget()
     _places.cache_clear()
     BUFFERS.clear()
 
@@ -212,8 +212,8 @@ def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> dict[
     if isinstance(scale, Continuous):
         values, missing = packed(np.asarray(panel.numbers, dtype="<f4")[order])
     else:
-        codes = columns.codes(panel.labels, scale.highlighted)
-        named = np.where(codes >= 0, codes, np.where(codes == columns.ABSENT, MISSING, REST))
+        codes = tables.codes(panel.labels, scale.highlighted)
+        named = np.where(codes >= 0, codes, np.where(codes == tables.ABSENT, MISSING, REST))
         values, missing = named[order].astype("<u1"), MISSING
     kind = f"{values.dtype.kind}{values.dtype.itemsize}"
     return {**address(BUFFERS.put(values.tobytes())), "type": kind, "missing": missing}

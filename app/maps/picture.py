@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from app.map_state import MapState, read_list, read_mapping, read_number, read_state
-from app.maps import Served
+from app.maps.served import Served
+from app.maps.state import MapState, read_list, read_mapping, read_number, read_state
 from squint.errors import InputError
 from squint.pl import Categories, Continuous, Look, Orbit, Style
 from squint.pl._plate import plate_of, rasterise, scales_of, settled

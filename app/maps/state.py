@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.views import MapView
+from app.maps.views import MapView
 from squint import pl
 from squint.errors import InputError
 from squint.pl import Categories, Continuous, Orbit, View, frames_of
