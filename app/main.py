@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.frame import import_samples, show_frame
-from app.routes import ROUTES
-from app.upload_routes import UPLOAD_ROUTES
+from app.routes.maps import ROUTES
+from app.routes.uploads import UPLOAD_ROUTES
 
 
 def draw() -> None:

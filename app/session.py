@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.engine import Job, engine
+from app.engine.client import Job, engine
 from app.library.arrivals import Arrived
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section

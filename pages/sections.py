@@ -9,7 +9,7 @@ from app.components.images import choose_one, show_images
 from app.components.landmarks import show_landmarks
 from app.components.tissue_map import show_map
 from app.components.upload import show_upload
-from app.engine import engine
+from app.engine.client import engine
 from app.maps import views
 
 st.title("Sections")

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.engine import engine
+from app.engine.client import engine
 from app.exports.figure import for_print, write_figure, write_rows
 from app.library.store import Library
 

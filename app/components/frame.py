@@ -8,7 +8,7 @@ import streamlit as st
 from app import session
 from app.components.cell_map import fetch_scripts
 from app.components.job import run
-from app.engine import engine
+from app.engine.client import engine
 from app.settings import NOTICE, app_version, settings
 from app.text import as_text, sentence
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.engine import engine
+from app.engine.client import engine
 from app.exports.stamp import many
 from app.library.quality import quality_flags
 from app.library.stacks import find_stacks

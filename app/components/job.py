@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.engine import Cancelled, submit
+from app.engine.client import Cancelled, submit
 from app.library.results import Request, Result, find
 from app.library.store import Library
 from app.text import sentence

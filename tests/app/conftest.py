@@ -12,9 +12,9 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
-from app import engine as engines
 from app import settings
-from app.engine import Engine
+from app.engine import client as engines
+from app.engine.client import Engine
 from app.library.store import Library
 from squint import datasets
 

@@ -8,9 +8,10 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app import analysis, sections
 from app.library.results import Activation, find_activation
 from app.library.store import DATA, Library, write_table
+from app.tasks import sections
+from app.tasks import tokens as token_tasks
 from squint import keys, pp
 
 MODEL = "ab" * 32
@@ -35,7 +36,7 @@ def test_scores_use_all_coordinates(library: Library, section: AnnData, deep: bo
     section.write_h5ad(library.home / "upload.h5ad")
     ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
     request = Activation(tuple(ids), tuple(ids), MODEL, "P1", None, 1)
-    analysis.activate(library, request)
+    token_tasks.activate(library, request)
     for section_id in ids:
         alone = squint.io.read(library.folder(section_id) / DATA)
         (code,) = find_activation(library, request)["codes"]
@@ -55,7 +56,7 @@ def test_sections_that_are_scored_need_not_choose_the_codes(library: Library, se
     write_table(only_two, library.tokens_path(ids[1], MODEL))
     for ranked, codes in (((ids[0],), ["0"]), (tuple(ids), ["2"])):
         request = Activation(tuple(ids), ranked, MODEL, "P1", None, 1)
-        assert analysis.activate(library, request)["codes"] == codes
+        assert token_tasks.activate(library, request)["codes"] == codes
         assert np.isfinite(library.scores(ids[1], request.run)).all()
 
 
@@ -65,7 +66,7 @@ def test_a_section_that_does_not_fit_is_noted_and_not_tried_again(
     section.write_h5ad(library.home / "upload.h5ad")
     (first, _) = keep(library, squint.io.read(library.home / "upload.h5ad"))
     bundle = squint.Bundle.load(model_folder, "cpu")
-    assert not analysis.tokenise(library, first, bundle)
+    assert not token_tasks.tokenise(library, first, bundle)
     facts = library.token_facts(first, bundle.sha256)
     assert facts is not None
     assert "genes" in facts["problem"]

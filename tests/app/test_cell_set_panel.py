@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
 from app.cell_sets.store import CellSets
-from app.engine import Engine
+from app.engine.client import Engine
 from app.library.store import Library
 from app.maps.message import describe
 from app.maps.views import IN_NONE, IN_SEVERAL, by_cell_set, cells_of

@@ -11,9 +11,9 @@ import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from app import token_analysis
 from app.library.results import Request, find
 from app.library.store import Library
+from app.tasks import co_occurrence
 from squint import keys, tl
 from squint.errors import InputError
 from tests.app.conftest import maps
@@ -115,10 +115,10 @@ def test_the_page_correlates_what_the_tool_does(loaded: Library) -> None:
         {"ids": ids, "model": model, "by": keys.SECTION, "n_tokens": 4, "clr": False, "n_permutations": 100},
     )
     args = {"home": str(loaded.home), "name": request.name, **request.args}
-    token_analysis.co_occurrence(args, silent)
+    co_occurrence.co_occurrence(args, silent)
     result = find(loaded, request)
     assert result is not None
-    adata = token_analysis.gather(loaded, ids, model)
+    adata = co_occurrence.gather(loaded, ids, model)
     by_hand = pd.crosstab(adata.obs[keys.SECTION], adata.obs[keys.TOKEN], normalize="index")
     found = result.table("correlation")
     expected = np.corrcoef(by_hand[found.columns].to_numpy().T)
@@ -131,10 +131,10 @@ def test_neighbours_are_those_of_the_tool(loaded: Library) -> None:
     ids, model = ids_and_model(loaded)
     args = {"ids": ids, "model": model, "n_tokens": 5, "n_permutations": 60}
     request = Request("neighbours", args)
-    token_analysis.neighbours({"home": str(loaded.home), "name": request.name, **args}, silent)
+    co_occurrence.neighbours({"home": str(loaded.home), "name": request.name, **args}, silent)
     result = find(loaded, request)
     assert result is not None
-    adata = token_analysis.gather(loaded, ids, model)
+    adata = co_occurrence.gather(loaded, ids, model)
     tl.neighbor_enrichment(adata, n_tokens=5, n_permutations=60)
     expected = adata.uns[keys.NEIGHBOR_ENRICHMENT]
     pd.testing.assert_frame_equal(result.table("log2_ratio"), expected["log2_ratio"])
@@ -143,7 +143,7 @@ def test_neighbours_are_those_of_the_tool(loaded: Library) -> None:
 def test_sequences_hold_every_cell_once_in_a_row_per_section(loaded: Library) -> None:
     ids, model = ids_and_model(loaded)
     args = {"home": str(loaded.home), "ids": ids, "model": model, "format": "parquet"}
-    path = Path(token_analysis.write_sequences(args, silent))
+    path = Path(co_occurrence.write_sequences(args, silent))
     table = pq.read_table(path)
     assert json.loads(table.schema.metadata[b"squint"])["model_sha256"] == model
     frame = table.to_pandas()
@@ -163,7 +163,7 @@ def test_sequences_hold_every_cell_once_in_a_row_per_section(loaded: Library) ->
 def test_a_section_without_tokens_is_named(loaded: Library) -> None:
     ids, _ = ids_and_model(loaded)
     with pytest.raises(InputError, match="has no tokens by this model"):
-        token_analysis.gather(loaded, ids, "0" * 12)
+        co_occurrence.gather(loaded, ids, "0" * 12)
 
 
 @pytest.mark.usefixtures("loaded")

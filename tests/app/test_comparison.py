@@ -10,9 +10,9 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from app.cell_sets.split import GROUP, REFERENCE, Split
-from app.comparison import gather
 from app.library import gene_sets, results
 from app.library.store import Library
+from app.tasks.comparison import gather
 from squint import keys, tl
 from squint.errors import InputError
 from tests.app.conftest import maps

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from app import engine as engines
-from app.engine import Cancelled, Engine
+from app.engine import client as engines
+from app.engine.client import Cancelled, Engine
 from app.library.store import write_table
 from app.settings import settings
 from squint.errors import InputError

@@ -14,9 +14,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import squint.io
-from app import image_tasks, sections, session
+from app import session
 from app.components.images import picture_of, set_landmark
-from app.engine import Engine
+from app.engine.client import Engine
 from app.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
@@ -28,6 +28,8 @@ from app.library.images import (
 )
 from app.library.store import Library, Section
 from app.session import Landmarks
+from app.tasks import images as image_tasks
+from app.tasks import sections
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, apply

@@ -13,13 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app import region_analysis, sections, settings
+from app import settings
 from app.areas import marking
 from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
 from app.cell_sets.store import CellSets
 from app.library import models
 from app.library.results import Request, Result, find
 from app.library.store import META, Library, Section
+from app.tasks import areas, sections
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.tl import _inpaint
@@ -66,7 +67,7 @@ def predicted(
     }
     request = Request("inpaint_region", {**args, **how})
     whole = {"home": str(library.home), "name": request.name, **request.args}
-    region_analysis.inpaint(whole, lambda *_: None)
+    areas.inpaint(whole, lambda *_: None)
     result = find(library, request)
     assert result is not None
     return result

@@ -11,8 +11,8 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app import sections
 from app.library.store import DATA, Library, harmless_name, read_table, write_table
+from app.tasks import sections
 from squint import keys
 from squint.errors import InputError
 from squint.sensitive import looks_like

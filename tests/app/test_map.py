@@ -19,7 +19,7 @@ from app.maps import message, views
 from app.maps import tables as columns
 from app.maps.points import progressive_order
 from app.maps.served import MAPS, Maps, Served
-from app.routes import ROUTES
+from app.routes.maps import ROUTES
 from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from squint import keys
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent

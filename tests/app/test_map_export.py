@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from app.drawing_tasks import TASKS
 from app.exports.stamp import stamp
 from app.library.store import Section
 from app.maps.export import draw_map, write_map
 from app.maps.state import describe, read_state
 from app.maps.views import MapView
 from app.settings import NOTICE
+from app.tasks.exports import TASKS
 from squint import pl
 from squint.errors import InputError
 

@@ -21,7 +21,7 @@ from app.maps.message import Stack
 from app.maps.picture import picture
 from app.maps.served import MAPS, Served
 from app.maps.views import MapView
-from app.routes import ROUTES
+from app.routes.maps import ROUTES
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.pl import DARK, Categories, Continuous, Panel, palette
@@ -268,6 +268,6 @@ def test_half_a_million_cells_are_drawn_soon(library: Library) -> None:
 
 
 def test_the_web_process_draws_without_matplotlib() -> None:
-    code = "import sys, app.routes; print({'matplotlib', 'pypdf', 'kaleido'} & set(sys.modules))"
+    code = "import sys, app.routes.maps; print({'matplotlib', 'pypdf', 'kaleido'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

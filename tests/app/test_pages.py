@@ -15,7 +15,8 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
-from app import engine, settings
+from app import settings
+from app.engine import client
 from app.library.store import Library
 from app.settings import NOTICE
 from tests.app.conftest import MAIN, MAPS, PAGES, maps
@@ -399,7 +400,7 @@ def test_without_a_model_sections_can_still_be_seen(
     assert not tokens.exception
     assert tokens.error
     assert "not a model bundle" in words(tokens)
-    engine._engines.pop((tmp_path / "nothing", engine.MODEL)).close()
+    client._engines.pop((tmp_path / "nothing", client.MODEL)).close()
 
 
 def test_hostile_labels_are_text_on_every_page(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from app.panels import join
+from app.tasks.gather import join
 from squint.errors import InputError
 
 

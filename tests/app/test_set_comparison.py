@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.cell_sets.split import CELL_SET, GROUP, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.cell_sets.store import ADD, CellSets
-from app.comparison import gather
 from app.library.store import Library
 from app.maps import views
+from app.tasks.comparison import gather
 from squint import keys
 from squint.errors import InputError
 from tests.app.test_comparison import compare_by, genes

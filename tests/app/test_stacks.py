@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from anndata import AnnData
 
-from app import sections
 from app.library.stacks import find_stacks, name_sections, outside_stacks
 from app.library.store import Library, Section
+from app.tasks import sections
 from squint import keys
 
 PLAIN = Section("a", "a", "one", "P1", "", "", "", 10, 5, 0, "um", "counts", 1.0, simulated=False)

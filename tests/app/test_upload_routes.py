@@ -22,13 +22,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from app import settings, upload_routes
+from app import settings
 from app.components.upload import _file_name
 from app.library import arrivals
 from app.library.arrivals import UPLOADS, Uploads
 from app.library.images import Images, file_name
 from app.library.store import Library
-from app.upload_routes import UPLOAD_ROUTES
+from app.routes import uploads
+from app.routes.uploads import UPLOAD_ROUTES
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
@@ -233,7 +234,7 @@ def test_a_connection_that_stands_still_or_trickles_is_ended(
     limit: str,
     trickle: bool,
 ) -> None:
-    monkeypatch.setattr(upload_routes, limit, 0.5)
+    monkeypatch.setattr(uploads, limit, 0.5)
     with sending(port, ticket, LIMIT, b"x" * 10) as line:
         wait_for(lambda: list(library.staging.iterdir()))
         end = time.monotonic() + 1

@@ -10,12 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app import sections, stack_analysis
-from app.engine import Engine
+from app.engine.client import Engine
 from app.library.models import find_models
 from app.library.results import Request, find
 from app.library.stacks import ROW, Stack, find_stacks
 from app.library.store import Library
+from app.tasks import sections, stacks
 from squint import keys
 from tests.app.conftest import maps
 from tests.app.test_pages import words
@@ -135,7 +135,7 @@ def test_held_out_cells_are_stored_with_what_was_measured_there(
     ids = [level.id for level in stack.levels]
     request = Request("inpaint", {"ids": ids, "bundle": str(trained)})
     args = {"home": str(library.home), "name": request.name, **request.args}
-    stack_analysis.inpaint(args, lambda *_: None)
+    stacks.inpaint(args, lambda *_: None)
     result = find(library, request)
     assert result is not None
     hidden = result.table("hidden")

@@ -8,8 +8,8 @@ from anndata import AnnData
 from scipy import sparse
 
 import squint.io
-from app import sections
 from app.library.store import Library, Section
+from app.tasks import sections
 
 N_TYPES, N_GENES, N_FOCI = 12, 20, 40
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from scipy import sparse
 
 import squint.io
-from app import sections
 from app.library.store import Library
+from app.tasks import sections
 from squint.pl import LIGHT
 from tests.dashboard import MAP, PATIENCE
 

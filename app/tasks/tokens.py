@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 import squint.io
 from app.library.results import Activation, list_sha256, profile_name
 from app.library.store import DATA, Library, write_table
-from app.panels import join
+from app.tasks.gather import join
 from squint import keys, pp, tl
 from squint.columns import UNKNOWN
 from squint.errors import InputError

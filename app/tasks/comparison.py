@@ -10,11 +10,11 @@ from scipy.sparse import csr_matrix
 
 import squint.io
 from app.cell_sets.split import GROUP, REFERENCE, Split, assign, with_sets
-from app.engine import Report
+from app.engine.client import Report
 from app.library.results import keep
 from app.library.store import DATA, Library
 from app.maps import views
-from app.panels import join
+from app.tasks.gather import join
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError

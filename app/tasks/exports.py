@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.engine import Report
+from app.engine.client import Report
 from app.exports import drawing
 from app.maps import export
 

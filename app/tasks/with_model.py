@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 import squint.io
-from app import analysis, comparison, image_tasks, region_analysis, sections, stack_analysis, token_analysis
-from app.engine import Report
+from app.engine.client import Report
 from app.exports import drawing
 from app.library.images import Addition
 from app.library.store import Library
+from app.tasks import areas, co_occurrence, comparison, images, sections, stacks, tokens
 from squint.device import pick_device
 from squint.errors import InputError
 from squint.model.bundle import Bundle
@@ -40,7 +40,7 @@ def start(model: Path) -> dict[str, Any]:
             "sha256": bundle.sha256,
             "n_codes": bundle.model_config.n_codes,
             "n_genes": len(bundle.genes),
-            "genes_sha256": analysis.list_sha256(bundle.genes),
+            "genes_sha256": tokens.list_sha256(bundle.genes),
             "n_sections": len(bundle.sections),
             "simulated": bundle.simulated,
         }
@@ -68,7 +68,7 @@ def validate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     except InputError as error:
         return {"problem": str(error), "columns": columns, "report": None, "fit": None}
     report(0.9, "comparing with the model")
-    fit = analysis.fit(adata, _loaded.get("bundle"))
+    fit = tokens.fit(adata, _loaded.get("bundle"))
     return {"problem": "", "columns": columns, "report": asdict(found), "fit": asdict(fit)}
 
 
@@ -95,7 +95,7 @@ def tokenise(args: Mapping[str, Any], report: Report) -> list[str]:
     done = []
     for i, section_id in enumerate(args["ids"]):
         report(i / len(args["ids"]), f"{library.get(section_id).title} ({i + 1} of {len(args['ids'])})")
-        if analysis.tokenise(library, section_id, _bundle()):
+        if tokens.tokenise(library, section_id, _bundle()):
             done.append(section_id)
     return done
 
@@ -116,7 +116,7 @@ def import_samples(args: Mapping[str, Any], report: Report) -> list[str]:
             if "bundle" in _loaded:
                 done = (i + (j + 0.4) / len(parts)) / len(paths)
                 report(done, f"tokenising {path.stem} ({i + 1} of {len(paths)})")
-                analysis.tokenise(library, kept[-1], _bundle())
+                tokens.tokenise(library, kept[-1], _bundle())
     library.samples_marker.touch()
     return kept
 
@@ -124,24 +124,24 @@ def import_samples(args: Mapping[str, Any], report: Report) -> list[str]:
 def profile(args: Mapping[str, Any], report: Report) -> str:
     """Say what each token is; return the name of the table."""
     report(0.1, "counting genes and cell types in each token")
-    return analysis.profile(Library(Path(args["home"])), args["ids"], args["model"])
+    return tokens.profile(Library(Path(args["home"])), args["ids"], args["model"])
 
 
 def activate(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Score sections against a reference patient; return what was done and where the scores are."""
     report(0.1, "finding neighbours")
-    request = analysis.Activation(**args["request"])
-    return analysis.activate(Library(Path(args["home"])), request)
+    request = tokens.Activation(**args["request"])
+    return tokens.activate(Library(Path(args["home"])), request)
 
 
 def look_at_image(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Say what a picture of tissue is; nothing is kept."""
-    return image_tasks.look(Addition(**args["addition"]), report)
+    return images.look(Addition(**args["addition"]), report)
 
 
 def add_image(args: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Keep a picture of tissue, as tiles, with its section; return what is known of it."""
-    return asdict(image_tasks.add(Library(Path(args["home"])), Addition(**args["addition"]), report))
+    return asdict(images.add(Library(Path(args["home"])), Addition(**args["addition"]), report))
 
 
 TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
@@ -153,14 +153,14 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
     "activate": activate,
     "differential": comparison.differential,
     "pseudobulk": comparison.pseudobulk,
-    "train_on_stack": stack_analysis.train,
-    "inpaint": stack_analysis.inpaint,
-    "align": stack_analysis.align,
-    "inpaint_region": region_analysis.inpaint,
-    "train_without_region": region_analysis.train,
-    "co_occurrence": token_analysis.co_occurrence,
-    "neighbours": token_analysis.neighbours,
-    "write_sequences": token_analysis.write_sequences,
+    "train_on_stack": stacks.train,
+    "inpaint": stacks.inpaint,
+    "align": stacks.align,
+    "inpaint_region": areas.inpaint,
+    "train_without_region": areas.train,
+    "co_occurrence": co_occurrence.co_occurrence,
+    "neighbours": co_occurrence.neighbours,
+    "write_sequences": co_occurrence.write_sequences,
     "look_at_image": look_at_image,
     "add_image": add_image,
 }

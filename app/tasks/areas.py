@@ -13,12 +13,12 @@ import squint
 import squint.io
 from app.areas import marking
 from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
-from app.engine import Report
+from app.engine.client import Report
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON
 from app.library.results import keep, list_sha256
 from app.library.stacks import ROW
 from app.library.store import DATA, Library
-from app.stack_analysis import keep_model
+from app.tasks.stacks import keep_model
 from squint import keys, tl
 from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from app.engine import Report
+from app.engine.client import Report
 from app.library.results import keep
 from app.library.stacks import name_sections
 from app.library.store import Library, Section

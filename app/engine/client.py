@@ -22,6 +22,8 @@ from squint.errors import InputError
 
 Report = Callable[[float, str], None]  # how a task tells how far it is, and finds out that it was cancelled
 
+# A process each: no export waits for a tokenisation.
+MODEL, DRAWING = "app.tasks.with_model", "app.tasks.exports"
 _TRIES = 2  # a job whose worker dies is tried once more
 _GRACE_S = 1.5  # between asking a job to stop and ending its process
 
@@ -93,7 +95,7 @@ class _WorkerDied(Exception):  # noqa: N818 - an event, handled where the job is
 class Engine:
     """Runs jobs one after the other in a worker process, which is started again when it dies."""
 
-    def __init__(self, model: Path, tasks: str = "app.tasks") -> None:
+    def __init__(self, model: Path, tasks: str = MODEL) -> None:
         self.facts: dict[str, Any] | None = None  # what the worker said when it was ready
         self._model, self._tasks = model, tasks
         self._queue: queue.Queue[Job | None] = queue.Queue()
@@ -219,12 +221,12 @@ class Engine:
         environment.setdefault("GOMP_SPINCOUNT", "1000")
         self._messages = queue.Queue()
         self._worker = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "app.worker", self._tasks, str(self._model)],
+            [sys.executable, "-m", "app.engine.worker", self._tasks, str(self._model)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
-            cwd=Path(__file__).resolve().parent.parent,
+            cwd=Path(__file__).resolve().parents[2],
         )
         threading.Thread(target=_read, args=(self._worker, self._messages), daemon=True).start()
         try:
@@ -257,7 +259,6 @@ def _read(worker: "subprocess.Popen[str]", messages: "queue.Queue[dict[str, Any]
     messages.put(None)
 
 
-MODEL, DRAWING = "app.tasks", "app.drawing_tasks"  # a process each: no export waits for a tokenisation
 _LANES = dict.fromkeys(("draw", "draw_map", "write_csv"), DRAWING)
 _engines: dict[tuple[Path, str], Engine] = {}
 _starting = threading.Lock()

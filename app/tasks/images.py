@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from app.engine import Report
+from app.engine.client import Report
 from app.library.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
 from app.library.store import Library
 from squint.errors import InputError

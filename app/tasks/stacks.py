@@ -12,11 +12,11 @@ from scipy.sparse import csr_matrix
 
 import squint
 import squint.io
-from app.engine import Report
+from app.engine.client import Report
 from app.library.results import keep
 from app.library.stacks import ROW
 from app.library.store import DATA, Library
-from app.panels import join
+from app.tasks.gather import join
 from squint import keys, tl
 from squint.baselines.nearest import graph_mean
 from squint.errors import InputError
