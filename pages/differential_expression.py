@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import comparison, genes
+from app.components.comparison import genes, groups
 
 st.title("Differential expression")
 st.caption(
@@ -11,11 +11,11 @@ st.caption(
     "effects come before p-values."
 )
 library, model = session.library(), session.find_model()
-sections = session.choose_sections(comparison.countable(library))
-found = comparison.choose(library, sections, model)
-comparison.say_groups(found)
+sections = session.choose_sections(groups.countable(library))
+found = groups.choose(library, sections, model)
+groups.say_groups(found)
 
-table = comparison.differential(library, found, model)
+table = groups.differential(library, found, model)
 marked = genes.choose_set(library)
 genes.show_genes(found, table, marked[1], model)
 genes.show_gene(library, found, table, model)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import inpainted_map, inpainting, marking, subject
+from app.components.in_painting import inpainted_map, marking, prediction, subject
 
 st.title("In-painting")
 st.caption(
@@ -15,8 +15,8 @@ library, model = session.library(), session.find_model()
 chosen = subject.choose(library)
 marked = marking.mark(library, chosen, model)
 
-imputed = inpainting.impute(library, chosen, marked)
+imputed = prediction.impute(library, chosen, marked)
 if imputed:
     inpainted_map.show_maps(library, imputed)
-    inpainting.show_quality(library, imputed)
-    inpainting.offer_tables(library, imputed)
+    prediction.show_quality(library, imputed)
+    prediction.offer_tables(library, imputed)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components import risk
-from app.components.tissue_map import show_map
+from app.components.map.tissue_map import show_map
 from app.components.tokens import tokenised
 from app.maps import views
 

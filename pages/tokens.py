@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.components import risk
-from app.components.colouring import DISTANCE, GENE, SCORE, SET, TOKEN, TYPE, coloured
-from app.components.tissue_map import show_map
+from app.components.map.colouring import DISTANCE, GENE, SCORE, SET, TOKEN, TYPE, coloured
+from app.components.map.tissue_map import show_map
 from app.components.tokens import describe_tokens, tokenised
 from app.maps import views
 

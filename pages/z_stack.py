@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components import imputation, stack
+from app.components.z_stack import imputation, stack
 
 st.title("Z-stack")
 library, model = session.library(), session.find_model()

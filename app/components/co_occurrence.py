@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
-from app.components.tissue_map import show_map
+from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, simulated, stamp
 from app.library.results import Request, Result
 from app.library.stacks import find_stacks, outside_stacks

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.components.cell_map import fetch_scripts
 from app.components.job import run
+from app.components.map.cell_map import fetch_scripts
 from app.engine.client import engine
 from app.settings import NOTICE, app_version, settings
 from app.text import as_text, sentence

@@ -34,5 +34,5 @@ class Assets:
 
 
 _COMPONENTS = Path(__file__).parents[1] / "components"
-MAP_ASSETS = Assets(_COMPONENTS / "cell_map" / "assets", "/map/assets")
+MAP_ASSETS = Assets(_COMPONENTS / "map" / "cell_map" / "assets", "/map/assets")
 DROP_ASSETS = Assets(_COMPONENTS / "file_drop" / "assets", "/upload/assets")

@@ -25,7 +25,7 @@ from tests.app.test_pages import csv_of, words
 def panel() -> None:
     """Show the panel alone; runs as a page."""
     from app import session  # noqa: PLC0415
-    from app.components.cell_sets import show_cell_sets  # noqa: PLC0415
+    from app.components.map.cell_sets import show_cell_sets  # noqa: PLC0415
     from app.maps import views  # noqa: PLC0415
 
     library = session.library()
@@ -142,7 +142,7 @@ def test_a_file_is_loaded_and_what_was_found_is_said(shown: Callable[[], AppTest
 def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> None:
     def post() -> None:
         from app import session  # noqa: PLC0415
-        from app.components.set_events import set_events  # noqa: PLC0415
+        from app.components.map.set_events import set_events  # noqa: PLC0415
         from app.maps import views  # noqa: PLC0415
         from app.maps.served import Served  # noqa: PLC0415
 
@@ -170,7 +170,7 @@ def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> No
 def test_an_undo_on_a_map_leaves_what_others_did(loaded: Library) -> None:
     def post(events: list[tuple[str, int]]) -> None:
         from app import session  # noqa: PLC0415
-        from app.components.set_events import set_events  # noqa: PLC0415
+        from app.components.map.set_events import set_events  # noqa: PLC0415
         from app.maps.served import Served  # noqa: PLC0415
 
         act, served = set_events("here"), Served(session.library(), None, ())

@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from app import settings
-from app.components.upload import _file_name
+from app.components.sections.upload import _file_name
 from app.library import arrivals
 from app.library.arrivals import UPLOADS, Uploads
 from app.library.images import Images, file_name

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components.gallery import show_gallery
+from app.components.sections.gallery import show_gallery
 from app.maps import views
 from squint.pl import LIGHT, tissue_map
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from app import session
 from app.cell_sets.split import GROUP, REFERENCE
-from app.components.comparison import Comparison, pseudobulk
+from app.components.comparison.groups import Comparison, pseudobulk
 from app.components.export_row import CHART, Export, export_row
-from app.components.tissue_map import show_map
+from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
 from app.library import gene_sets
 from app.library.store import Library

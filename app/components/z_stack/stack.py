@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from app import session
 from app.components import risk
-from app.components.colouring import DEPTH, GENE, OF_MODEL, SET, TYPE, coloured
 from app.components.export_row import Export, export_row
-from app.components.imputation import Imputed, by_imputed
-from app.components.imputation import choose_gene as choose_imputed_gene
 from app.components.job import compute
-from app.components.tissue_map import show_map
+from app.components.map.colouring import DEPTH, GENE, OF_MODEL, SET, TYPE, coloured
+from app.components.map.tissue_map import show_map
 from app.components.tokens import why_no_tokens
+from app.components.z_stack.imputation import Imputed, by_imputed
+from app.components.z_stack.imputation import choose_gene as choose_imputed_gene
 from app.exports.stamp import counts, many, simulated, stamp
 from app.library.results import Request, find
 from app.library.stacks import Positions, Stack, find_blocks, find_stacks

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from app import session
 from app.areas import marking
 from app.areas.filled import NEIGHBOURHOOD, Filled
-from app.components.inpainting import BADGES, TARGETS, UNITS, Imputed
-from app.components.tissue_map import show_map
+from app.components.in_painting.prediction import BADGES, TARGETS, UNITS, Imputed
+from app.components.map.tissue_map import show_map
 from app.exports.stamp import many
 from app.library.store import Library
 from app.maps.views import MapView

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
-from app.components.tissue_map import show_map
+from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
 from app.library.models import find_models, weights_sha256
 from app.library.results import Request, Result

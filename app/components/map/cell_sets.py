@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.cell_sets import files
 from app.cell_sets.store import CellSet, CellSets
-from app.components.set_numbers import show_numbers
+from app.components.map.set_numbers import show_numbers
 from app.exports.stamp import many, stamp
 from app.library.store import Library, Section, harmless_name
 from app.text import as_text, sentence

@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.components.cell_map import cell_map
-from app.components.cell_sets import show_cell_sets
 from app.components.export_row import Export, export_row, was_asked
-from app.components.images import picture_of
-from app.components.set_events import history, refused, set_events
+from app.components.map.cell_map import cell_map
+from app.components.map.cell_sets import show_cell_sets
+from app.components.map.set_events import history, refused, set_events
+from app.components.sections.images import picture_of
 from app.exports.stamp import counts, stamp
 from app.library.images import Images
 from app.maps import message
@@ -50,7 +50,7 @@ def show_map(
         Name of the map, for widgets and files.
     on
         What to do when the reader draws an area, drags a threshold and so on, by event of
-        :mod:`app.components.cell_map`.
+        :mod:`app.components.map.cell_map`.
     tools
         What the reader may draw with.
     stack

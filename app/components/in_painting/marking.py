@@ -13,9 +13,9 @@ from app import session
 from app.areas import marking
 from app.areas.marking import Item
 from app.cell_sets.store import CellSets
-from app.components.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
-from app.components.subject import FILL, Choice
-from app.components.tissue_map import mount
+from app.components.in_painting.subject import FILL, Choice
+from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
+from app.components.map.tissue_map import mount
 from app.exports.stamp import many
 from app.library.store import Library, Section
 from app.maps import views

@@ -10,9 +10,9 @@ from app.areas import marking
 from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
 from app.areas.marking import Item
 from app.components.export_row import Export, export_row
+from app.components.in_painting.marking import Marked
+from app.components.in_painting.subject import Choice
 from app.components.job import run, try_to_compute
-from app.components.marking import Marked
-from app.components.subject import Choice
 from app.exports.stamp import many, stamp
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
 from app.library.results import Request, find
