@@ -1,6 +1,5 @@
 """Fixtures that several test packages share."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +13,10 @@ from scipy import sparse
 
 from squint import io
 from squint.geometry import regions
+from tests.helpers.paths import REAL_DATA, REGIONS
 
 settings.register_profile("squint", deadline=None)  # a slow machine is not a failing property
 settings.load_profile("squint")
-
-ROOT = Path(__file__).parents[1]
-REAL_DATA = Path(os.environ.get("SQUINT_TEST_DATA") or ROOT.parent / "shared" / "data")
-REGIONS = REAL_DATA.parent / "regions"  # rectangles to hide, and baselines that others measured there
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,8 @@
 """A library of toy sections, tokenised once by a small model, and the engine that did it."""
 
-import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from anndata import AnnData
@@ -17,10 +14,7 @@ from app.engine import client as engines
 from app.engine.client import Engine
 from app.library.store import Library
 from squint import datasets
-
-MAPS = ("sections", "tokens", "risk_map")
-PAGES = (*MAPS, "differential_expression", "in_painting", "z_stack", "co_occurrence")
-MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+from tests.helpers.app import MAIN
 
 
 @pytest.fixture(scope="session")
@@ -95,18 +89,3 @@ def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
         return app if name == "sections" else app.switch_page(f"../pages/{name}.py").run()
 
     return open_page
-
-
-def maps(app: AppTest) -> dict[str, dict[str, Any]]:
-    """Give what the browser is told of each map of a page, by the map's place."""
-    mounted = [element for element in app.get("bidi_component") if element.proto.json]
-    return {element.key: json.loads(element.proto.json) for element in mounted}
-
-
-def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError
-        time.sleep(0.02)

@@ -11,8 +11,8 @@ import squint
 from squint import datasets, keys, pp, tl
 from squint.columns import labels
 from squint.stats.correlate import correlate
-from tests.conftest import ROOT
-from tests.judge import join
+from tests.helpers.judge import join
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.benchmark
 SAMPLES = ROOT / "data_samples"

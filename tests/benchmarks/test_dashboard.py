@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Playwright, expect
 
 from app.exports.drawing import find_chrome
-from tests.dashboard import FIGURE, PATIENCE, chromium, open_page, save_pdf, started
+from tests.helpers.dashboard import FIGURE, PATIENCE, chromium, open_page, save_pdf, started
 
 pytestmark = [
     pytest.mark.benchmark,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from squint.baselines import catalogue
 from squint.stats.metrics import Judge, Scores
-from tests.conftest import REGIONS
+from tests.helpers.paths import REGIONS
 
 pytestmark = pytest.mark.benchmark
 NAMES = (

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
 from app.exports.drawing import find_chrome
-from tests.benchmarks.tissue import library_of
-from tests.dashboard import PATIENCE, ROOT, chromium, started
+from tests.helpers.dashboard import PATIENCE, chromium, started
+from tests.helpers.paths import ROOT
+from tests.helpers.tissue import library_of
 
 pytestmark = [
     pytest.mark.benchmark,

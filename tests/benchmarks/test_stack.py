@@ -10,7 +10,7 @@ from anndata import AnnData
 import squint
 from squint import TrainConfig, keys, tl
 from squint.geometry.registration import Level, Rigid, measure
-from tests.conftest import ROOT
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.benchmark
 STACK = ROOT / "data_samples" / "stack.h5ad"

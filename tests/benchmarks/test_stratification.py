@@ -9,8 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 
 import squint
 from squint import TrainConfig, datasets, keys, tl
-from tests.conftest import ROOT
-from tests.judge import join, regions_found, regions_found_by_kmeans, stratify
+from tests.helpers.judge import join, regions_found, regions_found_by_kmeans, stratify
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.benchmark
 SAMPLES = ROOT / "data_samples"

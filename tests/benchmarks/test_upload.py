@@ -11,7 +11,7 @@ from playwright.sync_api import Playwright, expect
 
 from app.exports.drawing import find_chrome
 from squint import datasets
-from tests.dashboard import PATIENCE, chromium, started
+from tests.helpers.dashboard import PATIENCE, chromium, started
 
 pytestmark = [
     pytest.mark.benchmark,

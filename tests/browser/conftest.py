@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-from tests.dashboard import chromium
+from tests.helpers.dashboard import chromium
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pypdf import PdfReader
 from app.exports.drawing import find_chrome
 from app.settings import NOTICE
 from squint import datasets
-from tests.dashboard import PATIENCE, open_page, save_pdf, started
+from tests.helpers.dashboard import PATIENCE, open_page, save_pdf, started
 
 pytestmark = [
     pytest.mark.browser,

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from app.exports.drawing import find_chrome
 from squint import datasets
-from tests.dashboard import PATIENCE, started
+from tests.helpers.dashboard import PATIENCE, started
 
 pytestmark = [
     pytest.mark.browser,

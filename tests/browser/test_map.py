@@ -17,7 +17,8 @@ from app.library.store import Library, Section
 from app.tasks import images
 from app.tasks.images import Addition
 from squint.pl import LIGHT, palette
-from tests.browser.letters import (
+from tests.helpers.dashboard import MAP, PATIENCE, started
+from tests.helpers.letters import (
     HEAD,
     at_rest,
     directions,
@@ -25,7 +26,6 @@ from tests.browser.letters import (
     opened,
     seen,
 )
-from tests.dashboard import MAP, PATIENCE, started
 
 pytestmark = [
     pytest.mark.browser,

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.exports.drawing import find_chrome
-from tests.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
+from tests.helpers.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
 
 pytestmark = [
     pytest.mark.browser,

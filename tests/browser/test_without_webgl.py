@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from app.cell_sets.store import CellSets
 from app.exports.drawing import find_chrome
 from app.library.store import Library
-from tests.browser.letters import HEAD, at_rest, centre, directions, letter, library_of_letters, opened, seen
-from tests.dashboard import MAP, PATIENCE, started
+from tests.helpers.dashboard import MAP, PATIENCE, started
+from tests.helpers.letters import HEAD, at_rest, centre, directions, letter, library_of_letters, opened, seen
 
 pytestmark = [
     pytest.mark.browser,

@@ -1,0 +1,93 @@
+"""Cell sets in and out of files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from app.cell_sets import files
+from app.cell_sets.store import CellSets
+from app.exports.stamp import stamp
+from app.library.store import Library
+from squint.errors import InputError
+from tests.helpers.cell_sets import SQUARE, A, B, C, draw
+
+
+@pytest.mark.parametrize("pixel", [None, 0.2125])
+def test_a_set_goes_through_geojson_to_the_same_cells_elsewhere(
+    store: Library, sets: CellSets, pixel: float | None
+) -> None:
+    a, b = store.get(A), store.get(B)
+    drawn = draw(store, SQUARE, name="Core")
+    listed = sets.make("List", {A: [0, 7, 42]})
+    for one in (drawn, listed):
+        text = files.geojson(store, one, a, pixel, {"Notice": "n"})
+        assert json.loads(text)["properties"]["squint"] == {"Notice": "n"}
+        (note,) = files.bring_in(store, b, text.encode(), "x.geojson")
+        made = sets.all()[-1]
+        assert note == f"{made.name}: {sets.n_cells(made, B)} cells"
+        np.testing.assert_array_equal(sets.rows(made, B), sets.rows(one, A))
+        assert bool(made.outlines) == bool(one.outlines)
+        assert made.colour == one.colour
+    assert [one.name for one in sets.all()] == ["Core", "List", "Core 2", "List 2"]
+
+
+def test_a_file_of_another_section_is_told_of(store: Library, sets: CellSets) -> None:
+    a, b = store.get(A), store.get(B)
+    made = draw(store, SQUARE, name="Core")
+    text = files.geojson(store, made, a, None, stamp("Cell set Core", [a], None, {}))
+    assert len(files.bring_in(store, a, text.encode(), "x.geojson")) == 1
+    notes = files.bring_in(store, b, text.encode(), "x.geojson")
+    assert "was made from another section" in notes[-1]
+    assert a.title in notes[-1]
+    assert len(sets.all()) == 3
+
+
+def test_a_set_goes_through_the_tables_of_xenium_explorer(store: Library, sets: CellSets) -> None:
+    a = store.get(A)
+    drawn, listed = draw(store, SQUARE, name="=Core"), sets.make("List", {A: [0, 7], B: [1]})
+    text = files.cell_groups(store, [drawn, listed], a)
+    assert text.splitlines()[0] == "cell_id,group,color"
+    assert text.splitlines()[1] == "a0,'=Core,#E69F00"  # which no spreadsheet computes
+    notes = files.bring_in(store, a, text.encode(), "groups.csv")
+    assert notes == ["=Core 2: 16 cells", "List 2: 2 cells"]
+    assert sets.can_undo == "made =Core 2, List 2"
+    np.testing.assert_array_equal(sets.rows(sets.all()[2], A), sets.rows(drawn, A))
+    text = files.selections(store, drawn, a)
+    assert text.startswith("#Selection name: '=Core\n#Area (µm^2): 16.00\nSelection,X,Y\n")
+    assert files.bring_in(store, a, text.encode(), "coordinates.csv") == ["=Core 3: 16 cells"]
+    with pytest.raises(InputError, match="no outline in um"):
+        files.selections(store, listed, a)
+
+
+def test_cells_that_are_not_here_are_counted_and_left_out_when_asked(store: Library) -> None:
+    content = b"cell_id,group\na1,T\nzz,T\n"
+    with pytest.raises(InputError, match=r"Of the 2 cells that g\.csv names, this section lacks 1: 'zz'"):
+        files.bring_in(store, store.get(A), content, "g.csv")
+    notes = files.bring_in(store, store.get(A), content, "g.csv", skip_unknown=True)
+    assert notes == ["T: 1 cell, 1 that are not here left out"]
+
+
+def test_a_file_that_marks_no_cell_says_where_it_lies(store: Library) -> None:
+    far = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [
+        [[900, 900], [990, 900], [990, 990]]]}}  # fmt: skip
+    with pytest.raises(InputError, match=r"spans x 900 to 990.* the cells x 0 to 9.*um per pixel"):
+        files.bring_in(store, store.get(A), json.dumps(far).encode(), "a.json", pixel_size_um=1)
+    near = {
+        **far,
+        "geometry": {"type": "Polygon", "coordinates": [SQUARE]},
+        "properties": {"name": "2001-02-03"},
+    }
+    notes = files.bring_in(
+        store, store.get(A), json.dumps([near, {**far, "id": 2}]).encode(), "a.json", pixel_size_um=1
+    )
+    assert notes == ["Imported: 16 cells", "An outline that holds no cell was left out"]
+
+
+def test_a_unit_that_is_unknown_stays_so(store: Library, sets: CellSets) -> None:
+    made, c = sets.make("C", {C: [0, 1]}), store.get(C)
+    with pytest.raises(InputError, match="unit of P2 · C is unknown"):
+        files.geojson(store, made, c, 0.5)
+    text = files.geojson(store, made, c)
+    assert json.loads(text)["properties"] == {"unit": "unknown"}
+    assert files.bring_in(store, c, text.encode(), "c.geojson") == ["C 2: 2 cells"]

@@ -1,0 +1,153 @@
+"""Exports carry their stamp, and a table cannot run anything."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+from streamlit.testing.v1 import AppTest
+
+from app.exports import drawing
+from app.exports.figure import for_print, write_figure, write_rows
+from app.exports.stamp import counts, stamp
+from app.library.store import Library, Section
+from app.settings import NOTICE
+from squint.errors import InputError
+from tests.helpers.app import PAGES
+
+SECTION = Section(
+    id="ab" * 8,
+    sha256="ab" * 32,
+    section="S<1>",
+    patient="=P",
+    organ="",
+    assay="",
+    added="2026-01-01T00:00:00+00:00",
+    n_cells=3,
+    n_genes=2,
+    n_cell_types=0,
+    unit="um",
+    values="counts",
+    median_depth=1.0,
+    simulated=True,
+)
+MODEL = {"name": "toy", "sha256": "cd" * 32, "n_genes": 2, "genes_sha256": "ef" * 32}
+
+
+@pytest.fixture
+def marks() -> Mapping[str, str]:
+    return stamp("A map", [SECTION], MODEL, {"codes": "1, 2"})
+
+
+def test_the_stamp_says_what_from_what_and_when(marks: Mapping[str, str]) -> None:
+    text = json.dumps(marks)
+    assert NOTICE in text
+    assert "cdcdcdcdcdcd" in text
+    assert "efefefefefef" in text
+    assert "abababababab" in text
+    assert "codes: 1, 2" in text
+    assert "UTC" in text
+    assert marks["Cells"] == "n = 3 cells, 1 section, 1 patient"
+    assert "Simulated" in marks
+
+
+def test_patients_are_counted_once() -> None:
+    assert counts([SECTION, SECTION]) == "n = 6 cells, 2 sections, 1 patient"
+
+
+def test_a_printed_figure_is_white_and_says_it_all(marks: Mapping[str, str]) -> None:
+    figure = for_print(go.Figure(go.Scatter(y=[1, 2])), marks)
+    text = " ".join(note.text for note in figure.layout.annotations)
+    assert NOTICE in text
+    assert "n = 3 cells" in text
+    assert "S&lt;1&gt;" in text
+    assert figure.layout.plot_bgcolor == "white"
+
+
+@pytest.mark.skipif(drawing.find_chrome() is None, reason="there is no Chrome to draw with")
+def test_figures_carry_the_stamp_in_their_metadata(library: Library, marks: Mapping[str, str]) -> None:
+    folder = write_figure(library, for_print(go.Figure(go.Scatter(y=[1, 2])), marks))
+    pdf, png, svg = (drawing.draw(folder, kind, marks) for kind in ("pdf", "png", "svg"))
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert PdfReader(pdf).metadata["/Notice"] == NOTICE
+    assert "cdcdcdcdcdcd" in PdfReader(pdf).metadata["/Subject"]
+    with Image.open(png) as image:
+        assert image.text["Notice"] == NOTICE
+        assert round(image.info["dpi"][0]) == 300
+        assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
+        coarse = image.size
+    with Image.open(drawing.draw(folder, "png", marks, dpi=600)) as image:
+        assert image.text["Notice"] == NOTICE
+        assert round(image.info["dpi"][0]) == 600
+        assert image.size == (2 * coarse[0], 2 * coarse[1])
+    assert f"Notice: {NOTICE}" in svg.read_text()
+    assert "S&lt;1&gt;" in svg.read_text()
+    drawing.stop()
+
+
+def test_without_chrome_there_is_a_plain_word_and_html(
+    library: Library, marks: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    folder = write_figure(library, for_print(go.Figure(go.Scatter(y=[1, 2])), marks))
+    with pytest.raises(InputError, match="apt install chromium"):
+        drawing.draw(folder, "pdf", marks)
+    assert NOTICE in drawing.draw(folder, "html", marks).read_text()
+
+
+def test_a_table_has_every_row_the_stamp_and_no_formula(library: Library, marks: Mapping[str, str]) -> None:
+    hostile = ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "plain", None, "<b>", "a\0b", "😀"]
+    table = pd.DataFrame({"=name": hostile, "value": np.arange(-5.0, 5.0)})
+    path: Path = drawing.write_csv(write_rows(library, table), marks)
+    lines = path.read_text().splitlines()
+    assert f"# Notice: {NOTICE}" in lines
+    assert "# Cells: n = 3 cells, 1 section, 1 patient" in lines
+    back = pd.read_csv(path, comment="#")
+    assert list(back) == ["'=name", "value"]
+    assert len(back) == len(hostile)
+    assert back["'=name"].tolist()[:6] == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'\tx", "plain"]
+    assert back["value"].tolist() == table["value"].tolist()
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_no_chart_offers_a_picture_without_the_stamp(visit: Callable[..., AppTest], page: str) -> None:
+    for chart in visit(page).get("plotly_chart"):
+        assert "toImage" in json.loads(chart.proto.config)["modeBarButtonsToRemove"]
+
+
+def test_stamp_and_heading_keep_to_the_edge_and_to_themselves(marks: Mapping[str, str]) -> None:
+    figure = go.Figure(go.Scatter(x=[1], y=[0]))
+    figure.update_yaxes(tickvals=[0], ticktext=["a very long label of a group of cells"])
+    figure.update_layout(title="its own heading", margin={"l": 8, "b": 50})
+    printed = for_print(figure, marks)
+    left = printed.layout.margin.l
+    assert left > 200
+    assert {note.xshift for note in printed.layout.annotations} == {40 - left}
+    assert printed.layout.title.y < 1
+    plain = for_print(go.Figure(go.Scatter(x=[1], y=[0])), marks)
+    assert plain.layout.margin.l == 40
+    assert "A map" in plain.layout.annotations[0].text
+
+
+def test_a_legend_of_several_rows_is_not_drawn_over_the_title(marks: Mapping[str, str]) -> None:
+    def printed(n_names: int) -> go.Figure:
+        figure = go.Figure(
+            [go.Scatter(y=[1], name=f"higher in a group of cells {i}") for i in range(n_names)]
+        )
+        legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+        return for_print(figure.update_layout(height=400, margin={"t": 40, "b": 8}, legend=legend), marks)
+
+    one_row, three_rows = printed(2), printed(9)
+    more = three_rows.layout.margin.t - one_row.layout.margin.t
+    assert more >= 2 * 20 - 8  # one row fits into the margin there is
+    assert three_rows.layout.height - one_row.layout.height == more  # the plot is as high as before
+    title, n_cells = three_rows.layout.annotations[:2]
+    assert three_rows.layout.margin.t - 14 == title.yshift
+    assert n_cells.yshift - 16 >= 3 * 20 + 8  # the line below the title ends above the legend

@@ -1,0 +1,426 @@
+"""The page that predicts a marked area from the tissue around it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from streamlit.testing.v1 import AppTest
+
+import squint
+import squint.io
+from app import settings
+from app.areas import marking
+from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
+from app.cell_sets.store import CellSets
+from app.library import models
+from app.library.results import Request, Result, find
+from app.library.store import META, Library, Section
+from app.tasks import areas, sections
+from squint import datasets, keys, pl
+from squint.errors import InputError
+from squint.tl import _inpaint
+from tests.helpers.app import csv_of, maps, one_section, upload, words
+from tests.helpers.paths import ROOT
+
+Open = Callable[..., AppTest]
+PAGE = "in_painting"
+SAMPLES = ROOT / "data_samples"
+
+
+def section_of(library: Library, name: str = "TOY-H-1") -> Section:
+    return next(section for section in library.sections() if section.section == name)
+
+
+def half(library: Library, section: Section) -> list[marking.Item]:
+    """Mark the left half of a section."""
+    cells = library.cells(section.id)
+    return [marking.rectangle(section.section, [-1e4, float(cells["x"].median())], [-1e4, 1e4])]
+
+
+def marked(app: AppTest, section: Section, items: list[marking.Item]) -> AppTest:
+    app.session_state[f"marked-{section.id}"] = items
+    return app.run()
+
+
+def in_paint(app: AppTest) -> AppTest:
+    app.button("in-paint").click().run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def predicted(
+    library: Library, section: Section, bundle: Path, items: list[marking.Item], **how: object
+) -> Result:
+    args = {
+        "ids": [section.id],
+        "bundle": str(bundle),
+        "items": items,
+        "fill": False,
+        "n_draws": 0,
+        "seed": 0,
+    }
+    request = Request("inpaint_region", {**args, **how})
+    whole = {"home": str(library.home), "name": request.name, **request.args}
+    areas.inpaint(whole, lambda *_: None)
+    result = find(library, request)
+    assert result is not None
+    return result
+
+
+@pytest.fixture
+def without_half(loaded: Library, toy: AnnData) -> Path:
+    """Train a small model here on a section without its left half."""
+    section = section_of(loaded)
+    adata = one_section(toy)
+    adata.uns = toy.uns
+    inside = marking.inside(half(loaded, section), adata.obs_names, adata.obsm[keys.SPATIAL])
+    choices = {"n_hidden": 16, "n_latent": 8, "n_codes": 6, "n_mlp_layers": 1}
+    *_, last = squint.train(
+        [adata],
+        model=squint.ModelConfig(**choices),
+        train=squint.TrainConfig(n_epochs=2, context_steps=20),
+        hidden=[inside],
+        device="cpu",
+    )
+    folder = loaded.models / "without-half"
+    last.bundle.save(folder)
+    return folder
+
+
+def test_without_an_area_the_page_says_how_to_mark_one(visit: Open, loaded: Library) -> None:
+    app = visit(PAGE)
+    assert not app.exception
+    assert not app.error
+    assert list(maps(app)) == ["marking"]
+    said = words(app)
+    assert "No area is marked yet" in said
+    assert "not a measurement" in said
+    assert not loaded.results.exists() or not list(loaded.results.glob("inpaint_region*"))
+
+
+def test_a_typed_rectangle_is_hidden_and_predicted_beside_what_was_measured(
+    visit: Open, loaded: Library
+) -> None:
+    section = section_of(loaded)
+    app = visit(PAGE)
+    middle = float(loaded.cells(section.id)["x"].median())
+    for key, value in {"x-from": middle, "x-to": -10.0, "y-from": -10.0, "y-to": 500.0}.items():
+        app.number_input(f"{key}-{section.id}").set_value(value)
+    next(button for button in app.button if button.label == "Mark this rectangle").click().run()
+    assert "30 cells of 60 lie inside" in words(app).replace("**", "")
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    measured, imputed = maps(app)["in_painted"]["panels"]
+    assert measured["predicted"] is None
+    assert measured["outlines"]
+    assert imputed["said"].endswith("30 in-painted")
+    assert maps(app)["in_painted"]["scale"]["n_predicted"] == 30
+    app.segmented_control("target-area").set_value("Cell's own counts").run()
+    app.segmented_control("whole").set_value("Whole section").run()
+    assert not app.exception
+    gene = app.selectbox("gene").value
+    head, rows = csv_of(app, "in_painted")
+    assert "# Cells: n = 30 in-painted cells, 0 draws, in 1 section of 60 cells" in head
+    assert "a prediction from the surroundings" in head
+    assert "Simulated: " in head
+    counts = loaded.gene(section.id, gene)
+    assert counts is not None
+    row_of = {cell: row for row, cell in enumerate(loaded.cells(section.id).index)}
+    np.testing.assert_array_equal(rows[f"measured {gene}"], counts[[row_of[cell] for cell in rows["cell"]]])
+    _, every = csv_of(app, "in_painted_cell")
+    assert len(every) == 30
+    np.testing.assert_allclose(every[gene], rows[f"in-painted {gene}"], rtol=1e-5)
+
+
+def test_cells_that_the_model_was_trained_on_give_no_score(
+    visit: Open, library: Library, tmp_path: Path
+) -> None:
+    whole = datasets.toy(n_cells=240, n_sections=2)  # what the model of these tests was trained on
+    for name in ("TOY-H-1", "renamed"):
+        part = one_section(whole)
+        part.obs["section_id"] = name
+        app = upload(visit("sections"), part, tmp_path / "new.h5ad")
+        app.button("keep").click().run()
+        section = library.sections()[0]
+        app = marked(app.switch_page(f"../pages/{PAGE}.py").run(), section, half(library, section))
+        app.slider("n_draws").set_value(0).run()
+        in_paint(app)
+        said = words(app)
+        assert "Seen in training" in said
+        assert "No score is shown" in said
+        assert not app.dataframe
+        library.delete(section.id)
+
+
+def test_a_section_that_training_never_saw_is_scored_and_said_to_be_one(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    app = marked(visit(PAGE), section, half(loaded, section))
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    said = words(app)
+    assert "Section not in training" in said
+    assert "Seen in training" not in said
+    table = app.dataframe[0].value
+    assert table["method"].iloc[0] == "Model"
+    assert table["method"].iloc[1].startswith("Mean of the")
+    assert np.isfinite(table[["pc", "pg"]].to_numpy()).all()
+    head, rows = csv_of(app, "in_painting_scores")
+    assert "training: section not in training" in head
+    assert set(rows["target"]) == {CELL, NEIGHBOURHOOD}
+
+
+def test_a_model_trained_without_the_area_is_offered_and_scored(
+    visit: Open, loaded: Library, without_half: Path
+) -> None:
+    section = section_of(loaded)
+    app = visit(PAGE)
+    app.selectbox("marked_model").set_value(str(without_half)).run()
+    app.button(f"held-out-{section.id}").click().run()
+    assert "30 named cells" in words(app)
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    said = words(app)
+    assert "Training did not see these cells" in said
+    assert app.dataframe
+    # one cell more, and not every scored cell was hidden
+    cells = loaded.cells(section.id).index.tolist()
+    app = marked(app, section, [{"section": section.section, "cells": cells[:59]}])
+    in_paint(app)
+    assert "Seen in training" in words(app)
+
+
+def test_scores_are_those_of_the_strict_protocol(loaded: Library, without_half: Path) -> None:
+    section = section_of(loaded)
+    result = predicted(loaded, section, without_half, half(loaded, section))
+    scores = result.table("scores")
+    hidden = result.table("hidden")["row"].to_numpy()
+    counts = np.stack([loaded.gene(section.id, gene) for gene in result.facts["genes"]], axis=1)
+    edges = result.table("edges")
+    graph = np.eye(len(counts))
+    graph[edges["from"], edges["to"]] = 1
+    truth = ((graph @ counts) / graph.sum(axis=1, keepdims=True))[hidden]
+    imputed = result.table(NEIGHBOURHOOD)[result.facts["genes"]].to_numpy()
+    pc = np.mean([np.corrcoef(one, other)[0, 1] for one, other in zip(truth, imputed, strict=True)])
+    model = scores[(scores["method"] == "model") & (scores["target"] == NEIGHBOURHOOD)].iloc[0]
+    assert model["pc"] == pytest.approx(pc, abs=1e-4)
+    assert {"knn8_nbr", "knn8_cell_then_graph", "knn8_cell"} <= set(scores["method"])
+    values = Filled(result, section, fill=False).values(loaded, result.facts["genes"][0], NEIGHBOURHOOD)
+    np.testing.assert_allclose(values.measured[hidden], truth[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(values.imputed[hidden], imputed[:, 0], rtol=1e-5)
+
+
+def test_a_gap_is_filled_at_simulated_positions_and_never_scored(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    cells = loaded.cells(section.id)
+    right = float(cells["x"].max())
+    gap = marking.rectangle(section.section, [right + 5, right + 60], [0.0, 100.0])
+    app = marked(visit(PAGE), section, [gap])
+    assert "No cell lies in the marked area" in words(app)
+    app.segmented_control("fill").set_value("Fill a gap without cells").run()
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    said = words(app)
+    assert "no truth to compare with" in said
+    assert not app.dataframe
+    assert any("simulated positions" in str(badge.value) for badge in app.markdown)
+    _, rows = csv_of(app, "in_painted")
+    assert rows["simulated_position"].all()
+    assert ((rows["x"] >= right + 5) & (rows["x"] <= right + 60)).all()
+    assert not [name for name in rows if name.startswith("measured ")]
+
+
+def test_the_spread_over_draws_is_shown_in_counts_and_relative(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    app = marked(visit(PAGE), section, half(loaded, section))
+    assert app.slider("n_draws").value == 20
+    app.slider("n_draws").set_value(5).run()
+    in_paint(app)
+    assert list(maps(app)) == ["marking", "in_painted", "in_painted_spread"]
+    assert "n = 5 draws" in words(app)
+    gene = app.selectbox("gene").value
+    _, rows = csv_of(app, "in_painted_spread")
+    assert (rows[f"sd {gene}"] > 0).any()
+    assert list(rows[f"sd {gene}"]) == pytest.approx(
+        list(csv_of(app, "in_painted_neighbourhood")[1][f"sd {gene}"])
+    )
+    app.segmented_control("relative").set_value("s.d. / prediction").run()
+    assert not app.exception
+    assert "s.d. / prediction" in maps(app)["in_painted_spread"]["scale"]["title"]
+    app.segmented_control("target-area").set_value("Cell's own counts").run()
+    assert not app.exception
+    assert "Shown is the spread of the neighbourhood mean" in words(app)
+
+
+def test_a_full_area_has_no_room_to_fill(loaded: Library, model_folder: Path) -> None:
+    section = section_of(loaded)
+    x, y = loaded.cells(section.id)[["x", "y"]].iloc[0]
+    dot = [marking.rectangle(section.section, [x - 0.1, x + 0.1], [y - 0.1, y + 0.1])]
+    with pytest.raises(InputError, match="no room for a cell"):
+        predicted(loaded, section, model_folder, dot, fill=True)
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        ([{"x0": 1e6, "x1": 2e6, "y0": 0, "y1": 1}], "No cell lies in the marked area"),
+        ([{"x0": -1e6, "x1": 1e6, "y0": -1e6, "y1": 1e6}], "All cells of the section are marked"),
+        ([{"cells": ["nobody"]}], "has no cell 'nobody'"),
+    ],
+)
+def test_an_area_that_cannot_be_predicted_is_refused_with_the_reason(
+    visit: Open, loaded: Library, items: list[marking.Item], said: str
+) -> None:
+    section = section_of(loaded)
+    app = marked(visit(PAGE), section, [{"section": section.section, **item} for item in items])
+    assert not app.exception
+    assert said in words(app)
+    assert not [button for button in app.button if button.key == "in-paint"]
+
+
+def test_intensities_are_not_in_painted(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    meta = loaded.folder(section.id) / META
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), "values": "intensities"}))
+    app = visit(PAGE)
+    app.selectbox("marked_section").set_value(section.id).run()
+    assert not app.exception
+    assert "holds intensities, not counts" in words(app)
+    assert "Add the raw counts" in words(app)
+
+
+def test_a_section_of_another_panel_is_refused_with_what_to_do(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    other = one_section(toy)
+    other.var_names = [f"OTHER{i}" for i in range(other.n_vars)]
+    app = upload(visit("sections"), other, tmp_path / "other.h5ad")
+    app.button("keep").click().run()
+    assert library.sections()
+    app = app.switch_page(f"../pages/{PAGE}.py").run()
+    assert not app.exception
+    assert "it measures 0 of the 40 genes" in words(app)
+    assert "squint train" in words(app)
+
+
+def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    app = visit(PAGE)
+    polygon = {"section": section.section, "polygon": [[0.0, 0.0], [60.0, 0.0], [0.0, 60.0]]}
+    elsewhere = {"section": "another", "fraction": 0.1}
+    content = marking.write([polygon, elsewhere]).encode()
+    app.file_uploader(f"regions-{section.id}").set_value(("R.json", content, "application/json")).run()
+    app.button(f"regions-take-{section.id}").click().run()
+    assert not app.error
+    assert app.session_state[f"marked-{section.id}"] == [polygon]
+    assert "polygon of 3 corners" in words(app)
+    only = marking.write([elsewhere]).encode()
+    app.file_uploader(f"regions-{section.id}").set_value(("R.json", only, "application/json")).run()
+    app.button(f"regions-take-{section.id}").click().run()
+    assert "marks nothing in section 'TOY-H-1', but in another" in words(app)
+    assert not list(loaded.staging.iterdir())
+
+
+def test_a_cell_set_is_marked(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    made = CellSets(loaded).make("left", {section.id: [3, 5, 8]})
+    app = visit(PAGE)
+    app.button(f"marked-set-take-{section.id}").click().run()
+    assert not app.exception
+    assert "3 cells of 60 lie inside" in words(app.run()).replace("**", "")
+    ring = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]])
+    assert marking.from_set("S", [(ring,)], ["a"]) == [{"section": "S", "polygon": ring.tolist()}]
+    assert marking.from_set("S", [(ring, ring / 2)], ["a"]) == [{"section": "S", "cells": ["a"]}]
+    assert made.name == "left"
+
+
+def test_what_was_drawn_decides_by_its_border_and_a_click_is_no_area() -> None:
+    drawn = [
+        {"box": True, "polygon": [[3.0, 2.0], [1.0, 2.0], [1.0, 0.0], [3.0, 0.0]]},
+        {"box": False, "polygon": [[10, 10], [12, 10], [12, 12], [10, 12]]},
+        {"box": False, "polygon": [[1, 1], [1, 1], [2, 2]]},
+        {"polygon": [[0, 0], [float("nan"), 1], [2, 2]]},
+    ]
+    items = [item for event in drawn for item in marking.drawn(event, "S")]
+    at = np.array([[1.0, 1.0], [3.0, 2.0], [11.0, 11.0], [5.0, 5.0], [99.0, 99.0]])
+    inside = marking.inside(items, pd.Index(list("abcde")), at)
+    assert inside.tolist() == [True, True, True, False, False]
+    assert [marking.area(outline) for outline in marking.outlines(items)] == [4, 4]
+    assert json.loads(marking.write(items))["regions"][0] == {
+        "section": "S",
+        "x0": 1,
+        "x1": 3,
+        "y0": 0,
+        "y1": 2,
+    }
+
+
+def test_words_of_training_are_those_of_the_library() -> None:
+    for name in ("TRAINED_WITHOUT", "NOT_IN_TRAINING", "TRAINED_ON"):
+        assert getattr(models, name) == getattr(_inpaint, name)
+
+
+def test_the_shipped_model_fills_a_gap_of_the_sample_cohort(home: Path) -> None:
+    del home
+    library = Library(settings.settings().home)
+    adata = squint.io.read(SAMPLES / "SIM-L-1.h5ad")
+    labels = sections.Labels({"SIM-L": "SIM-L"}, {})
+    (part,) = sections.clean(adata, labels)
+    section, _ = sections.add(library, part, labels)
+    middle = library.cells(section.id)[["x", "y"]].mean()
+    area = marking.rectangle(
+        section.section, [middle["x"] - 60, middle["x"] + 60], [middle["y"] - 60, middle["y"] + 60]
+    )
+    hidden = predicted(library, section, SAMPLES / "pretrained", [area])
+    assert hidden.facts["protocol"] == models.TRAINED_ON
+    assert not (hidden.folder / "scores.parquet").exists()
+    beside = marking.rectangle(section.section, [-120, -20], [0, 100])
+    filled = predicted(library, section, SAMPLES / "pretrained", [beside], fill=True)
+    cells = library.cells(section.id)
+    own = pl.spacing(cells[["x", "y"]].to_numpy())
+    at = filled.table("hidden")
+    assert 0.6 * own < pl.spacing(at[["x", "y"]].to_numpy()) < 2 * own
+    assert (at["row"] == -1).all()
+    assert np.isfinite(filled.table(CELL).to_numpy()).all()
+    assert not (filled.folder / "scores.parquet").exists()
+
+
+def test_a_model_that_was_not_trained_to_in_paint_is_not_offered(loaded: Library, model_folder: Path) -> None:
+    section = section_of(loaded)
+    copy = loaded.models / "cannot"
+    shutil.copytree(model_folder, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "context_components": 0}))
+    known = {candidate.folder.name: candidate for candidate in models.candidates(loaded, section)}
+    assert known["cannot"].fits
+    assert not known["cannot"].in_paints
+    assert known[model_folder.name].in_paints
+
+
+def test_a_model_is_trained_without_the_area_and_then_chosen(
+    visit: Open, library: Library, tmp_path: Path
+) -> None:
+    seen = one_section(
+        datasets.toy(n_cells=240, n_sections=2)
+    )  # what the model of these tests was trained on
+    app = upload(visit("sections"), seen, tmp_path / "seen.h5ad")
+    app.button("keep").click().run()
+    (section,) = library.sections()
+    app = marked(app.switch_page(f"../pages/{PAGE}.py").run(), section, half(library, section))
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    assert "Seen in training" in words(app)
+    app.button("train-without").click().run(timeout=300)
+    assert not app.exception
+    assert not app.error
+    (folder,) = library.models.iterdir()
+    assert app.selectbox("marked_model").value == str(folder)
+    assert f"Mark the {section.n_cells // 2} held-out cells" in {button.label for button in app.button}
+    in_paint(app)
+    assert "Training did not see these cells" in words(app)
+    assert app.dataframe

@@ -1,0 +1,390 @@
+"""Every page, empty and loaded, and the steps from upload to tokens."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from anndata import AnnData
+from streamlit.testing.v1 import AppTest
+
+import squint
+from app import settings
+from app.engine import client
+from app.library.store import Library
+from app.settings import NOTICE
+from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, upload, words
+
+Open = Callable[..., AppTest]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_empty_page_says_what_to_do(visit: Open, name: str) -> None:
+    app = visit(name)
+    assert not app.exception
+    assert not app.error
+    assert "Add" in app.info[0].value
+    assert NOTICE in words(app)
+    assert "on CPU" in words(app) or "on GPU" in words(app)
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("name", MAPS)
+def test_a_loaded_page_shows_a_map_its_n_and_its_exports(visit: Open, name: str) -> None:
+    app = visit(name)
+    assert not app.exception
+    assert not app.error
+    assert "n = 240 cells, 4 sections, 2 patients" in words(app)
+    (shown,) = maps(app).values()
+    assert [panel["n"] for panel in shown["panels"]] == [60] * 4
+    assert len(app.get("plotly_chart")) == (2 if name == "risk_map" else 0)
+    labels = [button.label for button in app.button]
+    for kind in ("PNG 300 dpi", "PNG 600 dpi", "SVG", "PDF"):
+        assert labels.count(kind) == (3 if name == "risk_map" else 1)
+    assert NOTICE in words(app)
+
+
+def test_a_section_without_cell_types_is_told_so(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    bare = one_section(toy)
+    del bare.obs["cell_type"]
+    app = upload(visit("sections"), bare, tmp_path / "bare.h5ad")
+    app.button("keep").click().run()
+    assert len(library.sections()) == 1
+    risk = app.switch_page("../pages/risk_map.py").run()
+    assert not risk.exception
+    assert any("no cell types" in info.value for info in risk.info)
+    tokens = risk.switch_page("../pages/tokens.py").run()
+    assert not tokens.exception
+    tokens.segmented_control("colour").set_value("Cell type").run()
+    assert not tokens.exception
+    assert any("no cell types" in info.value for info in tokens.info)
+
+
+def test_upload_is_reported_then_kept_then_tokenised(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    app = upload(visit("sections"), one_section(toy), tmp_path / "new.h5ad")
+    numbers = {metric.label: metric.value for metric in app.metric}
+    assert numbers["Cells"] == "60"
+    assert numbers["Model's genes"] == "100%"
+    assert library.sections() == []  # a report, and nothing kept
+    app.text_input("patient-TOY-H-" + app.session_state["_upload"].file_id).set_value("K-1").run()
+    app.button("keep").click().run()
+    assert not app.exception
+    (section,) = library.sections()
+    assert (section.patient, section.section, section.n_cells) == ("K-1", "TOY-H-1", 60)
+    assert section.simulated
+    assert not list(library.staging.iterdir())
+    tokens = app.switch_page("../pages/tokens.py").run()
+    assert "n = 60 cells, 1 section, 1 patient" in words(tokens)
+
+
+def test_a_study_code_is_needed_and_looked_at(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    section.obs["patient_id"] = "Jane Doe"
+    app = upload(visit("sections"), section, tmp_path / "new.h5ad")
+    field = "patient-Jane Doe-" + app.session_state["_upload"].file_id
+    assert app.text_input(field).value == ""
+    assert app.button("keep").disabled
+    app.text_input(field).set_value("Doe, Jane").run()
+    assert any("a person's name" in warning.value for warning in app.warning)
+    assert app.button("keep").disabled
+    app.text_input(field).set_value("K-2").run()
+    assert not app.button("keep").disabled
+    assert library.sections() == []
+
+
+def test_columns_with_other_names_are_mapped(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    section.obs = section.obs.rename(
+        columns={"section_id": "slide", "patient_id": "case", "cell_type": "label"}
+    )
+    app = upload(visit("sections"), section, tmp_path / "new.h5ad")
+    file_id = app.session_state["_upload"].file_id
+    for key, column in (("section_id", "slide"), ("patient_id", "case"), ("cell_type", "label")):
+        app.selectbox(f"column-{key}-{file_id}").set_value(column).run()
+    assert {metric.label: metric.value for metric in app.metric}["Cell types"] != "none"
+    app.button("keep").click().run()
+    (kept,) = library.sections()
+    assert (kept.section, kept.patient) == ("TOY-H-1", "TOY-H")
+    assert kept.n_cell_types > 0
+
+
+def test_a_known_column_name_that_holds_something_else_is_mapped_away(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    section.obs = section.obs.rename(
+        columns={"section_id": "slide", "patient_id": "case", "cell_type": "label"}
+    )
+    section.obs["sample"] = [f"lane {i % 3}" for i in range(section.n_obs)]
+    section.obs["patient"] = [f"pool {i % 2}" for i in range(section.n_obs)]
+    section.obs["cell_type"] = "not annotated"
+    app = upload(visit("sections"), section, tmp_path / "new.h5ad")
+    numbers = {metric.label: metric.value for metric in app.metric}
+    assert (numbers["Sections"], numbers["Patients"], numbers["Cell types"]) == ("3", "2", "1")
+    file_id = app.session_state["_upload"].file_id
+    for key, column in (("section_id", "slide"), ("patient_id", "case"), ("cell_type", "label")):
+        app.selectbox(f"column-{key}-{file_id}").set_value(column).run()
+    app.button("keep").click().run()
+    (kept,) = library.sections()
+    assert (kept.section, kept.patient) == ("TOY-H-1", "TOY-H")
+    assert kept.n_cell_types > 1
+    assert "lane" not in str(library.cells(kept.id))
+
+
+def test_the_same_data_under_other_labels_are_told_and_change_nothing(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    app = upload(visit("sections"), section, tmp_path / "new.h5ad")
+    app.button("keep").click().run()
+    (before,) = library.sections()
+    assert "already in the library" not in words(app)
+    section.obs["patient_id"], section.obs["section_id"] = "OTHER", "other"
+    app = upload(app, section, tmp_path / "again.h5ad")
+    app.button("keep").click().run()
+    assert not app.exception
+    assert "Already in the library as **TOY-H-1**; nothing was changed." in words(app)
+    assert library.sections() == [before]
+
+
+def _log_normalised(section: AnnData) -> None:
+    section.X = np.log1p(section.X.toarray() * 1.7)
+
+
+def _negative(section: AnnData) -> None:
+    section.X.data[3] = -1
+
+
+def _nan(section: AnnData) -> None:
+    section.X.data[3] = np.nan
+
+
+def _nowhere(section: AnnData) -> None:
+    del section.obsm["spatial"]
+
+
+BAD: dict[str, tuple[Callable[[AnnData], None], str]] = {
+    "log-normalised": (_log_normalised, "counts"),
+    "negative": (_negative, "counts"),
+    "NaN": (_nan, "counts"),
+    "no coordinates": (_nowhere, "spatial"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_told_and_not_kept(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path, kind: str
+) -> None:
+    spoil, said = BAD[kind]
+    section = one_section(toy)
+    spoil(section)
+    app = upload(visit("sections"), section, tmp_path / "bad.h5ad")
+    assert not app.exception
+    assert said in words(app)
+    assert app.error
+    assert "Traceback" not in words(app)
+    assert library.sections() == []
+    assert "keep" not in [button.key for button in app.button]
+
+
+def test_a_section_without_cells_is_refused(visit: Open, toy: AnnData, tmp_path: Path) -> None:
+    app = upload(visit("sections"), one_section(toy)[:0].copy(), tmp_path / "none.h5ad")
+    assert not app.exception
+    assert app.error
+    assert "no cells" in words(app).lower() or "0 cells" in words(app)
+
+
+def test_without_shared_genes_it_can_only_be_viewed(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    section = one_section(toy)
+    section.var_names = [f"OTHER{i}" for i in range(section.n_vars)]
+    app = upload(visit("sections"), section, tmp_path / "other.h5ad")
+    assert "0 of the model's" in words(app)
+    assert app.button("keep").label == "Keep for viewing"
+    app.button("keep").click().run()
+    (kept,) = library.sections()
+    assert "does not fit the model" in words(app)
+    assert not list(library.folder(kept.id).glob("tokens/*.parquet"))
+    assert not any("okenise" in button.label for button in app.button)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("section.zarr.zip", b"PK\x03\x04", "cannot be read yet"),
+        ("experiment.xenium", b"{}", "cannot be read yet"),
+        ("photo.png", b"\x89PNG", "cannot be read"),
+        ("empty.h5ad", b"", "empty"),
+        ("photo.h5ad", b"\x89PNG\r\n\x1a\n" + b"0" * 100, "not an .h5ad file"),
+    ],
+)
+def test_other_files_are_refused_plainly(
+    visit: Open, library: Library, name: str, content: bytes, said: str
+) -> None:
+    app = visit("sections")
+    app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+    assert not app.exception
+    assert app.error
+    assert said in words(app)
+    assert library.sections() == []
+
+
+def test_deleting_asks_first_and_then_deletes(visit: Open, loaded: Library) -> None:
+    app = visit("sections")
+    first = loaded.sections()[0]
+    app.button(f"delete-{first.id}").click().run()
+    assert len(loaded.sections()) == 4
+    app.button("delete-for-good").click().run()
+    assert not app.exception
+    assert len(loaded.sections()) == 3
+    assert not loaded.folder(first.id).exists()
+
+
+def test_a_section_that_the_model_hardly_knows_is_warned_of(visit: Open, loaded: Library) -> None:
+    first = min(loaded.sections(), key=lambda section: section.patient)
+    (path,) = loaded.folder(first.id).glob("tokens/*.json")
+    facts = json.loads(path.read_text())
+    before = visit("risk_map")
+    assert not before.warning
+    assert before.selectbox("reference").value == first.patient
+    for section in loaded.sections():
+        if section.patient == first.patient:
+            (path,) = loaded.folder(section.id).glob("tokens/*.json")
+            path.write_text(json.dumps(facts | {"gene_overlap": 0.29}))
+    for page in ("tokens", "risk_map", "co_occurrence"):
+        app = visit(page)
+        assert not app.exception
+        assert "29% of the model's genes" in app.warning[0].value.replace("\\", "")
+    assert visit("risk_map").selectbox("reference").value != first.patient
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_risk_map_follows_its_controls(visit: Open) -> None:
+    app = visit("risk_map")
+    assert "5 codes most frequent" in words(app)
+    assert "cover" in words(app)
+    app.slider("n_codes").set_value(2).run()
+    assert "2 codes most frequent" in words(app)
+    app.radio("mode").set_value("Most enriched against another patient").run()
+    assert not app.exception
+    assert "most enriched" in words(app)
+    assert app.selectbox("against").value != app.selectbox("reference").value
+    table = app.dataframe[0].value
+    assert set(table["Patient"]) == {"TOY-H", "TOY-L"}
+    before = table["High"].tolist()
+    app.slider("thresholds").set_value((0.1, 0.2)).run()
+    assert app.dataframe[0].value["High"].tolist() != before
+    for word in ("diagnosis", "high-risk"):
+        assert word not in words(app).lower().replace(NOTICE.lower(), "")
+
+
+@pytest.mark.usefixtures("loaded")
+def test_tokens_are_highlighted_genes_and_types_shown(visit: Open) -> None:
+    app = visit("tokens")
+    assert "A token is the number of a tissue pattern" in words(app)
+    assert 1 <= len(app.multiselect("highlighted").value) <= 8
+    app.segmented_control("colour").set_value("Gene").run()
+    assert not app.exception
+    app.selectbox("gene").set_value(app.selectbox("gene").options[3]).run()
+    assert not app.exception
+    app.segmented_control("colour").set_value("Cell type").run()
+    assert not app.exception
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_choice_survives_a_change_of_visit(visit: Open) -> None:
+    app = visit("tokens")
+    two = app.multiselect("shown").value[:2]
+    app.multiselect("shown").set_value(two).run()
+    app.switch_page("../pages/risk_map.py").run()
+    assert app.multiselect("shown").value == two
+    assert "n = 120 cells, 2 sections, 2 patients" in words(app) or "2 sections" in words(app)
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("name", PAGES)
+def test_bad_query_parameters_give_the_default_view(visit: Open, name: str) -> None:
+    app = visit(name, thresholds="'; drop", n_codes="1e9", colour="<script>", page="xyz", shown="../..")
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.usefixtures("loaded")
+def test_thresholds_the_wrong_way_round_are_turned(visit: Open) -> None:
+    app = visit("sections")
+    app.query_params["thresholds"] = ["0.9", "0.1"]
+    wrong = app.switch_page("../pages/risk_map.py").run()
+    assert not wrong.exception
+    assert wrong.slider("thresholds").value == (0.9, 0.1)
+    right = visit("risk_map").slider("thresholds").set_value((0.1, 0.9)).run()
+    assert wrong.dataframe[0].value.equals(right.dataframe[0].value)
+
+
+def test_the_first_start_imports_the_samples_once(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data_samples").mkdir()
+    squint.write(one_section(toy), tmp_path / "data_samples" / "TOY-H-1.h5ad")
+    monkeypatch.setattr(settings, "_ROOT", tmp_path)
+    app = visit("sections")
+    assert not app.exception
+    assert [section.section for section in library.sections()] == ["TOY-H-1"]
+    library.delete(library.sections()[0].id)
+    app.run()
+    assert library.sections() == []
+
+
+def test_without_a_model_sections_can_still_be_seen(
+    loaded: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visit: Open
+) -> None:
+    monkeypatch.setenv("SQUINT_MODEL", str(tmp_path / "nothing"))
+    app = visit("sections")
+    assert not app.exception
+    assert len(loaded.sections()) == 4
+    tokens = app.switch_page("../pages/tokens.py").run()
+    assert not tokens.exception
+    assert tokens.error
+    assert "not a model bundle" in words(tokens)
+    client._engines.pop((tmp_path / "nothing", client.MODEL)).close()
+
+
+def test_hostile_labels_are_text_on_every_page(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    hostile = "<script>alert(1)</script> ![x](http://x.example/y.png) \U0001f600\u202e" + "long" * 2_000
+    section = one_section(toy)
+    section.obs["section_id"] = hostile
+    section.obs["patient_id"] = "=HYPERLINK(1)"
+    section.obs["cell_type"] = hostile
+    app = upload(visit("sections"), section, tmp_path / "hostile.h5ad")
+    assert not app.exception
+    app.button("keep").click().run()
+    assert len(library.sections()) == 1
+    for name in PAGES:
+        shown = app.switch_page(f"../pages/{name}.py").run()
+        assert not shown.exception
+        raw = "".join(element.value for kind in (shown.markdown, shown.caption) for element in kind)
+        assert not re.search(r"(?<!\\)<script", raw)
+        assert "![x](" not in raw
+
+
+def test_the_web_process_imports_neither_torch_nor_scanpy_nor_anndata() -> None:
+    modules = "cell_sets, frame, gallery, images, risk, tissue_map, tokens, upload"
+    code = f"import sys; from app.components import {modules}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(MAIN).parents[1], capture_output=True, text=True, check=True
+    )
+    assert not {"torch", "torch_geometric", "scanpy", "anndata"} & set(done.stdout.split())

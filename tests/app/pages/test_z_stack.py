@@ -1,0 +1,165 @@
+"""The page of a stack: in three dimensions, level by level, in-painted and aligned."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from anndata import AnnData
+from streamlit.testing.v1 import AppTest
+
+import squint
+import squint.io
+from app.engine.client import Engine
+from app.library.models import find_models
+from app.library.results import Request, find
+from app.library.stacks import ROW, Stack, find_stacks
+from app.library.store import Library
+from app.tasks import sections, stacks
+from squint import keys
+from tests.helpers.app import maps, words
+
+Open = Callable[..., AppTest]
+PAGE = "z_stack"
+HEIGHTS = {"TOY-H-1": 0.0, "TOY-H-2": 60.0, "TOY-L-1": 120.0, "TOY-L-2": 200.0}
+
+
+@pytest.fixture
+def stack(library: Library, worker: Engine, toy: AnnData, tmp_path: Path) -> Stack:
+    """Put the toy sections into the library as levels of one patient, with tokens."""
+    levels = toy.copy()
+    levels.obs[keys.Z] = levels.obs[keys.SECTION].astype(str).map(HEIGHTS).astype(float)
+    levels.obs[keys.PATIENT] = "P-1"
+    levels.write_h5ad(tmp_path / "stack.h5ad")
+    labels = sections.Labels({"P-1": "P-1"}, {})
+    parts = sections.clean(squint.io.read(tmp_path / "stack.h5ad"), labels)
+    ids = [sections.add(library, part, labels)[0].id for part in parts]
+    worker.submit("tokenise", {"home": str(library.home), "ids": ids}).result(120)
+    (found,) = find_stacks(library.sections())
+    return found
+
+
+@pytest.fixture
+def trained(library: Library, stack: Stack, worker: Engine) -> Path:
+    """Train a small model on the stack, cells held out."""
+    args = {
+        "home": str(library.home),
+        "ids": [level.id for level in stack.levels],
+        "hold_out": 0.2,
+        "n_epochs": 2,
+        "model_name": "stack",
+    }
+    return Path(worker.submit("train_on_stack", args).result(120))
+
+
+@pytest.mark.usefixtures("loaded")
+def test_sections_without_heights_are_no_stack_and_the_page_says_how_to_get_one(visit: Open) -> None:
+    app = visit(PAGE)
+    assert not app.exception
+    assert not app.error
+    assert "There is no stack yet" in words(app)
+    assert "z_um" in words(app)
+    assert not maps(app)
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_stack_is_shown_by_height_and_coloured_by_anything(visit: Open) -> None:
+    app = visit(PAGE)
+    assert not app.exception
+    assert not app.error
+    assert "z from 0 to 200 µm, levels 60 to 80 µm apart · simulated" in words(app)
+    assert "n = 240 cells, 4 sections, 1 patient" in words(app)
+    for colour in ("Gene", "Cell type", "Activation score"):
+        app.segmented_control("stack_colour").set_value(colour).run()
+        assert not app.exception
+        assert not app.error
+        shown = maps(app)["stack"]
+        assert shown["stack"]["levels"] == [0, 60, 120, 200]
+        assert [panel["n"] for panel in shown["panels"]] == [60] * 4
+
+
+def test_a_stack_without_tokens_is_shown_by_gene_and_type(
+    library: Library, stack: Stack, visit: Open
+) -> None:
+    for level in stack.levels:
+        for path in library.folder(level.id).glob("tokens/*"):
+            path.unlink()
+    app = visit(PAGE)
+    assert not app.exception
+    assert not app.error
+    assert app.segmented_control("stack_colour").options == [
+        "Gene",
+        "Cell type",
+        "Counts per cell",
+        "Cell set",
+    ]
+    assert "Not all levels have tokens" in words(app)
+    assert "Tokenise P-1 · TOY-H-1" in words(app)
+    assert "on the page Sections" in words(app)
+
+
+@pytest.mark.usefixtures("stack")
+def test_without_a_model_that_held_cells_out_nothing_is_claimed_but_training_offered(visit: Open) -> None:
+    app = visit(PAGE)
+    assert "No model here was trained on this stack" in words(app)
+    assert "--hold-out" in words(app)
+    assert any(button.label == "Train a model on this stack" for button in app.button)
+
+
+@pytest.mark.usefixtures("trained")
+def test_in_painting_is_judged_beside_the_nearest_cells_and_seen_level_by_level(visit: Open) -> None:
+    app = visit(PAGE)
+    assert not app.exception
+    assert not app.error
+    said = words(app)
+    assert "48 cells held out of training" in said.replace("**", "")
+    assert "nearest observed cells" in said
+    assert len(app.get("plotly_chart")) == 1  # the heatmaps
+    assert list(maps(app)) == ["stack", "level"]
+    level = next(slider for slider in app.select_slider if slider.label == "Level")
+    level.set_value("z = 200 µm").run()
+    assert not app.exception
+    assert [panel["title"] for panel in maps(app)["level"]["panels"]] == [
+        "Measured, z = 200 µm (simulated)",
+        "In-painted, z = 200 µm (simulated)",
+    ]
+    app.segmented_control("target-quality").set_value("Single cell").run()
+    assert not app.exception
+
+
+def test_held_out_cells_are_stored_with_what_was_measured_there(
+    library: Library, stack: Stack, trained: Path
+) -> None:
+    assert find_models(library, stack) == [trained]
+    ids = [level.id for level in stack.levels]
+    request = Request("inpaint", {"ids": ids, "bundle": str(trained)})
+    args = {"home": str(library.home), "name": request.name, **request.args}
+    stacks.inpaint(args, lambda *_: None)
+    result = find(library, request)
+    assert result is not None
+    hidden = result.table("hidden")
+    held_out = {record.name: set(record.hidden) for record in squint.Bundle.load(trained, "cpu").sections}
+    for level in stack.levels:
+        rows = hidden.loc[hidden["id"] == level.id, ROW].to_numpy()
+        assert set(library.cells(level.id).index[rows]) == held_out[level.section]
+        measured = library.gene(level.id, "CA9")
+        assert measured is not None
+        here = (hidden["id"] == level.id).to_numpy()
+        np.testing.assert_array_equal(result.table("observed_cell", ["CA9"])["CA9"][here], measured[rows])
+    assert np.isfinite(result.table("imputed_neighbourhood").to_numpy()).all()
+
+
+def test_a_model_trained_on_a_level_goes_when_the_level_is_deleted(
+    library: Library, stack: Stack, trained: Path
+) -> None:
+    library.delete(stack.levels[0].id)
+    assert not trained.exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_alignment_is_told_pair_by_pair(visit: Open) -> None:
+    app = visit(PAGE)
+    pairs = app.dataframe[-1].value
+    assert list(pairs["lower"]) == ["TOY-H-1", "TOY-H-2", "TOY-L-1"]
+    assert list(pairs["upper"]) == ["TOY-H-2", "TOY-L-1", "TOY-L-2"]
+    assert "never by stretching" in words(app)

@@ -1,0 +1,84 @@
+"""The dashboard without a browser: its pages, what they say, and files given to them."""
+
+import json
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+from streamlit.testing.v1 import AppTest
+
+from tests.helpers.paths import ROOT
+
+MAPS = ("sections", "tokens", "risk_map")
+PAGES = (*MAPS, "differential_expression", "in_painting", "z_stack", "co_occurrence")
+MAIN = str(ROOT / "app" / "main.py")
+
+
+def words(app: AppTest) -> str:
+    """All text of a page."""
+    kinds = (
+        app.markdown,
+        app.caption,
+        app.info,
+        app.warning,
+        app.error,
+        app.title,
+        app.header,
+        app.subheader,
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
+
+
+def csv_of(app: AppTest, place: str) -> tuple[str, pd.DataFrame]:
+    """Export the table of a place of a page; return its head and its rows."""
+    app.button(f"{place}-csv").click().run()
+    assert not app.exception
+    assert not app.error
+    text = app.session_state["_exports"][place].file.decode()
+    head = "\n".join(line for line in text.splitlines() if line.startswith("# "))
+    return head, pd.read_csv(StringIO(text), comment="#")
+
+
+def as_upload(adata: AnnData, path: Path) -> tuple[str, bytes, str]:
+    adata.write_h5ad(path)
+    return path.name, path.read_bytes(), "application/octet-stream"
+
+
+def upload(app: AppTest, adata: AnnData, path: Path) -> AppTest:
+    return app.file_uploader[0].set_value(as_upload(adata, path)).run()
+
+
+def one_section(toy: AnnData, name: str = "TOY-H-1") -> AnnData:
+    part = toy[toy.obs["section_id"] == name].copy()
+    part.obs = part.obs[["section_id", "patient_id", "cell_type"]].copy()
+    return part
+
+
+def compare_by(app: AppTest, what: str) -> AppTest:
+    app.segmented_control("compare_by").set_value(what).run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def genes(app: AppTest) -> pd.DataFrame:
+    return app.dataframe[0].value
+
+
+def maps(app: AppTest) -> dict[str, dict[str, Any]]:
+    """Give what the browser is told of each map of a page, by the map's place."""
+    mounted = [element for element in app.get("bidi_component") if element.proto.json]
+    return {element.key: json.loads(element.proto.json) for element in mounted}
+
+
+def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)

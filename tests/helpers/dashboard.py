@@ -1,0 +1,139 @@
+"""The dashboard as its users meet it: started by the command of `make run`, seen in Chromium."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from app.exports.drawing import find_chrome
+from tests.helpers.paths import ROOT
+
+PATIENCE = 60_000  # ms
+MAP = ".stage[data-state='drawn']"
+FIGURE = f"{MAP}, .js-plotly-plot .main-svg"
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+
+
+@contextmanager
+def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
+    """Start the dashboard on a free port with a library at ``home``; give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script.relative_to(ROOT))]
+    options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
+    path = home.parent / "server.log"
+    with path.open("w") as log:
+        server = subprocess.Popen(
+            [*command, *options],
+            cwd=ROOT,
+            env={**os.environ, "SQUINT_HOME": str(home)},
+            stdout=log,
+            stderr=log,
+        )
+        end = time.monotonic() + 60
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > end:
+                    pytest.fail(path.read_text())
+                time.sleep(0.1)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
+    assert "Traceback" not in path.read_text()
+
+
+@contextmanager
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Start Chromium with WebGL in software."""
+    browser = playwright.chromium.launch(executable_path=find_chrome(), args=FLAGS)
+    yield browser
+    browser.close()
+
+
+def open_page(page: Page, name: str) -> None:
+    """Go to a page by its link and wait for its first figure."""
+    page.get_by_role("link", name=name, exact=True).first.click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(FIGURE).first).to_be_visible(timeout=PATIENCE)
+
+
+def click_point(page: Page, chart: str, value: str) -> None:
+    """Click the first point of a Plotly chart whose custom data are, or end with, a value.
+
+    Not before the page is at rest: what is drawn above the chart moves it. And not before the chart shows
+    what lies under the pointer, because only then it takes a click for one on a point.
+    """
+    figure = page.locator(f".st-key-{chart} .js-plotly-plot")
+    expect(page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")).to_be_visible(
+        timeout=PATIENCE
+    )
+    figure.scroll_into_view_if_needed()
+    label = page.locator(f".st-key-{chart} .hoverlayer .hovertext")
+    end = time.monotonic() + PATIENCE / 1000
+    while True:
+        x, y = figure.evaluate(_PLACE_OF_POINT, value)
+        page.mouse.move(x - 1, y)
+        page.mouse.move(x, y)
+        try:
+            expect(label.first).to_be_visible(timeout=2_000)
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+        else:
+            page.mouse.click(x, y)
+            return
+
+
+_PLACE_OF_POINT = """(figure, value) => {
+    const last = data => [data].flat().at(-1);
+    for (const trace of figure._fullData) {
+        const point = (trace.customdata ?? []).findIndex(data => last(data) === value);
+        if (point < 0) continue;
+        const axis = name => figure._fullLayout[trace[name].replace(/^(.)/, '$1axis')];
+        const box = figure.getBoundingClientRect(), x = axis('xaxis'), y = axis('yaxis');
+        return [box.x + x._offset + x.d2p(trace.x[point]), box.y + y._offset + y.d2p(trace.y[point])];
+    }
+    throw new Error(`no point has ${value}`);
+}"""
+
+
+def draw_box(page: Page, chart: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw a box on a map from one corner to another, each a share of the map's width and height."""
+    figure = page.locator(f".st-key-{chart} {MAP}")
+    expect(page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")).to_be_visible(
+        timeout=PATIENCE
+    )
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    assert box is not None
+    (x0, y0), (x1, y1) = (
+        (box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in (start, end)
+    )
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=5)
+    page.mouse.move(x1, y1, steps=5)
+    page.mouse.up()
+
+
+def save_pdf(page: Page, path: Path) -> None:
+    """Have the risk map drawn as a PDF and download it."""
+    page.locator(".st-key-risk_map-pdf button").first.click()
+    download = page.get_by_role("button", name="Download risk_map.pdf")
+    expect(download).to_be_visible(timeout=PATIENCE)
+    with page.expect_download() as saved:
+        download.click()
+    saved.value.save_as(path)
