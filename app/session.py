@@ -9,7 +9,9 @@ from typing import Any
 import streamlit as st
 
 from app.engine.client import Job, engine
+from app.engine.facts import WorkerFacts, worker_facts
 from app.library.arrivals import Arrived
+from app.library.models import ModelFacts
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
 from app.settings import settings
@@ -96,23 +98,24 @@ def library() -> Library:
         st.stop()
 
 
-def model() -> dict[str, Any]:
+def model() -> ModelFacts:
     """Wait for the worker; return the facts of the model, or say why there is none and stop the page."""
     facts = _wait()
-    if facts["model"] is None:
-        st.error(sentence(facts["problem"]))
+    if facts.model is None:
+        st.error(sentence(facts.problem))
         st.stop()
-    return dict(facts["model"])
+    return facts.model
 
 
-def find_model() -> dict[str, Any] | None:
+def find_model() -> ModelFacts | None:
     """Wait for the worker; return the facts of the model, if there is one."""
-    return _wait()["model"] or None
+    return _wait().model
 
 
-def _wait() -> dict[str, Any]:
+def _wait() -> WorkerFacts:
     with st.spinner("Loading the model …"):
-        facts = engine().wait_ready()
+        engine().wait_ready()
+    facts = worker_facts()
     if facts is None:
         st.error("The worker process could not be started: see the server's log.")
         st.stop()

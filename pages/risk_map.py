@@ -11,12 +11,12 @@ from app.maps import views
 st.title("Risk map")
 library, model = session.library(), session.model()
 every = tokenised(library, model)
-request, thresholds = risk.choose(library, every, model["sha256"])
+request, thresholds = risk.choose(library, every, model.sha256)
 how = risk.score(library, request)
 sections = session.choose_sections(every)
 risk.say_cover(how)
 
-cells = views.cells_of(library, sections, request.model, request.run)
+cells = views.cells_of(library, sections, request.model, request.result)
 view = views.by_activation(sections, cells, thresholds, how)
 show_map(view, model, "risk_map", on=risk.DRAGGED)
 st.caption(

@@ -9,7 +9,7 @@ from app.components.sections.gallery import show_gallery
 from app.components.sections.images import choose_one, show_images
 from app.components.sections.landmarks import show_landmarks
 from app.components.sections.upload import show_upload
-from app.engine.client import engine
+from app.engine.facts import worker_facts
 from app.maps import views
 
 st.title("Sections")
@@ -34,7 +34,8 @@ def side_by_side() -> None:
     ways = [TYPE] if any(section.n_cell_types for section in chosen) else []
     by = choose_colour([*ways, DEPTH, GENE, SET], session.PLAIN_COLOUR)
     view = coloured(library, chosen, cells, by, None)
-    show_map(view, (engine().facts or {}).get("model"), "sections")
+    facts = worker_facts()
+    show_map(view, facts.model if facts else None, "sections")
     section = choose_one(chosen)
     show_images(library, section)
     show_landmarks(library, section)

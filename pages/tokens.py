@@ -13,7 +13,7 @@ st.title("Tokens")
 library, model = session.library(), session.model()
 st.caption(
     "A token is the number of a tissue pattern. For each cell, the model looks at the genes of that cell and "
-    f"of its nearest neighbours and names the one of its {model['n_codes']} patterns that fits best. Cells "
+    f"of its nearest neighbours and names the one of its {model.n_codes} patterns that fits best. Cells "
     "with the same token live in similar surroundings, in whatever section or patient they are. The numbers "
     "have no order, and no cell type was given to the model: types only describe a token afterwards."
 )
@@ -23,7 +23,7 @@ sections = session.choose_sections(tokenised(library, model))
 @st.fragment
 def map_of_cells() -> None:
     """Show where the tokens are; what is chosen here changes nothing else on the page."""
-    cells = views.cells_of(library, sections, model["sha256"])
+    cells = views.cells_of(library, sections, model.sha256)
     colour = st.segmented_control(
         "Colour cells by",
         [TOKEN, GENE, TYPE, SCORE, DISTANCE, SET],
@@ -38,4 +38,4 @@ def map_of_cells() -> None:
 
 map_of_cells()
 st.header("What a token is")
-describe_tokens(library, sections, model)
+describe_tokens(library, sections, views.cells_of(library, sections, model.sha256), model)

@@ -12,11 +12,14 @@ from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
 from app.components.map.tissue_map import show_map
+from app.components.tokens import names as token_names
 from app.exports.stamp import many, simulated, stamp
-from app.library.results import Request, Result
+from app.library.models import ModelFacts
+from app.library.results import Result, list_sha256
 from app.library.stacks import find_stacks, outside_stacks
 from app.library.store import Library, Section
 from app.maps import views
+from app.tasks.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
 from squint.stats import trees
@@ -100,7 +103,7 @@ def choose(sections: Sequence[Section]) -> Over:
     return by_name[str(name)]
 
 
-def correlate(library: Library, over: Over, model: Mapping[str, Any]) -> Found:
+def correlate(library: Library, over: Over, model: ModelFacts) -> Found:
     """Correlate tokens over the groups, and cut their tree where the user says."""
     left, middle, right = st.columns([2, 2, 2], gap="large")
     n_tokens = left.slider(
@@ -112,26 +115,16 @@ def correlate(library: Library, over: Over, model: Mapping[str, Any]) -> Found:
         help="Shares add up to one: where one token dominates, all others shrink as it grows. Centred "
         "log-ratios undo that.",
     )
-    ids = [section.id for section in over.sections]
-    request = Request(
-        "co_occurrence",
-        {
-            "ids": ids,
-            "model": model["sha256"],
-            "by": over.by,
-            "n_tokens": n_tokens,
-            "clr": clr,
-            "n_permutations": _N_ORDERS,
-        },
-    )
-    result = compute(library, request, "Correlating tokens")
+    ids = tuple(section.id for section in over.sections)
+    asked = CoOccurrence(ids, model.sha256, over.by, n_tokens, clr, _N_ORDERS)
+    result = compute(library, asked, "Correlating tokens")
     values = result.facts
     for name in ("correlation", "p", "q", "usage", "profiles", "groups", "tokens"):
         values[name] = result.table(name)
     linkage = np.asarray(values["linkage"], dtype=np.float64)
     n_cells = values["tokens"]["n_cells"].to_numpy()
     by_rule = trees.cut(linkage, n_cells, height=1 - values["null_quantile"])
-    key = f"{session.N_COMMUNITIES}-{request.name}"
+    key = f"{session.N_COMMUNITIES}-{asked.result}"
     n_communities = middle.slider(
         "Communities",
         1,
@@ -146,11 +139,10 @@ def correlate(library: Library, over: Over, model: Mapping[str, Any]) -> Found:
     values["communities"] = trees.describe(
         tokens["community"], tokens["n_cells"], linkage, values["profiles"]
     )
-    cells = views.cells_of(library, over.sections, model["sha256"])
-    return Found(over, result, values, views.token_names(cells))
+    return Found(over, result, values, token_names(library, model))
 
 
-def show_map_of_tokens(found: Found, model: Mapping[str, Any]) -> None:
+def show_map_of_tokens(found: Found, model: ModelFacts) -> None:
     """Show which tokens are used together; a click chooses a community."""
     values, over = found.values, found.over
     selected = st.session_state.get(session.COMMUNITY)
@@ -234,7 +226,7 @@ def _community_of_point() -> None:
         st.session_state[session.COMMUNITY] = str(np.ravel(points[0]["customdata"])[-1])
 
 
-def show_communities(library: Library, found: Found, model: Mapping[str, Any]) -> None:
+def show_communities(library: Library, found: Found, model: ModelFacts) -> None:
     """Show the communities on the tissue, and how their use changes."""
     st.header("Communities")
     table = found.values["communities"]
@@ -254,7 +246,7 @@ def show_communities(library: Library, found: Found, model: Mapping[str, Any]) -
         persist_state="session",
     )
     sections = session.choose_sections(found.over.sections, key=f"{session.SHOWN}-{found.over.name}")
-    cells = views.cells_of(library, sections, model["sha256"])
+    cells = views.cells_of(library, sections, model.sha256)
     show_map(_view(found, sections, cells, str(chosen), several), model, "communities")
     if chosen != "all":
         _show_usage(found, str(chosen), model)
@@ -287,7 +279,7 @@ def _view(
     return views.by_labels(f"Community {chosen}", sections, cells, cells[keys.TOKEN], scale)
 
 
-def _show_usage(found: Found, chosen: str, model: Mapping[str, Any]) -> None:
+def _show_usage(found: Found, chosen: str, model: ModelFacts) -> None:
     tokens = _tokens(found, chosen)
 
     def figure(style: pl.Style) -> Any:
@@ -322,13 +314,12 @@ def usage(found: Found) -> pd.DataFrame:
     return table.reset_index(names="group")
 
 
-def show_neighbours(library: Library, found: Found, model: Mapping[str, Any]) -> None:
+def show_neighbours(library: Library, found: Found, model: ModelFacts) -> None:
     """Show which tokens are neighbours in the tissue more or less than chance."""
     st.header("Neighbours in the tissue")
-    ids = [section.id for section in found.over.sections]
+    ids = tuple(section.id for section in found.over.sections)
     n_tokens = len(found.values["tokens"])
-    args = {"ids": ids, "model": model["sha256"], "n_tokens": n_tokens, "n_permutations": _N_DRAWS}
-    result = compute(library, Request("neighbours", args), "Counting neighbours")
+    result = compute(library, Neighbours(ids, model.sha256, n_tokens, _N_DRAWS), "Counting neighbours")
     values = result.facts
     for name in ("observed", "expected", "log2_ratio", "z", "p", "q", "tokens"):
         values[name] = result.table(name)
@@ -371,20 +362,19 @@ def _edges(values: Mapping[str, Any]) -> pd.DataFrame:
     return table.sort_values("log2_ratio", ascending=False, kind="stable")
 
 
-def offer_sequences(library: Library, found: Found, model: Mapping[str, Any]) -> None:
+def offer_sequences(library: Library, found: Found, model: ModelFacts) -> None:
     """Offer the tokens as sequences, for models downstream."""
     st.header("Tokens as sequences")
     st.caption(
         "One row per section, its cells in the order of a Z-curve, so that neighbours stay together, with "
         "coordinates: for training language models. The same on the command line: `squint export-tokens`."
     )
-    ids = [section.id for section in found.over.sections]
-    args = {"home": str(library.home), "ids": ids, "model": model["sha256"], "format": "parquet"}
-    key = f"sequences-{Request('sequences', args).name}"
+    ids = tuple(section.id for section in found.over.sections)
+    key = f"sequences-{list_sha256([model.sha256, *ids])[:16]}"
     if st.button("Prepare Parquet", key="sequences-parquet"):
         st.session_state[key] = b""
     if key in st.session_state and not st.session_state[key]:
-        path = run("write_sequences", args, "Writing sequences")
+        path = run(WriteSequences(ids, model.sha256, "parquet"), library, "Writing sequences")
         if path is None:
             return
         st.session_state[key] = Path(path).read_bytes()

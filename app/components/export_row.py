@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,9 +11,11 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.engine.client import engine
+from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
 from app.library.store import Library
+from app.tasks.requests import Draw, DrawMap, WriteCsv
+from squint import pl
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
         return (*_DRAWN, _CSV)
     if export.figure is None:
         return (_CSV,)
-    if (engine().facts or {}).get("chrome", True):
+    facts = worker_facts()
+    if facts is None or facts.chrome:
         return (*_DRAWN, _CSV)
     st.caption("PNG, SVG and PDF need Chrome or Chromium on the server.", width="content")
     return (_HTML, _CSV)
@@ -123,9 +126,15 @@ def _make(request: _Request) -> None:
     library, export, kind = session.library(), request.export, request.kind
     if request.folder is None or not request.folder.exists():
         request.folder = _write(library, export, kind)
-    task = "write_csv" if kind is _CSV else "draw_map" if export.map is not None else "draw"
-    args = {"folder": str(request.folder), "stamp": dict(export.marks)}
-    path = run(task, {**args, "format": kind.ending, "dpi": kind.dpi}, f"Preparing {kind.label}", limit_s=180)
+    folder, marks = str(request.folder), dict(export.marks)
+    asked: WriteCsv | Draw | DrawMap
+    if kind is _CSV:
+        asked = WriteCsv(folder, marks)
+    elif export.map is None:
+        asked = Draw(folder, kind.ending, marks, kind.dpi)
+    else:
+        asked = DrawMap(folder, cast("pl.Kind", kind.ending), marks, kind.dpi)
+    path = run(asked, library, f"Preparing {kind.label}", limit_s=180)
     if path is not None:
         request.file = Path(path).read_bytes()
         library.unstage(Path(path))

@@ -1,15 +1,13 @@
 """What every page carries: which model on which device, and what it is not for."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from app import session
 from app.components.job import run
 from app.components.map.cell_map import fetch_scripts
-from app.engine.client import engine
+from app.engine.facts import WorkerFacts, worker_facts
 from app.settings import NOTICE, app_version, settings
+from app.tasks.requests import ImportSamples
 from app.text import as_text, sentence
 
 _STYLE = """
@@ -39,11 +37,11 @@ def show_frame() -> None:
 
 def _model_line() -> None:
     """Say which model runs where; while it loads, look again every second."""
-    waiting = engine().facts is None
+    waiting = worker_facts() is None
 
     @st.fragment(run_every=1 if waiting else None)
     def line() -> None:
-        facts = engine().facts
+        facts = worker_facts()
         if facts is None:
             st.markdown("Model: loading …", width="content")
         elif waiting:
@@ -54,14 +52,14 @@ def _model_line() -> None:
     line()
 
 
-def _describe(facts: Mapping[str, Any]) -> str:
-    model = facts["model"]
+def _describe(facts: WorkerFacts) -> str:
+    model = facts.model
     if model is None:
-        return f"No model: {sentence(facts['problem'])}"
-    simulated = ", trained on simulated data" if model["simulated"] else ""
+        return f"No model: {sentence(facts.problem)}"
+    simulated = ", trained on simulated data" if model.simulated else ""
     return (
-        f"Model: **{as_text(model['name'])}** ({model['sha256'][:12]}), {model['n_codes']} codes{simulated}, "
-        f"on {as_text(facts['device'])}"
+        f"Model: **{as_text(model.name)}** ({model.sha256[:12]}), {model.n_codes} codes{simulated}, "
+        f"on {as_text(facts.device)}"
     )
 
 
@@ -70,7 +68,7 @@ def import_samples() -> None:
     library, samples = session.library(), settings().samples
     if library.samples_marker.exists() or not any(samples.glob("*.h5ad")):
         return
-    args = {"home": str(library.home), "samples": str(samples)}
-    if run("import_samples", args, "First start: importing the simulated sample cohort") is not None:
+    asked = ImportSamples(str(samples))
+    if run(asked, library, "First start: importing the simulated sample cohort") is not None:
         st.rerun()
     st.button("Do without the samples", on_click=library.samples_marker.touch)

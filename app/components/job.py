@@ -3,26 +3,26 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.engine.client import Cancelled, submit
-from app.library.results import Request, Result, find
+from app.engine.client import Cancelled, ask
+from app.library.results import Answer, Computation, Result, Task, find
 from app.library.store import Library
 from app.text import sentence
 from squint.errors import InputError
 
 
-def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600) -> Any:
-    """Run a job while the page shows its progress.
+def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 3600) -> Answer | None:
+    """Run a task while the page shows its progress.
 
     Parameters
     ----------
-    name, args
-        The job.
+    task
+        What is asked of the worker.
+    library
+        Where its sections are.
     what
         What it does, in the user's words.
     limit_s
@@ -30,12 +30,13 @@ def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600)
 
     Returns
     -------
-    Its result; ``None`` if it failed or was cancelled, which the page has then said.
+    Its answer; ``None`` if it failed or was cancelled, which the page has then said.
     """
-    key = "job-" + hashlib.sha256(json.dumps([name, args], sort_keys=True).encode()).hexdigest()[:16]
+    asked = json.dumps([task.name, str(library.home), task.args], sort_keys=True)
+    key = "job-" + hashlib.sha256(asked.encode()).hexdigest()[:16]
     jobs = session.jobs()
     if key not in jobs:
-        jobs[key] = submit(name, args, limit_s=limit_s)
+        jobs[key] = ask(task, library, limit_s=limit_s)
     job = jobs[key]
     place = st.empty()
     if not job.done:
@@ -48,32 +49,32 @@ def run(name: str, args: Mapping[str, Any], what: str, *, limit_s: float = 3600)
             time.sleep(0.1)
     place.empty()
     try:
-        result = job.result()
+        answer: Answer = job.result()
     except Cancelled:
         st.info(f"{what}: cancelled. Nothing of it was kept.")
     except (InputError, RuntimeError) as error:
         st.error(f"{what} did not work. {sentence(str(error))}")
     else:
         del jobs[key]
-        return result
+        return answer
     st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
     return None
 
 
-def compute(library: Library, request: Request, what: str) -> Result:
+def compute(library: Library, asked: Computation, what: str) -> Result:
     """Find a result, or compute it while the page shows its progress; if that fails, stop the page."""
-    found = try_to_compute(library, request, what)
+    found = try_to_compute(library, asked, what)
     if found is None:
         st.stop()
     return found
 
 
-def try_to_compute(library: Library, request: Request, what: str) -> Result | None:
+def try_to_compute(library: Library, asked: Computation, what: str) -> Result | None:
     """Find a result, or compute it; ``None`` if that fails, which the page has then said."""
-    found = find(library, request)
+    found = find(library, asked)
     if found is None:
-        run(request.task, {"home": str(library.home), "name": request.name, **request.args}, what)
-        found = find(library, request)
+        run(asked, library, what)
+        found = find(library, asked)
     return found
 
 

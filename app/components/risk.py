@@ -8,14 +8,15 @@ import streamlit as st
 
 from app import session
 from app.components.export_row import CHART, Export, export_row
-from app.components.job import run
+from app.components.job import compute
 from app.components.tokens import profiles
 from app.exports.stamp import stamp
+from app.library.models import ModelFacts
 from app.library.quality import doubted
-from app.library.results import Activation, find_activation
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
 from app.maps import views
+from app.tasks.requests import Activate
 from app.text import as_text, sentence
 from squint import keys
 from squint.pl import (
@@ -33,7 +34,7 @@ _FREQUENT, _ENRICHED = "Most frequent in the reference", "Most enriched against 
 class Choice(NamedTuple):
     """What the user asks of the risk map."""
 
-    request: Activation
+    request: Activate
     thresholds: tuple[float, float]  # low below the first, high above the second
 
 
@@ -74,7 +75,7 @@ def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     # A stack is many levels of one place, and would outweigh the rest of its patient.
     own = [[section for section in sections if section.patient == patient] for patient in patients]
     ranked = tuple(section.id for mine in own for section in outside_stacks(mine))
-    return Choice(Activation(ids, ranked, model, reference, against, n_codes), (float(low), float(high)))
+    return Choice(Activate(ids, ranked, model, reference, against, n_codes), (float(low), float(high)))
 
 
 def _take_thresholds(_: object, dragged: Mapping[str, Any]) -> None:
@@ -86,15 +87,9 @@ def _take_thresholds(_: object, dragged: Mapping[str, Any]) -> None:
 DRAGGED = {"thresholds": _take_thresholds}  # what a map does when a threshold is dragged on it
 
 
-def score(library: Library, request: Activation) -> dict[str, Any]:
-    """Score all sections; done once, then found."""
-    found = find_activation(library, request)
-    if found is None:
-        arguments = {**vars(request), "ids": list(request.ids), "ranked": list(request.ranked)}
-        found = run("activate", {"home": str(library.home), "request": arguments}, "Scoring neighbourhoods")
-        if found is None:
-            st.stop()
-    return dict(found)
+def score(library: Library, asked: Activate) -> dict[str, Any]:
+    """Score all sections; done once, then found. Return what was done."""
+    return compute(library, asked, "Scoring neighbourhoods").facts
 
 
 def say_cover(how: Mapping[str, Any]) -> None:
@@ -111,22 +106,23 @@ def say_cover(how: Mapping[str, Any]) -> None:
 
 
 def describe_codes(
-    library: Library, sections: Sequence[Section], how: Mapping[str, Any], model: Mapping[str, Any]
+    library: Library, sections: Sequence[Section], how: Mapping[str, Any], model: ModelFacts
 ) -> None:
-    """Say in plain words what the codes are in the reference patient."""
+    """Say in plain words what the codes are, and how common in the reference patient."""
     st.subheader(f"The codes, in patient {as_text(how['reference'])}")
     mine = [section for section in sections if section.patient == how["reference"]]
-    table = profiles(library, mine, model)
+    share = views.cells_of(library, mine, model.sha256)[keys.TOKEN].value_counts(normalize=True)
+    table = profiles(library, model)
     lines = []
     for code in how["codes"]:
         row = table.loc[code]
         types = f" · {sentence(row['top_types'])}" if row["top_types"] else ""
         genes = sentence(row["top_genes"])
-        lines.append(f"- **Token {as_text(code)}**, {row['share']:.1%} of cells{types} · top genes {genes}")
+        lines.append(f"- **Token {as_text(code)}**, {share[code]:.1%} of cells{types} · top genes {genes}")
     st.markdown("\n".join(lines))
 
 
-def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:
+def show_spread(view: views.MapView, thresholds: tuple[float, float], model: ModelFacts) -> None:
     """Show how the scores of each patient are spread."""
     st.subheader("Spread of the scores")
     low, high = thresholds
@@ -150,7 +146,7 @@ def show_spread(view: views.MapView, thresholds: tuple[float, float], model: Map
     )
 
 
-def show_composition(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:
+def show_composition(view: views.MapView, thresholds: tuple[float, float], model: ModelFacts) -> None:
     """Show which cell types the high and the low cells are."""
     st.subheader("High against low cells")
     if keys.CELL_TYPE not in view.cells or not view.cells[keys.CELL_TYPE].notna().any():
@@ -182,7 +178,7 @@ def show_composition(view: views.MapView, thresholds: tuple[float, float], model
     )
 
 
-def show_numbers(view: views.MapView, thresholds: tuple[float, float], model: Mapping[str, Any]) -> None:
+def show_numbers(view: views.MapView, thresholds: tuple[float, float], model: ModelFacts) -> None:
     """Show n and share of high, intermediate and low cells of each patient and section."""
     st.subheader("High, intermediate and low cells")
     low, high = thresholds

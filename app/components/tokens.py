@@ -1,7 +1,6 @@
 """Widgets about tokens."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -10,10 +9,11 @@ from app import session
 from app.components.export_row import Export, export_row
 from app.components.job import run
 from app.exports.stamp import counts, many, stamp
+from app.library import profiles as token_profiles
+from app.library.models import ModelFacts
 from app.library.quality import doubted
-from app.library.results import find_profiles
 from app.library.store import Library, Section
-from app.maps import views
+from app.tasks.requests import SumTokens
 from app.text import sentence
 from squint import keys
 from squint.pl import MAX_HIGHLIGHTED, most_frequent
@@ -21,10 +21,10 @@ from squint.pl import MAX_HIGHLIGHTED, most_frequent
 _DOUBTS_LISTED = 4
 
 
-def tokenised(library: Library, model: Mapping[str, Any]) -> list[Section]:
+def tokenised(library: Library, model: ModelFacts) -> list[Section]:
     """List the sections with tokens by this model; if there are none, say what to do and stop the page."""
     every = library.sections()
-    found = library.tokenised(every, model["sha256"])
+    found = library.tokenised(every, model.sha256)
     if not every:
         st.info("There are no sections yet. Add one on the page Sections.")
         st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
@@ -36,7 +36,7 @@ def tokenised(library: Library, model: Mapping[str, Any]) -> list[Section]:
     if len(found) < len(every):
         n = len(every) - len(found)
         st.caption(f"{n} of {len(every)} sections have no tokens by this model and are not listed here.")
-    say_doubts(library, found, model["sha256"])
+    say_doubts(library, found, model.sha256)
     return found
 
 
@@ -55,12 +55,12 @@ def say_doubts(library: Library, sections: Sequence[Section], model: str) -> Non
         )
 
 
-def why_no_tokens(library: Library, sections: Sequence[Section], model: Mapping[str, Any] | None) -> str:
+def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFacts | None) -> str:
     """Say which sections have no tokens, and how to get some."""
     if model is None:
         return "There is no model; one is named by `SQUINT_MODEL` when the dashboard is started."
-    lacking = [section for section in sections if not library.tokenised([section], model["sha256"])]
-    facts = [library.token_facts(section.id, model["sha256"]) for section in lacking]
+    lacking = [section for section in sections if not library.tokenised([section], model.sha256)]
+    facts = [library.token_facts(section.id, model.sha256) for section in lacking]
     waiting = [section.title for section, known in zip(lacking, facts, strict=True) if known is None]
     unfit = [section.title for section, known in zip(lacking, facts, strict=True) if known is not None]
     words = []
@@ -75,18 +75,17 @@ def why_no_tokens(library: Library, sections: Sequence[Section], model: Mapping[
     return " ".join(words)
 
 
-def choose_tokens(cells: pd.DataFrame) -> list[str]:
+def choose_tokens(cells: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     """Let the user highlight up to eight tokens; the most frequent ones at first."""
     counts_by_token = cells[keys.TOKEN].value_counts()
     options = sorted(counts_by_token.index, key=lambda token: (len(token), token))
-    names = views.token_names(cells)
     start = list(most_frequent(cells[keys.TOKEN].to_numpy(dtype=object)))
     session.keep_valid(session.HIGHLIGHTED, options, start)
     return st.multiselect(
         f"Highlighted tokens (at most {MAX_HIGHLIGHTED}; the others are light grey)",
         options,
         default=start if session.HIGHLIGHTED not in st.session_state else None,
-        format_func=lambda token: f"{names[token]} ({counts_by_token[token]:,} cells)",
+        format_func=lambda token: f"{names.get(token, token)} ({counts_by_token[token]:,} cells)",
         max_selections=MAX_HIGHLIGHTED,
         key=session.HIGHLIGHTED,
         persist_state="session",
@@ -100,24 +99,34 @@ def choose_gene(library: Library, sections: Sequence[Section]) -> str:
     return str(st.selectbox("Gene", genes, key=session.GENE, persist_state="session"))
 
 
-def profiles(library: Library, sections: Sequence[Section], model: Mapping[str, Any]) -> pd.DataFrame:
-    """Say what each token is over some sections; computed once, then found."""
-    ids = [section.id for section in sections]
-    table = find_profiles(library, ids, model["sha256"])
-    if table is None:
-        args = {"home": str(library.home), "ids": sorted(ids), "model": model["sha256"]}
-        if run("profile", args, "Describing the tokens") is None:
-            st.stop()
-        table = find_profiles(library, ids, model["sha256"])
-    return pd.DataFrame(table)
+def profiles(library: Library, model: ModelFacts) -> pd.DataFrame:
+    """Say what each token is, over all sections with tokens by the model; see `app.library.profiles`."""
+    lacking = token_profiles.lacking(library, model.sha256)
+    if lacking and run(SumTokens(tuple(lacking), model.sha256), library, "Describing the tokens") is None:
+        st.stop()
+    return token_profiles.token_profiles(library, model.sha256)
 
 
-def describe_tokens(library: Library, sections: Sequence[Section], model: Mapping[str, Any]) -> None:
+def names(library: Library, model: ModelFacts) -> dict[str, str]:
+    """Name each token by its number and main cell type, the same whatever is shown."""
+    return {str(token): str(name) for token, name in profiles(library, model)["name"].items()}
+
+
+def describe_tokens(
+    library: Library, sections: Sequence[Section], cells: pd.DataFrame, model: ModelFacts
+) -> None:
     """Show the table of tokens and its export."""
-    table = profiles(library, sections, model).sort_values("n_cells", ascending=False).reset_index()
+    shown = cells[keys.TOKEN].value_counts(normalize=True)
+    table = profiles(library, model).drop(columns="name")
+    table = table[table.index.isin(shown[shown > 0].index)].copy()
+    table.insert(2, "share_shown", shown.reindex(table.index).to_numpy())
+    table = table.sort_values("n_cells", ascending=False).reset_index()
+    over = token_profiles.described_by(library, model.sha256)
     st.caption(
-        f"{len(table)} of {model['n_codes']} tokens occur in the sections shown ({counts(sections)}). "
-        "Top genes: largest share of the token's counts relative to all cells shown."
+        f"{len(table)} of {model.n_codes} tokens occur in the sections shown ({counts(sections)}). Genes, "
+        f"cell types and numbers of cells are of all sections that this model knows ({counts(over)}), "
+        "whichever are shown. Top genes: largest share of the token's counts relative to all cells, over the "
+        "sections that measure the gene."
     )
     st.dataframe(
         table,
@@ -126,12 +135,16 @@ def describe_tokens(library: Library, sections: Sequence[Section], model: Mappin
             "token": st.column_config.TextColumn("Token", width="small"),
             "n_cells": st.column_config.NumberColumn("Cells", format="localized"),
             "share": st.column_config.ProgressColumn(
-                "Share of cells", format="percent", min_value=0, max_value=1
+                "Share of all cells", format="percent", min_value=0, max_value=1
+            ),
+            "share_shown": st.column_config.ProgressColumn(
+                "Share of cells shown", format="percent", min_value=0, max_value=1
             ),
             "top_genes": st.column_config.TextColumn("Top genes", width=290),
             "top_types": st.column_config.TextColumn("Cell types", width=330),
             "sections": st.column_config.TextColumn("Found in (most cells first)", width=230),
         },
     )
-    marks = stamp("What the tokens are", sections, model, {"top genes": "ratio of shares of counts"})
+    parameters = {"top genes": "ratio of shares of counts", "described over": counts(over)}
+    marks = stamp("What the tokens are", sections, model, parameters)
     export_row(Export("token_profiles", marks, table=lambda: table))

@@ -1,4 +1,4 @@
-"""The one seam for work that takes over a second: ``submit(name, args)`` gives a job.
+"""The one seam for work that takes over a second: ``ask(task, library)`` gives a job.
 
 Jobs run in a process of their own, which holds the model; exports in a second one, so that they never wait.
 Pages see a job's progress, result and error, and can cancel it; they never import torch. Arguments and
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app.library.results import Task
+from app.library.store import Library
 from app.settings import settings
 from squint.errors import InputError
 
@@ -106,6 +108,10 @@ class Engine:
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._serve, name="squint-engine", daemon=True)
         self._thread.start()
+
+    def ask(self, task: Task[Any], library: Library, *, limit_s: float = 3600.0) -> Job:
+        """Queue a task."""
+        return self.submit(task.name, {"home": str(library.home), "asked": task.args}, limit_s=limit_s)
 
     def submit(self, name: str, args: Mapping[str, Any], *, limit_s: float = 3600.0) -> Job:
         """Queue a job; the same job, while it waits or runs, is found again instead."""
@@ -273,6 +279,6 @@ def engine(tasks: str = MODEL) -> Engine:
         return _engines[key]
 
 
-def submit(name: str, args: Mapping[str, Any], *, limit_s: float = 3600.0) -> Job:
-    """Queue a job in the engine of this server that can do it."""
-    return engine(_LANES.get(name, MODEL)).submit(name, args, limit_s=limit_s)
+def ask(task: Task[Any], library: Library, *, limit_s: float = 3600.0) -> Job:
+    """Queue a task in the engine of this server that can do it."""
+    return engine(_LANES.get(task.name, MODEL)).ask(task, library, limit_s=limit_s)

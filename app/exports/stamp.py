@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
+from app.library.models import ModelFacts
 from app.library.store import Section
 from app.settings import NOTICE, app_version
 
@@ -31,7 +31,7 @@ def simulated(sections: Sequence[Section]) -> str:
 def stamp(
     title: str,
     sections: Sequence[Section],
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
     parameters: Mapping[str, object],
 ) -> dict[str, str]:
     """Give the stamp as text by name."""
@@ -41,8 +41,8 @@ def stamp(
         marks["Simulated"] = ", ".join(simulated)
     marks["App version"] = f"squint {app_version()}"
     if model is not None:
-        marks["Model"] = f"{model['name']}, sha256 {model['sha256'][:12]}"
-        marks["Gene list"] = f"{model['n_genes']} genes, sha256 {model['genes_sha256'][:12]}"
+        marks["Model"] = f"{model.name}, sha256 {model.sha256[:12]}"
+        marks["Gene list"] = f"{model.n_genes} genes, sha256 {model.genes_sha256[:12]}"
     marks["Sections"] = ", ".join(f"{section.title} sha256 {section.sha256[:12]}" for section in sections)
     marks["Parameters"] = "; ".join(f"{name}: {value}" for name, value in parameters.items()) or "none"
     marks["Time"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,19 @@ CARD, CONFIG = "card.json", "config.json"
 TRAINED_WITHOUT, NOT_IN_TRAINING = "trained without these cells", "not in training"
 TRAINED_ON = "trained on these cells"
 REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure, as in `squint.tl`
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What pages say of a model."""
+
+    name: str  # of its folder
+    sha256: str  # of its weights
+    n_codes: int
+    n_genes: int
+    genes_sha256: str  # of its list of genes
+    n_sections: int  # trained on
+    simulated: bool  # whether all of those were
 
 
 class Candidate(NamedTuple):

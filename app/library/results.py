@@ -1,11 +1,11 @@
-"""Names of what is computed over several sections, so that a page finds it without asking the worker."""
+"""What is asked of a worker, and what is kept of its answer, found again by what was asked."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
@@ -14,18 +14,31 @@ from squint.errors import InputError
 
 FACTS = "facts.json"
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True)
-class Request:
-    """Something to compute, by the worker's task of that name."""
+class Task(Generic[Answer]):
+    """What is asked of a worker; every kind of task is a class of its own, and its fields are JSON."""
 
-    task: str
-    args: Mapping[str, Any]  # JSON, without the library's folder
+    name: ClassVar[str]
 
     @property
-    def name(self) -> str:
+    def args(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Computation(Task[None]):
+    """A task whose result is kept in the library, until one of its sections is deleted."""
+
+    ids: tuple[str, ...]  # of the sections that it is computed from
+
+    @property
+    def result(self) -> str:
         """Name of the result: the same for the same arguments."""
-        return f"{self.task}-{list_sha256([json.dumps(self.args, sort_keys=True)])[:16]}"
+        return f"{self.name}-{list_sha256([json.dumps(self.args, sort_keys=True)])[:16]}"
 
 
 @dataclass(frozen=True)
@@ -44,16 +57,16 @@ class Result:
         return dict(json.loads((self.folder / FACTS).read_text()))
 
 
-def find(library: Library, request: Request) -> Result | None:
+def find(library: Library, asked: Computation) -> Result | None:
     """Find what was computed before."""
-    folder = library.results / request.name
+    folder = library.results / asked.result
     return Result(folder) if (folder / FACTS).exists() else None
 
 
 def keep(
-    library: Library, args: Mapping[str, Any], facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
+    library: Library, asked: Computation, facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
 ) -> None:
-    """Store tables and facts under the name of their request, whole or not at all.
+    """Store tables and facts under the name of what was asked, whole or not at all.
 
     Raises
     ------
@@ -64,55 +77,20 @@ def keep(
     for table, frame in tables.items():
         write_table(frame, folder / f"{table}.parquet")
     (folder / FACTS).write_text(json.dumps(facts))
-    library.keep_result(folder, args["name"])
+    library.keep_result(folder, asked.result)
     try:
-        for section_id in args["ids"]:
+        for section_id in asked.ids:
             library.get(section_id)
     except InputError:
-        library.drop_result(args["name"])
+        library.drop_result(asked.result)
         raise
 
 
-@dataclass(frozen=True)
-class Activation:
-    """One way to score sections."""
-
-    ids: tuple[str, ...]  # sections to score
-    ranked: tuple[str, ...]  # those of them whose cells choose the codes
-    model: str  # sha256
-    reference: str
-    against: str | None
-    n_codes: int
-
-    def __post_init__(self) -> None:
-        for name in ("ids", "ranked"):
-            object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
-
-    @property
-    def run(self) -> str:
-        """Name of the scores."""
-        return list_sha256([json.dumps(asdict(self), sort_keys=True)])[:16]
+def scores_path(library: Library, run: str, section_id: str) -> Path:
+    """Return the table of a section's activation scores in one run, the name of an activation's result."""
+    return library.results / run / f"scores_{section_id}.parquet"
 
 
 def list_sha256(names: list[str]) -> str:
     """Hash a list of names."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
-
-
-def profile_name(ids: list[str], model: str) -> str:
-    """Name of the table of token profiles over some sections."""
-    return f"profiles-{list_sha256([model, *sorted(ids)])[:16]}.parquet"
-
-
-def find_activation(library: Library, request: Activation) -> dict[str, Any] | None:
-    """Give what is known of a run, if it was done and nothing of it was deleted since."""
-    path = library.results / f"{request.run}.json"
-    if not path.exists() or not all(library.scores_path(i, request.run).exists() for i in request.ids):
-        return None
-    return dict(json.loads(path.read_text()))
-
-
-def find_profiles(library: Library, ids: list[str], model: str) -> Any:
-    """Read the table of token profiles over some sections, if it was made."""
-    path = library.results / profile_name(ids, model)
-    return read_table(path) if path.exists() else None

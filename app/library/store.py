@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from squint import keys
 from squint.errors import InputError
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
-GENES, THUMBNAIL, PLACES = "genes.h5", "thumbnail.png", "places.npz"
+GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
 _ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 
@@ -265,14 +264,6 @@ class Library:
             if not (self.results / name).exists():
                 raise
             shutil.rmtree(folder)
-
-    def scores_path(self, section_id: str, run: str) -> Path:
-        """Return the file of a section's activation scores in one run, which need not exist."""
-        return self.folder(section_id) / "scores" / f"{run}.parquet"
-
-    def scores(self, section_id: str, run: str) -> NDArray[np.float32]:
-        """Read the activation scores (n_cells,) of one run."""
-        return read_table(self.scores_path(section_id, run))[keys.ACTIVATION].to_numpy(dtype=np.float32)
 
 
 def harmless_name(name: str) -> str:

@@ -30,7 +30,7 @@ def card(served: Served, panel: int, row: int) -> list[list[str]]:
     cell = view.cells.iloc[sum(earlier.n_cells for earlier in view.sections[:panel]) + row]
     lines = [["cell", str(cell["cell"])], ["section", section.title]]
     if keys.TOKEN in cell:
-        lines.append(["token", served.tokens.get(str(cell[keys.TOKEN]), "none")])
+        lines.append(["token", served.tokens.get(str(cell[keys.TOKEN]), _token(cell[keys.TOKEN]))])
     if keys.CELL_TYPE in cell:
         lines.append(["type", UNKNOWN if pd.isna(cell[keys.CELL_TYPE]) else str(cell[keys.CELL_TYPE])])
     numbers = {keys.ACTIVATION: "activation score", keys.DISTANCE: "distance to its token"}
@@ -39,6 +39,10 @@ def card(served: Served, panel: int, row: int) -> list[list[str]]:
     lines.append([what, f"{cell['n_counts']:,.0f}"])
     genes = top_genes(served.library, section.id, row)
     return [*lines, ["top genes", ", ".join(f"{gene} {count:,.0f}" for gene, count in genes)]]
+
+
+def _token(value: Any) -> str:
+    return "none" if pd.isna(value) else str(value)
 
 
 def _number(value: Any) -> str:

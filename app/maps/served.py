@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from app.library.profiles import token_names
 from app.library.store import Library
 from app.maps.message import Stack
 from app.maps.points import Order
 from app.maps.state import fitting
-from app.maps.views import MapView, token_names
+from app.maps.views import MapView
 from squint.pl import LIGHT, Style
 
 MAX_MAPS = 64
@@ -29,6 +30,7 @@ class Served:
     state: dict[str, Any] = field(default_factory=dict)  # the reader's settings, as the browser told them
     style: Style = LIGHT  # of the page
     stack: Stack | None = None  # how the panels lie above each other
+    model: str | None = None  # hash of the one whose tokens the cells have
 
     @classmethod
     def of(
@@ -48,9 +50,9 @@ class Served:
         self.state = fitting(state, self.coloured, self.points)
 
     @cached_property
-    def tokens(self) -> dict[str, str]:
+    def tokens(self) -> Mapping[str, str]:
         """What each token is, in words."""
-        return token_names(self.view.cells)
+        return token_names(self.library, self.model)
 
 
 class Maps:

@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets, free_name
+from app.library.models import ModelFacts
+from app.library.results import scores_path
 from app.library.store import CELLS, Library, Section
 from app.library.type_colours import type_colours
 from app.maps import tables as columns
 from squint import keys
-from squint.columns import UNKNOWN
-from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent, plain
+from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
 
 IN_NONE, IN_SEVERAL = "in none of them", "in several of them"
 
@@ -61,46 +62,29 @@ def cells_of(
             cells[keys.TOKEN] = pd.Categorical(tokens[keys.TOKEN]).rename_categories(str)
             cells[keys.DISTANCE] = tokens[keys.DISTANCE].to_numpy()
         if run:
-            path = library.scores_path(section.id, run)
+            path = scores_path(library, run, section.id)
             cells[keys.ACTIVATION] = columns.read(path)[keys.ACTIVATION].to_numpy(dtype=np.float32)
         tables.append(cells)
     return columns.stack(tables)
 
 
 def by_token(
-    sections: Sequence[Section], cells: pd.DataFrame, highlighted: Sequence[str], model: Mapping[str, Any]
+    sections: Sequence[Section],
+    cells: pd.DataFrame,
+    highlighted: Sequence[str],
+    names: Mapping[str, str],
+    model: ModelFacts,
 ) -> MapView:
-    """Colour cells by token, some of them highlighted."""
-    names = token_names(cells)
+    """Colour cells by token, some of them highlighted, under the names of `app.library.profiles`."""
     scale = Categories(
-        "token, main cell type, cells", tuple(highlighted)[:MAX_HIGHLIGHTED], "other tokens", names
+        "token, main cell type, cells", tuple(highlighted)[:MAX_HIGHLIGHTED], "other tokens", dict(names)
     )
     parameters = {
         "colour": "token",
         "highlighted": ", ".join(highlighted) or "none",
-        "codes": model["n_codes"],
+        "codes": model.n_codes,
     }
     return _view("Tokens", sections, cells, pd.Categorical(cells[keys.TOKEN]), scale, parameters)
-
-
-def token_names(cells: pd.DataFrame) -> dict[str, str]:
-    """Name each token by its number and, where cell types are known, the most frequent one and its share."""
-    tokens = pd.Categorical(cells[keys.TOKEN])
-    used = np.bincount(tokens.codes[tokens.codes >= 0], minlength=len(tokens.categories)) > 0
-    names = {str(token): str(token) for token in tokens.categories[used]}
-    if keys.CELL_TYPE not in cells:
-        return names
-    types = pd.Categorical(cells[keys.CELL_TYPE])
-    known = [*(str(name) for name in types.categories), UNKNOWN]
-    both = tokens.codes >= 0
-    type_codes = np.where(types.codes < 0, len(known) - 1, types.codes).astype(np.int64)
-    pairs = tokens.codes.astype(np.int64) * len(known) + type_codes
-    n_cells = np.bincount(pairs[both], minlength=len(tokens.categories) * len(known))
-    for token, of_types in zip(tokens.categories, n_cells.reshape(-1, len(known)), strict=True):
-        top = int(of_types.argmax())
-        if of_types[top] and known[top] != UNKNOWN:
-            names[str(token)] = f"{token} {plain(known[top])} {of_types[top] / of_types.sum():.0%}"
-    return names
 
 
 def by_type(library: Library, sections: Sequence[Section], cells: pd.DataFrame) -> MapView:

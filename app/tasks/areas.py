@@ -1,6 +1,7 @@
 """Marked areas of a section in-painted, and judged where that is fair. Runs in the worker."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,11 @@ from app.areas import marking
 from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
 from app.engine.client import Report
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON
-from app.library.results import keep, list_sha256
-from app.library.stacks import ROW
+from app.library.results import keep
 from app.library.store import DATA, Library
-from app.tasks.stacks import keep_model
+from app.tasks.gather import ROW
+from app.tasks.models import facts_of, keep_model
+from app.tasks.requests import InpaintArea, TrainWithoutArea
 from squint import keys, tl
 from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles
@@ -40,14 +42,13 @@ class _Marked(NamedTuple):
     measured: int  # cells of the section itself
 
 
-def inpaint(args: Mapping[str, Any], report: Report) -> None:
+def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     """Predict what the cells of a marked area express, from the tissue around it."""
-    library = Library(Path(args["home"]))
     report(0.05, "reading the section")
-    (section_id,) = args["ids"]
+    (section_id,) = asked.ids
     whole: Any = squint.io.read(library.folder(section_id) / DATA)
-    bundle = Bundle.load(Path(args["bundle"]))
-    marked = _fill(whole, args["items"], args["seed"]) if args["fill"] else _hide(whole, args["items"])
+    bundle = Bundle.load(Path(asked.bundle))
+    marked = _fill(whole, asked.items, asked.seed) if asked.fill else _hide(whole, asked.items)
     report(0.15, "predicting from the tissue around")
     adata, hidden = marked.adata, marked.hidden
     tl.inpaint(adata, bundle, hidden=hidden)
@@ -57,34 +58,32 @@ def inpaint(args: Mapping[str, Any], report: Report) -> None:
     }
     facts = dict(adata.uns[keys.PROVENANCE]["inpainting"])
     facts["protocol"] = _protocol(whole, bundle, facts["protocol"])
-    if args["n_draws"] > 1:
-        report(0.4, f"drawing {args['n_draws']} times")
-        tables |= _spread(adata, bundle, hidden, args)
+    if asked.n_draws > 1:
+        report(0.4, f"drawing {asked.n_draws} times")
+        tables |= _spread(adata, bundle, hidden, asked)
     report(0.8, "comparing with the nearest measured cells")
     measured = [gene for gene in bundle.genes if gene in adata.var_names]
     (section,) = hidden_in(adata, measured, hidden)
-    if facts["protocol"] != TRAINED_ON and not args["fill"] and hidden.sum() >= LEAST_SCORED:
+    if facts["protocol"] != TRAINED_ON and not asked.fill and hidden.sum() >= LEAST_SCORED:
         tables["scores"] = _judge(section, {name: tables[name][measured].to_numpy() for name in tables})
     rows, columns = section.graph.nonzero()
     tables = {name: table if name == "scores" else table[measured] for name, table in tables.items()}
     tables["edges"] = pd.DataFrame({"from": rows.astype(np.int32), "to": columns.astype(np.int32)})
     tables["hidden"] = _where(marked, section.nearest)
-    model = {"sha256": bundle.sha256, "n_genes": len(bundle.genes), "genes_sha256": list_sha256(bundle.genes)}
-    keep(library, args, {**facts, "genes": measured, "model": model, "n_draws": args["n_draws"]}, tables)
+    model = asdict(facts_of(bundle, Path(asked.bundle).name))
+    keep(library, asked, {**facts, "genes": measured, "model": model, "n_draws": asked.n_draws}, tables)
 
 
-def train(args: Mapping[str, Any], report: Report) -> str:
+def train(library: Library, asked: TrainWithoutArea, report: Report) -> str:
     """Train a model on a section without the cells of a marked area; return its folder."""
-    library = Library(Path(args["home"]))
     report(0.0, "preparing")
-    (section_id,) = args["ids"]
-    marked = _hide(squint.io.read(library.folder(section_id) / DATA), args["items"])
+    marked = _hide(squint.io.read(library.folder(asked.section_id) / DATA), asked.items)
     last = None
     for last in squint.train([marked.adata], hidden=[marked.hidden]):
         report(last.number / last.n_epochs, f"epoch {last.number} of {last.n_epochs}")
     if last is None:
         raise InputError("No epoch was run.")
-    return keep_model(library, last.bundle, args["ids"], args["model_name"])
+    return keep_model(library, last.bundle, [asked.section_id], asked.model_name)
 
 
 def _hide(adata: ad.AnnData, items: Sequence[marking.Item]) -> _Marked:
@@ -137,10 +136,10 @@ def _slot(adata: ad.AnnData, key: str, hidden: NDArray[np.bool_]) -> pd.DataFram
 
 
 def _spread(
-    adata: ad.AnnData, bundle: Bundle, hidden: NDArray[np.bool_], args: Mapping[str, Any]
+    adata: ad.AnnData, bundle: Bundle, hidden: NDArray[np.bool_], asked: InpaintArea
 ) -> dict[str, pd.DataFrame]:
     """Give the standard deviation over draws (m, g)."""
-    how: dict[str, Any] = {"n_draws": args["n_draws"], "seed": args["seed"]}
+    how: dict[str, Any] = {"n_draws": asked.n_draws, "seed": asked.seed}
     tl.inpaint(adata, bundle, hidden=hidden, **how)
     return {f"sd_{NEIGHBOURHOOD}": _slot(adata, keys.IMPUTED_SD, hidden)}
 

@@ -1,12 +1,14 @@
 """What the second worker can do: files to download, without waiting for the model and without torch."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from app.engine.client import Report
 from app.exports import drawing
+from app.library.store import Library
 from app.maps import export
+from app.tasks import requests
+from app.tasks.decode import does
 
 
 def start(model: Path) -> dict[str, Any]:
@@ -15,26 +17,31 @@ def start(model: Path) -> dict[str, Any]:
     return {}
 
 
-def draw(args: Mapping[str, Any], report: Report) -> str:
+def draw(library: Library, asked: requests.Draw, report: Report) -> str:
     """Draw a figure to a file; return its path."""
-    report(0.2, f"drawing the {args['format'].upper()}")
-    return str(drawing.draw(Path(args["folder"]), args["format"], args["stamp"], dpi=args["dpi"]))
+    del library
+    report(0.2, f"drawing the {asked.format.upper()}")
+    return str(drawing.draw(Path(asked.folder), asked.format, asked.stamp, dpi=asked.dpi))
 
 
-def write_csv(args: Mapping[str, Any], report: Report) -> str:
-    """Write all rows of a table as CSV; return its path."""
-    report(0.2, "writing all rows")
-    return str(drawing.write_csv(Path(args["folder"]), args["stamp"]))
-
-
-def draw_map(args: Mapping[str, Any], report: Report) -> str:
+def draw_map(library: Library, asked: requests.DrawMap, report: Report) -> str:
     """Draw a map to a file; return its path."""
-    report(0.2, f"drawing the {args['format'].upper()}")
-    return str(export.draw_map(Path(args["folder"]), args["format"], args["stamp"], args["dpi"]))
+    del library
+    report(0.2, f"drawing the {asked.format.upper()}")
+    return str(export.draw_map(Path(asked.folder), asked.format, asked.stamp, asked.dpi))
 
 
-TASKS: Mapping[str, Callable[[Mapping[str, Any], Report], Any]] = {
-    "draw": draw,
-    "draw_map": draw_map,
-    "write_csv": write_csv,
-}
+def write_csv(library: Library, asked: requests.WriteCsv, report: Report) -> str:
+    """Write all rows of a table as CSV; return its path."""
+    del library
+    report(0.2, "writing all rows")
+    return str(drawing.write_csv(Path(asked.folder), asked.stamp))
+
+
+TASKS = dict(
+    (
+        does(requests.Draw, draw),
+        does(requests.DrawMap, draw_map),
+        does(requests.WriteCsv, write_csv),
+    )
+)

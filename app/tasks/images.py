@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from PIL import Image, features
 from app.engine.client import Report
 from app.library.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
 from app.library.store import Library
+from app.tasks.requests import AddImage, LookAtImage
 from squint.errors import InputError
 from squint.images import Picture, Shown, n_levels, show, tiles
 from squint.sensitive import looks_like
@@ -27,8 +29,10 @@ _BYTES_PER_PIXEL = 0.5  # of all tiles together, more than H&E was seen to take
 _MEMORY = 4 * 2**30  # that reading a picture may add, so that a bomb ends its job and not the machine
 
 
-def look(addition: Addition, report: Report) -> dict[str, Any]:
-    """Say what a picture is, before it is added."""
+def look(library: Library, asked: LookAtImage, report: Report) -> dict[str, Any]:
+    """Say what a picture is, before it is added; nothing is kept."""
+    del library
+    addition = asked.addition
     report(0.1, "opening the picture")
     with _little_memory(), addition.open() as picture:
         return {
@@ -42,7 +46,12 @@ def look(addition: Addition, report: Report) -> dict[str, Any]:
         }
 
 
-def add(library: Library, addition: Addition, report: Report) -> SectionImage:
+def add(library: Library, asked: AddImage, report: Report) -> dict[str, Any]:
+    """Keep a picture of tissue, as tiles, with its section; return what is known of it."""
+    return asdict(keep(library, asked.addition, report))
+
+
+def keep(library: Library, addition: Addition, report: Report) -> SectionImage:
     """Cut a picture into tiles and keep them with its section; the same picture is kept once.
 
     Raises

@@ -1,172 +1,101 @@
-"""Sections on their way into the library. Runs in the worker."""
+"""Uploads looked at and kept, and the sample cohort imported. Runs in the worker."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import takewhile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
-import h5py
-import numpy as np
-import pandas as pd
-from scipy.sparse import csc_matrix
 
 import squint.io
-from app.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
-from app.library.store import CELLS, DATA, GENES, PLACES, THUMBNAIL, Library, Section, write_table
-from app.library.thumbnail import thumbnail
-from app.maps.points import progressive_order
-from squint import keys
+from app.engine.client import Report
+from app.library.store import Library
+from app.tasks import ingest, models, tokens
+from app.tasks.requests import ImportSamples, Keep, Validate
+from squint import keys, tl
 from squint.errors import InputError
-from squint.model.bundle import section_sha256
-from squint.pl import spacing
+from squint.model.bundle import Bundle, section_sha256
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What the user says of an upload."""
+class Fit:
+    """How an upload meets the model."""
 
-    patients: Mapping[str, str]  # patient in the file ("" where it names none) -> study code
-    sections: Mapping[str, str]  # section in the file -> name to keep
-    organ: str = ""
-    assay: str = ""
+    problem: str  # why it cannot be tokenised; empty if it can
+    warnings: tuple[str, ...]
+    gene_overlap: float
+    conditions: dict[str, str]  # section -> "trained" or "unseen"
 
 
-def clean(adata: ad.AnnData, labels: Labels, *, planted: bool = False) -> Iterator[ad.AnnData]:
-    """Yield each section alone, with allow-listed content only.
+def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any]:
+    """Read a staged upload and say what it holds; nothing is kept.
 
-    Raises
-    ------
-    InputError
-        If a section holds cells of several patients.
+    A file that cannot be opened is refused; one whose columns may just be named differently
+    has a ``problem``.
     """
-    kept = [*KEPT_COLUMNS, *(PLANTED_COLUMNS if planted else ())]
-    stacks = name_stacks(adata)
+    del library
+    report(0.1, "checking the file")
+    columns = squint.io.obs_columns(asked.path)
+    report(0.3, "reading counts and positions")
+    try:
+        adata, found = squint.io.read_and_validate(asked.path, columns=asked.columns)
+    except InputError as error:
+        return {"problem": str(error), "columns": columns, "report": None, "fit": None}
+    report(0.9, "comparing with the model")
+    fit = compare_with(adata, models.held())
+    return {"problem": "", "columns": columns, "report": asdict(found), "fit": asdict(fit)}
+
+
+def compare_with(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
+    """Compare sections with the model, if there is one."""
+    if bundle is None:
+        return Fit("There is no model here, so there will be no tokens.", (), float("nan"), {})
+    overlap = float(adata.var_names.isin(bundle.genes).sum() / len(bundle.genes))
+    try:
+        warnings = tl.check_fits(adata, bundle)
+    except InputError as error:
+        return Fit(str(error), (), overlap, {})
+    conditions = {}
     for name in adata.obs[keys.SECTION].cat.categories:
-        part: Any = adata[(adata.obs[keys.SECTION] == name).to_numpy()]
-        found = part.obs[keys.PATIENT].dropna().unique() if keys.PATIENT in part.obs else []
-        if len(found) > 1:
-            raise InputError(
-                f"Section {name!r} holds cells of {len(found)} patients. A section is one piece of "
-                "one patient's tissue: choose another column for the section."
-            )
-        code = labels.patients[found[0] if len(found) else ""]
-        renamed = {str(name): labels.sections.get(name, name), **({found[0]: code} if len(found) else {})}
-        obs = pd.DataFrame({key: part.obs[key] for key in kept if key in part.obs}, index=part.obs_names)
-        obs[keys.SECTION] = pd.Categorical([labels.sections.get(name, name)] * part.n_obs)
-        obs[keys.PATIENT] = pd.Categorical([code] * part.n_obs)
-        # names of cells and of stacks often hold those of their section and patient
-        obs.index = pd.Index([_rename(cell, renamed) for cell in obs.index])
-        provenance = part.uns[keys.PROVENANCE]
-        facts = {
-            key: provenance[key] for key in ("unit", "values", "notes", "simulated") if key in provenance
-        } | {"stack": _rename(stacks.get(str(name), ""), renamed)}
-        alone = ad.AnnData(
-            X=part.X.copy(),
-            obs=obs,
-            var=pd.DataFrame(index=part.var_names),
-            uns={keys.PROVENANCE: facts},
-        )
-        alone.obsm[keys.SPATIAL] = np.asarray(part.obsm[keys.SPATIAL])
-        yield alone
+        part = adata[(adata.obs[keys.SECTION] == name).to_numpy()]
+        whole = overlap == 1
+        trained = whole and bundle.condition_of(str(name), section_sha256(part[:, bundle.genes]))
+        conditions[str(name)] = "trained" if trained else "unseen"
+    return Fit("", tuple(warnings), overlap, conditions)
 
 
-def name_stacks(adata: ad.AnnData) -> dict[str, str]:
-    """Name the stack of each section that is one of several levels of a patient: what their names share."""
-    if keys.Z not in adata.obs:
-        return {}
-    columns = [key for key in (keys.SECTION, keys.PATIENT, keys.Z) if key in adata.obs]
-    table: Any = adata.obs
-    levels = table[columns].astype({keys.SECTION: str}).drop_duplicates(keys.SECTION)
-    levels = levels[levels[keys.Z].notna()]
-    named: dict[str, str] = {}
-    for _, own in levels.groupby(keys.PATIENT, observed=True) if keys.PATIENT in levels else [("", levels)]:
-        if own[keys.Z].nunique() > 1:
-            same = takewhile(lambda letters: len(set(letters)) == 1, zip(*own[keys.SECTION], strict=False))
-            shared = "".join(letters[0] for letters in same).rstrip("0123456789-_. ")
-            named |= dict.fromkeys(own[keys.SECTION], shared or "stack")
-    return named
+def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
+    """Put the sections of a staged upload into the library.
 
-
-def _rename(text: str, renamed: Mapping[str, str]) -> str:
-    for old, new in renamed.items():
-        text = text.replace(old, new) if old and old != new else text
-    return text
-
-
-def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, bool]:
-    """Put one clean section into the library.
-
-    Returns
-    -------
-    The section as the library has it, and whether it is new: the same data under other labels are not.
+    Returns id and title of each, and whether it is new: one that is there already stays as it is.
     """
-    sha256 = section_sha256(adata)
-    facts = adata.uns[keys.PROVENANCE]
-    counts: Any = adata.X
-    depth = np.asarray(counts.sum(axis=1)).ravel()
-    section = Section(
-        id=sha256[:16],
-        sha256=sha256,
-        section=str(adata.obs[keys.SECTION].iloc[0]),
-        patient=str(adata.obs[keys.PATIENT].iloc[0]),
-        organ=labels.organ,
-        assay=labels.assay,
-        added=datetime.now(UTC).isoformat(timespec="seconds"),
-        n_cells=adata.n_obs,
-        n_genes=adata.n_vars,
-        n_cell_types=int(adata.obs[keys.CELL_TYPE].nunique()) if keys.CELL_TYPE in adata.obs else 0,
-        unit=str(facts["unit"]),
-        values=str(facts["values"]),
-        median_depth=float(np.median(depth)),
-        simulated=bool(facts.get("simulated", False)),
-        notes=tuple(str(note) for note in facts["notes"]),
-        z_um=_height(adata),
-        stack=str(facts.get("stack", "")),
-        n_regions=int(adata.obs[keys.REGION].nunique()) if keys.REGION in adata.obs else 0,
-    )
-    folder = library.workspace()
-    squint.io.write(adata, folder / DATA)
-    _write_cells(adata, depth, folder)
-    _write_genes(adata, folder / GENES)
-    new = library.keep(folder, section)
-    return (section if new else library.get(section.id)), new
+    report(0.1, "reading the file")
+    adata = squint.io.read(asked.path, columns=asked.columns)
+    labels = ingest.Labels(asked.patients, asked.sections, asked.organ, asked.assay)
+    cleaned = list(ingest.clean(adata, labels))
+    kept = []
+    for i, section in enumerate(cleaned):
+        report(0.3 + 0.7 * i / len(cleaned), f"keeping section {i + 1} of {len(cleaned)}")
+        added, new = ingest.add(library, section, labels)
+        kept.append({"id": added.id, "title": added.title, "new": new})
+    return kept
 
 
-def _height(adata: ad.AnnData) -> float | None:
-    heights = adata.obs[keys.Z].dropna().unique() if keys.Z in adata.obs else []
-    return float(heights[0]) if len(heights) == 1 else None
-
-
-def _write_cells(adata: ad.AnnData, depth: "np.ndarray[Any, np.dtype[Any]]", folder: Path) -> None:
-    spatial = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
-    cells = pd.DataFrame({"x": spatial[:, 0], "y": spatial[:, 1], "n_counts": depth}, index=adata.obs_names)
-    if spatial.shape[1] == 3:
-        cells.insert(2, "z", spatial[:, 2])
-    cells.index.name = "cell"
-    for key in (keys.CELL_TYPE, keys.REGION):
-        if key in adata.obs:
-            labels: Any = adata.obs[key]
-            cells[key] = labels.astype("category")
-    write_table(cells, folder / CELLS)
-    np.savez(folder / PLACES, order=progressive_order(spatial[:, :2]), spacing=spacing(spatial[:, :2]))
-    types = cells[keys.CELL_TYPE].astype(object).to_numpy() if keys.CELL_TYPE in cells else None
-    thumbnail(spatial[:, :2], types).save(folder / THUMBNAIL)
-
-
-def _write_genes(adata: ad.AnnData, path: Path) -> None:
-    """Store counts gene by gene, so that one gene is read without the others."""
-    counts = csc_matrix(adata.X)
-    with h5py.File(path, "w") as file:
-        file.attrs["n_cells"] = adata.n_obs
-        file.create_dataset("names", data=adata.var_names.to_numpy(dtype=object), dtype=h5py.string_dtype())
-        file["indptr"] = counts.indptr.astype(np.int64)
-        for name, values in (("indices", counts.indices.astype(np.int32)), ("data", counts.data)):
-            options = (
-                {"compression": "gzip", "compression_opts": 4, "chunks": (65_536,)}
-                if len(values) > 65_536
-                else {}
-            )
-            file.create_dataset(name, data=values, **options)
+def import_samples(library: Library, asked: ImportSamples, report: Report) -> list[str]:
+    """Put the simulated cohort into a new library, with tokens where there is a model."""
+    paths = sorted(Path(asked.samples).glob("*.h5ad"))
+    bundle = models.held()
+    kept = []
+    for i, path in enumerate(paths):
+        report(i / len(paths), f"importing {path.stem} ({i + 1} of {len(paths)})")
+        adata = squint.io.read(path)
+        patients = {str(name): str(name) for name in adata.obs["patient_id"].unique()}
+        labels = ingest.Labels(patients, {}, organ="kidney", assay="simulated")
+        parts = list(ingest.clean(adata, labels, planted=True))
+        for j, section in enumerate(parts):
+            kept.append(ingest.add(library, section, labels)[0].id)
+            if bundle is not None:
+                done = (i + (j + 0.4) / len(parts)) / len(paths)
+                report(done, f"tokenising {path.stem} ({i + 1} of {len(paths)})")
+                tokens.tokenise_section(library, kept[-1], bundle)
+    library.samples_marker.touch()
+    return kept

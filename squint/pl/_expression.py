@@ -15,7 +15,7 @@ _ABREAST = 75  # letters of all genes that fit beside each other in print
 
 
 def dot_plot(table: pd.DataFrame, *, per_gene: bool = False, style: Style = LIGHT) -> go.Figure:
-    """Draw the table of :func:`squint.tl.expression_by_group`: genes across, groups down.
+    """Draw the table of :func:`squint.stats.expression.expression_by_group`: genes across, groups down.
 
     Parameters
     ----------

@@ -6,8 +6,6 @@ from ._align_levels import stack_levels as stack_levels
 from ._co_occurrence import co_occurrence as co_occurrence
 from ._communities import communities as communities
 from ._differential_expression import differential_expression as differential_expression
-from ._expression_by_group import expression_by_group as expression_by_group
-from ._expression_by_group import scaled_counts as scaled_counts
 from ._fit import check_fits as check_fits
 from ._fit import find_conditions as find_conditions
 from ._imputation_quality import imputation_quality as imputation_quality

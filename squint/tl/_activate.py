@@ -27,6 +27,7 @@ def activate(
     reference: str,
     against: str | None = None,
     n_codes: int = 5,
+    ranked: NDArray[np.bool_] | None = None,
     token_key: str = keys.TOKEN,
     connectivity_key: str = keys.CONNECTIVITIES,
     copy: bool = False,
@@ -47,6 +48,9 @@ def activate(
         frequent ones, as in the paper.
     n_codes
         Codes that count.
+    ranked
+        Cells (n,) by which codes are ranked; all by default. A stack is many levels of one place, and would
+        outweigh the rest of its patient.
     token_key, connectivity_key
         Where tokens and graph are; a graph is built if there is none.
     copy
@@ -75,15 +79,16 @@ def activate(
     tokens, patients = labels(adata, token_key), labels(adata, keys.PATIENT)
     if connectivity_key not in adata.obsp:
         pp.spatial_neighbors(adata)
-    ranked = rank_codes(tokens, patients, reference=reference, against=against, n_codes=n_codes)
-    carries = tokens.isin(ranked.tokens).to_numpy()
+    count = np.ones(adata.n_obs, dtype=bool) if ranked is None else ranked
+    best = rank_codes(tokens[count], patients[count], reference=reference, against=against, n_codes=n_codes)
+    carries = tokens.isin(best.tokens).to_numpy()
     adata.obs[keys.ACTIVATION] = activation(carries, csr_matrix(adata.obsp[connectivity_key]))
     adata.uns.setdefault(keys.PROVENANCE, {})["activation"] = {
-        "codes": ranked.tokens,
-        "mode": ranked.mode,
+        "codes": best.tokens,
+        "mode": best.mode,
         "reference": reference,
         "against": against or "",
-        "share_covered": ranked.share_covered,
+        "share_covered": best.share_covered,
     }
     return adata if copy else None
 

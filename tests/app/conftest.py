@@ -13,6 +13,7 @@ from app import settings
 from app.engine import client as engines
 from app.engine.client import Engine
 from app.library.store import Library
+from app.tasks.requests import ImportSamples
 from squint import datasets
 from tests.helpers.app import MAIN
 
@@ -50,7 +51,7 @@ def filled(worker: Engine, tmp_path_factory: pytest.TempPathFactory, toy: AnnDat
     samples, home = tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("filled")
     for name in toy.obs["section_id"].cat.categories:
         squint.write(toy[toy.obs["section_id"] == name].copy(), samples / f"{name}.h5ad")
-    worker.submit("import_samples", {"home": str(home), "samples": str(samples)}).result(120)
+    worker.ask(ImportSamples(str(samples)), Library(home)).result(120)
     return home
 
 

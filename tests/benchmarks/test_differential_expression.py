@@ -37,12 +37,12 @@ def tell(run, n_parts=1):
     print(json.dumps([seconds[0], min(seconds[1:]), before, peak(), n_parts]))
 """
 SQUINT = """
-from squint import tl
+from squint.stats import ranksum
 from squint.stats.arms import Arms
 from squint.stats.ranksum import GENES_AT_ONCE
 
 arms = Arms(in_group, ~in_group)
-tell(lambda: tl.combine(tl.compare(counts, arms, genes, test="{test}")),
+tell(lambda: ranksum.combine(ranksum.compare(counts, arms, genes, test="{test}")),
      -(-n_genes // GENES_AT_ONCE))
 """
 SCANPY = """

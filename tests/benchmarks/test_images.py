@@ -24,12 +24,12 @@ SECTION = "0123456789abcdef"
 ADD = """
 import json, sys, time
 from pathlib import Path
-from app import image_tasks
+from app.tasks import images as image_tasks
 from app.library.images import Addition
 from app.library.store import Library
 home, section, path = sys.argv[1:]
 start = time.perf_counter()
-image = image_tasks.add(Library(Path(home)), Addition(section, path), lambda fraction, words: None)
+image = image_tasks.keep(Library(Path(home)), Addition(section, path), lambda fraction, words: None)
 seconds = time.perf_counter() - start
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 peak = int(status["VmHWM"].split()[0]) / 1024

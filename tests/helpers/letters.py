@@ -15,7 +15,7 @@ from scipy import sparse
 
 import squint.io
 from app.library.store import Library
-from app.tasks import sections
+from app.tasks import ingest
 from squint.pl import LIGHT
 from tests.helpers.dashboard import MAP, PATIENCE
 
@@ -56,7 +56,7 @@ def library_of_letters(home: Path, n: int, step_um: float | None = None) -> Libr
     """Fill a library with some sections of the letter, a step above each other if there is one."""
     library = Library(home)
     library.samples_marker.touch()
-    labels = sections.Labels({"P-1": "P-1"}, {}, organ="skin", assay="simulated")
+    labels = ingest.Labels({"P-1": "P-1"}, {}, organ="skin", assay="simulated")
     path = home.with_name("F.h5ad")
     for i in range(n):
         adata = tissue(f"F{i}")
@@ -64,8 +64,8 @@ def library_of_letters(home: Path, n: int, step_um: float | None = None) -> Libr
         if step_um is not None:
             adata.obs["z_um"] = step_um * i
         adata.write_h5ad(path)
-        (part,) = sections.clean(squint.io.read(path), labels)
-        sections.add(library, part, labels)
+        (part,) = ingest.clean(squint.io.read(path), labels)
+        ingest.add(library, part, labels)
     return library
 
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 import squint.io
 from app.library.store import Library, Section
-from app.tasks import sections
+from app.tasks import ingest
 
 N_TYPES, N_GENES, N_FOCI = 12, 20, 40
 
@@ -45,12 +45,12 @@ def library_of(home: Path, sizes: dict[str, int], *, brightness: int = 1) -> lis
     """Fill a new library with sections of so many cells."""
     library = Library(home)
     library.samples_marker.touch()
-    labels = sections.Labels({"P-1": "P-1"}, {}, organ="none", assay="simulated")
+    labels = ingest.Labels({"P-1": "P-1"}, {}, organ="none", assay="simulated")
     added = []
     for seed, (name, n_cells) in enumerate(sizes.items()):
         path = home / "one.h5ad"
         section(n_cells, name, seed, brightness=brightness).write_h5ad(path)
-        (part,) = sections.clean(squint.io.read(path), labels)
+        (part,) = ingest.clean(squint.io.read(path), labels)
         path.unlink()
-        added.append(sections.add(library, part, labels)[0])
+        added.append(ingest.add(library, part, labels)[0])
     return added

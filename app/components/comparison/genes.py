@@ -1,6 +1,6 @@
 """Figures of a comparison: every gene, some genes, one gene."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
 from app.library import gene_sets
+from app.library.models import ModelFacts
 from app.library.store import Library
 from app.maps import views
 from app.text import as_text, sentence
@@ -23,6 +24,7 @@ from squint import keys
 from squint.errors import InputError
 from squint.pl import PRINT, dot_plot, violins, volcano
 from squint.stats import arms
+from squint.stats.expression import by_group, depth_factors
 
 _PER_SIDE = 6  # genes with the largest effects that the dot plot shows of each group
 _AT_MOST = 24  # genes of a dot plot
@@ -67,7 +69,7 @@ def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
 
 
 def show_genes(
-    found: Comparison, table: pd.DataFrame, marked: Sequence[str], model: Mapping[str, Any] | None
+    found: Comparison, table: pd.DataFrame, marked: Sequence[str], model: ModelFacts | None
 ) -> None:
     """Show every gene as a volcano and as a table; a click in either chooses a gene."""
     genes = [str(gene) for gene in table.index]
@@ -157,9 +159,7 @@ def _gene_of_row(genes: Sequence[str]) -> None:
         session.choose_gene(genes[rows[0]])
 
 
-def show_gene(
-    library: Library, found: Comparison, table: pd.DataFrame, model: Mapping[str, Any] | None
-) -> None:
+def show_gene(library: Library, found: Comparison, table: pd.DataFrame, model: ModelFacts | None) -> None:
     """Show one gene: its spread in both groups, and where it is."""
     genes = [str(gene) for gene in table.index]
     st.header("One gene")
@@ -195,9 +195,7 @@ def show_gene(
 def scaled_counts(library: Library, found: Comparison, genes: Sequence[str]) -> pd.DataFrame:
     """Bring counts (n, genes) to the median depth of the compared cells; NaN where not measured."""
     depth = found.cells["n_counts"].to_numpy(dtype=float)
-    compared = found.arm.notna().to_numpy() & (depth > 0)
-    median = np.median(depth[compared]) if compared.any() else 1.0
-    factor = np.divide(median, depth, out=np.zeros(len(depth)), where=depth > 0)
+    factor = depth_factors(depth, found.arm.notna().to_numpy())
     columns = {}
     for gene in genes:
         parts: list[NDArray[np.float32]] = []
@@ -229,7 +227,7 @@ def show_dots(
     found: Comparison,
     table: pd.DataFrame,
     marked: tuple[str, tuple[str, ...]],
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
 ) -> None:
     """Show the marked set and the genes with the largest effects, by group and patient."""
     name, genes = marked
@@ -244,16 +242,8 @@ def show_dots(
     if len(there) > _AT_MOST - len(ends):
         st.caption(f"{_AT_MOST - len(ends)} of the {len(there)} marked genes are shown.")
     groups = _groups(found)
-    scaled = scaled_counts(library, found, shown)[groups.notna()]
-    of_cell = groups[groups.notna()]
-    expressed = (scaled > 0).where(scaled.notna()).astype(float)
-    summary = {
-        "mean": scaled.groupby(of_cell, observed=True).mean(),
-        "share": expressed.groupby(of_cell, observed=True).mean(),
-    }
-    dots = pd.concat({name: by.T.stack() for name, by in summary.items()}, axis=1)
-    dots = dots.rename_axis(["gene", "group"]).reset_index().astype({"group": str})
-    dots["n_cells"] = dots["group"].map(of_cell.value_counts()).astype(int)
+    dots = by_group(scaled_counts(library, found, shown), groups).dropna(subset="mean")
+    dots = dots[["gene", "group", "mean", "share", "n_cells"]].reset_index(drop=True)
     st.plotly_chart(
         dot_plot(dots, style=session.style()),
         key="dots",
@@ -287,7 +277,7 @@ _ACROSS: dict[str, Any] = {
 }
 
 
-def show_patients(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> None:
+def show_patients(library: Library, found: Comparison, model: ModelFacts | None) -> None:
     """Compare patients instead of cells, or say why that cannot be done."""
     st.header("Across patients")
     compared = found.arm.notna()

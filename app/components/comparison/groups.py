@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -26,15 +26,17 @@ from app.components import risk
 from app.components.job import compute
 from app.components.tokens import say_doubts, why_no_tokens
 from app.exports.stamp import many, simulated
-from app.library.results import Request, Result
+from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.maps import views
+from app.tasks.requests import Differential, Pseudobulk
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
 from squint.stats import arms
 
-TESTS = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
+Test = Literal["wilcoxon", "t-test"]
+TESTS: dict[str, Test] = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
 _BY = {
     "Activation score": LEVEL,
     "Token": keys.TOKEN,
@@ -56,7 +58,7 @@ class Comparison(NamedTuple):
     sections: tuple[Section, ...]
     cells: pd.DataFrame  # one row per cell of the sections
     arm: "pd.Series[Any]"  # (n,) of those cells: group, reference, or missing
-    test: str
+    test: Test
     how: Mapping[str, Any]  # of the activation scores; empty without them
 
     @property
@@ -105,9 +107,9 @@ def countable(library: Library) -> list[Section]:
     return found
 
 
-def choose(library: Library, sections: Sequence[Section], model: Mapping[str, Any] | None) -> Comparison:
+def choose(library: Library, sections: Sequence[Section], model: ModelFacts | None) -> Comparison:
     """Let the user choose two groups of cells of some sections."""
-    sha256 = model["sha256"] if model else None
+    sha256 = model.sha256 if model else None
     every = library.tokenised(library.sections(), sha256) if sha256 else []
     cells = views.cells_of(library, sections, sha256)
     scored = {section.id for section in sections} <= {section.id for section in every}
@@ -142,8 +144,8 @@ def choose(library: Library, sections: Sequence[Section], model: Mapping[str, An
         request, (low, high) = risk.choose(library, every, str(sha256))
         how = risk.score(library, request)
         risk.say_cover(how)
-        cells = views.cells_of(library, sections, sha256, request.run)
-        split = Split(LEVEL, ("high",), ("low",), run=request.run, low=low, high=high)
+        cells = views.cells_of(library, sections, sha256, request.result)
+        split = Split(LEVEL, ("high",), ("low",), run=request.result, low=low, high=high)
         names = (f"high score (above {high:g})", f"low score (below {low:g})")
     elif by == "Cell set":
         split, names = _choose_sets(library, sections, sets)
@@ -244,7 +246,7 @@ def _choose_sets(
     )
 
 
-def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], str]:
+def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], Test]:
     """Choose the cell types that count, and the test."""
     left, right = st.columns([3, 1], gap="large")
     test = right.selectbox("Test", list(TESTS), key=session.TEST, persist_state="session")
@@ -306,21 +308,17 @@ def _simulated(found: Comparison, arm: str) -> str:
     return f" · {said}" if said else ""
 
 
-def differential(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> pd.DataFrame:
+def differential(library: Library, found: Comparison, model: ModelFacts | None) -> pd.DataFrame:
     """Compare both groups, cells as observations: one row per gene."""
-    return _ask(library, "differential", found, model, {"test": found.test}).table("genes")
+    asked = Differential(_ids(found), model.sha256 if model else None, found.split, found.test)
+    return compute(library, asked, "Comparing genes").table("genes")
 
 
-def pseudobulk(library: Library, found: Comparison, model: Mapping[str, Any] | None) -> pd.DataFrame:
+def pseudobulk(library: Library, found: Comparison, model: ModelFacts | None) -> pd.DataFrame:
     """Compare both groups, patients as observations: one row per gene."""
-    return _ask(library, "pseudobulk", found, model, {}).table("genes")
+    asked = Pseudobulk(_ids(found), model.sha256 if model else None, found.split)
+    return compute(library, asked, "Comparing genes").table("genes")
 
 
-def _ask(
-    library: Library, task: str, found: Comparison, model: Mapping[str, Any] | None, args: Mapping[str, Any]
-) -> Result:
-    ids = sorted(section.id for section in found.sections)
-    split = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(found.split).items()}
-    known = model["sha256"] if model else None
-    request = Request(task, {"ids": ids, "model": known, "split": split, **args})
-    return compute(library, request, "Comparing genes")
+def _ids(found: Comparison) -> tuple[str, ...]:
+    return tuple(sorted(section.id for section in found.sections))

@@ -76,7 +76,7 @@ def _say_what(imputed: Imputed) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"n = **{many(facts['n_hidden'], 'in-painted cell')}**, **{many(facts['n_draws'], 'draw')}**, by "
-            f"**{as_text(imputed.model['name'])}** ({facts['model_sha256'][:12]})",
+            f"**{as_text(imputed.model.name)}** ({facts['model_sha256'][:12]})",
             width="content",
         )
         if imputed.chosen.fill:

@@ -16,7 +16,9 @@ from app.cell_sets.store import CellSets
 from app.components.in_painting.subject import FILL, Choice
 from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.map.tissue_map import mount
+from app.components.tokens import names as token_names
 from app.exports.stamp import many
+from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.maps import views
 from app.text import sentence
@@ -34,40 +36,45 @@ class Marked(NamedTuple):
     beside: Any  # where the page goes on, beside the map
 
 
-def mark(library: Library, chosen: Choice, model: Mapping[str, Any] | None) -> Marked:
+def mark(library: Library, chosen: Choice, model: ModelFacts | None) -> Marked:
     """Let the user mark an area by drawing, typing or a file; without one that can be used, stop the page."""
     section = chosen.section
     st.header("Mark an area")
-    cells = views.cells_of(library, [section], model["sha256"] if model else None)
+    cells = views.cells_of(library, [section], model.sha256 if model else None)
     left, right = st.columns([5, 2], gap="large")
     with right:
         _mark_otherwise(library, chosen, cells)
     items = session.marked(section.id)
     with left:
-        _draw(library, section, cells, items)
+        _draw(library, section, cells, items, model)
     with right:
         _say_marked(chosen, cells, items)
     return Marked(items, right)
 
 
-def _draw(library: Library, section: Section, cells: pd.DataFrame, items: Sequence[Item]) -> None:
+def _draw(
+    library: Library, section: Section, cells: pd.DataFrame, items: Sequence[Item], model: ModelFacts | None
+) -> None:
     """Show the section, to draw on."""
-    view = _coloured(library, section, cells)
+    view = _coloured(library, section, cells, model)
     (panel,) = view.panels
     marked = replace(view, panels=(replace(panel, outlines=tuple(marking.outlines(items))),))
-    mount(marked, _PLACE, on={"area": lambda _, drawn: _take(section, drawn)}, tool="box")
+    served = mount(marked, _PLACE, on={"area": lambda _, drawn: _take(section, drawn)}, tool="box")
+    served.model = model.sha256 if model else None
 
 
-def _coloured(library: Library, section: Section, cells: pd.DataFrame) -> views.MapView:
+def _coloured(
+    library: Library, section: Section, cells: pd.DataFrame, model: ModelFacts | None
+) -> views.MapView:
     offered = [DEPTH, GENE]
     if keys.CELL_TYPE in cells and cells[keys.CELL_TYPE].notna().any():
         offered.insert(0, TYPE)
-    if keys.TOKEN in cells:
+    if model and keys.TOKEN in cells:
         offered.append(TOKEN)
     colour = choose_colour(offered, session.MARK_COLOUR)
-    if colour == TOKEN:
-        n_codes = {"n_codes": cells[keys.TOKEN].nunique()}
-        return views.by_token([section], cells, most_frequent(pd.Categorical(cells[keys.TOKEN])), n_codes)
+    if model and colour == TOKEN:
+        shown = most_frequent(pd.Categorical(cells[keys.TOKEN]))
+        return views.by_token([section], cells, shown, token_names(library, model), model)
     return coloured(library, [section], cells, colour, None)
 
 

@@ -14,9 +14,10 @@ from app.components.in_painting.marking import Marked
 from app.components.in_painting.subject import Choice
 from app.components.job import run, try_to_compute
 from app.exports.stamp import many, stamp
-from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
-from app.library.results import Request, find
+from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, ModelFacts, weights_sha256
+from app.library.results import find
 from app.library.store import Library
+from app.tasks.requests import InpaintArea, TrainWithoutArea
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}
 UNITS = {NEIGHBOURHOOD: "mean of neighbourhood", CELL: "counts of the cell"}
@@ -43,9 +44,9 @@ class Imputed(NamedTuple):
         return self.filled.result.facts
 
     @property
-    def model(self) -> dict[str, Any]:
-        """Name, hash and genes of the model, for the stamp."""
-        return {**self.facts["model"], "name": self.chosen.model.folder.name}
+    def model(self) -> ModelFacts:
+        """Facts of the model, for the stamp."""
+        return ModelFacts(**self.facts["model"])
 
     @property
     def training(self) -> str:
@@ -74,26 +75,25 @@ def impute(library: Library, chosen: Choice, marked: Marked) -> Imputed | None:
     items = marked.items
     with marked.beside:
         n_draws = _choose_draws()
-    args = {
-        "ids": [chosen.section.id],
-        "bundle": str(chosen.model.folder),
-        "weights": weights_sha256(chosen.model.folder),  # another model at the same place is another request
-        "items": list(items),
-        "fill": chosen.fill,
-        "n_draws": n_draws,
-        "seed": _SEED,
-    }
-    request = Request("inpaint_region", args)
-    if find(library, request) is None:
+    asked = InpaintArea(
+        (chosen.section.id,),
+        str(chosen.model.folder),
+        weights_sha256(chosen.model.folder),
+        tuple(items),
+        chosen.fill,
+        n_draws,
+        _SEED,
+    )
+    if find(library, asked) is None:
         if marked.beside.button(
             "In-paint the marked area", type="primary", key="in-paint", icon=":material/healing:"
         ):
-            st.session_state[session.ASKED] = request.name
-        if st.session_state.get(session.ASKED) != request.name:
+            st.session_state[session.ASKED] = asked.result
+        if st.session_state.get(session.ASKED) != asked.result:
             return None
     else:
         marked.beside.caption("In-painted, see below.")
-    result = try_to_compute(library, request, "In-painting")
+    result = try_to_compute(library, asked, "In-painting")
     return Imputed(chosen, items, Filled(result, chosen.section, chosen.fill)) if result else None
 
 
@@ -176,17 +176,12 @@ def _offer_training(library: Library, imputed: Imputed) -> None:
         "A model that is trained without the area can be scored by it. Train one on this section, in one to "
         "ten minutes by its size; or elsewhere, by `squint train SECTION.h5ad --regions R.json --out MODEL`."
     )
-    args = {
-        "home": str(library.home),
-        "ids": [imputed.chosen.section.id],
-        "items": list(imputed.items),
-        "model_name": "without-area",
-    }
+    asked = TrainWithoutArea(imputed.chosen.section.id, tuple(imputed.items), model_name="without-area")
     key = f"train-{imputed.filled.result.folder.name}"
     if st.button("Train a model without this area", key="train-without"):
         st.session_state[f"_{key}"] = True
     if st.session_state.get(f"_{key}"):
-        folder = run("train_without_region", args, "Training", limit_s=_LIMIT_S)
+        folder = run(asked, library, "Training", limit_s=_LIMIT_S)
         if folder is not None:
             del st.session_state[f"_{key}"]
             st.session_state[session.TRAINED] = folder

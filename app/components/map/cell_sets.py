@@ -1,6 +1,6 @@
 """The panel of cell sets beside a map: which there are, their numbers, and their files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,6 +12,7 @@ from app.cell_sets import files
 from app.cell_sets.store import CellSet, CellSets
 from app.components.map.set_numbers import show_numbers
 from app.exports.stamp import many, stamp
+from app.library.models import ModelFacts
 from app.library.store import Library, Section, harmless_name
 from app.text import as_text, sentence
 from squint.errors import InputError
@@ -32,7 +33,7 @@ def show_cell_sets(
     sections: Sequence[Section],
     cells: pd.DataFrame,
     place: str,
-    model: Mapping[str, Any] | None = None,
+    model: ModelFacts | None = None,
 ) -> None:
     """Show the cell sets, the numbers of the chosen one, and ways to save and load them.
 
@@ -145,7 +146,7 @@ def _show_chosen(
     sections: Sequence[Section],
     cells: pd.DataFrame,
     place: str,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
 ) -> None:
     """Show the numbers of a set, what its cells are, and its files."""
     with st.container(border=True, key=f"{place}-chosen"):

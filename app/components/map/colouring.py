@@ -1,7 +1,6 @@
 """What cells of some sections are coloured by, with the widgets that each way needs."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -10,7 +9,9 @@ from app import session
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
+from app.components.tokens import names as token_names
 from app.exports.stamp import many
+from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.maps import views
 from app.text import sentence
@@ -41,7 +42,7 @@ def coloured(
     sections: Sequence[Section],
     cells: pd.DataFrame,
     by: str,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
 ) -> views.MapView:
     """Colour the cells of some sections, asking for what that needs."""
     if model is not None and by in OF_MODEL:
@@ -58,17 +59,18 @@ def coloured(
 
 
 def _by_model(
-    library: Library, sections: Sequence[Section], cells: pd.DataFrame, by: str, model: Mapping[str, Any]
+    library: Library, sections: Sequence[Section], cells: pd.DataFrame, by: str, model: ModelFacts
 ) -> views.MapView:
     if by == TOKEN:
-        return views.by_token(sections, cells, choose_tokens(cells), model)
+        names = token_names(library, model)
+        return views.by_token(sections, cells, choose_tokens(cells, names), names, model)
     if by == DISTANCE:
         return views.by_distance(sections, cells)
-    tokenised = library.tokenised(library.sections(), model["sha256"])
-    request, thresholds = risk.choose(library, tokenised, model["sha256"])
+    tokenised = library.tokenised(library.sections(), model.sha256)
+    request, thresholds = risk.choose(library, tokenised, model.sha256)
     how = risk.score(library, request)
     risk.say_cover(how)
-    scored = views.cells_of(library, sections, model["sha256"], request.run)
+    scored = views.cells_of(library, sections, model.sha256, request.result)
     return views.by_activation(sections, scored, thresholds, how)
 
 

@@ -1,7 +1,6 @@
 """Numbers and charts of a cell set."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from app.cell_sets import numbers
 from app.cell_sets.store import CellSet
 from app.components.export_row import CHART, Export, export_row
 from app.exports.stamp import many, stamp
+from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.text import sentence
 from squint import keys
@@ -28,7 +28,7 @@ def show_numbers(
     sections: Sequence[Section],
     cells: pd.DataFrame,
     place: str,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
 ) -> None:
     """Show how many cells a set has here, on how much tissue, what they are and how they score."""
     found = numbers.numbers(library, one, sections)
@@ -70,7 +70,7 @@ def _show_composition(
     cells: pd.DataFrame,
     inside: NDArray[np.bool_],
     place: str,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
     parameters: Mapping[str, object],
 ) -> None:
     """Show which types or tokens the cells of a set are, beside all cells shown."""
@@ -149,7 +149,7 @@ def _show_scores(
     cells: pd.DataFrame,
     inside: NDArray[np.bool_],
     place: str,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
     parameters: Mapping[str, object],
 ) -> None:
     """Show how the activation scores of a set are spread, beside those of all cells shown."""

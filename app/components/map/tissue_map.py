@@ -15,6 +15,7 @@ from app.components.map.set_events import history, refused, set_events
 from app.components.sections.images import picture_of
 from app.exports.stamp import counts, stamp
 from app.library.images import Images
+from app.library.models import ModelFacts
 from app.maps import message
 from app.maps.export import write_map
 from app.maps.served import MAPS, Served
@@ -31,7 +32,7 @@ Event = Callable[[Served, Mapping[str, Any]], None]
 
 def show_map(
     view: MapView,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
     place: str,
     *,
     on: Mapping[str, Event] | None = None,
@@ -59,6 +60,7 @@ def show_map(
     sets = view.whole and not stack
     on = {**(set_events(place) if sets else {}), "outdated": lambda *_: None, **(on or {})}
     served = mount(view, place, on=on, tools=() if stack else tools, stack=stack, sets=sets)
+    served.model = model.sha256 if model else None
     st.caption((view.n or counts(view.sections)) + unit_note(view))
     try:
         seen = describe(served.state, view, stack.stretch if stack else None)
@@ -129,7 +131,14 @@ def mount(
     described, orders = message.describe(library, view, session.style(), stack, pictures)
     if adjust:
         adjust(described)
-    served = Served.of(library, view, orders, described, style=session.style(), stack=stack)
+    served = Served.of(
+        library,
+        view,
+        orders,
+        described,
+        style=session.style(),
+        stack=stack,
+    )
     MAPS.serve(map_id, served)
     path, query = SIGNER.sign(f"/map/{map_id}").split("?")
     data = {

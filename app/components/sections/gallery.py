@@ -7,13 +7,14 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.engine.client import engine
+from app.engine.facts import worker_facts
 from app.exports.stamp import many
 from app.library.quality import quality_flags
 from app.library.stacks import find_stacks
 from app.library.store import THUMBNAIL, Library, Section
 from app.maps import message
 from app.maps.served import MAPS
+from app.tasks.requests import Tokenise
 from app.text import as_text
 from squint.errors import InputError
 
@@ -53,16 +54,16 @@ def _card(library: Library, section: Section) -> None:
         f"{many(section.n_genes, 'gene')}{types}  \n"
         f"median {section.median_depth:,.0f} {what} per cell  \nadded {section.added[:10]}"
     )
-    facts = engine().facts
-    model = facts["model"] if facts else None
+    facts = worker_facts()
+    model = facts.model if facts else None
     with st.container(horizontal=True, vertical_alignment="center"):
         if section.simulated:
             st.badge("simulated", color="gray")
         if model:
-            for flag, why in quality_flags(library, section, model["sha256"]).items():
+            for flag, why in quality_flags(library, section, model.sha256).items():
                 st.badge(flag, color="orange", icon=":material/warning:", help=why or None)
     with st.container(horizontal=True):
-        if model and _lacks_tokens(library, section, model["sha256"]):
+        if model and _lacks_tokens(library, section, model.sha256):
             st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=([section.id],))
         if st.button("Delete", key=f"delete-{section.id}", icon=":material/delete:", type="tertiary"):
             _confirm_delete(library, section)
@@ -78,8 +79,9 @@ def _ask(section_ids: Sequence[str]) -> None:
 
 def _offer_to_tokenise_all(library: Library, sections: Sequence[Section]) -> None:
     """Offer one button for several sections, as after a change of the model."""
-    model = (engine().facts or {}).get("model")
-    lacking = [s.id for s in sections if model and _lacks_tokens(library, s, model["sha256"])]
+    facts = worker_facts()
+    model = facts.model if facts else None
+    lacking = [s.id for s in sections if model and _lacks_tokens(library, s, model.sha256)]
     if len(lacking) > 1:
         label = f"Tokenise the {len(lacking)} sections without tokens by this model"
         st.button(label, key="tokenise-all", type="primary", on_click=_ask, args=(lacking,))
@@ -90,8 +92,7 @@ def _tokenise_what_was_asked(library: Library) -> None:
     state = session.upload()
     if not state.kept:
         return
-    args = {"home": str(library.home), "ids": sorted(set(state.kept))}
-    done = run("tokenise", args, "Tokenising")
+    done = run(Tokenise(tuple(sorted(set(state.kept)))), library, "Tokenising")
     if done is not None:
         state.kept = []
         if done:

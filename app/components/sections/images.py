@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from app.library.images import (
     file_name,
 )
 from app.library.store import CELLS, Library, Section, read_table
+from app.tasks.requests import AddImage, LookAtImage
 from app.text import as_text, sentence
 from app.web.buffers import SIGNER
 from squint.errors import InputError
@@ -353,14 +355,9 @@ def _look_and_add(library: Library, section: Section, state: session.ImageUpload
     if state.path.suffix.lower() in _HOLD_SEVERAL:
         label = "Which picture of the file, if it holds several"
         element = st.text_input(label, key=f"image-element-{section.id}-{state.widget}")
-    addition = {
-        "section": section.id,
-        "path": str(state.path),
-        "placement": str(state.placement or ""),
-        "element": element,
-    }
+    addition = Addition(section.id, str(state.path), str(state.placement or ""), element)
     if state.found is None or state.found["addition"] != addition:
-        seen = run("look_at_image", {"addition": addition}, "Opening the picture")
+        seen = run(LookAtImage(addition), library, "Opening the picture")
         if seen is None:
             return
         state.found = {**seen, "addition": addition}
@@ -377,7 +374,7 @@ def _look_and_add(library: Library, section: Section, state: session.ImageUpload
     if st.button("Add this picture", key=f"image-add-{section.id}", type="primary"):
         state.adding = True
     if state.adding:
-        _keep(library, section, state, Addition(**addition, channel=channel))
+        _keep(library, section, state, replace(addition, channel=channel))
 
 
 def _seen(found: dict[str, Any]) -> str:
@@ -390,8 +387,8 @@ def _seen(found: dict[str, Any]) -> str:
 
 
 def _keep(library: Library, section: Section, state: session.ImageUpload, addition: Addition) -> None:
-    args = {"home": str(library.home), "addition": vars(addition)}
-    added = run("add_image", args, f"Adding {as_text(Path(addition.path).name)}", limit_s=_LIMIT_S)
+    what = f"Adding {as_text(Path(addition.path).name)}"
+    added = run(AddImage(addition), library, what, limit_s=_LIMIT_S)
     state.adding = False
     if added is None:
         return

@@ -13,6 +13,7 @@ from app.components.file_drop import choose_importable, show_arrived, show_large
 from app.components.job import run
 from app.library.arrivals import Arrived, stage_import
 from app.library.store import Library, harmless_name
+from app.tasks.requests import Keep, Validate
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
@@ -105,8 +106,8 @@ def _file_name(name: str) -> str:
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:
-    args = {"path": str(state.staged), "columns": state.columns}
-    found = run("validate", args, "Reading the file", limit_s=_LIMIT_S)
+    asked = Validate(str(state.staged), state.columns)
+    found = run(asked, library, "Reading the file", limit_s=_LIMIT_S)
     if found is None:
         return
     if found["problem"]:
@@ -205,9 +206,8 @@ def _ask_names(
         what = "patient and for each section asked for" if flagged else "patient"
         st.caption(f"A study code is needed for each {what}.")
     if state.keeping and complete:
-        args = {"home": str(library.home), "path": str(state.staged), "columns": state.columns}
-        names = {"patients": patients, "sections": sections, "organ": organ, "assay": assay}
-        kept = run("keep", {**args, **names}, "Keeping the section", limit_s=_LIMIT_S)
+        asked = Keep(str(state.staged), state.columns, patients, sections, organ, assay)
+        kept = run(asked, library, "Keeping the section", limit_s=_LIMIT_S)
         if kept is None:
             return
         _reset(library, state.widget + 1)

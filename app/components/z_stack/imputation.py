@@ -1,8 +1,8 @@
 """In-painting of cells that were held out of a stack: how good it is, and what it looks like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,13 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
-from app.library.models import find_models, weights_sha256
-from app.library.results import Request, Result
+from app.library.models import ModelFacts, find_models, weights_sha256
+from app.library.results import Result
 from app.library.stacks import ROW, Positions, Stack
 from app.library.store import Library, Section
 from app.maps import views
 from app.maps.views import MapView
+from app.tasks.requests import InpaintStack, TrainOnStack
 from app.text import as_text, sentence
 from squint import pl
 from squint.pl import PRINT, Continuous, Panel
@@ -54,12 +55,9 @@ def impute(library: Library, stack: Stack) -> Imputed | None:
     models = find_models(library, stack)
     if not models:
         return None
-    args = {
-        "ids": [level.id for level in stack.levels],
-        "bundle": str(models[0]),
-        "weights": weights_sha256(models[0]),  # another model at the same place is another request
-    }
-    result = try_to_compute(library, Request("inpaint", args), "In-painting")
+    ids = tuple(level.id for level in stack.levels)
+    asked = InpaintStack(ids, str(models[0]), weights_sha256(models[0]))
+    result = try_to_compute(library, asked, "In-painting")
     return Imputed(result, models[0], result.table("hidden")) if result else None
 
 
@@ -94,19 +92,14 @@ def _offer_training(library: Library, stack: Stack) -> None:
     if st.button("Train a model on this stack", key=key, type="primary"):
         st.session_state[f"_{key}"] = True
     if st.session_state.get(f"_{key}"):
-        args = {
-            "home": str(library.home),
-            "ids": [level.id for level in stack.levels],
-            "hold_out": _HOLD_OUT,
-            "n_epochs": _N_EPOCHS,
-            "model_name": "stack",
-        }
-        if run("train_on_stack", args, "Training", limit_s=_LIMIT_S) is not None:
+        ids = tuple(level.id for level in stack.levels)
+        asked = TrainOnStack(ids, _HOLD_OUT, _N_EPOCHS, model_name="stack")
+        if run(asked, library, "Training", limit_s=_LIMIT_S) is not None:
             del st.session_state[f"_{key}"]
             st.rerun()
 
 
-def show_quality(imputed: Imputed, stack: Stack, model: Mapping[str, Any] | None) -> None:
+def show_quality(imputed: Imputed, stack: Stack, model: ModelFacts | None) -> None:
     """Show how well each level was predicted, for groups of genes, beside the best kNN."""
     quality = imputed.result.table("quality")
     target = _choose_target("quality")
@@ -172,7 +165,7 @@ def _choose_target(place: str) -> str:
 
 
 def show_level(
-    imputed: Imputed, stack: Stack, positions: Positions, library: Library, model: Mapping[str, Any] | None
+    imputed: Imputed, stack: Stack, positions: Positions, library: Library, model: ModelFacts | None
 ) -> None:
     """Show one level at a time, what was measured beside what was in-painted, on one scale."""
     st.subheader("Level by level")

@@ -1,6 +1,5 @@
 """Widgets and figures of a stack: in three dimensions, and level by level."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +18,13 @@ from app.components.tokens import why_no_tokens
 from app.components.z_stack.imputation import Imputed, by_imputed
 from app.components.z_stack.imputation import choose_gene as choose_imputed_gene
 from app.exports.stamp import counts, many, simulated, stamp
-from app.library.results import Request, find
+from app.library.models import ModelFacts
+from app.library.results import find
 from app.library.stacks import Positions, Stack, find_blocks, find_stacks
 from app.library.store import Library
 from app.maps import views
 from app.maps.message import Stack as Depth
+from app.tasks.requests import Align
 from app.text import as_text
 
 _IMPUTED = "In-painted gene"
@@ -87,7 +88,7 @@ def show_in_3d(
     stack: Stack,
     positions: Positions,
     imputed: Imputed | None,
-    model: Mapping[str, Any] | None,
+    model: ModelFacts | None,
 ) -> None:
     """Show the levels above each other, to turn."""
     st.header("In three dimensions")
@@ -108,7 +109,7 @@ def show_in_3d(
             view, panels=tuple(marked), parameters={**view.parameters, "in-painted by": imputed.by}
         )
     else:
-        tokens = model["sha256"] if model and by in OF_MODEL else None
+        tokens = model.sha256 if model and by in OF_MODEL else None
         cells = views.cells_of(library, stack.levels, tokens)
         view = coloured(library, stack.levels, cells, str(by), model)
     panels = tuple(
@@ -145,11 +146,9 @@ def _flatness(library: Library, stack: Stack) -> float:
     return 0.5 * width / height
 
 
-def _offered(
-    library: Library, stack: Stack, imputed: Imputed | None, model: Mapping[str, Any] | None
-) -> list[str]:
+def _offered(library: Library, stack: Stack, imputed: Imputed | None, model: ModelFacts | None) -> list[str]:
     """List what cells can be coloured by; without tokens, say so."""
-    tokens = model is not None and len(library.tokenised(stack.levels, model["sha256"])) == len(stack.levels)
+    tokens = model is not None and len(library.tokenised(stack.levels, model.sha256)) == len(stack.levels)
     if not tokens and not stack.block:
         why = why_no_tokens(library, stack.levels, model)
         st.caption(f"Not all levels have tokens by this model. {why}")
@@ -164,11 +163,11 @@ def aligned_positions(library: Library, stack: Stack) -> Positions:
     return {level.id: laid.table(f"aligned_{level.id}").to_numpy(np.float64) for level in stack.levels}
 
 
-def _alignment(stack: Stack) -> Request:
-    return Request("align", {"ids": [level.id for level in stack.levels]})
+def _alignment(stack: Stack) -> Align:
+    return Align(tuple(level.id for level in stack.levels))
 
 
-def show_alignment(library: Library, stack: Stack, model: Mapping[str, Any] | None) -> None:
+def show_alignment(library: Library, stack: Stack, model: ModelFacts | None) -> None:
     """Show how neighbouring levels lie to each other, and let the user lay them onto each other."""
     st.header("Alignment of levels")
     pairs = compute(library, _alignment(stack), "Laying levels onto each other").table("pairs")

@@ -11,8 +11,9 @@ import pytest
 
 from app.engine import client as engines
 from app.engine.client import Cancelled, Engine
-from app.library.store import write_table
+from app.library.store import Library, write_table
 from app.settings import settings
+from app.tasks.requests import WriteCsv
 from squint.errors import InputError
 from tests.helpers.app import wait_for
 
@@ -138,10 +139,10 @@ def test_an_export_does_not_wait_for_the_model(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("SQUINT_MODEL", "some/model")
     slow, model = Engine(Path("some/model"), tasks="tests.helpers.slow_tasks"), settings().model
     monkeypatch.setitem(engines._engines, (model, engines.MODEL), slow)
-    busy = engines.submit("hang", {})
+    busy = engines.engine().submit("hang", {})
     wait_for(lambda: busy.progress.words == "hanging")
     write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "table.parquet")
-    job = engines.submit("write_csv", {"folder": str(tmp_path), "stamp": {"Title": "Two"}})
+    job = engines.ask(WriteCsv(str(tmp_path), {"Title": "Two"}), Library(tmp_path / "home"))
     assert Path(job.result(60)).read_text().splitlines() == ["# Title: Two", "a", "1", "2"]
     assert not busy.done
     busy.cancel()

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app.exports import drawing
 from app.exports.figure import for_print, write_figure, write_rows
 from app.exports.stamp import counts, stamp
+from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.settings import NOTICE
 from squint.errors import InputError
@@ -37,7 +38,7 @@ SECTION = Section(
     median_depth=1.0,
     simulated=True,
 )
-MODEL = {"name": "toy", "sha256": "cd" * 32, "n_genes": 2, "genes_sha256": "ef" * 32}
+MODEL = ModelFacts("toy", "cd" * 32, 5, 2, "ef" * 32, 1, simulated=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from app.library.images import (
 from app.library.store import Library, Section
 from app.session import Landmarks
 from app.tasks import images as image_tasks
-from app.tasks import sections
+from app.tasks import ingest
+from app.tasks.requests import AddImage, LookAtImage
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, apply
@@ -59,8 +61,8 @@ def added(library: Library, section: AnnData, tmp_path: Path) -> Section:
     """Add a section without pictures."""
     section.write_h5ad(tmp_path / "upload.h5ad")
     adata = squint.io.read(tmp_path / "upload.h5ad")
-    labels = sections.Labels({"P1": "A-1", "P2": "A-2"}, {})
-    return sections.add(library, next(iter(sections.clean(adata, labels))), labels)[0]
+    labels = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {})
+    return ingest.add(library, next(iter(ingest.clean(adata, labels))), labels)[0]
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def image(library: Library, added: Section, tmp_path: Path) -> SectionImage:
         )
         file.write(np.full((900, 900, 3), 9, np.uint8), photometric="rgb", metadata={"Name": "label"})
     assert b"Jane" in path.read_bytes()
-    return image_tasks.add(library, Addition(added.id, str(path)), report)
+    return image_tasks.keep(library, Addition(added.id, str(path)), report)
 
 
 def stitch(images: Images, section: Section, image: SectionImage, level: int) -> np.ndarray:
@@ -131,7 +133,7 @@ def test_the_same_picture_is_kept_once(
     library: Library, added: Section, image: SectionImage, tmp_path: Path
 ) -> None:
     path = next(tmp_path.glob("*.ome.tif"))
-    assert image_tasks.add(library, Addition(added.id, str(path)), report) == image
+    assert image_tasks.keep(library, Addition(added.id, str(path)), report) == image
     assert Images(library).of(added.id) == [image]
     assert not list(library.staging.iterdir())
 
@@ -162,7 +164,7 @@ def test_a_mark_lands_at_its_place_in_the_section(library: Library, added: Secti
     pixels[row - 12 : row + 12, column - 12 : column + 12] = 255
     Image.fromarray(pixels).save(tmp_path / "he.png")
     images = Images(library)
-    image = image_tasks.add(library, Addition(added.id, str(tmp_path / "he.png")), report)
+    image = image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), report)
     affine = np.array([[0.4, 0.02, 300.0], [-0.02, 0.5, 70.0]])
     with pytest.raises(InputError, match="Place it first"):
         images.region(added.id, image.id, View(0, 0, 100))
@@ -191,10 +193,10 @@ def test_one_channel_is_kept_as_grey(library: Library, added: Section, tmp_path:
         photometric="minisblack",
         metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "Jane Doe"]}},
     )
-    seen = image_tasks.look(Addition(added.id, str(path)), report)
+    seen = image_tasks.look(library, LookAtImage(Addition(added.id, str(path))), report)
     assert seen["channels"] == ["DAPI", "channel 2"]
     first, second = (
-        image_tasks.add(library, Addition(added.id, str(path), channel=k), report) for k in (0, 1)
+        image_tasks.keep(library, Addition(added.id, str(path), channel=k), report) for k in (0, 1)
     )
     assert (first.grey, first.channel, second.channel, first.placed) == (True, "DAPI", "channel 2", FROM_FILE)
     assert first.id != second.id
@@ -215,7 +217,7 @@ def test_cancelling_leaves_nothing(library: Library, added: Section, tmp_path: P
             raise Stop(words)
 
     with pytest.raises(Stop):
-        image_tasks.add(library, Addition(added.id, str(tmp_path / "he.png")), stop)
+        image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), stop)
     assert Images(library).of(added.id) == []
     assert not list(library.staging.iterdir())
 
@@ -225,7 +227,7 @@ def test_a_damaged_picture_leaves_nothing(library: Library, added: Section, tmp_
     tifffile.imwrite(path, smooth(), photometric="rgb", tile=(256, 256), compression="deflate")
     path.write_bytes(path.read_bytes()[:-5_000])
     with pytest.raises(InputError, match=r"damaged|incomplete"):
-        image_tasks.add(library, Addition(added.id, str(path)), report)
+        image_tasks.keep(library, Addition(added.id, str(path)), report)
     assert Images(library).of(added.id) == []
     assert not list(library.staging.iterdir())
 
@@ -238,22 +240,20 @@ def test_a_section_that_is_gone_gets_no_picture(library: Library, added: Section
             library.delete(added.id)
 
     with pytest.raises(InputError, match="deleted"):
-        image_tasks.add(library, Addition(added.id, str(tmp_path / "he.png")), delete)
+        image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), delete)
     assert not list(library.sections_folder.iterdir())
 
 
 def test_the_worker_adds_a_picture(library: Library, added: Section, worker: Engine, tmp_path: Path) -> None:
     Image.fromarray(smooth()).save(tmp_path / "he.png")
-    addition = {"section": added.id, "path": str(tmp_path / "he.png")}
-    seen = worker.submit("look_at_image", {"addition": addition}).result(60)
+    addition = Addition(added.id, str(tmp_path / "he.png"))
+    seen = worker.ask(LookAtImage(addition), library).result(60)
     assert (seen["width"], seen["height"], seen["rgb"]) == (WIDTH, HEIGHT, True)
-    known = worker.submit("add_image", {"home": str(library.home), "addition": addition}).result(60)
+    known = worker.ask(AddImage(addition), library).result(60)
     assert [image.id for image in Images(library).of(added.id)] == [known["id"]]
     (tmp_path / "bad.tif").write_bytes(b"II*\0" + b"\xff" * 100)
     with pytest.raises(InputError, match=r"damaged|incomplete"):
-        worker.submit("look_at_image", {"addition": {**addition, "path": str(tmp_path / "bad.tif")}}).result(
-            60
-        )
+        worker.ask(LookAtImage(replace(addition, path=str(tmp_path / "bad.tif"))), library).result(60)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from anndata import AnnData
 
 from app.library.stacks import find_stacks, name_sections, outside_stacks
 from app.library.store import Library, Section
-from app.tasks import sections
+from app.tasks import ingest
 from squint import keys
 
 PLAIN = Section("a", "a", "one", "P1", "", "", "", 10, 5, 0, "um", "counts", 1.0, simulated=False)
@@ -69,8 +69,8 @@ def test_levels_of_one_file_get_the_name_they_share_without_what_names_a_person(
         {keys.SECTION: "category", keys.PATIENT: "category"}
     )
     adata.uns[keys.PROVENANCE] = {"unit": "um", "values": "counts", "notes": []}
-    labels = sections.Labels({"Jo": "P-9"}, {})
-    kept = [sections.add(library, part, labels)[0] for part in sections.clean(adata, labels)]
+    labels = ingest.Labels({"Jo": "P-9"}, {})
+    kept = [ingest.add(library, part, labels)[0] for part in ingest.clean(adata, labels)]
     assert [level.z_um for level in kept] == [0.0, 40.0]
     assert {level.stack for level in kept} == {name}
     assert [stack.name for stack in find_stacks(library.sections())] == (

@@ -11,8 +11,8 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app.library.store import DATA, Library, harmless_name, read_table, write_table
-from app.tasks import sections
+from app.library.store import DATA, Library, Section, harmless_name, read_table, write_table
+from app.tasks import ingest
 from squint import keys
 from squint.errors import InputError
 from squint.sensitive import looks_like
@@ -29,11 +29,11 @@ def upload(section: AnnData, tmp_path: Path) -> AnnData:
     return squint.io.read(tmp_path / "upload.h5ad")
 
 
-LABELS = sections.Labels({"P1": "A-1", "P2": "A-2"}, {}, organ="kidney")
+LABELS = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {}, organ="kidney")
 
 
-def _add_all(library: Library, adata: AnnData) -> list[tuple[sections.Section, bool]]:
-    return [sections.add(library, part, LABELS) for part in sections.clean(adata, LABELS)]
+def _add_all(library: Library, adata: AnnData) -> list[tuple[Section, bool]]:
+    return [ingest.add(library, part, LABELS) for part in ingest.clean(adata, LABELS)]
 
 
 def test_only_allowed_content_is_kept(library: Library, upload: AnnData) -> None:
@@ -68,8 +68,8 @@ def test_the_third_coordinate_is_kept(library: Library, upload: AnnData) -> None
 
 def test_the_same_section_is_kept_once(library: Library, upload: AnnData) -> None:
     first = _add_all(library, upload)
-    other = sections.Labels({"P1": "B-1", "P2": "B-2"}, {})
-    again = [sections.add(library, part, other) for part in sections.clean(upload, other)]
+    other = ingest.Labels({"P1": "B-1", "P2": "B-2"}, {})
+    again = [ingest.add(library, part, other) for part in ingest.clean(upload, other)]
     assert [new for _, new in first] == [True, True]
     assert [new for _, new in again] == [False, False]
     assert [section for section, _ in again] == [section for section, _ in first]
@@ -80,7 +80,7 @@ def test_the_same_section_is_kept_once(library: Library, upload: AnnData) -> Non
 def test_one_section_is_of_one_patient(upload: AnnData) -> None:
     upload.obs[keys.SECTION] = pd.Categorical(["all"] * 30)
     with pytest.raises(InputError, match="2 patients"):
-        list(sections.clean(upload, LABELS))
+        list(ingest.clean(upload, LABELS))
 
 
 def test_deleting_removes_the_section_and_all_that_came_of_it(library: Library, upload: AnnData) -> None:

@@ -311,7 +311,8 @@ def test_what_is_unknown_is_passed_over(scores: MapView, types: MapView) -> None
 def test_the_worker_draws_it(tmp_path: Path, types: MapView) -> None:
     marks = marks_of(types, {})
     write_map(tmp_path, types, {}, marks)
-    args = {"folder": str(tmp_path), "format": "svg", "stamp": marks, "dpi": 300}
+    asked = {"folder": str(tmp_path), "format": "svg", "stamp": marks, "dpi": 300}
+    args = {"home": str(tmp_path / "home"), "asked": asked}
     drawn = Path(TASKS["draw_map"](args, lambda *_: None))
     assert drawn.name == "figure.svg"
     assert f"Notice: {NOTICE}" in drawn.read_text()

@@ -11,9 +11,11 @@ import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from app.library.results import Request, find
+from app.library.results import find
 from app.library.store import Library
 from app.tasks import co_occurrence
+from app.tasks.gather import gather
+from app.tasks.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, tl
 from squint.errors import InputError
 from tests.helpers.app import csv_of, maps, upload, words
@@ -109,15 +111,11 @@ def test_two_sections_are_too_few_and_told_so(visit: Open, loaded: Library) -> N
 
 def test_the_page_correlates_what_the_tool_does(loaded: Library) -> None:
     ids, model = ids_and_model(loaded)
-    request = Request(
-        "co_occurrence",
-        {"ids": ids, "model": model, "by": keys.SECTION, "n_tokens": 4, "clr": False, "n_permutations": 100},
-    )
-    args = {"home": str(loaded.home), "name": request.name, **request.args}
-    co_occurrence.co_occurrence(args, silent)
-    result = find(loaded, request)
+    asked = CoOccurrence(tuple(ids), model, keys.SECTION, 4, clr=False, n_permutations=100)
+    co_occurrence.co_occurrence(loaded, asked, silent)
+    result = find(loaded, asked)
     assert result is not None
-    adata = co_occurrence.gather(loaded, ids, model)
+    adata = gather(loaded, ids, counts=False, model=model)
     by_hand = pd.crosstab(adata.obs[keys.SECTION], adata.obs[keys.TOKEN], normalize="index")
     found = result.table("correlation")
     expected = np.corrcoef(by_hand[found.columns].to_numpy().T)
@@ -128,12 +126,11 @@ def test_the_page_correlates_what_the_tool_does(loaded: Library) -> None:
 
 def test_neighbours_are_those_of_the_tool(loaded: Library) -> None:
     ids, model = ids_and_model(loaded)
-    args = {"ids": ids, "model": model, "n_tokens": 5, "n_permutations": 60}
-    request = Request("neighbours", args)
-    co_occurrence.neighbours({"home": str(loaded.home), "name": request.name, **args}, silent)
-    result = find(loaded, request)
+    asked = Neighbours(tuple(ids), model, n_tokens=5, n_permutations=60)
+    co_occurrence.neighbours(loaded, asked, silent)
+    result = find(loaded, asked)
     assert result is not None
-    adata = co_occurrence.gather(loaded, ids, model)
+    adata = gather(loaded, ids, counts=False, model=model)
     tl.neighbor_enrichment(adata, n_tokens=5, n_permutations=60)
     expected = adata.uns[keys.NEIGHBOR_ENRICHMENT]
     pd.testing.assert_frame_equal(result.table("log2_ratio"), expected["log2_ratio"])
@@ -141,8 +138,8 @@ def test_neighbours_are_those_of_the_tool(loaded: Library) -> None:
 
 def test_sequences_hold_every_cell_once_in_a_row_per_section(loaded: Library) -> None:
     ids, model = ids_and_model(loaded)
-    args = {"home": str(loaded.home), "ids": ids, "model": model, "format": "parquet"}
-    path = Path(co_occurrence.write_sequences(args, silent))
+    asked = WriteSequences(tuple(ids), model, "parquet")
+    path = Path(co_occurrence.write_sequences(loaded, asked, silent))
     table = pq.read_table(path)
     assert json.loads(table.schema.metadata[b"squint"])["model_sha256"] == model
     frame = table.to_pandas()

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from app.cell_sets.split import GROUP, REFERENCE, Split
 from app.library import gene_sets, results
 from app.library.store import Library
-from app.tasks.comparison import gather
+from app.tasks.comparison import gather_groups
+from app.tasks.requests import Align
 from squint import keys, tl
 from squint.errors import InputError
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
@@ -143,22 +144,22 @@ def test_the_worker_compares_what_the_page_counts(loaded: Library, toy: AnnData)
     ids = [section.id for section in loaded.sections()]
     model = next(loaded.folder(ids[0]).glob("tokens/*.parquet")).stem
     split = Split(keys.CELL_TYPE, ("tumour",), ("proximal tubule",))
-    adata = gather(loaded, ids, model, split)
+    adata = gather_groups(loaded, ids, model, split)
     types = toy.obs["cell_type"].astype(str).to_numpy()
     for arm, name in ((GROUP, "tumour"), (REFERENCE, "proximal tubule")):
         mine = np.sort(np.asarray(adata[adata.obs["arm"] == arm].X.sum(axis=1)).ravel())
         np.testing.assert_array_equal(mine, np.sort(np.asarray(toy[types == name].X.sum(axis=1)).ravel()))
     tl.differential_expression(adata, "arm", group=GROUP, reference=REFERENCE)
     with pytest.raises(InputError, match="No cell is in either group"):
-        gather(loaded, ids, model, Split(keys.CELL_TYPE, ("nobody",), ("nothing",)))
+        gather_groups(loaded, ids, model, Split(keys.CELL_TYPE, ("nobody",), ("nothing",)))
 
 
 def test_a_result_of_a_section_deleted_meanwhile_does_not_stay(loaded: Library) -> None:
     ids = [section.id for section in loaded.sections()]
-    args = {"ids": ids, "name": "differential-0"}
+    asked = Align(tuple(ids))
     loaded.delete(ids[0])
     with pytest.raises(InputError, match="no longer in the library"):
-        results.keep(loaded, args, {}, {"genes": pd.DataFrame({"p": [1.0]})})
+        results.keep(loaded, asked, {}, {"genes": pd.DataFrame({"p": [1.0]})})
     assert not list(loaded.results.iterdir())
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from app.areas import marking
 from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
 from app.cell_sets.store import CellSets
 from app.library import models
-from app.library.results import Request, Result, find
+from app.library.results import Result, find
 from app.library.store import META, Library, Section
-from app.tasks import areas, sections
+from app.tasks import areas, ingest
+from app.tasks.requests import InpaintArea
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.tl import _inpaint
@@ -57,18 +59,10 @@ def in_paint(app: AppTest) -> AppTest:
 def predicted(
     library: Library, section: Section, bundle: Path, items: list[marking.Item], **how: object
 ) -> Result:
-    args = {
-        "ids": [section.id],
-        "bundle": str(bundle),
-        "items": items,
-        "fill": False,
-        "n_draws": 0,
-        "seed": 0,
-    }
-    request = Request("inpaint_region", {**args, **how})
-    whole = {"home": str(library.home), "name": request.name, **request.args}
-    areas.inpaint(whole, lambda *_: None)
-    result = find(library, request)
+    plain = InpaintArea((section.id,), str(bundle), "", tuple(items), fill=False, n_draws=0, seed=0)
+    asked = replace(plain, **how)
+    areas.inpaint(library, asked, lambda *_: None)
+    result = find(library, asked)
     assert result is not None
     return result
 
@@ -369,9 +363,9 @@ def test_the_shipped_model_fills_a_gap_of_the_sample_cohort(home: Path) -> None:
     del home
     library = Library(settings.settings().home)
     adata = squint.io.read(SAMPLES / "SIM-L-1.h5ad")
-    labels = sections.Labels({"SIM-L": "SIM-L"}, {})
-    (part,) = sections.clean(adata, labels)
-    section, _ = sections.add(library, part, labels)
+    labels = ingest.Labels({"SIM-L": "SIM-L"}, {})
+    (part,) = ingest.clean(adata, labels)
+    section, _ = ingest.add(library, part, labels)
     middle = library.cells(section.id)[["x", "y"]].mean()
     area = marking.rectangle(
         section.section, [middle["x"] - 60, middle["x"] + 60], [middle["y"] - 60, middle["y"] + 60]

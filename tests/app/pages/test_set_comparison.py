@@ -13,7 +13,7 @@ from app.cell_sets.split import CELL_SET, GROUP, REFERENCE, Split, assign, count
 from app.cell_sets.store import ADD, CellSets
 from app.library.store import Library
 from app.maps import views
-from app.tasks.comparison import gather
+from app.tasks.comparison import gather_groups
 from squint import keys
 from squint.errors import InputError
 from tests.helpers.app import compare_by, csv_of, genes, words
@@ -70,13 +70,12 @@ def test_the_worker_compares_the_cells_of_the_sets(loaded: Library, toy: AnnData
     sets, ids = CellSets(loaded), [section.id for section in loaded.sections()]
     tumour, tubule = in_types(loaded, "tumour"), in_types(loaded, "proximal tubule")
     one, other = sets.make("one", tumour), sets.make("other", tubule)
-    adata = gather(loaded, ids, None, split_sets(ids, one.members, other.members))
+    adata = gather_groups(loaded, ids, None, split_sets(ids, one.members, other.members))
     for arm, members, name in ((GROUP, tumour, "tumour"), (REFERENCE, tubule, "proximal tubule")):
-        names = [f"{key}/{cell}" for key, at in members.items() for cell in loaded.cells(key).index[at]]
+        names = [cell for key, at in members.items() for cell in loaded.cells(key).index[at]]
         assert sorted(adata.obs_names[adata.obs["arm"] == arm]) == sorted(names)
-        bare = [cell.split("/", 1)[1] for cell in names]
-        assert set(toy.obs.loc[bare, "cell_type"]) == {name}
-        np.testing.assert_array_equal(adata[names].X.toarray(), toy[bare, adata.var_names].X.toarray())
+        assert set(toy.obs.loc[names, "cell_type"]) == {name}
+        np.testing.assert_array_equal(adata[names].X.toarray(), toy[names, adata.var_names].X.toarray())
 
 
 def test_cells_that_are_gone_are_not_compared_as_none(loaded: Library) -> None:

@@ -12,10 +12,11 @@ import squint
 import squint.io
 from app.engine.client import Engine
 from app.library.models import find_models
-from app.library.results import Request, find
+from app.library.results import find
 from app.library.stacks import ROW, Stack, find_stacks
 from app.library.store import Library
-from app.tasks import sections, stacks
+from app.tasks import ingest, stacks
+from app.tasks.requests import InpaintStack, Tokenise, TrainOnStack
 from squint import keys
 from tests.helpers.app import maps, words
 
@@ -31,10 +32,10 @@ def stack(library: Library, worker: Engine, toy: AnnData, tmp_path: Path) -> Sta
     levels.obs[keys.Z] = levels.obs[keys.SECTION].astype(str).map(HEIGHTS).astype(float)
     levels.obs[keys.PATIENT] = "P-1"
     levels.write_h5ad(tmp_path / "stack.h5ad")
-    labels = sections.Labels({"P-1": "P-1"}, {})
-    parts = sections.clean(squint.io.read(tmp_path / "stack.h5ad"), labels)
-    ids = [sections.add(library, part, labels)[0].id for part in parts]
-    worker.submit("tokenise", {"home": str(library.home), "ids": ids}).result(120)
+    labels = ingest.Labels({"P-1": "P-1"}, {})
+    parts = ingest.clean(squint.io.read(tmp_path / "stack.h5ad"), labels)
+    ids = [ingest.add(library, part, labels)[0].id for part in parts]
+    worker.ask(Tokenise(tuple(ids)), library).result(120)
     (found,) = find_stacks(library.sections())
     return found
 
@@ -42,14 +43,8 @@ def stack(library: Library, worker: Engine, toy: AnnData, tmp_path: Path) -> Sta
 @pytest.fixture
 def trained(library: Library, stack: Stack, worker: Engine) -> Path:
     """Train a small model on the stack, cells held out."""
-    args = {
-        "home": str(library.home),
-        "ids": [level.id for level in stack.levels],
-        "hold_out": 0.2,
-        "n_epochs": 2,
-        "model_name": "stack",
-    }
-    return Path(worker.submit("train_on_stack", args).result(120))
+    ids = tuple(level.id for level in stack.levels)
+    return Path(worker.ask(TrainOnStack(ids, 0.2, 2, "stack"), library).result(120))
 
 
 @pytest.mark.usefixtures("loaded")
@@ -131,11 +126,9 @@ def test_held_out_cells_are_stored_with_what_was_measured_there(
     library: Library, stack: Stack, trained: Path
 ) -> None:
     assert find_models(library, stack) == [trained]
-    ids = [level.id for level in stack.levels]
-    request = Request("inpaint", {"ids": ids, "bundle": str(trained)})
-    args = {"home": str(library.home), "name": request.name, **request.args}
-    stacks.inpaint(args, lambda *_: None)
-    result = find(library, request)
+    asked = InpaintStack(tuple(level.id for level in stack.levels), str(trained), "")
+    stacks.inpaint(library, asked, lambda *_: None)
+    result = find(library, asked)
     assert result is not None
     hidden = result.table("hidden")
     held_out = {record.name: set(record.hidden) for record in squint.Bundle.load(trained, "cpu").sections}

@@ -8,10 +8,11 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app.library.results import Activation, find_activation
-from app.library.store import DATA, Library, write_table
-from app.tasks import sections
+from app.library.results import find, scores_path
+from app.library.store import DATA, Library, read_table, write_table
+from app.tasks import ingest
 from app.tasks import tokens as token_tasks
+from app.tasks.requests import Activate
 from squint import keys, pp
 
 MODEL = "ab" * 32
@@ -19,13 +20,21 @@ MODEL = "ab" * 32
 
 def keep(library: Library, adata: AnnData) -> list[str]:
     """Put sections with made-up tokens into the library; return their ids."""
-    labels = sections.Labels({"P1": "P1", "P2": "P2"}, {})
-    ids = [sections.add(library, part, labels)[0].id for part in sections.clean(adata, labels)]
+    labels = ingest.Labels({"P1": "P1", "P2": "P2"}, {})
+    ids = [ingest.add(library, part, labels)[0].id for part in ingest.clean(adata, labels)]
     for section_id in ids:
         n_cells = library.get(section_id).n_cells
         tokens = pd.DataFrame({keys.TOKEN: np.arange(n_cells) % 3, keys.DISTANCE: np.zeros(n_cells)})
         write_table(tokens, library.tokens_path(section_id, MODEL))
     return ids
+
+
+def silent(fraction: float, words: str) -> None:
+    """Tell nobody how far a task is."""
+
+
+def scores(library: Library, section_id: str, asked: Activate) -> np.ndarray:
+    return read_table(scores_path(library, asked.result, section_id))[keys.ACTIVATION].to_numpy()
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -35,16 +44,16 @@ def test_scores_use_all_coordinates(library: Library, section: AnnData, deep: bo
         section.obsm[keys.SPATIAL] = np.column_stack([section.obsm[keys.SPATIAL], heights])
     section.write_h5ad(library.home / "upload.h5ad")
     ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
-    request = Activation(tuple(ids), tuple(ids), MODEL, "P1", None, 1)
-    token_tasks.activate(library, request)
+    asked = Activate(tuple(ids), tuple(ids), MODEL, "P1", None, 1)
+    token_tasks.activate(library, asked, silent)
     for section_id in ids:
         alone = squint.io.read(library.folder(section_id) / DATA)
-        (code,) = find_activation(library, request)["codes"]
+        (code,) = find(library, asked).facts["codes"]
         pp.spatial_neighbors(alone)
         neighbours = alone.obsp[keys.CONNECTIVITIES] + np.eye(alone.n_obs)
         carries = (np.arange(alone.n_obs) % 3).astype(str) == code
         expected = np.asarray(neighbours @ carries).ravel() / np.asarray(neighbours.sum(axis=1)).ravel()
-        np.testing.assert_allclose(library.scores(section_id, request.run), expected, rtol=1e-6)
+        np.testing.assert_allclose(scores(library, section_id, asked), expected, rtol=1e-6)
 
 
 def test_sections_that_are_scored_need_not_choose_the_codes(library: Library, section: AnnData) -> None:
@@ -55,9 +64,10 @@ def test_sections_that_are_scored_need_not_choose_the_codes(library: Library, se
     only_two = pd.DataFrame({keys.TOKEN: np.full(n_cells, 2), keys.DISTANCE: np.zeros(n_cells)})
     write_table(only_two, library.tokens_path(ids[1], MODEL))
     for ranked, codes in (((ids[0],), ["0"]), (tuple(ids), ["2"])):
-        request = Activation(tuple(ids), ranked, MODEL, "P1", None, 1)
-        assert token_tasks.activate(library, request)["codes"] == codes
-        assert np.isfinite(library.scores(ids[1], request.run)).all()
+        asked = Activate(tuple(ids), ranked, MODEL, "P1", None, 1)
+        token_tasks.activate(library, asked, silent)
+        assert find(library, asked).facts["codes"] == codes
+        assert np.isfinite(scores(library, ids[1], asked)).all()
 
 
 def test_a_section_that_does_not_fit_is_noted_and_not_tried_again(
@@ -66,7 +76,7 @@ def test_a_section_that_does_not_fit_is_noted_and_not_tried_again(
     section.write_h5ad(library.home / "upload.h5ad")
     (first, _) = keep(library, squint.io.read(library.home / "upload.h5ad"))
     bundle = squint.Bundle.load(model_folder, "cpu")
-    assert not token_tasks.tokenise(library, first, bundle)
+    assert not token_tasks.tokenise_section(library, first, bundle)
     facts = library.token_facts(first, bundle.sha256)
     assert facts is not None
     assert "genes" in facts["problem"]

@@ -104,7 +104,7 @@ def test_a_million_cells_are_decided_while_the_mouse_is_still_warm():
 
 
 def test_outlines_are_read_without_anndata():
-    code = "import sys; from squint import outlines, qupath, xenium_explorer; print(*sys.modules)"
+    code = "import sys; from squint.formats import qupath, xenium_explorer; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"anndata", "scanpy", "torch", "shapely", "scipy"} & set(done.stdout.split())
 

@@ -17,7 +17,7 @@ from squint import datasets, keys, tl
 from squint.columns import labels
 from squint.errors import InputError
 from squint.formats import gene_sets
-from squint.stats import arms, ranksum
+from squint.stats import arms, expression, ranksum
 
 KIDNEY = tuple(gene_sets.AGGRESSIVE_KIDNEY)
 
@@ -46,8 +46,8 @@ def compare(adata: AnnData, **how: object) -> pd.DataFrame:
 
 def table_of(counts: np.ndarray, in_group: np.ndarray, test: str = "wilcoxon") -> pd.DataFrame:
     genes = pd.Index([f"G{i}" for i in range(counts.shape[1])])
-    parts = tl.compare(sparse.csr_matrix(counts), arms.Arms(in_group, ~in_group), genes, test=test)
-    return tl.combine(parts).loc[genes]
+    parts = ranksum.compare(sparse.csr_matrix(counts), arms.Arms(in_group, ~in_group), genes, test=test)
+    return ranksum.combine(parts).loc[genes]
 
 
 def scaled(counts: np.ndarray) -> np.ndarray:
@@ -143,10 +143,10 @@ def test_genes_come_in_chunks_that_change_nothing(monkeypatch: pytest.MonkeyPatc
     whole = compare(adata)
     monkeypatch.setattr(ranksum, "GENES_AT_ONCE", 7)
     chosen = arms.choose(labels(adata, "group"), "a", "b")
-    parts = list(tl.compare(adata.X, chosen, adata.var_names))
+    parts = list(ranksum.compare(adata.X, chosen, adata.var_names))
     assert [len(part) for part in parts] == [7, 7, 7, 7, 2]
     assert [name for part in parts for name in part.index] == list(adata.var_names)
-    pd.testing.assert_frame_equal(tl.combine(parts).loc[adata.var_names], whole)
+    pd.testing.assert_frame_equal(ranksum.combine(parts).loc[adata.var_names], whole)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -174,8 +174,8 @@ def test_how_counts_are_stored_changes_nothing() -> None:
     order = np.argsort(twice.row, kind="stable")
     stored = sparse.csr_matrix((twice.data[order], twice.col[order], indptr), counts.shape)
     assert not stored.has_canonical_format
-    parts = tl.compare(stored, arms.Arms(in_group, ~in_group), expected.index)
-    pd.testing.assert_frame_equal(tl.combine(parts).loc[expected.index], expected)
+    parts = ranksum.compare(stored, arms.Arms(in_group, ~in_group), expected.index)
+    pd.testing.assert_frame_equal(ranksum.combine(parts).loc[expected.index], expected)
 
 
 def test_fold_change_and_shares_are_of_scaled_counts() -> None:
@@ -308,7 +308,7 @@ def test_known_markers_of_breast_tumour_and_stroma_lead(real_section) -> None:
 def test_expression_by_group_is_what_one_would_count_by_hand() -> None:
     adata = two_groups()
     groups = adata.obs["group"].astype(object).where(adata.obs["group"] != "c", None).to_numpy()
-    found = tl.expression_by_group(adata.X, adata.var_names, groups, ["G7", "G0"])
+    found = expression.expression_by_group(adata.X, adata.var_names, groups, ["G7", "G0"])
     kept = groups != None  # noqa: E711 - elementwise
     by_hand = scaled(adata.X.toarray()[kept].astype(float))
     assert found[["gene", "group"]].to_numpy().tolist() == [
@@ -326,7 +326,7 @@ def test_a_comparison_and_its_dot_plot_say_the_same() -> None:
     table = compare(adata)
     compared = adata[adata.obs["group"] != "c"]
     groups = compared.obs["group"].to_numpy()
-    by_group = tl.expression_by_group(
+    by_group = expression.expression_by_group(
         sparse.csr_matrix(compared.X), adata.var_names, groups, list(adata.var_names)
     )
     mean = by_group.pivot(index="gene", columns="group", values="mean").loc[adata.var_names]
@@ -337,4 +337,14 @@ def test_a_comparison_and_its_dot_plot_say_the_same() -> None:
 def test_a_gene_that_is_not_measured_is_named() -> None:
     adata = two_groups()
     with pytest.raises(InputError, match="does not measure G99"):
-        tl.scaled_counts(adata.X, adata.var_names, ["G0", "G99"])
+        expression.scaled_counts(adata.X, adata.var_names, ["G0", "G99"])
+
+
+def test_means_by_group_leave_out_cells_that_do_not_measure_the_gene() -> None:
+    groups = pd.Series(pd.Categorical(["b", "a", "b", None], categories=["b", "a", "never"]))
+    scaled = pd.DataFrame({"G1": [2.0, 4.0, np.nan, 9.0], "G2": [np.nan, 0.0, np.nan, 9.0]})
+    found = expression.by_group(scaled, groups)
+    assert found["group"].tolist() == ["b", "a"] * 2
+    assert found["n_cells"].tolist() == [2, 1] * 2
+    np.testing.assert_array_equal(found["mean"], [2, 4, np.nan, 0])
+    np.testing.assert_array_equal(found["share"], [1, 1, np.nan, 0])

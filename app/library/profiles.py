@@ -1,0 +1,113 @@
+"""What each token of a model is, in words: over all sections with tokens by it, whatever a page shows.
+
+Each section keeps sums beside its tokens, made when it was tokenised; a description is made of the sums of
+all. A gene is described over the sections that measure it, and only genes of the model count.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.library.quality import doubted
+from app.library.store import Library, Section
+from squint.errors import InputError
+from squint.pl import plain
+from squint.stats.token_profiles import TokenSums, describe, top_type
+
+_KEPT = 8  # descriptions: of a few models, and of the library before and after a change
+
+
+def sums_path(library: Library, section_id: str, model: str) -> Path:
+    """Return the file of a section's sums by token, which need not exist."""
+    return library.tokens_path(section_id, model).with_suffix(".sums.npz")
+
+
+def keep(library: Library, section_id: str, model: str, sums: TokenSums) -> None:
+    """Keep the sums of a section, whole or not at all."""
+    path = sums_path(library, section_id, model)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                counts=sums.counts,
+                n_cells=sums.n_cells,
+                n_cells_of_type=sums.n_cells_of_type,
+                names=np.frombuffer(json.dumps([sums.tokens, sums.genes, sums.types]).encode(), np.uint8),
+            )
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(library: Library, section: Section, model: str) -> TokenSums:
+    """Read the sums of a section.
+
+    Raises
+    ------
+    InputError
+        If they are damaged.
+    """
+    path = sums_path(library, section.id, model)
+    try:
+        with np.load(path) as kept:
+            tokens, genes, types = json.loads(kept["names"].tobytes())
+            return TokenSums(tokens, genes, types, kept["counts"], kept["n_cells"], kept["n_cells_of_type"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path.name} of section {section.title} is damaged. Delete the section and add it again."
+        ) from error
+
+
+def described_by(library: Library, model: str) -> list[Section]:
+    """List the sections that say what tokens are: those with tokens, but none that the model hardly knows.
+
+    Where it hardly knows any, all of them.
+    """
+    sections = library.tokenised(library.sections(), model)
+    doubts = doubted(library, sections, model)
+    return [section for section in sections if section.id not in doubts] or sections
+
+
+def lacking(library: Library, model: str) -> list[str]:
+    """List the ids of sections that were tokenised before sums were kept."""
+    sections = library.tokenised(library.sections(), model)
+    return [section.id for section in sections if not sums_path(library, section.id, model).exists()]
+
+
+def token_profiles(library: Library, model: str) -> pd.DataFrame:
+    """Say what each token of a model is.
+
+    Returns
+    -------
+    Indexed by token, all tokens in use: ``n_cells``, ``share``, ``top_genes``, ``top_types``, ``sections`` as
+    :func:`squint.tl.token_profiles` gives them, over the sections of :func:`described_by`; and ``name``, the
+    token's number and main cell type. Sections of which no sums are kept are left out.
+    """
+    there = [s for s in described_by(library, model) if sums_path(library, s.id, model).exists()]
+    stamps = tuple((s.id, s.title, sums_path(library, s.id, model).stat().st_mtime_ns) for s in there)
+    return _described(library, model, stamps).copy()
+
+
+@lru_cache(maxsize=_KEPT)
+def _described(library: Library, model: str, stamps: tuple[tuple[str, str, int], ...]) -> pd.DataFrame:
+    sums = {title: read(library, library.get(section_id), model) for section_id, title, _ in stamps}
+    table = describe(sums)
+    return table.assign(name=[_name(str(token), row) for token, row in top_type(sums).iterrows()])
+
+
+def _name(token: str, row: "pd.Series[Any]") -> str:
+    return f"{token} {plain(str(row['type']))} {row['share']:.0%}" if row["type"] else token
+
+
+def token_names(library: Library, model: str | None) -> Mapping[str, str]:
+    """Name each token by its number and, where cell types are known, its main one with its share."""
+    if model is None:
+        return {}
+    return {str(token): str(name) for token, name in token_profiles(library, model)["name"].items()}

@@ -1,0 +1,43 @@
+"""The graph of neighbours of each section: built once, and kept beside its positions. Runs in the worker."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from app.library.store import GRAPH, Library
+from squint import pp
+
+N_NEIGHBORS = 8  # nearest cells of a cell, as `squint.pp.spatial_neighbors` takes them by default
+
+
+def neighbours(library: Library, section_id: str) -> csr_matrix:
+    """Return the symmetric graph (n, n) of a section, 1 between neighbours; built where it is not kept yet.
+
+    Raises
+    ------
+    InputError
+        If the section is gone.
+    """
+    path = library.folder(section_id) / GRAPH
+    if not path.exists():
+        cells = library.cells(section_id)
+        space = [axis for axis in ("x", "y", "z") if axis in cells]
+        keep_graph(path, cells[space].to_numpy(dtype=np.float64))
+    with np.load(path) as kept:
+        indptr, indices = kept["indptr"], kept["indices"]
+    n_cells = len(indptr) - 1
+    return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(n_cells, n_cells))
+
+
+def keep_graph(path: Path, coordinates: NDArray[np.float64]) -> None:
+    """Join each of some cells (n, 2 | 3) to its nearest ones, and keep the graph whole or not at all."""
+    graph = pp.knn_graph(coordinates, N_NEIGHBORS)
+    temporary = path.with_name(f".{path.name}.{id(graph)}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, indptr=graph.indptr, indices=graph.indices)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

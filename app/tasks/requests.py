@@ -1,0 +1,247 @@
+"""What each task of the workers is asked: one frozen class a task, which pages make and tasks take.
+
+Imports nothing heavy, so that pages can ask.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from app.cell_sets.split import Split
+from app.library.images import Addition
+from app.library.results import Computation, Task
+from squint.pl import Kind
+
+# --- sections ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Validate(Task[dict[str, Any]]):
+    """Read a staged upload and say what it holds."""
+
+    name: ClassVar[str] = "validate"
+    path: str
+    columns: Mapping[str, str]  # our name of a column -> the file's
+
+
+@dataclass(frozen=True)
+class Keep(Task[list[dict[str, Any]]]):
+    """Put the sections of a staged upload into the library."""
+
+    name: ClassVar[str] = "keep"
+    path: str
+    columns: Mapping[str, str]
+    patients: Mapping[str, str]  # patient in the file ("" where it names none) -> study code
+    sections: Mapping[str, str]  # section in the file -> name to keep
+    organ: str = ""
+    assay: str = ""
+
+
+@dataclass(frozen=True)
+class ImportSamples(Task[list[str]]):
+    """Put the simulated cohort into a new library."""
+
+    name: ClassVar[str] = "import_samples"
+    samples: str  # folder
+
+
+@dataclass(frozen=True)
+class Tokenise(Task[list[str]]):
+    """Give the cells of sections their tokens."""
+
+    name: ClassVar[str] = "tokenise"
+    ids: tuple[str, ...]
+
+
+# --- tokens -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SumTokens(Task[None]):
+    """Add up what the tokens of sections are, for their description."""
+
+    name: ClassVar[str] = "sum_tokens"
+    ids: tuple[str, ...]
+    model: str  # sha256
+
+
+@dataclass(frozen=True)
+class Activate(Computation):
+    """Score sections against a reference patient."""
+
+    name: ClassVar[str] = "activate"
+    ranked: tuple[str, ...]  # those of the sections whose cells choose the codes
+    model: str  # sha256
+    reference: str
+    against: str | None
+    n_codes: int
+
+    def __post_init__(self) -> None:
+        for name in ("ids", "ranked"):  # in whatever order they are shown, the scores are the same
+            object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
+
+
+# --- comparison -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pseudobulk(Computation):
+    """Test every gene between two groups, patients as observations."""
+
+    name: ClassVar[str] = "pseudobulk"
+    model: str | None  # sha256; needed where groups are of tokens or scores
+    split: Split
+
+
+@dataclass(frozen=True)
+class Differential(Computation):
+    """Test every gene between two groups, cells as observations."""
+
+    name: ClassVar[str] = "differential"
+    model: str | None
+    split: Split
+    test: Literal["wilcoxon", "t-test"]
+
+
+# --- stacks -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainOnStack(Task[str]):
+    """Train a model on a stack, some cells of each level held out."""
+
+    name: ClassVar[str] = "train_on_stack"
+    ids: tuple[str, ...]  # of the levels, the lowest first
+    hold_out: float  # share of the cells of each level
+    n_epochs: int
+    model_name: str
+
+
+@dataclass(frozen=True)
+class InpaintStack(Computation):
+    """Predict the held-out cells of a stack, and judge it beside the nearest cells."""
+
+    name: ClassVar[str] = "inpaint"
+    bundle: str  # folder
+    weights: str  # their sha256: another model at the same place is another request
+
+
+@dataclass(frozen=True)
+class Align(Computation):
+    """Measure how neighbouring levels lie to each other."""
+
+    name: ClassVar[str] = "align"
+
+
+# --- areas ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InpaintArea(Computation):
+    """Predict what the cells of a marked area of one section express."""
+
+    name: ClassVar[str] = "inpaint_region"
+    bundle: str  # folder
+    weights: str  # their sha256: another model at the same place is another request
+    items: tuple[dict[str, Any], ...]  # regions, as R.json holds them
+    fill: bool  # cells at simulated positions, instead of those that are there
+    n_draws: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainWithoutArea(Task[str]):
+    """Train a model on one section without the cells of a marked area."""
+
+    name: ClassVar[str] = "train_without_region"
+    section_id: str
+    items: tuple[dict[str, Any], ...]
+    model_name: str
+
+
+# --- co-occurrence ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CoOccurrence(Computation):
+    """Correlate the usage of tokens over sections or patients."""
+
+    name: ClassVar[str] = "co_occurrence"
+    model: str  # sha256
+    by: str  # column of the groups
+    n_tokens: int
+    clr: bool  # centred log-ratios instead of shares
+    n_permutations: int
+
+
+@dataclass(frozen=True)
+class Neighbours(Computation):
+    """Count which tokens are neighbours, against tokens shuffled within sections."""
+
+    name: ClassVar[str] = "neighbours"
+    model: str
+    n_tokens: int
+    n_permutations: int
+
+
+@dataclass(frozen=True)
+class WriteSequences(Task[str]):
+    """Write the tokens of sections as sequences."""
+
+    name: ClassVar[str] = "write_sequences"
+    ids: tuple[str, ...]
+    model: str
+    format: str  # ending of the file
+
+
+# --- images -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LookAtImage(Task[dict[str, Any]]):
+    """Say what a picture of tissue is; nothing is kept."""
+
+    name: ClassVar[str] = "look_at_image"
+    addition: Addition
+
+
+@dataclass(frozen=True)
+class AddImage(Task[dict[str, Any]]):
+    """Keep a picture of tissue with its section."""
+
+    name: ClassVar[str] = "add_image"
+    addition: Addition
+
+
+# --- exports ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Draw(Task[str]):
+    """Draw a figure to a file."""
+
+    name: ClassVar[str] = "draw"
+    folder: str  # where the page left what is to be drawn
+    format: str
+    stamp: Mapping[str, str]
+    dpi: int
+
+
+@dataclass(frozen=True)
+class DrawMap(Task[str]):
+    """Draw a map to a file."""
+
+    name: ClassVar[str] = "draw_map"
+    folder: str
+    format: Kind
+    stamp: Mapping[str, str]
+    dpi: int
+
+
+@dataclass(frozen=True)
+class WriteCsv(Task[str]):
+    """Write all rows of a table as CSV."""
+
+    name: ClassVar[str] = "write_csv"
+    folder: str
+    stamp: Mapping[str, str]
