@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from app.library.quality import doubted
 from app.library.store import Library, Section
-from squint.errors import InputError
+from squint.errors import DAMAGED, InputError
 from squint.pl import plain
 from squint.stats.token_profiles import TokenSums, describe, top_type
 
@@ -56,10 +57,10 @@ def read(library: Library, section: Section, model: str) -> TokenSums:
     """
     path = sums_path(library, section.id, model)
     try:
-        with np.load(path) as kept:
+        with path.open("rb") as file, np.load(file) as kept:
             tokens, genes, types = json.loads(kept["names"].tobytes())
             return TokenSums(tokens, genes, types, kept["counts"], kept["n_cells"], kept["n_cells_of_type"])
-    except (OSError, ValueError, KeyError) as error:
+    except (*DAMAGED, BadZipFile) as error:
         raise InputError(
             f"{path.name} of section {section.title} is damaged. Delete the section and add it again."
         ) from error

@@ -1,6 +1,7 @@
 """The graph of neighbours of each section: built once, and kept beside its positions. Runs in the worker."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from app.library.store import GRAPH, Library
 from squint import pp
+from squint.errors import DAMAGED, InputError
 
 N_NEIGHBORS = 8  # nearest cells of a cell, as `squint.pp.spatial_neighbors` takes them by default
 
@@ -18,15 +20,21 @@ def neighbours(library: Library, section_id: str) -> csr_matrix:
     Raises
     ------
     InputError
-        If the section is gone.
+        If the section is gone, or the graph is damaged.
     """
     path = library.folder(section_id) / GRAPH
     if not path.exists():
         cells = library.cells(section_id)
         space = [axis for axis in ("x", "y", "z") if axis in cells]
         keep_graph(path, cells[space].to_numpy(dtype=np.float64))
-    with np.load(path) as kept:
-        indptr, indices = kept["indptr"], kept["indices"]
+    try:
+        with path.open("rb") as file, np.load(file) as kept:
+            indptr, indices = kept["indptr"], kept["indices"]
+    except (*DAMAGED, BadZipFile) as error:
+        title = library.get(section_id).title
+        raise InputError(
+            f"{path.name} of section {title} is damaged. Delete the section and add it again."
+        ) from error
     n_cells = len(indptr) - 1
     return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(n_cells, n_cells))
 
