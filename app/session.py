@@ -17,6 +17,7 @@ from app.library.store import Library, Section
 from app.settings import settings
 from app.text import sentence
 from squint.errors import InputError
+from squint.geometry.regions import Shape
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
 
 # Keys of widgets whose value outlives a change of page
@@ -184,14 +185,14 @@ def choose_set(set_id: str) -> None:
         st.session_state[SETS] = [*shown, set_id][-MAX_SETS_SHOWN:]
 
 
-def marked(section_id: str) -> list[dict[str, Any]]:
-    """Return the areas marked in a section, as R.json holds them."""
+def marked(section_id: str) -> list[Shape]:
+    """Return the areas marked in a section."""
     return list(st.session_state.get(f"{MARKED}-{section_id}", []))
 
 
-def mark(section_id: str, items: Sequence[dict[str, Any]]) -> None:
+def mark(section_id: str, regions: Sequence[Shape]) -> None:
     """Remember the areas marked in a section, in place of those before."""
-    st.session_state[f"{MARKED}-{section_id}"] = list(items)
+    st.session_state[f"{MARKED}-{section_id}"] = list(regions)
 
 
 def choose_gene(gene: str) -> None:

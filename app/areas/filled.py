@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.areas.marking import Item
 from app.library.results import Result
 from app.library.stacks import ROW
 from app.library.store import Library, Section
+from squint.geometry.regions import Points
 
 CELL, NEIGHBOURHOOD = "cell", "neighbourhood"
 MODEL, KNN = "model", "knn"
@@ -129,10 +129,10 @@ class Filled:
             parts.append(self.result.table(f"sd_{target}")[self.genes].add_prefix("sd "))
         return pd.concat(parts, axis=1)
 
-    def positions(self) -> list[Item]:
-        """Give the positions of the cells as a region of R.json."""
+    def positions(self) -> list[Points]:
+        """Give the positions of the cells as a region."""
         points = self._hidden[["x", "y"]].round(3).to_numpy().tolist()
-        return [{"section": self.section.section, "points": points}]
+        return [Points(self.section.section, tuple(map(tuple, points)))]
 
     def scores(self) -> pd.DataFrame | None:
         """Give the scores of the model and of every K, if the area may be judged."""

@@ -26,7 +26,7 @@ from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles
 from squint.errors import InputError
 from squint.geometry.positions import append_points, fill_area
-from squint.geometry.regions import Points, Polygon, Rectangle
+from squint.geometry.regions import Points, Polygon, Rectangle, Shape
 from squint.model.bundle import Bundle, section_sha256
 from squint.stats.metrics import column_pearson, row_pearson
 
@@ -48,7 +48,7 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     (section_id,) = asked.ids
     whole: Any = squint.io.read(library.folder(section_id) / DATA)
     bundle = Bundle.load(Path(asked.bundle))
-    marked = _fill(whole, asked.items, asked.seed) if asked.fill else _hide(whole, asked.items)
+    marked = _fill(whole, asked.regions, asked.seed) if asked.fill else _hide(whole, asked.regions)
     report(0.15, "predicting from the tissue around")
     adata, hidden = marked.adata, marked.hidden
     tl.inpaint(adata, bundle, hidden=hidden)
@@ -77,7 +77,7 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
 def train(library: Library, asked: TrainWithoutArea, report: Report) -> str:
     """Train a model on a section without the cells of a marked area; return its folder."""
     report(0.0, "preparing")
-    marked = _hide(squint.io.read(library.folder(asked.section_id) / DATA), asked.items)
+    marked = _hide(squint.io.read(library.folder(asked.section_id) / DATA), asked.regions)
     last = None
     for last in squint.train([marked.adata], hidden=[marked.hidden]):
         report(last.number / last.n_epochs, f"epoch {last.number} of {last.n_epochs}")
@@ -86,19 +86,19 @@ def train(library: Library, asked: TrainWithoutArea, report: Report) -> str:
     return keep_model(library, last.bundle, [asked.section_id], asked.model_name)
 
 
-def _hide(adata: ad.AnnData, items: Sequence[marking.Item]) -> _Marked:
-    hidden = marking.inside(items, adata.obs_names, _space(adata))
+def _hide(adata: ad.AnnData, regions: Sequence[Shape]) -> _Marked:
+    hidden = marking.inside(regions, adata.obs_names, _space(adata))
     if not hidden.any():
         raise InputError("The marked area holds no cell. Mark one that does.")
     return _Marked(adata, hidden, adata.n_obs)
 
 
-def _fill(adata: ad.AnnData, items: Sequence[marking.Item], seed: int) -> _Marked:
+def _fill(adata: ad.AnnData, regions: Sequence[Shape], seed: int) -> _Marked:
     """Add cells without counts where the area has none, at the spacing of the section's own cells."""
     space = _space(adata)
     section = str(adata.obs[keys.SECTION].iloc[0])
     lists: list[Points] = []
-    for region in map(marking.region, items):
+    for region in regions:
         if isinstance(region, Points):
             lists.append(region)
         elif isinstance(region, Rectangle | Polygon):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from app.cell_sets.split import Split
 from app.library.images import Addition
 from app.library.results import Computation, Task
+from squint.geometry.regions import Shape
 from squint.pl import Kind
 
 # --- sections ---------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class InpaintArea(Computation):
     name: ClassVar[str] = "inpaint_region"
     bundle: str  # folder
     weights: str  # their sha256: another model at the same place is another request
-    items: tuple[dict[str, Any], ...]  # regions, as R.json holds them
+    regions: tuple[Shape, ...]
     fill: bool  # cells at simulated positions, instead of those that are there
     n_draws: int
     seed: int
@@ -155,7 +156,7 @@ class TrainWithoutArea(Task[str]):
 
     name: ClassVar[str] = "train_without_region"
     section_id: str
-    items: tuple[dict[str, Any], ...]
+    regions: tuple[Shape, ...]
     model_name: str
 
 

@@ -1,20 +1,22 @@
-"""Regions of tissue, as R.json holds them, and the cells inside them."""
+"""Regions of tissue, as R.json holds them, and the cells inside them. Imports no anndata: pages may."""
 
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import keys
 from squint.errors import InputError
 from squint.geometry.outlines import inside
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 MAX_BYTES = 64_000_000  # of R.json: a few million cell names
 Mask = NDArray[np.bool_]
@@ -30,6 +32,14 @@ class Region(Protocol):
 
     def mask(self, names: pd.Index, coordinates: Floats, rng: np.random.Generator) -> Mask:
         """Mark the section's cells inside (n,), from their names and coordinates (n, 2 | 3)."""
+
+    @property
+    def outline(self) -> Floats | None:
+        """Corners (k, 2) of its border, if it has one."""
+
+    @property
+    def words(self) -> str:
+        """What it is, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,17 @@ class Rectangle:
         x, y = coordinates[:, 0], coordinates[:, 1]
         return (x >= self.x0) & (x <= self.x1) & (y >= self.y0) & (y <= self.y1)
 
+    @property
+    def outline(self) -> Floats:
+        """Its four corners (4, 2)."""
+        x, y = (self.x0, self.x1), (self.y0, self.y1)
+        return np.array([[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]], dtype=np.float64)
+
+    @property
+    def words(self) -> str:
+        """Where it is."""
+        return f"rectangle x {self.x0:.4g} to {self.x1:.4g}, y {self.y0:.4g} to {self.y1:.4g}"
+
 
 @dataclass(frozen=True)
 class Polygon:
@@ -57,7 +78,17 @@ class Polygon:
 
     def mask(self, names: pd.Index, coordinates: Floats, rng: np.random.Generator) -> Mask:  # noqa: ARG002
         """Mark the cells inside (n,)."""
-        return inside([(np.array(self.polygon, dtype=np.float64),)], coordinates)
+        return inside([(self.outline,)], coordinates)
+
+    @property
+    def outline(self) -> Floats:
+        """Its corners (k, 2)."""
+        return np.array(self.polygon, dtype=np.float64)
+
+    @property
+    def words(self) -> str:
+        """How many corners it has."""
+        return f"polygon of {len(self.polygon)} corners"
 
 
 @dataclass(frozen=True)
@@ -77,6 +108,15 @@ class Cells:
             )
         return names.isin(self.cells)
 
+    @property
+    def outline(self) -> None:
+        """Cells have no border."""
+
+    @property
+    def words(self) -> str:
+        """How many they are."""
+        return f"{len(self.cells):,} named cells"
+
 
 @dataclass(frozen=True)
 class Fraction:
@@ -92,6 +132,15 @@ class Fraction:
         mask[np.argsort(names.to_numpy(dtype=str), kind="stable")[drawn]] = True
         return mask
 
+    @property
+    def outline(self) -> None:
+        """A share has no border."""
+
+    @property
+    def words(self) -> str:
+        """How large the share is."""
+        return f"{self.fraction:.0%} of all cells at random"
+
 
 @dataclass(frozen=True)
 class Points:
@@ -104,8 +153,20 @@ class Points:
         """Mark no cell (n,)."""
         return np.zeros(len(names), dtype=bool)
 
+    @property
+    def outline(self) -> None:
+        """Positions have no border."""
 
-def load(path: str | Path) -> list[Region]:
+    @property
+    def words(self) -> str:
+        """How many they are."""
+        return f"{len(self.points):,} positions"
+
+
+Shape = Rectangle | Polygon | Cells | Fraction | Points  # every kind of region that R.json holds
+
+
+def load(path: str | Path) -> list[Shape]:
     """Read regions from a file in the form of R.json.
 
     Parameters
@@ -144,7 +205,22 @@ def load(path: str | Path) -> list[Region]:
     return [_parse(item, f"{path.name}: region {i + 1}") for i, item in enumerate(items)]
 
 
-def hidden_cells(adata: AnnData, regions: Sequence[Region], seed: int = 0) -> Mask:
+def dump(regions: Sequence[Shape]) -> str:
+    """Write regions in the form of R.json.
+
+    Parameters
+    ----------
+    regions
+        As :func:`load` gives them.
+
+    Returns
+    -------
+    JSON that :func:`load` reads back.
+    """
+    return json.dumps({"regions": [asdict(region) for region in regions]}, indent=1)
+
+
+def hidden_cells(adata: "AnnData", regions: Sequence[Region], seed: int = 0) -> Mask:
     """Mark the cells inside regions.
 
     Parameters
@@ -184,7 +260,7 @@ def hidden_cells(adata: AnnData, regions: Sequence[Region], seed: int = 0) -> Ma
     return hidden
 
 
-def _parse(item: Any, where: str) -> Region:
+def _parse(item: Any, where: str) -> Shape:
     if not isinstance(item, dict) or not isinstance(item.get("section"), str):
         raise InputError(f'{where} names no "section".')
     named = frozenset(item) - {"section"}
@@ -214,39 +290,39 @@ def _positions(value: Any, where: str, lengths: set[int]) -> tuple[tuple[float, 
     return tuple(_numbers(position, where) for position in value)
 
 
-def _rectangle(section: str, item: Mapping[str, Any], where: str) -> Region:
+def _rectangle(section: str, item: Mapping[str, Any], where: str) -> Shape:
     x0, x1, y0, y1 = _numbers([item[key] for key in ("x0", "x1", "y0", "y1")], where)
     if x0 > x1 or y0 > y1:
         raise InputError(f"{where} is empty: x0 must not exceed x1, nor y0 exceed y1.")
     return Rectangle(section, x0, x1, y0, y1)
 
 
-def _polygon(section: str, item: Mapping[str, Any], where: str) -> Region:
+def _polygon(section: str, item: Mapping[str, Any], where: str) -> Shape:
     positions = _positions(item["polygon"], f"{where}: polygon", {2})
     if len(set(positions)) < 3:
         raise InputError(f"{where} is empty: a polygon needs three corners.")
     return Polygon(section, tuple((x, y) for x, y in positions))
 
 
-def _cells(section: str, item: Mapping[str, Any], where: str) -> Region:
+def _cells(section: str, item: Mapping[str, Any], where: str) -> Shape:
     names = item["cells"]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}: cells must be a list of obs_names.")
     return Cells(section, tuple(names))
 
 
-def _fraction(section: str, item: Mapping[str, Any], where: str) -> Region:
+def _fraction(section: str, item: Mapping[str, Any], where: str) -> Shape:
     (fraction,) = _numbers([item["fraction"]], where)
     if not 0 < fraction < 1:
         raise InputError(f"{where}: fraction must lie between 0 and 1.")
     return Fraction(section, fraction)
 
 
-def _points(section: str, item: Mapping[str, Any], where: str) -> Region:
+def _points(section: str, item: Mapping[str, Any], where: str) -> Shape:
     return Points(section, _positions(item["points"], f"{where}: points", {2, 3}))
 
 
-_PARSERS: Mapping[frozenset[str], Callable[[str, Mapping[str, Any], str], Region]] = {
+_PARSERS: Mapping[frozenset[str], Callable[[str, Mapping[str, Any], str], Shape]] = {
     frozenset({"x0", "x1", "y0", "y1"}): _rectangle,
     frozenset({"polygon"}): _polygon,
     frozenset({"cells"}): _cells,

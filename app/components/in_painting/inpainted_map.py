@@ -117,7 +117,7 @@ def _side_by_side(
     top = float(f"{np.nanquantile(both, 0.995):.2g}") if np.isfinite(both).any() else 1.0
     scale = Continuous(f"{gene}, {UNITS[target]}", 0, max(top, 0.1))
     simulated = " (simulated)" if section.simulated else ""
-    outlines = tuple(marking.outlines(imputed.items))
+    outlines = tuple(marking.outlines(imputed.regions))
     at = place.coordinates[shown]
     names = place.cells["cell"].to_numpy(dtype=object)[shown]
     panels = (
@@ -176,7 +176,7 @@ def _spread(
         {"cell": place.cells["cell"].to_numpy(dtype=object)[shown], "spread": _rounded(values[shown])},
         imputed=place.hidden[shown],
         missing_name="measured, or too little expected" if relative else "measured",
-        outlines=tuple(marking.outlines(imputed.items)),
+        outlines=tuple(marking.outlines(imputed.regions)),
     )
     return MapView(
         f"{gene}, uncertainty of the in-painting",

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from app import session
 from app.areas import marking
-from app.areas.marking import Item
 from app.cell_sets.store import CellSets
 from app.components.in_painting.subject import FILL, Choice
 from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
@@ -24,6 +23,7 @@ from app.maps import views
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError
+from squint.geometry.regions import Cells, Points, Shape, dump
 from squint.pl import most_frequent
 
 _PLACE = "marking"
@@ -32,7 +32,7 @@ _PLACE = "marking"
 class Marked(NamedTuple):
     """An area that can be in-painted."""
 
-    items: list[Item]
+    regions: list[Shape]
     beside: Any  # where the page goes on, beside the map
 
 
@@ -44,21 +44,25 @@ def mark(library: Library, chosen: Choice, model: ModelFacts | None) -> Marked:
     left, right = st.columns([5, 2], gap="large")
     with right:
         _mark_otherwise(library, chosen, cells)
-    items = session.marked(section.id)
+    regions = session.marked(section.id)
     with left:
-        _draw(library, section, cells, items, model)
+        _draw(library, section, cells, regions, model)
     with right:
-        _say_marked(chosen, cells, items)
-    return Marked(items, right)
+        _say_marked(chosen, cells, regions)
+    return Marked(regions, right)
 
 
 def _draw(
-    library: Library, section: Section, cells: pd.DataFrame, items: Sequence[Item], model: ModelFacts | None
+    library: Library,
+    section: Section,
+    cells: pd.DataFrame,
+    regions: Sequence[Shape],
+    model: ModelFacts | None,
 ) -> None:
     """Show the section, to draw on."""
     view = _coloured(library, section, cells, model)
     (panel,) = view.panels
-    marked = replace(view, panels=(replace(panel, outlines=tuple(marking.outlines(items))),))
+    marked = replace(view, panels=(replace(panel, outlines=tuple(marking.outlines(regions))),))
     served = mount(marked, _PLACE, on={"area": lambda _, drawn: _take(section, drawn)}, tool="box")
     served.model = model.sha256 if model else None
 
@@ -80,12 +84,12 @@ def _coloured(
 
 def _take(section: Section, drawn: Mapping[str, Any]) -> None:
     """Remember what was drawn: in place of what was marked, or with it."""
-    items = marking.drawn(drawn, section.section)
+    regions = marking.drawn(drawn, section.section)
     if drawn.get("mode") == "subtract":
         st.toast("Nothing can be subtracted from an area to in-paint. Draw it again.", icon=":material/info:")
-    elif items:
+    elif regions:
         before = session.marked(section.id) if drawn.get("mode") == "add" else []
-        session.mark(section.id, [*before, *items])
+        session.mark(section.id, [*before, *regions])
 
 
 def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> None:
@@ -124,7 +128,7 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
         if file is not None and st.button("Mark what it names", key=f"regions-take-{section.id}"):
             _load(library, section, file.getvalue())
     if chosen.model.held_out and not chosen.fill:
-        held_out = {"section": section.section, "cells": sorted(chosen.model.held_out)}
+        held_out = Cells(section.section, tuple(sorted(chosen.model.held_out)))
         st.button(
             f"Mark the {many(len(chosen.model.held_out), 'held-out cell')}",
             key=f"held-out-{section.id}",
@@ -170,25 +174,27 @@ def _load(library: Library, section: Section, content: bytes) -> None:
         library.unstage(path)
 
 
-def _say_marked(chosen: Choice, cells: pd.DataFrame, items: Sequence[Item]) -> None:
+def _say_marked(chosen: Choice, cells: pd.DataFrame, regions: Sequence[Shape]) -> None:
     """Say what is marked, how many cells that are, and why it cannot be in-painted; then stop the page."""
     section = chosen.section
-    if not items:
+    if not regions:
         st.info("No area is marked yet.")
         st.stop()
     try:
-        inside = marking.inside(items, pd.Index(cells["cell"]), cells[["x", "y"]].to_numpy(dtype=np.float64))
+        inside = marking.inside(
+            regions, pd.Index(cells["cell"]), cells[["x", "y"]].to_numpy(dtype=np.float64)
+        )
     except InputError as error:
         st.error(sentence(str(error)))
         st.stop()
     st.markdown(
-        f"**Marked:** {sentence(marking.describe(items))}  \n**{many(int(inside.sum()), 'cell')}** of "
-        f"{section.n_cells:,} lie inside{_area(section, items, inside)}"
+        f"**Marked:** {sentence(marking.describe(regions))}  \n**{many(int(inside.sum()), 'cell')}** of "
+        f"{section.n_cells:,} lie inside{_area(section, regions, inside)}"
     )
     with st.container(horizontal=True):
         st.download_button(
             "R.json",
-            marking.write(items),
+            dump(regions),
             "R.json",
             "application/json",
             key="marked-download",
@@ -197,14 +203,14 @@ def _say_marked(chosen: Choice, cells: pd.DataFrame, items: Sequence[Item]) -> N
             help="The marked area, for `squint train --regions` and `squint inpaint --regions`",
         )
         st.button("Clear", key="marked-clear", on_click=session.mark, args=(section.id, []))
-    problem = _problem(chosen, items, inside)
+    problem = _problem(chosen, regions, inside)
     if problem:
         st.warning(problem)
         st.stop()
 
 
-def _area(section: Section, items: Sequence[Item], inside: NDArray[np.bool_]) -> str:
-    outlines = marking.outlines(items)
+def _area(section: Section, regions: Sequence[Shape], inside: NDArray[np.bool_]) -> str:
+    outlines = marking.outlines(regions)
     if len(outlines) != 1 or section.unit == "unknown":
         return "."
     area = marking.area(outlines[0]) / 1e6
@@ -214,10 +220,10 @@ def _area(section: Section, items: Sequence[Item], inside: NDArray[np.bool_]) ->
     return said + (" (µm assumed)." if "assumed" in section.unit else ".")
 
 
-def _problem(chosen: Choice, items: Sequence[Item], inside: NDArray[np.bool_]) -> str:
+def _problem(chosen: Choice, regions: Sequence[Shape], inside: NDArray[np.bool_]) -> str:
     """Say why an area cannot be in-painted; nothing if it can."""
     if chosen.fill:
-        if all("points" in item or marking.outlines([item]) for item in items):
+        if all(isinstance(region, Points) or region.outline is not None for region in regions):
             return ""
         return "What is marked names cells, not an area. To fill a gap, draw around it."
     if not inside.any():

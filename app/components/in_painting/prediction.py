@@ -8,7 +8,6 @@ import streamlit as st
 from app import session
 from app.areas import marking
 from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
-from app.areas.marking import Item
 from app.components.export_row import Export, export_row
 from app.components.in_painting.marking import Marked
 from app.components.in_painting.subject import Choice
@@ -18,6 +17,7 @@ from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, Mod
 from app.library.results import find
 from app.library.store import Library
 from app.tasks.requests import InpaintArea, TrainWithoutArea
+from squint.geometry.regions import Shape, dump
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}
 UNITS = {NEIGHBOURHOOD: "mean of neighbourhood", CELL: "counts of the cell"}
@@ -35,7 +35,7 @@ class Imputed(NamedTuple):
     """A marked area, predicted."""
 
     chosen: Choice
-    items: Sequence[Item]
+    regions: Sequence[Shape]
     filled: Filled
 
     @property
@@ -62,7 +62,7 @@ class Imputed(NamedTuple):
         positions = "simulated, at the section's spacing" if self.chosen.fill else "of the hidden cells"
         return {
             "in-painted": f"{self.facts['n_hidden']:,} cells, a prediction from the surroundings",
-            "area": marking.describe(self.items),
+            "area": marking.describe(self.regions),
             "positions": positions,
             "training": self.training,
             "draws": self.facts["n_draws"] or "none",
@@ -72,14 +72,14 @@ class Imputed(NamedTuple):
 
 def impute(library: Library, chosen: Choice, marked: Marked) -> Imputed | None:
     """Predict the marked area once the user asks for it; ``None`` until then."""
-    items = marked.items
+    regions = marked.regions
     with marked.beside:
         n_draws = _choose_draws()
     asked = InpaintArea(
         (chosen.section.id,),
         str(chosen.model.folder),
         weights_sha256(chosen.model.folder),
-        tuple(items),
+        tuple(regions),
         chosen.fill,
         n_draws,
         _SEED,
@@ -94,7 +94,7 @@ def impute(library: Library, chosen: Choice, marked: Marked) -> Imputed | None:
     else:
         marked.beside.caption("In-painted, see below.")
     result = try_to_compute(library, asked, "In-painting")
-    return Imputed(chosen, items, Filled(result, chosen.section, chosen.fill)) if result else None
+    return Imputed(chosen, regions, Filled(result, chosen.section, chosen.fill)) if result else None
 
 
 def _choose_draws() -> int:
@@ -176,7 +176,7 @@ def _offer_training(library: Library, imputed: Imputed) -> None:
         "A model that is trained without the area can be scored by it. Train one on this section, in one to "
         "ten minutes by its size; or elsewhere, by `squint train SECTION.h5ad --regions R.json --out MODEL`."
     )
-    asked = TrainWithoutArea(imputed.chosen.section.id, tuple(imputed.items), model_name="without-area")
+    asked = TrainWithoutArea(imputed.chosen.section.id, tuple(imputed.regions), model_name="without-area")
     key = f"train-{imputed.filled.result.folder.name}"
     if st.button("Train a model without this area", key="train-without"):
         st.session_state[f"_{key}"] = True
@@ -216,7 +216,7 @@ def offer_tables(library: Library, imputed: Imputed) -> None:
     if chosen.fill:
         st.download_button(
             "Simulated positions as R.json",
-            marking.write(filled.positions()),
+            dump(filled.positions()),
             "R_points.json",
             "application/json",
             key="positions-download",

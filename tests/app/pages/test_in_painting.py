@@ -25,6 +25,7 @@ from app.tasks import areas, ingest
 from app.tasks.requests import InpaintArea
 from squint import datasets, keys, pl
 from squint.errors import InputError
+from squint.geometry.regions import Cells, Fraction, Polygon, Rectangle, Shape, dump
 from squint.tl import _inpaint
 from tests.helpers.app import csv_of, maps, one_section, upload, words
 from tests.helpers.paths import ROOT
@@ -38,14 +39,14 @@ def section_of(library: Library, name: str = "TOY-H-1") -> Section:
     return next(section for section in library.sections() if section.section == name)
 
 
-def half(library: Library, section: Section) -> list[marking.Item]:
+def half(library: Library, section: Section) -> list[Shape]:
     """Mark the left half of a section."""
     cells = library.cells(section.id)
     return [marking.rectangle(section.section, [-1e4, float(cells["x"].median())], [-1e4, 1e4])]
 
 
-def marked(app: AppTest, section: Section, items: list[marking.Item]) -> AppTest:
-    app.session_state[f"marked-{section.id}"] = items
+def marked(app: AppTest, section: Section, regions: list[Shape]) -> AppTest:
+    app.session_state[f"marked-{section.id}"] = regions
     return app.run()
 
 
@@ -57,9 +58,9 @@ def in_paint(app: AppTest) -> AppTest:
 
 
 def predicted(
-    library: Library, section: Section, bundle: Path, items: list[marking.Item], **how: object
+    library: Library, section: Section, bundle: Path, regions: list[Shape], **how: object
 ) -> Result:
-    plain = InpaintArea((section.id,), str(bundle), "", tuple(items), fill=False, n_draws=0, seed=0)
+    plain = InpaintArea((section.id,), str(bundle), "", tuple(regions), fill=False, n_draws=0, seed=0)
     asked = replace(plain, **how)
     areas.inpaint(library, asked, lambda *_: None)
     result = find(library, asked)
@@ -184,7 +185,7 @@ def test_a_model_trained_without_the_area_is_offered_and_scored(
     assert app.dataframe
     # one cell more, and not every scored cell was hidden
     cells = loaded.cells(section.id).index.tolist()
-    app = marked(app, section, [{"section": section.section, "cells": cells[:59]}])
+    app = marked(app, section, [Cells(section.section, tuple(cells[:59]))])
     in_paint(app)
     assert "Seen in training" in words(app)
 
@@ -260,18 +261,18 @@ def test_a_full_area_has_no_room_to_fill(loaded: Library, model_folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("items", "said"),
+    ("regions", "said"),
     [
-        ([{"x0": 1e6, "x1": 2e6, "y0": 0, "y1": 1}], "No cell lies in the marked area"),
-        ([{"x0": -1e6, "x1": 1e6, "y0": -1e6, "y1": 1e6}], "All cells of the section are marked"),
-        ([{"cells": ["nobody"]}], "has no cell 'nobody'"),
+        ([Rectangle("", 1e6, 2e6, 0, 1)], "No cell lies in the marked area"),
+        ([Rectangle("", -1e6, 1e6, -1e6, 1e6)], "All cells of the section are marked"),
+        ([Cells("", ("nobody",))], "has no cell 'nobody'"),
     ],
 )
 def test_an_area_that_cannot_be_predicted_is_refused_with_the_reason(
-    visit: Open, loaded: Library, items: list[marking.Item], said: str
+    visit: Open, loaded: Library, regions: list[Shape], said: str
 ) -> None:
     section = section_of(loaded)
-    app = marked(visit(PAGE), section, [{"section": section.section, **item} for item in items])
+    app = marked(visit(PAGE), section, [replace(region, section=section.section) for region in regions])
     assert not app.exception
     assert said in words(app)
     assert not [button for button in app.button if button.key == "in-paint"]
@@ -305,15 +306,15 @@ def test_a_section_of_another_panel_is_refused_with_what_to_do(
 def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library) -> None:
     section = section_of(loaded)
     app = visit(PAGE)
-    polygon = {"section": section.section, "polygon": [[0.0, 0.0], [60.0, 0.0], [0.0, 60.0]]}
-    elsewhere = {"section": "another", "fraction": 0.1}
-    content = marking.write([polygon, elsewhere]).encode()
+    polygon = Polygon(section.section, ((0.0, 0.0), (60.0, 0.0), (0.0, 60.0)))
+    elsewhere = Fraction("another", 0.1)
+    content = dump([polygon, elsewhere]).encode()
     app.file_uploader(f"regions-{section.id}").set_value(("R.json", content, "application/json")).run()
     app.button(f"regions-take-{section.id}").click().run()
     assert not app.error
     assert app.session_state[f"marked-{section.id}"] == [polygon]
     assert "polygon of 3 corners" in words(app)
-    only = marking.write([elsewhere]).encode()
+    only = dump([elsewhere]).encode()
     app.file_uploader(f"regions-{section.id}").set_value(("R.json", only, "application/json")).run()
     app.button(f"regions-take-{section.id}").click().run()
     assert "marks nothing in section 'TOY-H-1', but in another" in words(app)
@@ -328,8 +329,8 @@ def test_a_cell_set_is_marked(visit: Open, loaded: Library) -> None:
     assert not app.exception
     assert "3 cells of 60 lie inside" in words(app.run()).replace("**", "")
     ring = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]])
-    assert marking.from_set("S", [(ring,)], ["a"]) == [{"section": "S", "polygon": ring.tolist()}]
-    assert marking.from_set("S", [(ring, ring / 2)], ["a"]) == [{"section": "S", "cells": ["a"]}]
+    assert marking.from_set("S", [(ring,)], ["a"]) == [Polygon("S", tuple(map(tuple, ring.tolist())))]
+    assert marking.from_set("S", [(ring, ring / 2)], ["a"]) == [Cells("S", ("a",))]
     assert made.name == "left"
 
 
@@ -345,7 +346,7 @@ def test_what_was_drawn_decides_by_its_border_and_a_click_is_no_area() -> None:
     inside = marking.inside(items, pd.Index(list("abcde")), at)
     assert inside.tolist() == [True, True, True, False, False]
     assert [marking.area(outline) for outline in marking.outlines(items)] == [4, 4]
-    assert json.loads(marking.write(items))["regions"][0] == {
+    assert json.loads(dump(items))["regions"][0] == {
         "section": "S",
         "x0": 1,
         "x1": 3,

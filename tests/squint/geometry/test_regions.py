@@ -163,3 +163,17 @@ def test_what_is_no_json_of_regions_is_refused(tmp_path, text):
 def test_a_missing_file_of_regions_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         regions.load(tmp_path / "absent.json")
+
+
+def test_every_kind_of_region_is_read_back_as_it_was_written(tmp_path):
+    written = [
+        regions.Rectangle("S", 0.5, 2.0, -1.0, 3.25),
+        regions.Polygon("S", ((0.0, 0.0), (1.0, 0.0), (0.0, 1.5))),
+        regions.Cells("T", ("a", "b")),
+        regions.Fraction("T", 0.1),
+        regions.Points("S", ((1.0, 2.0), (3.0, 4.0))),
+    ]
+    (tmp_path / "R.json").write_text(regions.dump(written))
+    assert regions.load(tmp_path / "R.json") == written
+    assert [region.outline is not None for region in written] == [True, True, False, False, False]
+    assert [region.words.split()[0] for region in written] == ["rectangle", "polygon", "2", "10%", "2"]

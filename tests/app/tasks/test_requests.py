@@ -1,0 +1,59 @@
+"""What a page asks reaches the task as it was asked, by way of JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cell_sets.split import Split
+from app.library.images import Addition
+from app.library.results import Task
+from app.library.store import Library
+from app.tasks import exports, requests, with_model
+from app.tasks.decode import does
+from squint.geometry.regions import Cells, Fraction, Points, Polygon, Rectangle
+
+SHAPES = (
+    Rectangle("S", 0, 1, 2, 3),
+    Polygon("S", ((0, 0), (1, 0), (0, 1))),
+    Cells("S", ("a",)),
+    Fraction("S", 0.5),
+    Points("S", ((1, 2),)),
+)
+ASKED: list[Task] = [
+    requests.Validate("file.h5ad", {"section_id": "slide"}),
+    requests.Keep("file.h5ad", {}, {"": "P1"}, {"S": "T"}, "kidney"),
+    requests.ImportSamples("folder"),
+    requests.Tokenise(("a", "b")),
+    requests.SumTokens(("a",), "ff"),
+    requests.Activate(("b", "a"), ("b",), "ff", "P1", None, 5),
+    requests.Differential(("a",), None, Split("cell_type", ("x",), members=(("a", "1", "2"),)), "t-test"),
+    requests.Pseudobulk(("a",), "ff", Split("level", ("high",), ("low",), run="r", low=0.1)),
+    requests.TrainOnStack(("a",), 0.1, 3, "stack"),
+    requests.InpaintStack(("a",), "folder", "ff"),
+    requests.Align(("a",)),
+    requests.InpaintArea(("a",), "folder", "ff", SHAPES, fill=True, n_draws=3, seed=1),
+    requests.TrainWithoutArea("a", SHAPES, "without"),
+    requests.CoOccurrence(("a",), "ff", "section_id", 5, clr=True, n_permutations=9),
+    requests.Neighbours(("a",), "ff", 5, 9),
+    requests.WriteSequences(("a",), "ff", "parquet"),
+    requests.LookAtImage(Addition("a", "he.tif")),
+    requests.AddImage(Addition("a", "he.tif", channel=2)),
+    requests.Draw("folder", "pdf", {"Title": "T"}, 300),
+    requests.DrawMap("folder", "png", {"Title": "T"}, 600),
+    requests.WriteCsv("folder", {"Title": "T"}),
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.name)
+def test_what_is_asked_arrives(asked: Task, tmp_path: Path) -> None:
+    name, task = does(type(asked), lambda library, arrived, _: (library.home, arrived))
+    args = json.loads(json.dumps({"home": str(tmp_path), "asked": asked.args}))
+    assert name == asked.name
+    assert task(args, lambda *_: None) == (tmp_path, asked)
+    assert Library(tmp_path).results.exists()
+
+
+def test_every_task_of_the_workers_is_asked_by_a_class_of_its_own() -> None:
+    assert sorted(asked.name for asked in ASKED) == sorted([*with_model.TASKS, *exports.TASKS])
+    assert len({type(asked) for asked in ASKED}) == len(ASKED)
