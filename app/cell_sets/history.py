@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from squint.errors import InputError
+from squint.files import write_json
 
 _VERSIONS = 200
 _TRIES = 5  # at reading a version that a change may drop meanwhile
@@ -99,10 +99,10 @@ class History:
             head = self.head()
             if not head.versions:  # the state before the first change, to go back to
                 head = Head((1,))
-                _write(self._path(1), asdict(Version("", None)))
+                write_json(self._path(1), asdict(Version("", None)))
             what, content = change(self.read(head.version).content)
             new = max(head.versions) + 1
-            _write(self._path(new), asdict(Version(what, content)))
+            write_json(self._path(new), asdict(Version(what, content)))
             kept = (*head.versions[: head.at + 1], new)[-_VERSIONS:]
             moved = Head(kept, len(kept) - 1)
             self._move(moved)
@@ -134,19 +134,10 @@ class History:
             yield
 
     def _move(self, head: Head) -> None:
-        _write(self.folder / "head.json", asdict(head))
+        write_json(self.folder / "head.json", asdict(head))
 
     def _path(self, version: int) -> Path:
         return self.folder / f"{version:08d}.json"
-
-
-def _write(path: Path, content: Any) -> None:
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_text(json.dumps(content))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _damaged(path: Path) -> InputError:

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from app.cell_sets.history import Head, History
 from app.library.store import Library, Section
 from squint.errors import InputError
+from squint.files import whole
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon, Rows
 from squint.pl import LIGHT
@@ -276,7 +277,10 @@ class CellSets:
             raise InputError(f"Section {section.title} has no such cells. Load the page again.")
         kept: Rows = array.astype("<u4")
         name = hashlib.sha256(kept.tobytes()).hexdigest()[:16]
-        with self._whole(_rows_path(self.library, section_id, name)) as path, path.open("wb") as file:
+        with (
+            self._place(section_id, _rows_path(self.library, section_id, name)) as path,
+            path.open("wb") as file,
+        ):
             np.save(file, kept, allow_pickle=False)
         return name
 
@@ -286,23 +290,20 @@ class CellSets:
             return ""
         text = json.dumps([[ring.tolist() for ring in rings] for rings in polygons])
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
-        with self._whole(_outline_path(self.library, section_id, name)) as path:
+        with self._place(section_id, _outline_path(self.library, section_id, name)) as path:
             path.write_text(text)
         return name
 
-    @staticmethod
     @contextmanager
-    def _whole(path: Path) -> Iterator[Path]:
-        """Give a path to write to, which becomes the file when it is whole."""
-        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    def _place(self, section_id: str, path: Path) -> Iterator[Path]:
+        """Give a path to write to, which becomes a file of the section when it is whole."""
         try:
             path.parent.mkdir(exist_ok=True)
-            yield temporary
-            temporary.replace(path)
-        except FileNotFoundError as error:
-            raise InputError("This section is no longer in the library.") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+            with whole(path) as temporary:
+                yield temporary
+        except (FileNotFoundError, InputError):
+            self.library.get(section_id)  # says so, if the section was deleted meanwhile
+            raise
 
     def _commit(self, change: Callable[[dict[str, CellSet]], str]) -> None:
         """Change the sets that are there by now."""

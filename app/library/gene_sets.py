@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.library.store import Library, harmless_name
 from squint.errors import InputError
+from squint.files import write_bytes
 from squint.formats import gene_sets
 
 AGGRESSIVE = "Aggressive kidney cancer"
@@ -16,7 +17,7 @@ _AT_MOST = 100  # files; a page reads them all
 def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
     """Give the genes of every set, by name."""
     found = {AGGRESSIVE: tuple(gene_sets.AGGRESSIVE_KIDNEY)}
-    for path in sorted(library.gene_sets_folder.iterdir()):
+    for path in _paths(library):
         with suppress(InputError):  # a stray file is no reason to show none
             for name, genes in gene_sets.read(path).items():
                 found[name if name == path.stem else f"{path.stem}: {name}"] = genes
@@ -38,19 +39,16 @@ def add(library: Library, content: bytes, name: str) -> int:
     """
     stem, _, ending = name.rpartition(".")
     found = gene_sets.parse(content, name)
-    if len(list(library.gene_sets_folder.iterdir())) >= _AT_MOST:
+    if len(_paths(library)) >= _AT_MOST:
         raise InputError(f"The library holds {_AT_MOST} files of gene sets. Remove one first.")
     path = _free_path(library, harmless_name(stem), ending.lower())
-    folder = library.workspace()
-    (folder / path.name).write_bytes(content)
-    (folder / path.name).replace(path)
-    folder.rmdir()
+    write_bytes(path, content)
     return len(found)
 
 
 def files(library: Library) -> list[str]:
     """List the files of gene sets that users added."""
-    return sorted(path.name for path in library.gene_sets_folder.iterdir())
+    return [path.name for path in _paths(library)]
 
 
 def remove(library: Library, name: str) -> None:
@@ -59,8 +57,13 @@ def remove(library: Library, name: str) -> None:
         (library.gene_sets_folder / name).unlink(missing_ok=True)
 
 
+def _paths(library: Library) -> list[Path]:
+    """List the files by name, but for those that are only being written."""
+    return sorted(path for path in library.gene_sets_folder.iterdir() if not path.name.startswith("."))
+
+
 def _free_path(library: Library, stem: str, ending: str) -> Path:
     """Find a name that no other file has: nobody's sets are written over."""
-    taken = {path.stem for path in library.gene_sets_folder.iterdir()}
+    taken = {path.stem for path in _paths(library)}
     free = stem if stem not in taken else next(f"{stem}-{i}" for i in count(2) if f"{stem}-{i}" not in taken)
     return library.gene_sets_folder / f"{free}.{ending}"

@@ -24,6 +24,7 @@ from PIL import Image
 from app.library.arrivals import import_folder, importable
 from app.library.store import Library, harmless_name
 from squint.errors import InputError
+from squint.files import write_json
 from squint.images import (
     TILE,
     Box,
@@ -256,6 +257,4 @@ def file_name(name: str) -> str:
 
 def write_meta(folder: Path, image: SectionImage) -> None:
     """Write what is known of a picture, whole or not at all."""
-    temporary = folder / f".{uuid.uuid4().hex}.tmp"
-    temporary.write_text(json.dumps(asdict(image), indent=1))
-    temporary.replace(folder / META)
+    write_json(folder / META, asdict(image), indent=1)

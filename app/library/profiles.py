@@ -5,7 +5,6 @@ all. A gene is described over the sections that measure it, and only genes of th
 """
 
 import json
-import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import pandas as pd
 from app.library.quality import doubted
 from app.library.store import Library, Section
 from squint.errors import DAMAGED, InputError
+from squint.files import whole
 from squint.pl import plain
 from squint.stats.token_profiles import TokenSums, describe, top_type
 
@@ -32,19 +32,14 @@ def sums_path(library: Library, section_id: str, model: str) -> Path:
 def keep(library: Library, section_id: str, model: str, sums: TokenSums) -> None:
     """Keep the sums of a section, whole or not at all."""
     path = sums_path(library, section_id, model)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                counts=sums.counts,
-                n_cells=sums.n_cells,
-                n_cells_of_type=sums.n_cells_of_type,
-                names=np.frombuffer(json.dumps([sums.tokens, sums.genes, sums.types]).encode(), np.uint8),
-            )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            counts=sums.counts,
+            n_cells=sums.n_cells,
+            n_cells_of_type=sums.n_cells_of_type,
+            names=np.frombuffer(json.dumps([sums.tokens, sums.genes, sums.types]).encode(), np.uint8),
+        )
 
 
 def read(library: Library, section: Section, model: str) -> TokenSums:

@@ -9,10 +9,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
-from app.library.store import Library, read_table, write_table
+from app.library.store import FACTS, Library, read_table, write_table
 from squint.errors import InputError
-
-FACTS = "facts.json"
 
 Answer = TypeVar("Answer")
 

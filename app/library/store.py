@@ -16,10 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from squint.errors import InputError
+from squint.files import move_folder, whole
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
 GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
+FACTS = "facts.json"  # of a result over several sections
 _ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 
@@ -161,14 +163,7 @@ class Library:
     def keep(self, folder: Path, section: Section) -> bool:
         """Move a complete section folder into the library; ``False`` if the section is there already."""
         (folder / META).write_text(json.dumps(asdict(section), indent=1))
-        try:
-            folder.rename(self.folder(section.id))
-        except OSError:
-            if not (self.folder(section.id) / META).exists():
-                raise
-            shutil.rmtree(folder)
-            return False
-        return True
+        return move_folder(folder, self.folder(section.id), holds=META)
 
     def delete(self, section_id: str) -> None:
         """Remove a section and everything computed from it."""
@@ -258,12 +253,7 @@ class Library:
 
     def keep_result(self, folder: Path, name: str) -> None:
         """Move a complete folder of results into place; one that is there already stays."""
-        try:
-            folder.rename(self.results / name)
-        except OSError:
-            if not (self.results / name).exists():
-                raise
-            shutil.rmtree(folder)
+        move_folder(folder, self.results / name, holds=FACTS)
 
 
 def harmless_name(name: str) -> str:
@@ -311,9 +301,5 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with whole(path) as temporary:
         pq.write_table(pa.Table.from_pandas(frame), temporary, compression="zstd", write_page_checksum=True)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

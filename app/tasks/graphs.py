@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from app.library.store import GRAPH, Library
 from squint import pp
 from squint.errors import DAMAGED, InputError
+from squint.files import whole
 
 N_NEIGHBORS = 8  # nearest cells of a cell, as `squint.pp.spatial_neighbors` takes them by default
 
@@ -42,10 +43,5 @@ def neighbours(library: Library, section_id: str) -> csr_matrix:
 def keep_graph(path: Path, coordinates: NDArray[np.float64]) -> None:
     """Join each of some cells (n, 2 | 3) to its nearest ones, and keep the graph whole or not at all."""
     graph = pp.knn_graph(coordinates, N_NEIGHBORS)
-    temporary = path.with_name(f".{path.name}.{id(graph)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, indptr=graph.indptr, indices=graph.indices)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, indptr=graph.indptr, indices=graph.indices)

@@ -20,6 +20,7 @@ from app.library.images import FROM_FILE, META, Addition, Images, SectionImage, 
 from app.library.store import Library
 from app.tasks.requests import AddImage, LookAtImage
 from squint.errors import InputError
+from squint.files import move_folder
 from squint.images import Picture, Shown, n_levels, show, tiles
 from squint.sensitive import looks_like
 
@@ -77,7 +78,7 @@ def keep(library: Library, addition: Addition, report: Report) -> SectionImage:
             image = _describe(key, addition, shown, sha256, kind)
         write_meta(folder, image)
         target.parent.mkdir(exist_ok=True)
-        folder.rename(target)
+        move_folder(folder, target, holds=META)
     except MemoryError as error:
         raise InputError("The picture needs too much memory. Save it as a tiled TIFF.") from error
     except FileNotFoundError as error:

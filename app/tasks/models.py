@@ -7,7 +7,8 @@ from app.library.models import ModelFacts
 from app.library.results import list_sha256
 from app.library.store import Library
 from squint.errors import InputError
-from squint.model.bundle import Bundle
+from squint.files import move_folder
+from squint.model.bundle import WEIGHTS, Bundle
 
 _held: dict[str, Bundle] = {}  # the server's model, under "bundle", once it is loaded
 
@@ -60,11 +61,8 @@ def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) 
     folder = library.workspace()
     bundle.save(folder / "model")
     target = library.models / f"{name}-{bundle.sha256[:12]}"
-    if target.exists():
-        shutil.rmtree(folder)
-    else:
-        (folder / "model").rename(target)
-        folder.rmdir()
+    move_folder(folder / "model", target, holds=WEIGHTS)
+    folder.rmdir()
     try:
         for section_id in ids:
             library.get(section_id)

@@ -1,7 +1,5 @@
 """Tokens of sections in the library, what they are, and activation scores. Runs in the worker."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +14,7 @@ from app.tasks.requests import Activate, SumTokens, Tokenise
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError
+from squint.files import write_json
 from squint.model.bundle import Bundle
 from squint.stats.token_profiles import add_up as add_up_tokens
 
@@ -43,7 +42,7 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
     try:
         tl.check_fits(adata, bundle)
     except InputError as error:
-        _write_json({"problem": str(error)}, path.with_suffix(".json"))
+        write_json(path.with_suffix(".json"), {"problem": str(error)})
         return False
     tl.tokenize(adata, bundle)
     facts = adata.uns[keys.PROVENANCE]
@@ -53,7 +52,7 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
         {keys.TOKEN: adata.obsm[keys.TOKENS][:, 0], keys.DISTANCE: adata.obs[keys.DISTANCE].to_numpy()},
         index=adata.obs_names,
     )
-    _write_json(stored, path.with_suffix(".json"))
+    write_json(path.with_suffix(".json"), stored)
     _keep_sums(library, section_id, adata, bundle)
     write_table(table, path)  # last: its presence says that all is there
     return True
@@ -104,9 +103,3 @@ def activate(library: Library, asked: Activate, report: Report) -> None:
         for section_id in asked.ids
     }
     results.keep(library, asked, together.uns[keys.PROVENANCE]["activation"], scores)
-
-
-def _write_json(facts: dict[str, Any], path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(facts))
-    temporary.replace(path)

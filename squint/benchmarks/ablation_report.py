@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 
 from squint.benchmarks.score_table import LESS_IS_BETTER, METRICS
 from squint.benchmarks.stages import Row
+from squint.files import write_bytes
 from squint.pl._style import BLUE, ORANGE, PRINT
 from squint.pl._text import escape
 
@@ -409,7 +410,7 @@ def write_figure(figure: go.Figure, stem: Path) -> list[str]:
     files = files or {"html": plotly.io.to_html(figure, include_plotlyjs=True).encode()}
     paths = {stem.with_suffix(f".{kind}"): content for kind, content in files.items()}
     for path, content in paths.items():
-        path.write_bytes(content)
+        write_bytes(path, content)
     return [path.name for path in paths]
 
 

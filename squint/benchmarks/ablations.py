@@ -25,9 +25,10 @@ from squint.baselines import catalogue
 from squint.baselines.nearest import graph_mean
 from squint.benchmarks import ablation_report, masked
 from squint.benchmarks.ablation_report import SITES, draw, summarise, to_markdown, write_figure
-from squint.benchmarks.stages import Row, claim, do, write
+from squint.benchmarks.stages import Row, claim, do
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.files import write_text
 from squint.geometry.regions import Fraction, Region, hidden_cells
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.cohort import prepare, section_names
@@ -189,8 +190,8 @@ class Ablations:
         self.table = summarise(rows, of_floor)
         setting = {"model": asdict(self.model), "training": asdict(self.choices)}
         self.text = to_markdown(self.table, self.facts, setting)
-        write(self.folder / TABLE, self.table.to_csv(index=False))
-        write(self.folder / TEXT, self.text)
+        write_text(self.folder / TABLE, self.table.to_csv(index=False))
+        write_text(self.folder / TEXT, self.text)
 
     @cached_property
     def facts(self) -> list[Row]:

@@ -19,9 +19,10 @@ from squint import keys, pp, tl
 from squint.baselines import catalogue
 from squint.baselines.catalogue import Hidden
 from squint.benchmarks.score_table import MODEL, summarise, to_markdown
-from squint.benchmarks.stages import Row, claim, do, write
+from squint.benchmarks.stages import Row, claim, do
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.files import write_text
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.cohort import section_names
 from squint.stats.metrics import Judge, Scores
@@ -109,8 +110,8 @@ class Inpainting:
         self.table = summarise(rows)
         of_genes = [{**facts, "n_genes": len(self.genes)} for facts in self.facts]
         self.text = to_markdown(self.table, of_genes, seeds)
-        write(self.folder / TABLE, self.table.to_csv(index=False))
-        write(self.folder / TEXT, self.text)
+        write_text(self.folder / TABLE, self.table.to_csv(index=False))
+        write_text(self.folder / TEXT, self.text)
 
     @cached_property
     def parts(self) -> list[tuple[Hidden, Judge]]:

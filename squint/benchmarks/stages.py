@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from squint.errors import InputError
+from squint.files import make_folder, write_json
 
 REQUEST = "request.json"  # what decides the results in a folder
 Row = dict[str, Any]
@@ -38,11 +39,8 @@ def claim(folder: Path, request: Row, what: str) -> None:
                 f"{folder} holds results of another {what} (other {', '.join(other)}). Choose another folder."
             )
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
-    write(path, json.dumps(request, indent=1))
+    make_folder(folder)
+    write_json(path, request, indent=1)
 
 
 def do(path: Path, work: Iterator[Row | str]) -> Iterator[str]:
@@ -68,14 +66,4 @@ def do(path: Path, work: Iterator[Row | str]) -> Iterator[str]:
             yield f"{path.stem}: {step}"
         else:
             found.append(step)
-    write(path, json.dumps(found, indent=1))
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror}.") from None
+    write_json(path, found, indent=1)

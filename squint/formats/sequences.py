@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from pyarrow import parquet
 from squint import keys
 from squint.columns import UNKNOWN, labels
 from squint.errors import InputError
+from squint.files import whole
 from squint.io import checks
 
 if TYPE_CHECKING:
@@ -203,15 +203,8 @@ def write_sequences(table: pd.DataFrame, facts: Mapping[str, Any], path: Path) -
         If the ending is another, or the disk refuses.
     """
     check_ending(path)
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
-    try:
+    with whole(path) as temporary:
         _WRITERS[path.suffix](table, facts, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        reason = error.strerror or "the disk refused"
-        raise InputError(f"{path.name} could not be written in {path.parent}: {reason}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _facts_of_section(adata: "AnnData", cells: NDArray[np.intp]) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """Read, check and write tissue sections."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, cast
-from uuid import uuid4
 
 import h5py
 import pandas as pd
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from squint import keys, sensitive
 from squint.errors import InputError
+from squint.files import whole
 from squint.io import checks, slots
 from squint.io.counts import declared_bytes
 from squint.io.h5ad import read_content
@@ -221,18 +220,9 @@ def write(adata: AnnData, path: str | Path) -> None:
         layers=dict(adata.layers),
         raw=None if raw is None else {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)},
     )
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
-    try:
+    with whole(path) as temporary:
         shell.write_h5ad(temporary, compression="gzip")
         _write_mapped(mapped, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        reason = error.strerror or "the disk refused"
-        raise InputError(f"{path.name} could not be written in {path.parent}: {reason}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from squint import keys
+from squint import files, keys
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.io.mapped import row_blocks
@@ -87,9 +87,15 @@ class Bundle:
         return 0
 
     def save(self, folder: str | Path) -> None:
-        """Write the bundle; a bundle already in ``folder`` is replaced file by file, the weights last."""
+        """Write the bundle; a bundle already in ``folder`` is replaced file by file, the weights last.
+
+        Raises
+        ------
+        InputError
+            If the disk refuses.
+        """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         config = {
             "model": asdict(self.model.config),
             "train": asdict(self.train_config),
@@ -101,10 +107,10 @@ class Bundle:
             "distance_p99": self.distance_p99,
             "context_components": 0 if self.context is None else self.context.n_components,
         }
-        _replace(folder / CONFIG, json.dumps(config, indent=1).encode())
-        _replace(folder / CARD, json.dumps(self.card, indent=1).encode())
+        files.write_json(folder / CONFIG, config, indent=1)
+        files.write_json(folder / CARD, self.card, indent=1)
         weights = {name: tensor.contiguous() for name, tensor in self._weights().items()}
-        _replace(folder / WEIGHTS, save(weights))
+        files.write_bytes(folder / WEIGHTS, save(weights))
         self.sha256 = file_sha256(folder / WEIGHTS)
 
     @classmethod
@@ -227,9 +233,3 @@ def section_sha256(
 def versions() -> dict[str, str]:
     """Name the versions that decide a result."""
     return {name: version(name) for name in ("squint", "torch", "torch-geometric", "anndata", "numpy")}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
