@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,15 @@ import plotly.io
 from PIL import Image
 
 from app.library.store import read_table
+from squint.chrome import find_chrome
 from squint.errors import InputError
 from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
 
 SCREEN_DPI = 96
-_CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _TRIES = 2  # Chrome failed once in 45 when tried
 _LIMIT_S = 60
 _server = {"running": False}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def find_chrome() -> str | None:
-    """Return where Chrome is, or ``None``."""
-    return next((path for name in _CHROMES if (path := shutil.which(name))), None)
 
 
 def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -> Path:

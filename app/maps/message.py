@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
@@ -177,28 +178,13 @@ def _place(library: Library, section: Section | None, coordinates: NDArray[np.fl
     content = np.ascontiguousarray(coordinates)
     key = hashlib.blake2b(content.data, digest_size=16).hexdigest()
     path = library.folder(section.id) / PLACES if section else None
-    return _places(key, str(path) if path and path.exists() else "", _Unhashed(content))
+    return _places(key, str(path) if path and path.exists() else "", content)
 
 
-class _Unhashed:
-    """An argument that does not count when a cache is asked."""
-
-    def __init__(self, content: NDArray[np.float64]) -> None:
-        self.content = content
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Unhashed)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=_PLACES_KEPT)
-def _places(key: str, path: str, coordinates: _Unhashed) -> _Place:
-    del key
-    place = _Place(coordinates.content, np.load(path) if path else {})
-    coordinates.content = coordinates.content[:0].copy()  # the cache keeps its keys
-    return place
+@cached(LRUCache(_PLACES_KEPT), key=lambda key, path, _: (key, path), lock=Lock())
+def _places(key: str, path: str, coordinates: NDArray[np.float64]) -> _Place:
+    del key  # stands for the coordinates, which need not be kept
+    return _Place(coordinates, np.load(path) if path else {})
 
 
 def forget() -> None:

@@ -1,11 +1,12 @@
 """Maps that browsers show just now: what each holds, by the id that its routes are asked with."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from cachetools import LRUCache
 
 from app.library.profiles import token_names
 from app.library.store import Library
@@ -59,8 +60,7 @@ class Maps:
     """Maps by id, those that nobody asked for in a while forgotten first."""
 
     def __init__(self, at_most: int = MAX_MAPS) -> None:
-        self._at_most = at_most
-        self._kept: OrderedDict[str, Served] = OrderedDict()
+        self._kept = LRUCache[str, Served](at_most)
         self._lock = threading.Lock()
 
     def serve(self, map_id: str, served: Served) -> Served:
@@ -72,15 +72,11 @@ class Maps:
                 if known.view.scale != served.view.scale:
                     served.state.pop("thresholds", None)  # they are the page's now
             self._kept[map_id] = served
-            while len(self._kept) > self._at_most:
-                self._kept.popitem(last=False)
         return served
 
     def get(self, map_id: str) -> Served | None:
         """Return a map, if it is still served."""
         with self._lock:
-            if map_id in self._kept:
-                self._kept.move_to_end(map_id)
             return self._kept.get(map_id)
 
     def forget(self) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from app.engine.facts import WorkerFacts
-from app.exports import drawing
 from app.tasks import areas, co_occurrence, comparison, images, models, requests, sections, stacks, tokens
 from app.tasks.decode import does
+from squint.chrome import find_chrome
 from squint.device import pick_device
 from squint.errors import InputError
 from squint.model.bundle import Bundle
@@ -22,7 +22,7 @@ def start(model: Path) -> dict[str, Any]:
         device=f"GPU {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "CPU",
         model=None,
         problem="",
-        chrome=drawing.find_chrome() is not None,
+        chrome=find_chrome() is not None,
     )
     try:
         bundle = Bundle.load(model, device)

@@ -5,8 +5,9 @@ import hmac
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
+
+from cachetools import LRUCache
 
 LIFETIME_S = 900  # an address is good for so long, up to twice
 MAX_BYTES = 1 << 29
@@ -16,35 +17,26 @@ class Buffers:
     """Bytes by content, the least recently used forgotten first."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._n_bytes = 0
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        # What is larger by itself counts as no more than all there may be: then it is all that is kept.
+        self._kept = LRUCache[str, bytes](max_bytes, getsizeof=lambda content: min(len(content), max_bytes))
         self._lock = threading.Lock()
 
     def put(self, content: bytes) -> str:
         """Keep bytes; return their name."""
         name = hashlib.blake2b(content, digest_size=16).hexdigest()
         with self._lock:
-            if name not in self._kept:
-                self._kept[name] = content
-                self._n_bytes += len(content)
-            self._kept.move_to_end(name)
-            while self._n_bytes > self._max_bytes and len(self._kept) > 1:
-                self._n_bytes -= len(self._kept.popitem(last=False)[1])
+            self._kept[name] = content
         return name
 
     def get(self, name: str) -> bytes | None:
         """Return what is kept under a name."""
         with self._lock:
-            if name in self._kept:
-                self._kept.move_to_end(name)
             return self._kept.get(name)
 
     def clear(self) -> None:
         """Forget everything, as when a section was deleted."""
         with self._lock:
             self._kept.clear()
-            self._n_bytes = 0
 
 
 class Signer:

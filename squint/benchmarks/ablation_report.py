@@ -1,6 +1,5 @@
 """What the ablations found, for readers: table, Markdown and figure, beside what others report."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from plotly.subplots import make_subplots
 
 from squint.benchmarks.score_table import LESS_IS_BETTER, METRICS
 from squint.benchmarks.stages import Row
+from squint.chrome import find_chrome
 from squint.files import write_bytes
 from squint.pl._style import BLUE, ORANGE, PRINT
 from squint.pl._text import escape
@@ -24,7 +24,6 @@ SITES = {"all": "all regions", "one": "the first region", RANDOM: "as many rando
 KNN = "knn"  # rows of the best mean of nearest observed cells, each metric with its own K
 EXTRA = ("codes_used", "zero_share", "MMD_penalised", "train_s")
 COLOURS = (BLUE, "#D55E00", "#009E73", "#CC79A7")
-_CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PANEL, _LINE, _LEFT = 165, 23, 190  # pixels: width of a metric, height of a level, room for its label
 
 
@@ -402,7 +401,7 @@ def write_figure(figure: go.Figure, stem: Path) -> list[str]:
     -------
     Names of the files.
     """
-    chrome = next((where for name in _CHROMES if (where := shutil.which(name))), None)
+    chrome = find_chrome()
     try:
         files = {} if chrome is None else {kind: _render(figure, kind, chrome) for kind in ("png", "svg")}
     except Exception:  # noqa: BLE001 - kaleido raises whatever Chrome's death looks like

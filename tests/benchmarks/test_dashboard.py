@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from app.exports.drawing import find_chrome
+from squint.chrome import find_chrome
 from tests.helpers.dashboard import FIGURE, PATIENCE, chromium, open_page, save_pdf, started
 
 pytestmark = [

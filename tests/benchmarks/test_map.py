@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
-from app.exports.drawing import find_chrome
+from squint.chrome import find_chrome
 from tests.helpers.dashboard import PATIENCE, chromium, started
 from tests.helpers.paths import ROOT
 from tests.helpers.tissue import library_of

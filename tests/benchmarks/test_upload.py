@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from app.exports.drawing import find_chrome
 from squint import datasets
+from squint.chrome import find_chrome
 from tests.helpers.dashboard import PATIENCE, chromium, started
 
 pytestmark = [

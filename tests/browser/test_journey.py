@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from pypdf import PdfReader
 
-from app.exports.drawing import find_chrome
 from app.settings import NOTICE
 from squint import datasets
+from squint.chrome import find_chrome
 from tests.helpers.dashboard import PATIENCE, open_page, save_pdf, started
 
 pytestmark = [

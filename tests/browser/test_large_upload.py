@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from app.exports.drawing import find_chrome
 from squint import datasets
+from squint.chrome import find_chrome
 from tests.helpers.dashboard import PATIENCE, started
 
 pytestmark = [

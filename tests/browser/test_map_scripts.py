@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
-from app.exports.drawing import find_chrome
 from app.web.assets import MAP_ASSETS
+from squint.chrome import find_chrome
 from squint.geometry import outlines
 from squint.geometry.regions import Polygon
 from squint.pl import View

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.exports.drawing import find_chrome
+from squint.chrome import find_chrome
 from tests.helpers.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
 
 pytestmark = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from app.exports.drawing import find_chrome
+from squint.chrome import find_chrome
 from tests.helpers.paths import ROOT
 
 PATIENCE = 60_000  # ms

@@ -19,6 +19,7 @@ from app.exports.stamp import counts, stamp
 from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.settings import NOTICE
+from squint.chrome import find_chrome
 from squint.errors import InputError
 from tests.helpers.app import PAGES
 
@@ -71,7 +72,7 @@ def test_a_printed_figure_is_white_and_says_it_all(marks: Mapping[str, str]) -> 
     assert figure.layout.plot_bgcolor == "white"
 
 
-@pytest.mark.skipif(drawing.find_chrome() is None, reason="there is no Chrome to draw with")
+@pytest.mark.skipif(find_chrome() is None, reason="there is no Chrome to draw with")
 def test_figures_carry_the_stamp_in_their_metadata(library: Library, marks: Mapping[str, str]) -> None:
     folder = write_figure(library, for_print(go.Figure(go.Scatter(y=[1, 2])), marks))
     pdf, png, svg = (drawing.draw(folder, kind, marks) for kind in ("pdf", "png", "svg"))

@@ -65,6 +65,17 @@ def test_buffers_are_named_by_content_and_the_oldest_are_forgotten() -> None:
     third = buffers.put(b"abcde")
     assert buffers.get(second) is None
     assert (buffers.get(first), buffers.get(third)) == (b"12345", b"abcde")
+    buffers.get(first)
+    fourth = buffers.put(b"fghij")
+    assert (buffers.get(first), buffers.get(third), buffers.get(fourth)) == (b"12345", None, b"fghij")
+
+
+def test_what_is_larger_than_all_buffers_together_is_kept_alone() -> None:
+    buffers = Buffers(max_bytes=10)
+    small, large = buffers.put(b"12345"), buffers.put(b"0" * 100)
+    assert (buffers.get(small), buffers.get(large)) == (None, b"0" * 100)
+    small = buffers.put(b"12345")
+    assert (buffers.get(small), buffers.get(large)) == (b"12345", None)
 
 
 @given(st.text(), st.dictionaries(st.sampled_from(["until", "key"]), st.text()))
