@@ -43,7 +43,12 @@ class FileDrop {
       this.take([...this.input.files]);
       this.input.value = ""; // so that the same file can be chosen again
     });
-    for (const [event, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]])
+    for (const [event, over] of [
+      ["dragenter", true],
+      ["dragover", true],
+      ["dragleave", false],
+      ["drop", false],
+    ])
       this.zone.addEventListener(event, (dragged) => {
         dragged.preventDefault();
         this.zone.classList.toggle("over", over);
@@ -75,7 +80,10 @@ class FileDrop {
     else if (!this.endings.some((ending) => file.name.toLowerCase().endsWith(ending)))
       this.end("", `This file cannot be read. Files ending in ${this.endings.join(", ")} can.`);
     else if (file.size > this.maxBytes)
-      this.end("", `This file has ${megabytes(file.size)} MB, and the server takes ${megabytes(this.maxBytes)} MB.`);
+      this.end(
+        "",
+        `This file has ${megabytes(file.size)} MB, and the server takes ${megabytes(this.maxBytes)} MB.`,
+      );
     else this.send(file);
   }
 
@@ -105,11 +113,12 @@ class FileDrop {
   async ask(file, signal) {
     const headers = file ? { "X-File-Name": encoded(file.name) } : {};
     for (let n = 1; ; n++) {
-      const response = await fetch(`${this.address}${file ? `&bytes=${file.size}` : ""}`, { headers, signal }).catch(
-        (error) => {
-          throw error.name === "AbortError" ? error : new Error("The server cannot be reached.");
-        },
-      );
+      const response = await fetch(`${this.address}${file ? `&bytes=${file.size}` : ""}`, {
+        headers,
+        signal,
+      }).catch((error) => {
+        throw error.name === "AbortError" ? error : new Error("The server cannot be reached.");
+      });
       const { problem } = await response.json().catch(() => ({ problem: "The server gave no answer." }));
       if (response.status !== 409 || n === TRIES) return { status: response.status, problem };
       await new Promise((go) => setTimeout(go, AGAIN_MS));
@@ -129,7 +138,9 @@ class FileDrop {
       };
       request.onerror = async () => {
         const told = await this.ask(null, signal).catch((error) => ({ problem: error.message }));
-        reject(new Error(told.problem || "The connection broke off, or the file changed meanwhile. Try again."));
+        reject(
+          new Error(told.problem || "The connection broke off, or the file changed meanwhile. Try again."),
+        );
       };
       request.onabort = () => reject(new DOMException("", "AbortError"));
       signal.addEventListener("abort", () => request.abort());
@@ -159,7 +170,9 @@ class FileDrop {
     const share = size ? Math.floor((100 * Math.min(sent, size)) / size) : 100;
     this.bar.value = share;
     this.numbers.textContent =
-      share < 100 ? `${megabytes(sent)} of ${megabytes(size)} MB (${share} %)` : "All sent, the server is writing …";
+      share < 100
+        ? `${megabytes(sent)} of ${megabytes(size)} MB (${share} %)`
+        : "All sent, the server is writing …";
   }
 
   end(said, problem = "") {
@@ -171,7 +184,8 @@ class FileDrop {
   }
 }
 
-const megabytes = (bytes) => (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: bytes < 1e8 ? 1 : 0 });
+const megabytes = (bytes) =>
+  (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: bytes < 1e8 ? 1 : 0 });
 
 /** A name as a header may hold it; half a surrogate pair cannot be encoded. */
 const encoded = (name) => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"));

@@ -44,7 +44,8 @@ export class Card {
 
   show(lines, [x, y]) {
     const list = element("dl");
-    for (const [name, text] of lines) list.append(element("dt", { textContent: name }), element("dd", { textContent: text }));
+    for (const [name, text] of lines)
+      list.append(element("dt", { textContent: name }), element("dd", { textContent: text }));
     this.root.replaceChildren(list);
     this.root.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = this.root;

@@ -154,8 +154,14 @@ export class Nearest {
   /** The point nearest to (x, y) within a reach, of those that count; or -1. */
   find(x, y, reach, counts = () => true) {
     const clamp = (value, high) => Math.max(0, Math.min(high, Math.floor(value)));
-    const low = [clamp((x - reach - this.left) / this.step, this.columns - 1), clamp((y - reach - this.top) / this.step, this.rows - 1)];
-    const high = [clamp((x + reach - this.left) / this.step, this.columns - 1), clamp((y + reach - this.top) / this.step, this.rows - 1)];
+    const low = [
+      clamp((x - reach - this.left) / this.step, this.columns - 1),
+      clamp((y - reach - this.top) / this.step, this.rows - 1),
+    ];
+    const high = [
+      clamp((x + reach - this.left) / this.step, this.columns - 1),
+      clamp((y + reach - this.top) / this.step, this.rows - 1),
+    ];
     let best = -1;
     let distance = reach * reach;
     for (let row = low[1]; row <= high[1]; row++) {

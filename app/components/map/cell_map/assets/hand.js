@@ -71,7 +71,8 @@ export class Hand {
   move(event) {
     const { map } = this;
     const point = this.point(event);
-    if (this.pointers.size === 2 && this.pointers.has(event.pointerId)) return this.pinch(event.pointerId, point);
+    if (this.pointers.size === 2 && this.pointers.has(event.pointerId))
+      return this.pinch(event.pointerId, point);
     if (this.held) {
       const [dx, dy] = [point[0] - this.held.point[0], point[1] - this.held.point[1]];
       this.held.point = point;
@@ -128,7 +129,12 @@ export class Hand {
   }
 
   rectangle([x0, y0], [x1, y1]) {
-    return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]].map((point) => this.place(point));
+    return [
+      [x0, y0],
+      [x1, y0],
+      [x1, y1],
+      [x0, y1],
+    ].map((point) => this.place(point));
   }
 
   /** Close what was drawn, say at once how many cells are inside, and tell the server. */
@@ -137,7 +143,11 @@ export class Hand {
     const view = map.views[this.active];
     const drawn = this.corners;
     this.corners = null;
-    const wide = Math.max(...[0, 1].map((axis) => Math.max(...drawn.map((c) => c[axis])) - Math.min(...drawn.map((c) => c[axis]))));
+    const wide = Math.max(
+      ...[0, 1].map(
+        (axis) => Math.max(...drawn.map((c) => c[axis])) - Math.min(...drawn.map((c) => c[axis])),
+      ),
+    );
     if (drawn.length < 3 || wide * view.scale < 4) return map.draw(true); // a click, not an area
     const line = this.tool === "lasso" ? shortened(drawn, MOST_CORNERS, 0.7 / view.scale) : drawn;
     const digits = 10 ** Math.max(0, Math.ceil(Math.log10(view.scale)) + 2);
@@ -171,7 +181,11 @@ export class Hand {
 
   keys(event) {
     const { map } = this;
-    const middle = () => this.cross ?? [map.boxes[this.active].left + map.boxes[this.active].width / 2, map.boxes[this.active].top + map.boxes[this.active].height / 2];
+    const middle = () =>
+      this.cross ?? [
+        map.boxes[this.active].left + map.boxes[this.active].width / 2,
+        map.boxes[this.active].top + map.boxes[this.active].height / 2,
+      ];
     const tool = (name) => () => map.data.tools.includes(name) && this.use(name);
     const arrow = (dx, dy) => () => this.arrow(dx, dy, event);
     const flat = (act) => () => map.space || act();
@@ -217,7 +231,10 @@ export class Hand {
     const step = event.shiftKey ? 1 : 10;
     const box = map.boxes[this.active];
     const [x, y] = [this.cross[0] + step * dx, this.cross[1] + step * dy];
-    this.cross = [Math.max(box.left, Math.min(box.left + box.width, x)), Math.max(box.top, Math.min(box.top + box.height, y))];
+    this.cross = [
+      Math.max(box.left, Math.min(box.left + box.width, x)),
+      Math.max(box.top, Math.min(box.top + box.height, y)),
+    ];
     this.hovered = this.cross;
     map.drawOver();
     map.card.at(this.cross);
@@ -234,11 +251,15 @@ export class Hand {
   enter(event) {
     const { map } = this;
     if (map.space || this.tool === "pan") return;
-    if (!this.cross) return this.tool === "polygon" && this.corners?.length > 2 ? this.finish(event) : this.toggleCross(this.centre());
+    if (!this.cross)
+      return this.tool === "polygon" && this.corners?.length > 2
+        ? this.finish(event)
+        : this.toggleCross(this.centre());
     const corners = this.corners ?? [];
     const first = corners.length && toScreen(map.views[this.active], map.boxes[this.active], corners[0]);
     const back = first && Math.hypot(first[0] - this.cross[0], first[1] - this.cross[1]) < 8;
-    if (this.tool === "landmark") return map.trigger("landmark", { panel: this.active, place: this.place(this.cross), at: Date.now() });
+    if (this.tool === "landmark")
+      return map.trigger("landmark", { panel: this.active, place: this.place(this.cross), at: Date.now() });
     if (this.tool === "box") {
       if (!corners.length) this.corners = [this.place(this.cross)];
       else {
@@ -282,7 +303,9 @@ export class Hand {
       const points = this.corners.map((corner) => toScreen(map.views[this.active], box, corner));
       const open = this.tool === "polygon" && this.hovered ? [...points, this.hovered] : points;
       const cornered = this.tool === "box" && this.cross && points.length === 1;
-      const line = cornered ? [points[0], [this.cross[0], points[0][1]], this.cross, [points[0][0], this.cross[1]]] : open;
+      const line = cornered
+        ? [points[0], [this.cross[0], points[0][1]], this.cross, [points[0][0], this.cross[1]]]
+        : open;
       overlay.within(box, () => overlay.line(line, this.tool !== "polygon", COLOUR, true));
     }
     if (this.cross) overlay.cross(this.cross);

@@ -34,20 +34,29 @@ export class Legend {
     this.root.append(this.bar.root);
     if (scale.thresholds.length === 2) {
       this.root.append(
-        check("Three classes", this.state.classes, "Colour cells as low, intermediate and high (t)", (on) => this.on.classes(on)),
+        check("Three classes", this.state.classes, "Colour cells as low, intermediate and high (t)", (on) =>
+          this.on.classes(on),
+        ),
       );
       this.levels = element("div", { className: "levels", "aria-live": "polite" });
       this.root.append(this.levels);
     }
     if (nPanels > 1) {
       this.root.append(
-        check("One scale for all", this.state.locked, "Unlocked, each section has a range of its own", (on) => this.on.lock(on)),
+        check("One scale for all", this.state.locked, "Unlocked, each section has a range of its own", (on) =>
+          this.on.lock(on),
+        ),
       );
     }
     if (scale.n_predicted) {
       const middle = scale.palette.slice(128 * 6, 128 * 6 + 6);
       this.addEntry("__measured__", { name: "measured", colour: `#${middle}` });
-      this.addEntry("__imputed__", { name: "in-painted", colour: `#${middle}`, n: scale.n_predicted, diamond: true });
+      this.addEntry("__imputed__", {
+        name: "in-painted",
+        colour: `#${middle}`,
+        n: scale.n_predicted,
+        diamond: true,
+      });
     }
     if (scale.missing.n) this.addEntry("__missing__", scale.missing);
   }
@@ -65,7 +74,9 @@ export class Legend {
     });
     const words = element("button", {
       className: "entry-name",
-      title: this.state.sets ? "Make a cell set of these cells (Shift adds to the chosen set, Alt subtracts)" : "",
+      title: this.state.sets
+        ? "Make a cell set of these cells (Shift adds to the chosen set, Alt subtracts)"
+        : "",
       disabled: !this.state.sets,
       onclick: (event) => this.on.pick(label, event),
     });
@@ -80,8 +91,19 @@ export class Legend {
     if (!this.levels) return;
     const n = low + middle + high;
     const line = (name, count) =>
-      element("div", {}, element("span", { textContent: name }), element("b", { textContent: many(count) }), element("span", { textContent: n ? `${((100 * count) / n).toFixed(1)} %` : "" }));
-    this.levels.replaceChildren(line("high", high), line("intermediate", middle), line("low", low), line("scored, n", n));
+      element(
+        "div",
+        {},
+        element("span", { textContent: name }),
+        element("b", { textContent: many(count) }),
+        element("span", { textContent: n ? `${((100 * count) / n).toFixed(1)} %` : "" }),
+      );
+    this.levels.replaceChildren(
+      line("high", high),
+      line("intermediate", middle),
+      line("low", low),
+      line("scored, n", n),
+    );
   }
 
   update(state) {
@@ -91,7 +113,11 @@ export class Legend {
 }
 
 function check(text, on, title, change) {
-  const box = element("input", { type: "checkbox", checked: on, onchange: (event) => change(event.target.checked) });
+  const box = element("input", {
+    type: "checkbox",
+    checked: on,
+    onchange: (event) => change(event.target.checked),
+  });
   return element("label", { className: "check", title }, box, document.createTextNode(text));
 }
 
@@ -101,16 +127,42 @@ class ColourBar {
     this.scale = scale;
     this.on = on;
     this.canvas = element("canvas", { width: 1, height: BAR, className: "ramp" });
-    this.root = element("div", { className: "bar", style: { height: `${BAR}px` }, ondblclick: () => on.range(scale.low, scale.high, true) }, this.canvas);
+    this.root = element(
+      "div",
+      {
+        className: "bar",
+        style: { height: `${BAR}px` },
+        ondblclick: () => on.range(scale.low, scale.high, true),
+      },
+      this.canvas,
+    );
     const handle = (className, label) => {
-      const made = element("button", { className: `handle ${className}`, role: "slider", "aria-orientation": "vertical", "aria-label": label, title: `${label}: drag, or arrow keys. Double click on the bar for the whole range.` });
+      const made = element("button", {
+        className: `handle ${className}`,
+        role: "slider",
+        "aria-orientation": "vertical",
+        "aria-label": label,
+        title: `${label}: drag, or arrow keys. Double click on the bar for the whole range.`,
+      });
       this.root.append(made);
       return made;
     };
     this.ends = [handle("end", "Lower end of the colours"), handle("end", "Upper end of the colours")];
     this.marks = scale.thresholds.map((_, i) => handle("mark", i ? "Upper threshold" : "Lower threshold"));
-    this.ends.forEach((made, i) => this.listen(made, (value, done) => this.setEnd(i, value, done), () => this.state.range[i]));
-    this.marks.forEach((made, i) => this.listen(made, (value, done) => this.setMark(i, value, done), () => this.state.thresholds[i]));
+    this.ends.forEach((made, i) =>
+      this.listen(
+        made,
+        (value, done) => this.setEnd(i, value, done),
+        () => this.state.range[i],
+      ),
+    );
+    this.marks.forEach((made, i) =>
+      this.listen(
+        made,
+        (value, done) => this.setMark(i, value, done),
+        () => this.state.thresholds[i],
+      ),
+    );
     this.update(state);
   }
 
@@ -131,7 +183,10 @@ class ColourBar {
       event.preventDefault();
       handle.focus();
     });
-    handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && set(valueAt(event), false));
+    handle.addEventListener(
+      "pointermove",
+      (event) => handle.hasPointerCapture(event.pointerId) && set(valueAt(event), false),
+    );
     handle.addEventListener("pointerup", (event) => this.held && set(valueAt(event), true));
     handle.addEventListener("keydown", (event) => {
       const [low, high] = this.extent;

@@ -48,7 +48,9 @@ export class TissueMap {
     this.main = element("div", { className: "main" });
     this.root = element("div", { className: "map" }, this.main, this.side);
     const style = element("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url).href });
-    this.styled = new Promise((done) => ["load", "error"].forEach((name) => style.addEventListener(name, done)));
+    this.styled = new Promise((done) =>
+      ["load", "error"].forEach((name) => style.addEventListener(name, done)),
+    );
     this.styled.then(() => this.layOut());
     parent.append(style, this.root);
 
@@ -153,7 +155,13 @@ export class TissueMap {
     this.begun = true;
     this.legend.show(data.scale, this.settings, panels.length);
     this.settings.show(this.settingsRoot, this);
-    this.renderer?.keep(new Set(panels.flatMap(({ points, values, predicted, heights }) => [points, values, predicted, heights].filter(Boolean).map(({ name }) => name))));
+    this.renderer?.keep(
+      new Set(
+        panels.flatMap(({ points, values, predicted, heights }) =>
+          [points, values, predicted, heights].filter(Boolean).map(({ name }) => name),
+        ),
+      ),
+    );
     this.pictures.take(panels);
     this.count();
     if (data.refused || this.refused) this.say(data.refused ?? "", this.boxes[this.hand.active]);
@@ -210,16 +218,32 @@ export class TissueMap {
 
   writeTitles() {
     const title = (words, second, box) =>
-      element("div", { className: "title", style: { left: `${box.left}px`, top: `${box.top - HEAD}px`, maxWidth: `${box.width}px` } }, element("b", { textContent: words }), second);
-    if (this.space) return this.titles.replaceChildren(title(this.data.stack.title, this.data.stack.n, this.boxes[0]));
+      element(
+        "div",
+        {
+          className: "title",
+          style: { left: `${box.left}px`, top: `${box.top - HEAD}px`, maxWidth: `${box.width}px` },
+        },
+        element("b", { textContent: words }),
+        second,
+      );
+    if (this.space)
+      return this.titles.replaceChildren(title(this.data.stack.title, this.data.stack.n, this.boxes[0]));
     const { scale } = this.data;
-    const own = (i) => (scale.kind === "numbers" && !this.settings.locked ? `, colours ${this.settings.rangeOf(i).map(short).join(" to ")}` : "");
-    this.titles.replaceChildren(...this.panels.map((panel, i) => title(panel.title, panel.said + own(i), this.boxes[i])));
+    const own = (i) =>
+      scale.kind === "numbers" && !this.settings.locked
+        ? `, colours ${this.settings.rangeOf(i).map(short).join(" to ")}`
+        : "";
+    this.titles.replaceChildren(
+      ...this.panels.map((panel, i) => title(panel.title, panel.said + own(i), this.boxes[i])),
+    );
   }
 
   /** The panel at a point of the stage, or -1. */
   panelAt([x, y]) {
-    return this.boxes.findIndex(({ left, top, width, height }) => x >= left && x <= left + width && y >= top && y <= top + height);
+    return this.boxes.findIndex(
+      ({ left, top, width, height }) => x >= left && x <= left + width && y >= top && y <= top + height,
+    );
   }
 
   // ---- looking around
@@ -386,8 +410,14 @@ export class TissueMap {
       if (from === 0) this.pictures.draw(renderer, i, view, box, this.settings.image, ground);
       const project = projection(view, matrix, panel.origin, box);
       const size = panel.diameter * this.settings.size * view.scale;
-      const ranked = this.data.scale.kind === "labels" || this.data.scale.missing.n > 0 || Boolean(panel.predicted);
-      renderer.draw(panel, { ...this.lookOf(i), project, size, ranked }, Math.floor(panel.n * from), Math.floor(panel.n * to));
+      const ranked =
+        this.data.scale.kind === "labels" || this.data.scale.missing.n > 0 || Boolean(panel.predicted);
+      renderer.draw(
+        panel,
+        { ...this.lookOf(i), project, size, ranked },
+        Math.floor(panel.n * from),
+        Math.floor(panel.n * to),
+      );
     });
     if (from === 0) this.pictures.tidy(renderer);
   }
@@ -399,17 +429,34 @@ export class TissueMap {
     const colours = new Float32Array(44);
     const set = (k, colour, label) => colours.set(hidden.has(label) ? [0, 0, 0, 0] : rgba(colour), 4 * k);
     set(9, scale.missing.colour, "__missing__");
-    const common = { range: [0, 1], thresholds: [0, 0], classes: false, hollow: scale.missing.hollow, shown: [1, 1], colours };
+    const common = {
+      range: [0, 1],
+      thresholds: [0, 0],
+      classes: false,
+      hollow: scale.missing.hollow,
+      shown: [1, 1],
+      colours,
+    };
     if (scale.kind === "labels") {
       scale.entries.forEach(({ colour, label }, k) => set(k, colour, label));
       set(8, scale.rest.colour, "__rest__");
       return { ...common, kind: 1 };
     }
-    classColours(scale.palette).forEach((colour, k) => set(k, colour, ["__low__", "__intermediate__", "__high__"][k]));
+    classColours(scale.palette).forEach((colour, k) =>
+      set(k, colour, ["__low__", "__intermediate__", "__high__"][k]),
+    );
     const shown = ["__measured__", "__imputed__"].map((label) => (hidden.has(label) ? 0 : 1));
     const limits = thresholds.length === 2 ? thresholds : [0, 0];
     const on = classes && thresholds.length === 2;
-    return { ...common, kind: 0, palette: scale.palette, range: this.settings.rangeOf(i), thresholds: limits, classes: on, shown };
+    return {
+      ...common,
+      kind: 0,
+      palette: scale.palette,
+      range: this.settings.rangeOf(i),
+      thresholds: limits,
+      classes: on,
+      shown,
+    };
   }
 
   drawOver() {
@@ -421,7 +468,8 @@ export class TissueMap {
         const [view, box] = [this.views[i], this.boxes[i]];
         overlay.within(box, () => {
           for (const corners of panel.outlines) overlay.outline(view, box, corners, "#000");
-          for (const { name, colour, rings } of panel.sets ?? []) rings.forEach((ring, k) => overlay.outline(view, box, ring, colour, k ? "" : name));
+          for (const { name, colour, rings } of panel.sets ?? [])
+            rings.forEach((ring, k) => overlay.outline(view, box, ring, colour, k ? "" : name));
           (panel.landmarks ?? []).forEach((place, k) => {
             overlay.ring(toScreen(view, box, place), 6, "#D55E00");
             const [x, y] = toScreen(view, box, place);
@@ -449,10 +497,19 @@ export class TissueMap {
     panel.nearest ??= nearestOf(panel.points);
     const [x, y] = toTissue(this.views[i], this.boxes[i], point);
     const reach = Math.max((panel.diameter * this.settings.size) / 2, 5 / this.views[i].scale);
-    const place = panel.nearest.find(x - panel.origin[0], y - panel.origin[1], reach, (at) => this.isShown(panel, at));
+    const place = panel.nearest.find(x - panel.origin[0], y - panel.origin[1], reach, (at) =>
+      this.isShown(panel, at),
+    );
     if (place < 0) return null;
     const { array } = panel.points;
-    return { panel: i, place, at: toScreen(this.views[i], this.boxes[i], [array[2 * place] + panel.origin[0], array[2 * place + 1] + panel.origin[1]]) };
+    return {
+      panel: i,
+      place,
+      at: toScreen(this.views[i], this.boxes[i], [
+        array[2 * place] + panel.origin[0],
+        array[2 * place + 1] + panel.origin[1],
+      ]),
+    };
   }
 
   /** Whether a cell of a panel is not switched off in the legend. */
@@ -475,7 +532,8 @@ export class TissueMap {
     const [low, high] = this.settings.thresholds;
     const n = [0, 0, 0];
     for (const { values } of this.panels) {
-      for (const value of values.array) if (value !== values.missing) n[value < low ? 0 : value > high ? 2 : 1]++;
+      for (const value of values.array)
+        if (value !== values.missing) n[value < low ? 0 : value > high ? 2 : 1]++;
     }
     this.legend.count(n);
   }
@@ -487,11 +545,13 @@ export class TissueMap {
   }
 
   legendActions() {
-    const change = (act) => (...args) => {
-      act(...args);
-      this.legend.update(this.settings);
-      this.changed(args.at(-1) === false);
-    };
+    const change =
+      (act) =>
+      (...args) => {
+        act(...args);
+        this.legend.update(this.settings);
+        this.changed(args.at(-1) === false);
+      };
     return {
       toggle: (label) => {
         this.settings.toggle(label);
@@ -499,7 +559,8 @@ export class TissueMap {
         this.count();
         this.changed();
       },
-      pick: (label, event) => this.data.sets && this.trigger("entry", { label, mode: modeOf(event), at: Date.now() }),
+      pick: (label, event) =>
+        this.data.sets && this.trigger("entry", { label, mode: modeOf(event), at: Date.now() }),
       range: change((low, high) => (this.settings.range = [low, high])),
       thresholds: change((values, done) => {
         this.settings.thresholds = values;
@@ -522,7 +583,9 @@ export class TissueMap {
   say(words, box) {
     this.said.textContent = words;
     this.said.hidden = !words;
-    const place = box ? { left: `${box.left + 8}px`, top: `${box.top + 8}px`, bottom: "auto" } : { left: "", top: "", bottom: "" };
+    const place = box
+      ? { left: `${box.left + 8}px`, top: `${box.top + 8}px`, bottom: "auto" }
+      : { left: "", top: "", bottom: "" };
     Object.assign(this.said.style, place);
   }
 
@@ -538,7 +601,9 @@ export class TissueMap {
 
 /** How a section lies, where it is not as it was measured. */
 export function orientation({ rotation, flipped }) {
-  return [rotation ? `turned ${Math.round(rotation)}°` : "", flipped ? "mirrored" : ""].filter(Boolean).join(", ");
+  return [rotation ? `turned ${Math.round(rotation)}°` : "", flipped ? "mirrored" : ""]
+    .filter(Boolean)
+    .join(", ");
 }
 
 const indices = new WeakMap(); // by what was fetched, of which each update makes an array of its own

@@ -18,7 +18,9 @@ export function rotationOf({ azimuth, elevation }) {
 /** Where a place (x, y, z), z already stretched, is on the screen: right, down and how near. */
 export function project(orbit, centre, scale, box, place) {
   const offset = place.map((value, i) => value - centre[i]);
-  const [right, down, near] = rotationOf(orbit).map((row) => row.reduce((sum, value, i) => sum + value * offset[i], 0));
+  const [right, down, near] = rotationOf(orbit).map((row) =>
+    row.reduce((sum, value, i) => sum + value * offset[i], 0),
+  );
   const zoom = scale * orbit.zoom;
   return [
     box.left + box.width / 2 + orbit.dx + zoom * right,
@@ -36,7 +38,12 @@ export function turned(orbit, dx, dy) {
 /** Nearer or farther by a factor, what is under a point of the screen staying there. */
 export function nearer(orbit, box, [sx, sy], factor) {
   const [u, v] = [sx - box.left - box.width / 2, sy - box.top - box.height / 2];
-  return { ...orbit, zoom: orbit.zoom * factor, dx: u - (u - orbit.dx) * factor, dy: v - (v - orbit.dy) * factor };
+  return {
+    ...orbit,
+    zoom: orbit.zoom * factor,
+    dx: u - (u - orbit.dx) * factor,
+    dy: v - (v - orbit.dy) * factor,
+  };
 }
 
 /** The eight corners of a box between two places. */

@@ -43,7 +43,10 @@ export class Overlay {
     this.line(at, true, colour);
     if (!name) return;
     const top = at.reduce((best, point) => (point[1] < best[1] ? point : best));
-    const [x, y] = [Math.max(box.left + 2, Math.min(top[0], box.left + box.width - 60)), Math.max(top[1] - 8, box.top + 14)];
+    const [x, y] = [
+      Math.max(box.left + 2, Math.min(top[0], box.left + box.width - 60)),
+      Math.max(top[1] - 8, box.top + 14),
+    ];
     this.text(`\u2003${name}`, x, y); // black on white is read, whatever the colour
     this.context.fillStyle = colour;
     this.context.fillRect(x, y - 9, 9, 9);
@@ -91,17 +94,41 @@ export class Overlay {
 
   note(words, box) {
     if (!words) return;
-    this.text(words, box.left + box.width - 10 - this.context.measureText(words).width, box.top + box.height - 10);
+    this.text(
+      words,
+      box.left + box.width - 10 - this.context.measureText(words).width,
+      box.top + box.height - 10,
+    );
   }
 
   cross([x, y]) {
-    const arms = [[[x - 14, y], [x - 4, y]], [[x + 4, y], [x + 14, y]], [[x, y - 14], [x, y - 4]], [[x, y + 4], [x, y + 14]]];
+    const arms = [
+      [
+        [x - 14, y],
+        [x - 4, y],
+      ],
+      [
+        [x + 4, y],
+        [x + 14, y],
+      ],
+      [
+        [x, y - 14],
+        [x, y - 4],
+      ],
+      [
+        [x, y + 4],
+        [x, y + 14],
+      ],
+    ];
     for (const arm of arms) this.line(arm, false, "#D55E00");
   }
 
   ring([x, y], radius, colour = "#000") {
     const { context } = this;
-    for (const [width, tone] of [[4, "#fff"], [2, colour]]) {
+    for (const [width, tone] of [
+      [4, "#fff"],
+      [2, colour],
+    ]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.lineWidth = width;

@@ -27,15 +27,31 @@ export class Pictures {
     if (!picture || !image.shown || !image.opacity) return;
     const [a, b, c, d, e, f] = picture.affine; // x = a column + b row + c, y = d column + e row + f
     const perPixel = Math.sqrt(Math.abs(a * e - b * d)) * view.scale; // screen pixels of a picture's pixel
-    const level = Math.max(0, Math.min(picture.levels - 1, Math.floor(-Math.log2(perPixel * (window.devicePixelRatio || 1)))));
+    const level = Math.max(
+      0,
+      Math.min(picture.levels - 1, Math.floor(-Math.log2(perPixel * (window.devicePixelRatio || 1)))),
+    );
     const project = projection(view, matrixOf(view), [0, 0], box);
     const back = ([x, y]) => {
       const det = a * e - b * d;
       return [(e * (x - c) - b * (y - f)) / det, (-d * (x - c) + a * (y - f)) / det];
     };
-    const seen = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([u, v]) => back(toTissue(view, box, [box.left + u * box.width, box.top + v * box.height])));
+    const seen = [
+      [0, 0],
+      [1, 0],
+      [0, 1],
+      [1, 1],
+    ].map(([u, v]) => back(toTissue(view, box, [box.left + u * box.width, box.top + v * box.height])));
     // From the coarsest level up, so that something is there while finer tiles are on their way.
-    for (let l = picture.levels - 1; l >= level; l--) this.drawLevel(renderer, picture, l, seen, [project, image.opacity, ground], l === level || l === picture.levels - 1);
+    for (let l = picture.levels - 1; l >= level; l--)
+      this.drawLevel(
+        renderer,
+        picture,
+        l,
+        seen,
+        [project, image.opacity, ground],
+        l === level || l === picture.levels - 1,
+      );
   }
 
   /** Once all panels of a frame are drawn: forget the tiles that were not seen for longest. */
@@ -54,7 +70,10 @@ export class Pictures {
     const ends = (axis, size) => {
       const values = seen.map((corner) => corner[axis]);
       const last = Math.ceil(size / side) - 1;
-      return [Math.max(0, Math.floor(Math.min(...values) / side)), Math.min(last, Math.floor(Math.max(...values) / side))];
+      return [
+        Math.max(0, Math.floor(Math.min(...values) / side)),
+        Math.min(last, Math.floor(Math.max(...values) / side)),
+      ];
     };
     const [left, right] = ends(0, picture.width);
     const [top, bottom] = ends(1, picture.height);
@@ -70,7 +89,8 @@ export class Pictures {
         if (state !== true) continue;
         const [x, y] = [column * side, row * side];
         const [w, h] = [Math.min(side, picture.width - x), Math.min(side, picture.height - y)];
-        const place = { // tiles at the edge hold no more than there is of the picture
+        const place = {
+          // tiles at the edge hold no more than there is of the picture
           corner: [a * x + b * y + c, d * x + e * y + f],
           across: [a * w, d * w],
           down: [b * h, e * h],

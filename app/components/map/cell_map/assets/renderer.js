@@ -234,7 +234,12 @@ export class Renderer {
       return gl.vertexAttribPointer(at, size, type, false, 0, 0);
     };
     attribute("place", cells.points, 2, gl.FLOAT);
-    attribute("value", cells.values, 1, { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values.type]);
+    attribute(
+      "value",
+      cells.values,
+      1,
+      { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values.type],
+    );
     attribute("predicted", cells.predicted, 1, gl.UNSIGNED_BYTE);
     attribute("height", cells.heights, 1, gl.FLOAT);
     if (!cells.predicted) gl.vertexAttrib1f(inputs.predicted, 0);
@@ -297,8 +302,10 @@ export class Renderer {
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
-    for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
+    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T])
+      gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
+    for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+      gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
     this.pictures.set(name, texture);
   }
 
@@ -313,7 +320,8 @@ export class Renderer {
     const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
     const look = () => {
-      if (!gl.isContextLost() && gl.getSyncParameter(sync, gl.SYNC_STATUS) !== gl.SIGNALED) return setTimeout(look, 2);
+      if (!gl.isContextLost() && gl.getSyncParameter(sync, gl.SYNC_STATUS) !== gl.SIGNALED)
+        return setTimeout(look, 2);
       gl.deleteSync(sync);
       return act();
     };
@@ -331,13 +339,33 @@ export function projection(view, matrix, origin, box) {
   const [a, b, c, d] = matrix;
   const [sx, sy] = [(2 * view.scale) / box.width, (-2 * view.scale) / box.height];
   const [x, y] = [origin[0] - view.x, origin[1] - view.y];
-  return [sx * a, sy * c, 0, 0, sx * b, sy * d, 0, 0, 0, 0, 1, 0, sx * (a * x + b * y), sy * (c * x + d * y), 0, 1];
+  return [
+    sx * a,
+    sy * c,
+    0,
+    0,
+    sx * b,
+    sy * d,
+    0,
+    0,
+    0,
+    0,
+    1,
+    0,
+    sx * (a * x + b * y),
+    sy * (c * x + d * y),
+    0,
+    1,
+  ];
 }
 
 function program(gl, vertex, fragment, defined) {
   const handle = gl.createProgram();
   const begin = "#version 300 es\n";
-  for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, vertex],
+    [gl.FRAGMENT_SHADER, fragment],
+  ]) {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, defined ? source.replace(begin, `${begin}#define ${defined}\n`) : source);
     gl.compileShader(shader);
@@ -364,5 +392,6 @@ function use(gl, feature, on) {
 }
 
 function nearest(gl) {
-  for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, way, gl.NEAREST);
+  for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+    gl.texParameteri(gl.TEXTURE_2D, way, gl.NEAREST);
 }

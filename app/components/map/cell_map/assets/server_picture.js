@@ -9,7 +9,9 @@ export class ServerPicture {
     this.map = map;
     this.image = element("img", { className: "picture", alt: "", draggable: false });
     map.canvas.replaceWith(this.image);
-    map.side.append(element("div", { textContent: "This browser has no WebGL2, so the server draws the cells." }));
+    map.side.append(
+      element("div", { textContent: "This browser has no WebGL2, so the server draws the cells." }),
+    );
   }
 
   draw() {
@@ -29,8 +31,17 @@ export class ServerPicture {
   /** What is to be drawn, where, and how finely. */
   state() {
     const { map } = this;
-    const state = { ...map.settings.state(), panels: map.windows(), boxes: map.boxes, width: map.width, height: map.height };
-    Object.assign(state, { diameters: map.panels.map((panel) => panel.diameter), ratio: window.devicePixelRatio || 1 });
+    const state = {
+      ...map.settings.state(),
+      panels: map.windows(),
+      boxes: map.boxes,
+      width: map.width,
+      height: map.height,
+    };
+    Object.assign(state, {
+      diameters: map.panels.map((panel) => panel.diameter),
+      ratio: window.devicePixelRatio || 1,
+    });
     if (map.space) state.camera = map.space.state();
     return state;
   }
@@ -40,7 +51,10 @@ export class ServerPicture {
     const { path, query } = map.address;
     const shows = map.data.scale.title;
     try {
-      const response = await ask(`${path}/picture?${query}`, { method: "POST", body: JSON.stringify(this.state()) });
+      const response = await ask(`${path}/picture?${query}`, {
+        method: "POST",
+        body: JSON.stringify(this.state()),
+      });
       const address = URL.createObjectURL(await response.blob());
       this.image.src = address;
       await this.image.decode();

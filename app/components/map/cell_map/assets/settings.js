@@ -12,7 +12,8 @@ export class Settings {
   take(data, same) {
     const { scale } = data;
     const name = `${scale.kind} ${scale.title}`;
-    if (this.name) this.known.set(this.name, { hidden: this.hidden, range: this.range, classes: this.classes });
+    if (this.name)
+      this.known.set(this.name, { hidden: this.hidden, range: this.range, classes: this.classes });
     if (!this.name) this.restore(data.state, name);
     if (!same && this.name) this.linked = data.linked;
     if (!this.name && !data.state?.size) this.linked = data.linked;
@@ -34,7 +35,8 @@ export class Settings {
     if (!state?.size) return;
     const { linked, locked, size, image, hidden, range, classes, coloured } = state;
     Object.assign(this, { linked, locked, size, image: image ?? this.image });
-    if (coloured === name) this.known.set(name, { hidden: new Set(hidden), range: range ?? undefined, classes });
+    if (coloured === name)
+      this.known.set(name, { hidden: new Set(hidden), range: range ?? undefined, classes });
   }
 
   rangeOf(i) {
@@ -51,7 +53,13 @@ export class Settings {
     const image = this.pictured ? this.image : undefined;
     const changed = range !== this.whole && range.some((end, i) => end !== this.whole[i]);
     return {
-      linked, locked, size, image, thresholds, classes, coloured,
+      linked,
+      locked,
+      size,
+      image,
+      thresholds,
+      classes,
+      coloured,
       hidden: [...hidden],
       range: changed && locked ? range : null,
       ranges: locked ? null : ranges,
@@ -81,13 +89,20 @@ export class Settings {
         words: () => (this.image.shown ? `${Math.round(100 * this.image.opacity)} %` : "off"),
       });
     }
-    root.replaceChildren(...[...sliders, ...(map.space?.sliders() ?? [])].map((slider) => this.slider(slider, map)));
+    root.replaceChildren(
+      ...[...sliders, ...(map.space?.sliders() ?? [])].map((slider) => this.slider(slider, map)),
+    );
   }
 
   slider({ name, range: [min, max, step], value, set, words }, map) {
     const said = element("span", { textContent: words() });
     const input = element("input", {
-      type: "range", min, max, step, value, "aria-label": name,
+      type: "range",
+      min,
+      max,
+      step,
+      value,
+      "aria-label": name,
       oninput: (event) => {
         set(Number(event.target.value));
         said.textContent = words();

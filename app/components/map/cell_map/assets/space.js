@@ -10,7 +10,13 @@ const AXES = ["none", "x", "y"];
 export class Space {
   constructor(map) {
     this.map = map;
-    Object.assign(this, { orbit: { ...AT_FIRST }, first: 0, last: 0, cut: { axis: 0, share: 0.5 }, stretch: 1 });
+    Object.assign(this, {
+      orbit: { ...AT_FIRST },
+      first: 0,
+      last: 0,
+      cut: { axis: 0, share: 0.5 },
+      stretch: 1,
+    });
   }
 
   take(data, same) {
@@ -21,13 +27,22 @@ export class Space {
     [this.first, this.last] = [0, panels.length - 1];
     const low = [Infinity, Infinity, data.stack.low];
     const high = [-Infinity, -Infinity, data.stack.high];
-    for (const { frame: [left, top, width, height] } of panels) {
+    for (const {
+      frame: [left, top, width, height],
+    } of panels) {
       [low[0], low[1]] = [Math.min(low[0], left), Math.min(low[1], top)];
       [high[0], high[1]] = [Math.max(high[0], left + width), Math.max(high[1], top + height)];
     }
     [this.low, this.high] = [low, high];
     const camera = data.state?.camera;
-    if (camera) ({ orbit: this.orbit, first: this.first, last: this.last, cut: this.cut, stretch: this.stretch } = camera);
+    if (camera)
+      ({
+        orbit: this.orbit,
+        first: this.first,
+        last: this.last,
+        cut: this.cut,
+        stretch: this.stretch,
+      } = camera);
   }
 
   get centre() {
@@ -38,7 +53,7 @@ export class Space {
   get scale() {
     const [w, h, d] = this.high.map((value, i) => (value - this.low[i]) * (i === 2 ? this.stretch : 1));
     const box = this.map.boxes[0];
-    return Math.min(box.width, box.height) / Math.hypot(w, h, d) * 0.95;
+    return (Math.min(box.width, box.height) / Math.hypot(w, h, d)) * 0.95;
   }
 
   reset() {
@@ -46,7 +61,9 @@ export class Space {
   }
 
   move(dx, dy, turn) {
-    this.orbit = turn ? turned(this.orbit, dx, dy) : { ...this.orbit, dx: this.orbit.dx + dx, dy: this.orbit.dy + dy };
+    this.orbit = turn
+      ? turned(this.orbit, dx, dy)
+      : { ...this.orbit, dx: this.orbit.dx + dx, dy: this.orbit.dy + dy };
     this.map.changed(true);
   }
 
@@ -64,13 +81,22 @@ export class Space {
     const box = this.map.boxes[0];
     const zoom = this.scale * this.orbit.zoom;
     const rows = rotationOf(this.orbit).map((row) => [row[0], row[1], row[2] * this.stretch]);
-    const depth = 2 * Math.hypot(...this.high.map((value, i) => (value - this.low[i]) * (i === 2 ? this.stretch : 1)));
+    const depth =
+      2 * Math.hypot(...this.high.map((value, i) => (value - this.low[i]) * (i === 2 ? this.stretch : 1)));
     const factors = [(2 * zoom) / box.width, (-2 * zoom) / box.height, -2 / depth];
-    const offset = [origin[0], origin[1], 0].map((value, i) => value - this.centre[i] / (i === 2 ? this.stretch : 1));
+    const offset = [origin[0], origin[1], 0].map(
+      (value, i) => value - this.centre[i] / (i === 2 ? this.stretch : 1),
+    );
     const shift = rows.map((row) => row.reduce((sum, value, i) => sum + value * offset[i], 0));
     const moves = [(2 * this.orbit.dx) / box.width, (-2 * this.orbit.dy) / box.height, 0];
     const column = (i) => [...rows.map((row, k) => factors[k] * row[i]), 0];
-    return [...column(0), ...column(1), ...column(2), ...shift.map((value, k) => factors[k] * value + moves[k]), 1];
+    return [
+      ...column(0),
+      ...column(1),
+      ...column(2),
+      ...shift.map((value, k) => factors[k] * value + moves[k]),
+      1,
+    ];
   }
 
   /** Cells beyond the cutting plane are not drawn. */
@@ -90,8 +116,21 @@ export class Space {
       map.panels.forEach((panel, i) => {
         if (i < this.first || i > this.last) return;
         const size = Math.max(2, panel.diameter * map.settings.size * this.scale * this.orbit.zoom * 0.7);
-        const look = { ...map.lookOf(i), project: this.projection(panel.origin), cut: this.plane(panel.origin), size, deep: true, ranked: true, only };
-        renderer.draw({ ...panel, height: this.levels[i] }, look, Math.floor(panel.n * from), Math.floor(panel.n * to));
+        const look = {
+          ...map.lookOf(i),
+          project: this.projection(panel.origin),
+          cut: this.plane(panel.origin),
+          size,
+          deep: true,
+          ranked: true,
+          only,
+        };
+        renderer.draw(
+          { ...panel, height: this.levels[i] },
+          look,
+          Math.floor(panel.n * from),
+          Math.floor(panel.n * to),
+        );
       });
     }
   }
@@ -122,7 +161,11 @@ export class Space {
         if (i % every) return;
         const [sx, sy] = this.at([x, y, z]);
         const words = `${short(z)} µm`;
-        overlay.text(words, Math.max(box.left + 6, sx - 10 - overlay.context.measureText(words).width), sy + 4);
+        overlay.text(
+          words,
+          Math.max(box.left + 6, sx - 10 - overlay.context.measureText(words).width),
+          sy + 4,
+        );
       });
       overlay.scaleBar(box, this.scale * this.orbit.zoom, map.panels[0].unit);
       overlay.note(this.words(), box);
@@ -157,7 +200,11 @@ export class Space {
         const dz = (panel.heights?.array[k] ?? this.levels[i]) * this.stretch - centre[2];
         const x = box.left + box.width / 2 + this.orbit.dx + zoom * (rows[0][0] * dx + rows[0][1] * dy);
         if (Math.abs(x - sx) > reach) continue;
-        const y = box.top + box.height / 2 + this.orbit.dy + zoom * (rows[1][0] * dx + rows[1][1] * dy + rows[1][2] * dz);
+        const y =
+          box.top +
+          box.height / 2 +
+          this.orbit.dy +
+          zoom * (rows[1][0] * dx + rows[1][1] * dy + rows[1][2] * dz);
         if (Math.abs(y - sy) > reach) continue;
         const near = rows[2][0] * dx + rows[2][1] * dy + rows[2][2] * dz;
         if (found && near <= found.near) continue;
@@ -172,17 +219,47 @@ export class Space {
     const n = this.map.panels.length;
     const level = (i) => `${short(this.levels[i])} µm`;
     const parts = [
-      { name: "Height stretched", range: [0, Math.log(20), 0.01], value: Math.log(this.stretch), set: (value) => (this.stretch = Math.exp(value)), words: () => `× ${short(this.stretch)}` },
+      {
+        name: "Height stretched",
+        range: [0, Math.log(20), 0.01],
+        value: Math.log(this.stretch),
+        set: (value) => (this.stretch = Math.exp(value)),
+        words: () => `× ${short(this.stretch)}`,
+      },
     ];
     if (n > 1) {
       parts.push(
-        { name: "Lowest level", range: [0, n - 1, 1], value: this.first, set: (value) => (this.first = Math.min(value, this.last)), words: () => level(this.first) },
-        { name: "Highest level", range: [0, n - 1, 1], value: this.last, set: (value) => (this.last = Math.max(value, this.first)), words: () => level(this.last) },
+        {
+          name: "Lowest level",
+          range: [0, n - 1, 1],
+          value: this.first,
+          set: (value) => (this.first = Math.min(value, this.last)),
+          words: () => level(this.first),
+        },
+        {
+          name: "Highest level",
+          range: [0, n - 1, 1],
+          value: this.last,
+          set: (value) => (this.last = Math.max(value, this.first)),
+          words: () => level(this.last),
+        },
       );
     }
     parts.push(
-      { name: "Cut across", range: [0, 2, 1], value: this.cut.axis, set: (value) => (this.cut.axis = value), words: () => AXES[this.cut.axis] },
-      { name: "Cut at", range: [0, 1, 0.005], value: this.cut.share, set: (value) => (this.cut.share = value), words: () => `${Math.round(100 * this.cut.share)} %` },
+      {
+        name: "Cut across",
+        range: [0, 2, 1],
+        value: this.cut.axis,
+        set: (value) => (this.cut.axis = value),
+        words: () => AXES[this.cut.axis],
+      },
+      {
+        name: "Cut at",
+        range: [0, 1, 0.005],
+        value: this.cut.share,
+        set: (value) => (this.cut.share = value),
+        words: () => `${Math.round(100 * this.cut.share)} %`,
+      },
     );
     return parts;
   }
@@ -190,7 +267,17 @@ export class Space {
   state() {
     const { orbit, first, last, cut, stretch } = this;
     const box = this.map.boxes[0];
-    return { orbit, first, last, cut, stretch, scale: this.scale, centre: this.centre, width: box.width, height: box.height };
+    return {
+      orbit,
+      first,
+      last,
+      cut,
+      stretch,
+      scale: this.scale,
+      centre: this.centre,
+      width: box.width,
+      height: box.height,
+    };
   }
 }
 

@@ -41,7 +41,12 @@ export class Tools {
     this.map = map;
     this.buttons = new Map();
     this.row = element("div", { className: "tools", role: "toolbar", "aria-label": "Tools of the map" });
-    this.help = element("div", { className: "help", hidden: true, role: "dialog", "aria-label": "Keys of the map" });
+    this.help = element("div", {
+      className: "help",
+      hidden: true,
+      role: "dialog",
+      "aria-label": "Keys of the map",
+    });
     this.root = element("div", { className: "head" }, this.row, this.help);
   }
 
@@ -50,26 +55,55 @@ export class Tools {
     const flat = !map.space;
     const active = () => map.hand.active;
     const button = (name, title, act, shape = name) => {
-      const made = element("button", { title, "aria-label": title, type: "button", onclick: act }, sign(shape));
+      const made = element(
+        "button",
+        { title, "aria-label": title, type: "button", onclick: act },
+        sign(shape),
+      );
       this.buttons.set(name, made);
       return made;
     };
     const centre = () => map.hand.centre();
-    const parts = flat ? HAND.filter(([name]) => data.tools.includes(name)).map(([name, title]) => button(name, title, () => map.hand.use(name), SIGNS[name])) : [];
+    const parts = flat
+      ? HAND.filter(([name]) => data.tools.includes(name)).map(([name, title]) =>
+          button(name, title, () => map.hand.use(name), SIGNS[name]),
+        )
+      : [];
     if (parts.length) parts.push(element("hr"));
-    parts.push(button("near", "Nearer (+)", () => map.hand.near(centre(), 1.4)), button("far", "Farther (−)", () => map.hand.near(centre(), 1 / 1.4)));
+    parts.push(
+      button("near", "Nearer (+)", () => map.hand.near(centre(), 1.4)),
+      button("far", "Farther (−)", () => map.hand.near(centre(), 1 / 1.4)),
+    );
     parts.push(button("fit", "Fit (0)", () => map.fit()));
-    if (flat) parts.push(button("turn", "Turn by 90° (r)", () => map.turn(active(), 90)), button("flip", "Mirror (f)", () => map.flip(active())));
-    if (flat && data.panels.length > 1) parts.push(button("link", "Move sections together, in µm (k)", () => this.link()));
-    if (map.panels.some((panel) => panel.picture)) parts.push(button("image", "Image (i)", () => this.image()));
+    if (flat)
+      parts.push(
+        button("turn", "Turn by 90° (r)", () => map.turn(active(), 90)),
+        button("flip", "Mirror (f)", () => map.flip(active())),
+      );
+    if (flat && data.panels.length > 1)
+      parts.push(button("link", "Move sections together, in µm (k)", () => this.link()));
+    if (map.panels.some((panel) => panel.picture))
+      parts.push(button("image", "Image (i)", () => this.image()));
     if (data.sets) {
-      parts.push(element("hr"), button("undo", `Undo ${data.sets.undo} (Ctrl z)`, () => map.step("undo")), button("redo", `Redo ${data.sets.redo} (Ctrl y)`, () => map.step("redo")));
+      parts.push(
+        element("hr"),
+        button("undo", `Undo ${data.sets.undo} (Ctrl z)`, () => map.step("undo")),
+        button("redo", `Redo ${data.sets.redo} (Ctrl y)`, () => map.step("redo")),
+      );
     }
-    parts.push(element("hr"), button("help", "Keys (?)", () => this.toggleHelp()));
+    parts.push(
+      element("hr"),
+      button("help", "Keys (?)", () => this.toggleHelp()),
+    );
     this.row.replaceChildren(...parts);
-    if (data.sets) [this.buttons.get("undo").disabled, this.buttons.get("redo").disabled] = [!data.sets.undo, !data.sets.redo];
+    if (data.sets)
+      [this.buttons.get("undo").disabled, this.buttons.get("redo").disabled] = [
+        !data.sets.undo,
+        !data.sets.redo,
+      ];
     const list = element("dl");
-    for (const [key, does] of flat ? KEYS : KEYS_IN_SPACE) list.append(element("dt", { textContent: key }), element("dd", { textContent: does }));
+    for (const [key, does] of flat ? KEYS : KEYS_IN_SPACE)
+      list.append(element("dt", { textContent: key }), element("dd", { textContent: does }));
     this.help.replaceChildren(list);
     this.mark(map.hand.tool);
   }
@@ -79,7 +113,8 @@ export class Tools {
     const { settings } = this.map;
     const on = { [tool]: true, link: settings.linked, image: settings.image.shown };
     for (const [name, button] of this.buttons) {
-      if (HAND.some(([known]) => known === name) || name in on) button.setAttribute("aria-pressed", String(on[name] ?? false));
+      if (HAND.some(([known]) => known === name) || name in on)
+        button.setAttribute("aria-pressed", String(on[name] ?? false));
     }
   }
 
