@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from app.library.store import Library
+from app.maps.contract import Card
 from app.maps.served import Served
 from squint import keys
 from squint.columns import UNKNOWN
@@ -13,7 +14,7 @@ from squint.columns import UNKNOWN
 N_GENES = 5
 
 
-def card(served: Served, panel: int, row: int) -> list[list[str]]:
+def card(served: Served, panel: int, row: int) -> Card:
     """Give name and text of each thing that is known of a cell.
 
     Parameters
@@ -25,20 +26,20 @@ def card(served: Served, panel: int, row: int) -> list[list[str]]:
     """
     view = served.view
     if not view.whole:
-        return [[name, str(values[row])] for name, values in view.panels[panel].hover.items()]
+        return [(name, str(values[row])) for name, values in view.panels[panel].hover.items()]
     section = view.sections[panel]
     cell = view.cells.iloc[sum(earlier.n_cells for earlier in view.sections[:panel]) + row]
-    lines = [["cell", str(cell["cell"])], ["section", section.title]]
+    lines = [("cell", str(cell["cell"])), ("section", section.title)]
     if keys.TOKEN in cell:
-        lines.append(["token", served.tokens.get(str(cell[keys.TOKEN]), _token(cell[keys.TOKEN]))])
+        lines.append(("token", served.tokens.get(str(cell[keys.TOKEN]), _token(cell[keys.TOKEN]))))
     if keys.CELL_TYPE in cell:
-        lines.append(["type", UNKNOWN if pd.isna(cell[keys.CELL_TYPE]) else str(cell[keys.CELL_TYPE])])
+        lines.append(("type", UNKNOWN if pd.isna(cell[keys.CELL_TYPE]) else str(cell[keys.CELL_TYPE])))
     numbers = {keys.ACTIVATION: "activation score", keys.DISTANCE: "distance to its token"}
-    lines += [[said, _number(cell[key])] for key, said in numbers.items() if key in cell]
+    lines += [(said, _number(cell[key])) for key, said in numbers.items() if key in cell]
     what = "counts" if section.values == "counts" else "intensity"
-    lines.append([what, f"{cell['n_counts']:,.0f}"])
+    lines.append((what, f"{cell['n_counts']:,.0f}"))
     genes = top_genes(served.library, section.id, row)
-    return [*lines, ["top genes", ", ".join(f"{gene} {count:,.0f}" for gene, count in genes)]]
+    return [*lines, ("top genes", ", ".join(f"{gene} {count:,.0f}" for gene, count in genes))]
 
 
 def _token(value: Any) -> str:

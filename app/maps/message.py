@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
 from app.library.store import PLACES, Library, Section
-from app.maps import tables
+from app.maps import contract, tables
 from app.maps.points import Order, progressive_order
 from app.maps.views import MapView
 from app.web.assets import MAP_ASSETS
@@ -26,6 +26,7 @@ from squint.pl._captions import count
 from squint.pl._frame import grid
 
 SCRIPTS = MAP_ASSETS.address
+_NUMBER_TYPES: Mapping[str, contract.NumberType] = {"uint8": "u1", "uint16": "u2", "float32": "f4"}
 REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
 _NO_NUMBER = float(np.float32(-3.4e38))  # NaN would be at the mercy of graphics drivers
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
@@ -37,8 +38,8 @@ def describe(
     view: MapView,
     style: Style,
     stack: "Stack | None" = None,
-    pictures: Sequence[Mapping[str, Any] | None] = (),
-) -> tuple[dict[str, Any], tuple[Order, ...]]:
+    pictures: Sequence[contract.Picture | None] = (),
+) -> tuple[contract.Described, tuple[Order, ...]]:
     """Describe a map for the browser.
 
     Parameters
@@ -54,7 +55,8 @@ def describe(
     -------
     JSON with addresses of what is large, and per panel the order (n,) in which its cells are sent.
     """
-    panels, orders = [], []
+    panels: list[contract.Panel] = []
+    orders = []
     for i, (panel, frame) in enumerate(zip(view.panels, frames_of(view.panels), strict=True)):
         section = view.sections[i] if view.whole else None
         place = _place(library, section, panel.coordinates[:, :2])
@@ -66,7 +68,7 @@ def describe(
                 "n": len(panel.coordinates),
                 "unit": panel.unit,
                 "origin": place.origin,
-                "frame": [frame.left, frame.top, frame.width, frame.height],
+                "frame": (frame.left, frame.top, frame.width, frame.height),
                 "diameter": _DISC * place.spacing or frame.width / 20,  # cells at one point have no spacing
                 "points": address(place.name),
                 "values": _values(panel, view.scale, place.order),
@@ -77,13 +79,13 @@ def describe(
                 "picture": pictures[i] if pictures else None,
             }
         )
-    described = {
+    described: contract.Described = {
         "title": view.title,
         "panels": panels,
         "scale": _scale(view.panels, view.scale, style),
         "grid": (1, 1) if stack else grid(len(panels)),
         "linked": view.linked,
-        "style": vars(style),
+        "style": {"ink": style.ink, "ground": style.ground},
         "stack": stack.described() if stack else None,
     }
     return described, tuple(orders)
@@ -99,7 +101,7 @@ class Stack:
     stretch: float  # how much farther apart the levels are drawn than they are
     unit: str
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> contract.Stack:
         """Describe it for the browser."""
         ends = [(float(np.min(z)), float(np.max(z))) for z in self.heights]
         low, high = min(end[0] for end in ends), max(end[1] for end in ends)
@@ -117,15 +119,15 @@ class Stack:
         }
 
 
-def _rounded(corners: NDArray[np.float64], width: float) -> list[list[float]]:
+def _rounded(corners: NDArray[np.float64], width: float) -> list[contract.Point]:
     """Give corners (k, 2) to a millionth of the tissue's width: fine enough for any screen, and short."""
-    rounded: list[list[float]] = np.round(corners, int(np.ceil(6 - np.log10(max(width, 1e-6))))).tolist()
-    return rounded
+    rounded = np.round(corners, int(np.ceil(6 - np.log10(max(width, 1e-6)))))
+    return [(x, y) for x, y in rounded.tolist()]
 
 
-def _sets(library: Library, section: Section, width: float) -> dict[str, str] | None:
+def _sets(library: Library, section: Section, width: float) -> contract.Address | None:
     """Give the outlines of the cell sets in a section, beside the socket: there may be many corners."""
-    outlined = [
+    outlined: list[contract.CellSetOutline] = [
         {
             "name": one.name,
             "colour": one.colour,
@@ -146,13 +148,13 @@ def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Seque
     return [(one, polygons) for one, polygons in drawn if polygons]
 
 
-def _heights(height: float | NDArray[np.float32], order: Order) -> dict[str, str] | None:
+def _heights(height: float | NDArray[np.float32], order: Order) -> contract.Address | None:
     if np.ndim(height) == 0:
         return None
     return address(BUFFERS.put(np.asarray(height, dtype="<f4")[order].tobytes()))
 
 
-def address(name: str) -> dict[str, str]:
+def address(name: str) -> contract.Address:
     """Say where a buffer is; its name tells whether it is known already."""
     return {"name": name, "url": SIGNER.sign(f"/map/buffer/{name}")}
 
@@ -164,7 +166,8 @@ class _Place:
         self.order: Order = known["order"] if known else progressive_order(coordinates)
         self.spacing = float(known["spacing"]) if known else spacing(coordinates)
         low = coordinates.min(axis=0) if len(coordinates) else np.zeros(2)
-        self.origin = low.tolist()  # subtracted, so that small numbers lose no digits
+        # Subtracted, so that small numbers lose no digits.
+        self.origin: contract.Point = (float(low[0]), float(low[1]))
         self._content = np.ascontiguousarray((coordinates - low)[self.order], dtype="<f4").tobytes()
 
     @property
@@ -194,14 +197,15 @@ def forget() -> None:
     BUFFERS.clear()
 
 
-def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> dict[str, Any]:
+def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> contract.Values:
+    missing: float
     if isinstance(scale, Continuous):
         values, missing = packed(np.asarray(panel.numbers, dtype="<f4")[order])
     else:
         codes = tables.codes(panel.labels, scale.highlighted)
         named = np.where(codes >= 0, codes, np.where(codes == tables.ABSENT, MISSING, REST))
         values, missing = named[order].astype("<u1"), MISSING
-    kind = f"{values.dtype.kind}{values.dtype.itemsize}"
+    kind = _NUMBER_TYPES[values.dtype.name]
     return {**address(BUFFERS.put(values.tobytes())), "type": kind, "missing": missing}
 
 
@@ -220,15 +224,15 @@ def packed(numbers: NDArray[np.float32]) -> tuple[NDArray[Any], float]:
     return np.where(missing, np.float32(_NO_NUMBER), numbers), _NO_NUMBER
 
 
-def _bytes(values: NDArray[Any]) -> dict[str, str]:
+def _bytes(values: NDArray[Any]) -> contract.Address:
     return address(BUFFERS.put(values.astype(np.uint8).tobytes()))
 
 
-def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style) -> dict[str, Any]:
+def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style) -> contract.Scale:
     n_missing = sum(int(panel.missing.sum()) for panel in panels)
     few = n_missing < sum(len(panel.missing) for panel in panels) / 2
     # Rings stand out; where most cells lack a value, those that have one are what to see.
-    missing = {
+    missing: contract.Missing = {
         "name": panels[0].missing_name,
         "n": n_missing,
         "colour": style.missing if few else style.rest,
@@ -247,7 +251,7 @@ def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style
             "missing": missing,
         }
     coloured = scale.coloured(style)
-    entries = [
+    entries: list[contract.Entry] = [
         {
             "label": label,
             "name": scale.names.get(label, label),
@@ -258,14 +262,14 @@ def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style
     ]
     n_named = sum(panel.n_of(label) for panel in panels for label, _ in coloured)
     n_rest = sum(len(panel.missing) for panel in panels) - n_missing - n_named
-    rest = {"name": scale.rest, "colour": style.rest, "n": n_rest}
+    rest: contract.Rest = {"name": scale.rest, "colour": style.rest, "n": n_rest}
     return {"kind": "labels", "title": scale.title, "entries": entries, "rest": rest, "missing": missing}
 
 
-def _range(panel: Panel, scale: Continuous) -> list[float]:
+def _range(panel: Panel, scale: Continuous) -> contract.Ends:
     """Give the range of a panel's own colours, for readers who unlock the common scale."""
     known = panel.numbers[~panel.missing]
     if not len(known):
-        return [scale.low, scale.high]
+        return scale.low, scale.high
     low, high = (float(f"{value:.3g}") for value in np.quantile(known, (0.005, 0.995)))
-    return [min(low, scale.low), high if high > low else low + 1]
+    return min(low, scale.low), high if high > low else low + 1

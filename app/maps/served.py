@@ -10,6 +10,7 @@ from cachetools import LRUCache
 
 from app.library.profiles import token_names
 from app.library.store import Library
+from app.maps.contract import Described
 from app.maps.message import Stack
 from app.maps.points import Order
 from app.maps.state import fitting
@@ -39,7 +40,7 @@ class Served:
         library: Library,
         view: MapView,
         orders: tuple[Order, ...],
-        described: Mapping[str, Any],
+        described: Described,
         **more: Any,
     ) -> "Served":
         """Make one of what `app.maps.message.describe` gives."""

@@ -5,7 +5,7 @@ afterwards why one was not: a browser that is cut off while it sends does not se
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from app.library.arrivals import UPLOADS, Arrived, RefusedError, Ticket
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
+from app.web.drop_contract import Problem, Received
 
 NAME = "X-File-Name"  # percent-encoded; a header, because addresses are written to logs
 PART_S, BLOCK_S = 60.0, 600.0  # within which something, and a whole block, must come
@@ -35,10 +36,9 @@ async def _put(request: Request) -> Response:
     except RefusedError as refused:
         if ticket and refused.status != 409:
             ticket.problem = str(refused)
-        return _say(refused, {"Connection": "close"})  # so that the rest is not sent
-    return JSONResponse(
-        {"name": arrived.name, "bytes": arrived.n_bytes, "sha256": arrived.sha256}, 201, _FRESH
-    )
+        return _say(str(refused), refused.status, {"Connection": "close"})  # so that the rest is not sent
+    received: Received = {"name": arrived.name, "bytes": arrived.n_bytes, "sha256": arrived.sha256}
+    return JSONResponse(received, 201, _FRESH)
 
 
 async def _ask(request: Request) -> Response:
@@ -48,8 +48,8 @@ async def _ask(request: Request) -> Response:
         if NAME in request.headers:
             await run_in_threadpool(ticket.check, _name(request), _size(request.query_params.get("bytes")))
     except RefusedError as refused:
-        return _say(refused)
-    return JSONResponse({"problem": ticket.problem}, 200, _FRESH)
+        return _say(str(refused), refused.status)
+    return _say(ticket.problem, 200)
 
 
 async def _asset(request: Request) -> Response:
@@ -117,8 +117,9 @@ def _size(text: str | None) -> int | None:
     return int(text[:20])
 
 
-def _say(refused: RefusedError, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"problem": str(refused)}, refused.status, _FRESH | (headers or {}))
+def _say(words: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    problem: Problem = {"problem": words}
+    return JSONResponse(problem, status, {**_FRESH, **(headers or {})})
 
 
 UPLOAD_ROUTES = [

@@ -12,6 +12,7 @@ from app.settings import max_upload
 from app.text import as_text, sentence
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
+from app.web.drop_contract import DropData, DropEvents
 from squint.errors import InputError
 
 # The scripts come from a route of their own, so that they are cached and not sent with every rerun.
@@ -84,13 +85,14 @@ def _drop(
     if UPLOADS.get(ids.get(place, "")) is None:
         ids[place] = UPLOADS.open(library, rename, max_bytes)
     key = f"drop-{place}"
-    data: dict[str, Any] = {
+    data: DropData = {
         "address": SIGNER.sign(f"/upload/{ids[place]}"),
         "endings": list(endings),
-        "maxBytes": max_bytes,
+        "max_bytes": max_bytes,
         "renewed": st.session_state.get(key, {}).get("renew"),  # a browser is not told of what did not change
     }
-    told = _component(key=key, data=data, on_done_change=_nothing, on_renew_change=_nothing)
+    callbacks: dict[str, Any] = {f"on_{event}_change": _nothing for event in DropEvents.__annotations__}
+    told = _component(key=key, data=data, **callbacks)
     if told.done:
         st.error("The file is no longer on the server. Send it again.")
 

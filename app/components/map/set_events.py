@@ -12,6 +12,7 @@ from app import session
 from app.cell_sets.drawn import take
 from app.cell_sets.store import CellSets
 from app.library.store import Library
+from app.maps.contract import History
 from app.maps.served import Served
 from squint.errors import InputError
 from squint.pl import Categories
@@ -19,7 +20,7 @@ from squint.pl import Categories
 Event = Callable[[Served, Mapping[str, Any]], None]
 
 
-def history(library: Library) -> dict[str, Any]:
+def history(library: Library) -> History:
     """Say what can be undone and redone, in words, nothing where nothing can; and in which version."""
     sets = CellSets(library)
     try:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
@@ -12,11 +12,11 @@ from app.components.export_row import Export, export_row, was_asked
 from app.components.map.cell_map import cell_map
 from app.components.map.cell_sets import show_cell_sets
 from app.components.map.set_events import history, refused, set_events
-from app.components.sections.images import picture_of
+from app.components.sections.images import Shown, picture_of
 from app.exports.stamp import counts, stamp
 from app.library.images import Images
 from app.library.models import ModelFacts
-from app.maps import message
+from app.maps import contract, message
 from app.maps.export import write_map
 from app.maps.served import MAPS, Served
 from app.maps.state import describe, read_state
@@ -25,7 +25,8 @@ from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.pl import Outline, Picture
 
-AREAS = ("pan", "lasso", "polygon", "box")  # tools that draw areas, and the one that moves
+# Tools that draw areas, and the one that moves.
+AREAS: Sequence[contract.Tool] = ("pan", "lasso", "polygon", "box")
 
 Event = Callable[[Served, Mapping[str, Any]], None]
 
@@ -36,7 +37,7 @@ def show_map(
     place: str,
     *,
     on: Mapping[str, Event] | None = None,
-    tools: Sequence[str] = AREAS,
+    tools: Sequence[contract.Tool] = AREAS,
     stack: message.Stack | None = None,
 ) -> None:
     """Draw a map, say its n, and offer its export.
@@ -113,11 +114,11 @@ def mount(
     place: str,
     *,
     on: Mapping[str, Event] | None = None,
-    tools: Sequence[str] = AREAS,
-    tool: str = "pan",
+    tools: Sequence[contract.Tool] = AREAS,
+    tool: contract.Tool = "pan",
     stack: message.Stack | None = None,
     sets: bool = False,
-    adjust: Callable[[dict[str, Any]], None] | None = None,
+    adjust: Callable[[contract.Described], None] | None = None,
 ) -> Served:
     """Put a map on the page; return what its browser has.
 
@@ -141,10 +142,10 @@ def mount(
     )
     MAPS.serve(map_id, served)
     path, query = SIGNER.sign(f"/map/{map_id}").split("?")
-    data = {
+    data: contract.MapData = {
         **described,
         "address": {"path": path, "query": query},
-        "state": served.state,
+        "state": cast("contract.State", served.state),  # unchecked: it goes back to whom it came from
         "tools": list(tools),
         "tool": tool,
         "editable": "thresholds" in on,
@@ -156,8 +157,8 @@ def mount(
     return served
 
 
-def _placed(picture: dict[str, Any] | None) -> dict[str, Any] | None:
-    return picture if picture and picture["affine"] else None
+def _placed(picture: Shown | None) -> contract.Picture | None:
+    return {**picture, "affine": picture["affine"]} if picture and picture["affine"] else None
 
 
 def _told(place: str, name: str, act: Event, served: Served) -> Callable[[], None]:

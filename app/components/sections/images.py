@@ -27,6 +27,7 @@ from app.library.images import (
     file_name,
 )
 from app.library.store import CELLS, Library, Section, read_table
+from app.maps.contract import Affine, Tiles
 from app.tasks.requests import AddImage, LookAtImage
 from app.text import as_text, sentence
 from app.web.buffers import SIGNER
@@ -41,15 +42,14 @@ _LARGE = tuple(ending for ending in ENDINGS if ending != ".zarr")  # a folder ca
 _LIMIT_S = 3 * 3600
 
 
-def picture_of(library: Library, section: Section) -> dict[str, Any] | None:
-    """Say what the browser needs to draw the picture that is shown under a section's cells.
+class Shown(Tiles):
+    """The picture that is shown under a section's cells."""
 
-    Returns
-    -------
-    Its id, size, levels, where its tiles are, and affine (six numbers: x = a column + b row + c, y = d column
-    + e row + f, from the upper left corner of the first pixel on), or ``None`` in its place where nobody has
-    placed it; ``None`` if no picture is shown.
-    """
+    affine: Affine | None  # where it lies; nobody has said so yet
+
+
+def picture_of(library: Library, section: Section) -> Shown | None:
+    """Say what the browser needs to draw the picture that is shown under a section's cells, if one is."""
     image = _shown(Images(library), section)
     if image is None:
         return None
@@ -61,10 +61,14 @@ def picture_of(library: Library, section: Section) -> dict[str, Any] | None:
         "height": image.height,
         "tile": TILE,
         "levels": image.levels,
-        "affine": list(image.affine) if image.affine else None,
+        "affine": _six(*image.affine) if image.affine else None,
         "path": path,
         "query": query,
     }
+
+
+def _six(a: float, b: float, c: float, d: float, e: float, f: float) -> Affine:
+    return a, b, c, d, e, f
 
 
 def set_landmark(

@@ -10,14 +10,14 @@ import streamlit as st
 
 from app import session
 from app.components.map.tissue_map import mount
-from app.components.sections.images import picture_of, set_landmark
+from app.components.sections.images import Shown, picture_of, set_landmark
 from app.library.store import Library, Section
-from app.maps import views
+from app.maps import contract, views
 from app.maps.served import Served
 from app.maps.views import MapView
 from squint.pl import Categories, Panel
 
-_TOOLS = ("pan", "landmark")
+_TOOLS: Sequence[contract.Tool] = ("pan", "landmark")
 _PIXEL, _PLACE = slice(0, 2), slice(2, 4)  # of a landmark's four numbers
 
 
@@ -47,21 +47,22 @@ def show_landmarks(library: Library, section: Section) -> None:
 def _click_on(
     view: MapView,
     section: Section,
-    picture: Mapping[str, Any],
+    picture: Shown,
     rows: Sequence[list[float | None]],
     end: slice,
 ) -> None:
     """Show one of both, with its ends of the landmarks."""
     on_picture = end is _PIXEL
 
-    def adjust(described: dict[str, Any]) -> None:
+    def adjust(described: contract.Described) -> None:
         (panel,) = described["panels"]
-        panel["landmarks"] = [row[end] for row in rows if None not in row[end]]
+        ends = (row[end] for row in rows)
+        panel["landmarks"] = [(x, y) for x, y in ends if x is not None and y is not None]
         panel["picture"] = None
         if on_picture:
             width, height = picture["width"], picture["height"]
-            panel |= {"frame": [0, 0, width, height], "said": f"{width:,} x {height:,} pixels"}
-            panel["picture"] = {**picture, "affine": [1, 0, 0, 0, 1, 0]}
+            panel["frame"], panel["said"] = (0, 0, width, height), f"{width:,} x {height:,} pixels"
+            panel["picture"] = {**picture, "affine": (1, 0, 0, 0, 1, 0)}
 
     mount(
         view,

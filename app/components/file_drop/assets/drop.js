@@ -61,7 +61,7 @@ class FileDrop {
     });
   }
 
-  update({ address, endings, maxBytes }, trigger) {
+  update({ address, endings, max_bytes: maxBytes }, trigger) {
     const renewed = address !== this.address;
     Object.assign(this, { address, endings, maxBytes, trigger });
     this.input.accept = endings.join(",");

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.maps.contract import Events, MapData
 from app.web.assets import MAP_ASSETS
 
 # The scripts come from a route of their own, so that they are cached and not sent with every rerun.
@@ -19,7 +20,7 @@ export default function () {{
   import(new URL("{MAP_ASSETS.address}/map.js", window.location.origin));
 }}
 """
-EVENTS = ("area", "entry", "landmark", "outdated", "redo", "renew", "thresholds", "undo")
+EVENTS = tuple(Events.__annotations__)
 
 _component = st.components.v2.component("squint_cell_map", js=_START)
 _fetching = st.components.v2.component("squint_cell_map_scripts", js=_FETCH)
@@ -30,7 +31,7 @@ def fetch_scripts() -> None:
     _fetching(key="cell_map_scripts", width=1, height=1)
 
 
-def cell_map(data: Mapping[str, Any], key: str, on: Mapping[str, Callable[[], None]]) -> Any:
+def cell_map(data: MapData, key: str, on: Mapping[str, Callable[[], None]]) -> Any:
     """Mount a map.
 
     Parameters
