@@ -1,5 +1,12 @@
 // A field for one large file: chosen or dropped, streamed to the server, with its progress and a way to stop it.
 
+/**
+ * @import { DropData, DropEvents, Problem, Received } from "./contract"
+ *
+ * @typedef {<Name extends keyof DropEvents>(name: Name, value: DropEvents[Name]) => void} Trigger
+ */
+
+/** @type {WeakMap<Node, FileDrop>} */
 const fields = new WeakMap();
 const AGAIN_MS = 500; // a file that was cancelled may still be on its way out
 const TRIES = 6;
@@ -17,15 +24,17 @@ const HTML = `
   <p class="said" role="status"></p>
   <p class="problem" role="alert"></p>`;
 
+/** @param {{ parentElement: HTMLElement | ShadowRoot, data: DropData, setTriggerValue: Trigger }} component */
 export default function mount({ parentElement, data, setTriggerValue }) {
-  let field = fields.get(parentElement);
-  if (!field) fields.set(parentElement, (field = new FileDrop(parentElement)));
+  const field = fields.get(parentElement) ?? new FileDrop(parentElement);
+  fields.set(parentElement, field);
   field.update(data, setTriggerValue);
   // Streamlit also calls this for a mount that a newer one overtook, so it counts only once the field is gone.
   return () => setTimeout(() => parentElement.isConnected || field.cancel());
 }
 
 class FileDrop {
+  /** @param {HTMLElement | ShadowRoot} parent */
   constructor(parent) {
     const style = document.createElement("link");
     style.rel = "stylesheet";
@@ -34,36 +43,52 @@ class FileDrop {
     this.root.className = "drop";
     this.root.innerHTML = HTML;
     parent.append(style, this.root);
-    const part = (selector) => this.root.querySelector(selector);
-    [this.zone, this.way, this.input] = [part(".zone"), part(".way"), part("input")];
-    [this.bar, this.numbers, this.name] = [part("progress"), part(".numbers"), part(".name")];
-    [this.said, this.problem, this.hint] = [part(".said"), part(".problem"), part(".hint")];
+    this.zone = part(this.root, ".zone", HTMLElement);
+    this.way = part(this.root, ".way", HTMLElement);
+    this.input = part(this.root, "input", HTMLInputElement);
+    this.bar = part(this.root, "progress", HTMLProgressElement);
+    this.numbers = part(this.root, ".numbers", HTMLElement);
+    this.name = part(this.root, ".name", HTMLElement);
+    this.said = part(this.root, ".said", HTMLElement);
+    this.problem = part(this.root, ".problem", HTMLElement);
+    this.hint = part(this.root, ".hint", HTMLElement);
+
+    this.address = "";
+    /** @type {string[]} */
+    this.endings = [];
+    this.maxBytes = 0;
+    /** @type {Trigger} */
+    this.trigger = () => {};
+    /** @type {AbortController | null} */
+    this.running = null; // stops the file that is being sent
+    /** @type {File | null} */
+    this.waiting = null; // for a new address
 
     this.input.addEventListener("change", () => {
-      this.take([...this.input.files]);
+      this.take([...(this.input.files ?? [])]);
       this.input.value = ""; // so that the same file can be chosen again
     });
-    for (const [event, over] of [
-      ["dragenter", true],
-      ["dragover", true],
-      ["dragleave", false],
-      ["drop", false],
-    ])
+    for (const event of /** @type {const} */ (["dragenter", "dragover", "dragleave", "drop"])) {
       this.zone.addEventListener(event, (dragged) => {
         dragged.preventDefault();
-        this.zone.classList.toggle("over", over);
+        this.zone.classList.toggle("over", event === "dragenter" || event === "dragover");
       });
-    this.zone.addEventListener("drop", (dropped) => this.take([...dropped.dataTransfer.files]));
-    part("button").addEventListener("click", () => {
+    }
+    this.zone.addEventListener("drop", (dropped) => this.take([...(dropped.dataTransfer?.files ?? [])]));
+    part(this.root, "button", HTMLButtonElement).addEventListener("click", () => {
       this.cancel();
       this.end("Cancelled. Nothing was kept.");
       this.input.focus();
     });
   }
 
+  /** @type {(data: DropData, trigger: Trigger) => void} */
   update({ address, endings, max_bytes: maxBytes }, trigger) {
     const renewed = address !== this.address;
-    Object.assign(this, { address, endings, maxBytes, trigger });
+    this.address = address;
+    this.endings = endings;
+    this.maxBytes = maxBytes;
+    this.trigger = trigger;
     this.input.accept = endings.join(",");
     this.input.setAttribute("aria-label", `Large file: ${endings.join(", ")}`);
     this.hint.textContent = `${endings.join(", ")} · up to ${megabytes(maxBytes)} MB · goes straight to the disk`;
@@ -73,6 +98,7 @@ class FileDrop {
 
   // ---- what the reader does
 
+  /** @param {File[]} files */
   take(files) {
     if (!files.length || this.running) return;
     const [file] = files;
@@ -94,8 +120,10 @@ class FileDrop {
 
   // ---- what the server says
 
+  /** @param {File} file */
   async send(file) {
-    const running = (this.running = new AbortController());
+    const running = new AbortController();
+    this.running = running;
     this.show(file);
     try {
       const refused = await this.ask(file, running.signal);
@@ -105,26 +133,34 @@ class FileDrop {
       this.end(`${file.name} has come.`);
       this.trigger("done", answer.sha256);
     } catch (error) {
-      if (this.running === running && error.name !== "AbortError") this.end("", error.message);
+      if (this.running === running && !aborted(error)) this.end("", wordsOf(error));
     }
   }
 
-  /** Ask beforehand whether the server will take a file, or afterwards (without one) why it did not. */
+  /**
+   * Ask beforehand whether the server will take a file, or afterwards (without one) why it did not.
+   *
+   * @param {File | null} file
+   * @param {AbortSignal} signal
+   */
   async ask(file, signal) {
+    /** @type {Record<string, string>} */
     const headers = file ? { "X-File-Name": encoded(file.name) } : {};
     for (let n = 1; ; n++) {
       const response = await fetch(`${this.address}${file ? `&bytes=${file.size}` : ""}`, {
         headers,
         signal,
       }).catch((error) => {
-        throw error.name === "AbortError" ? error : new Error("The server cannot be reached.");
+        throw aborted(error) ? error : new Error("The server cannot be reached.");
       });
+      /** @type {Problem} */
       const { problem } = await response.json().catch(() => ({ problem: "The server gave no answer." }));
       if (response.status !== 409 || n === TRIES) return { status: response.status, problem };
       await new Promise((go) => setTimeout(go, AGAIN_MS));
     }
   }
 
+  /** @type {(file: File, signal: AbortSignal) => Promise<Received>} */
   put(file, signal) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest(); // fetch tells nothing of what it has sent
@@ -137,7 +173,7 @@ class FileDrop {
         else reject(new Error(request.response?.problem || "The server did not take the file."));
       };
       request.onerror = async () => {
-        const told = await this.ask(null, signal).catch((error) => ({ problem: error.message }));
+        const told = await this.ask(null, signal).catch((error) => ({ problem: wordsOf(error) }));
         reject(
           new Error(told.problem || "The connection broke off, or the file changed meanwhile. Try again."),
         );
@@ -148,6 +184,11 @@ class FileDrop {
     });
   }
 
+  /**
+   * Have the page run again, which signs the address anew.
+   *
+   * @param {File} file
+   */
   renew(file) {
     if (this.waiting) return this.end("", "The page must be loaded again.");
     this.waiting = file;
@@ -156,6 +197,7 @@ class FileDrop {
 
   // ---- what is seen
 
+  /** @param {File} file */
   show(file) {
     this.name.textContent = file.name;
     this.bar.setAttribute("aria-label", `Upload of ${file.name}`);
@@ -166,6 +208,7 @@ class FileDrop {
     this.progress(0, file.size);
   }
 
+  /** @type {(sent: number, size: number) => void} */
   progress(sent, size) {
     const share = size ? Math.floor((100 * Math.min(sent, size)) / size) : 100;
     this.bar.value = share;
@@ -175,6 +218,7 @@ class FileDrop {
         : "All sent, the server is writing …";
   }
 
+  /** @param {string} said */
   end(said, problem = "") {
     this.running = this.waiting = null;
     this.said.textContent = said;
@@ -184,8 +228,26 @@ class FileDrop {
   }
 }
 
-const megabytes = (bytes) =>
+/**
+ * The part of an element that a selector names.
+ *
+ * @template {HTMLElement} Kind
+ * @param {HTMLElement} root
+ * @param {string} selector
+ * @param {new () => Kind} Kind
+ */
+function part(root, selector, Kind) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof Kind)) throw new Error(`There is no ${selector}.`);
+  return found;
+}
+
+const aborted = (/** @type {unknown} */ error) => error instanceof Error && error.name === "AbortError";
+
+const wordsOf = (/** @type {unknown} */ error) => (error instanceof Error ? error.message : String(error));
+
+const megabytes = (/** @type {number} */ bytes) =>
   (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: bytes < 1e8 ? 1 : 0 });
 
 /** A name as a header may hold it; half a surrogate pair cannot be encoded. */
-const encoded = (name) => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"));
+const encoded = (/** @type {string} */ name) => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"));

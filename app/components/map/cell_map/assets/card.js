@@ -1,24 +1,36 @@
 // The card beside the pointer: what is known of a cell, asked of the server once the pointer rests on it.
 
 import { element } from "./dom.js";
-import { Expired, ask } from "./store.js";
+import { ask, Expired } from "./store.js";
+
+/**
+ * @import { Card as Lines, Point } from "./contract"
+ * @import { TissueMap } from "./map.js"
+ */
 
 const REST_MS = 70;
 const KEPT = 500;
 
 export class Card {
+  /** @param {TissueMap} map */
   constructor(map) {
     this.map = map;
     this.root = element("div", { className: "card", hidden: true, role: "status" });
     map.stage.append(this.root);
-    this.known = new Map();
+    /** @type {Map<string, Lines>} */
+    this.known = new Map(); // by where it was asked for, and what was shown
+    this.wanted = "";
+    this.timer = 0;
+    this.stopped = new AbortController();
   }
 
+  /** @param {Point} point */
   at(point) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.look(point), REST_MS);
   }
 
+  /** @param {Point} point */
   async look(point) {
     const cell = this.map.cellAt(point);
     if (!cell) return this.hide();
@@ -27,23 +39,29 @@ export class Card {
     const version = this.map.panels[cell.panel].values.name;
     const key = `${address} ${version}`;
     this.wanted = key;
-    if (!this.known.has(key)) {
-      this.stopped?.abort();
+    let lines = this.known.get(key);
+    if (!lines) {
+      this.stopped.abort();
       this.stopped = new AbortController();
       try {
         const response = await ask(`${address}?${query}`, { signal: this.stopped.signal });
-        this.known.set(key, await response.json());
+        lines = /** @type {Lines} */ (await response.json());
+        this.known.set(key, lines);
       } catch (error) {
         if (error instanceof Expired) this.map.renew();
         return;
       }
-      if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value);
+      for (const oldest of this.known.keys()) {
+        if (this.known.size <= KEPT) break;
+        this.known.delete(oldest);
+      }
     }
-    if (this.wanted === key) this.show(this.known.get(key), cell.at);
+    if (this.wanted === key) this.show(lines, cell.at);
   }
 
+  /** @type {(lines: Lines, at: Point) => void} */
   show(lines, [x, y]) {
-    const list = element("dl");
+    const list = element("dl", {});
     for (const [name, text] of lines)
       list.append(element("dt", { textContent: name }), element("dd", { textContent: text }));
     this.root.replaceChildren(list);
@@ -56,7 +74,7 @@ export class Card {
 
   hide() {
     clearTimeout(this.timer);
-    this.wanted = null;
+    this.wanted = "";
     this.root.hidden = true;
   }
 }

@@ -1,16 +1,38 @@
 // Small helpers to build elements. Text is always text: labels come from files.
 
-/** Make an element with properties, attributes (keys with a dash, or role), listeners (on...) and children. */
-export function element(tag, props = {}, ...children) {
+/**
+ * @typedef {{ style?: Partial<CSSStyleDeclaration>, [attribute: `${"aria" | "data"}-${string}`]: string }} Attributes
+ */
+
+/**
+ * Make an element with properties, attributes (keys with a dash, or role), listeners (on...) and children.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Partial<Omit<HTMLElementTagNameMap[Tag], "style">> & Attributes} props
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function element(tag, props, ...children) {
   const made = document.createElement(tag);
   for (const [key, value] of Object.entries(props)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (key === "style") Object.assign(made.style, value);
-    else if (key.includes("-") || key === "role") made.setAttribute(key, value);
-    else made[key] = value;
+    if (key === "style") Object.assign(made.style, value);
+    else if (key.includes("-") || key === "role") made.setAttribute(key, String(value));
+    else Object.assign(made, { [key]: value });
   }
   made.append(...children);
   return made;
+}
+
+/**
+ * What draws on a canvas; every browser has it.
+ *
+ * @param {HTMLCanvasElement} canvas
+ */
+export function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("This browser cannot draw.");
+  return context;
 }
 
 const SHAPES = {
@@ -28,10 +50,14 @@ const SHAPES = {
   undo: "M9 7L4 12l5 5M4 12h10a6 6 0 0 1 0 0c3 0 6 2 6 6",
   redo: "M15 7l5 5-5 5M20 12H10c-3 0-6 2-6 6",
   help: "M9 9a3 3 0 1 1 4 2.800c-1 .5-1 1.200-1 2.200M12 18h.01",
-  cross: "M12 4v6M12 14v6M4 12h6M14 12h6",
+  landmark: "M12 4v6M12 14v6M4 12h6M14 12h6",
 };
 
-/** A drawn sign for a button. */
+/**
+ * A drawn sign for a button.
+ *
+ * @param {keyof typeof SHAPES} name
+ */
 export function sign(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -43,7 +69,8 @@ export function sign(name) {
 }
 
 /** A number with thousands separated, as elsewhere in the dashboard. */
-export const many = (n) => Math.round(n).toLocaleString("en-US");
+export const many = (/** @type {number} */ n) => Math.round(n).toLocaleString("en-US");
 
 /** A number as a reader needs it: three digits. */
-export const short = (value) => (value === 0 ? "0" : String(Number(value.toPrecision(3))));
+export const short = (/** @type {number} */ value) =>
+  value === 0 ? "0" : String(Number(value.toPrecision(3)));

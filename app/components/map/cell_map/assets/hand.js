@@ -1,16 +1,44 @@
 // The reader's hand: pointer, wheel and keys on the stage. Areas are kept in the tissue's own coordinates.
 
-import { countInside, shortened, toScreen, toTissue } from "./geometry.js";
 import { many } from "./dom.js";
+import { countInside, shortened, toScreen, toTissue } from "./geometry.js";
+
+/**
+ * @import { Mode, Point, Tool } from "./contract"
+ * @import { TissueMap } from "./map.js"
+ * @import { Overlay } from "./overlay.js"
+ */
 
 const MOST_CORNERS = 200;
 const STEP = 40; // pixels of an arrow key
 const COLOUR = "#D55E00";
 
 export class Hand {
+  /** @param {TissueMap} map */
   constructor(map) {
-    Object.assign(this, { map, tool: "pan", active: 0, corners: null, cross: null, pointers: new Map() });
+    this.map = map;
+    /** @type {Tool} */
+    this.tool = "pan";
+    this.active = 0; // panel
+    /** @type {Point[] | null} */
+    this.corners = null; // of the area being drawn, on the tissue
+    /** @type {Point | null} */
+    this.from = null; // where drawing by a drag began, on the screen
+    /** @type {Point | null} */
+    this.cross = null; // on the screen
+    /** @type {Point | null} */
+    this.hovered = null; // where the pointer was last, on the screen
+    /** @type {{ point: Point, turn: boolean } | null} */
+    this.held = null; // what moves with the pointer
+    /** @type {Map<number, Point>} */
+    this.pointers = new Map(); // that are down, on the screen
     const { stage } = map;
+    /**
+     * @template {keyof HTMLElementEventMap} Name
+     * @param {Name} name
+     * @param {(event: HTMLElementEventMap[Name]) => void} act
+     * @param {AddEventListenerOptions} [options]
+     */
     const listen = (name, act, options) => stage.addEventListener(name, act.bind(this), options);
     listen("pointerdown", this.down);
     listen("pointermove", this.move);
@@ -24,25 +52,38 @@ export class Hand {
     this.use("pan");
   }
 
+  /** @param {Tool} tool */
   use(tool) {
     this.tool = tool;
-    this.corners = null;
+    this.corners = this.from = null;
     this.map.stage.dataset.tool = tool;
     this.map.tools.mark(tool);
     this.map.draw(true);
   }
 
+  /**
+   * Where on the stage an event was.
+   *
+   * @param {MouseEvent} event
+   * @returns {Point}
+   */
   point(event) {
     const { left, top } = this.map.stage.getBoundingClientRect();
     return [event.clientX - left, event.clientY - top];
   }
 
+  /**
+   * Which place of the tissue is there.
+   *
+   * @param {Point} point
+   */
   place(point) {
     return toTissue(this.map.views[this.active], this.map.boxes[this.active], point);
   }
 
   // ---- pointer
 
+  /** @param {PointerEvent} event */
   down(event) {
     const { map } = this;
     const point = this.point(event);
@@ -55,7 +96,7 @@ export class Hand {
     const wandering = this.tool === "pan" || event.button !== 0 || map.space;
     if (!this.corners) this.active = map.space ? 0 : panel;
     if (wandering) {
-      this.held = { point, turn: map.space && event.button === 0 && !event.shiftKey };
+      this.held = { point, turn: event.button === 0 && !event.shiftKey };
       map.stage.classList.add("held");
     } else if (this.tool === "landmark") {
       map.trigger("landmark", { panel: this.active, place: this.place(point), at: Date.now() });
@@ -68,6 +109,7 @@ export class Hand {
     }
   }
 
+  /** @param {PointerEvent} event */
   move(event) {
     const { map } = this;
     const point = this.point(event);
@@ -79,7 +121,7 @@ export class Hand {
       if (!map.space) map.pan(this.active, dx, dy);
       else map.space.move(dx, dy, this.held.turn);
     } else if (this.from) {
-      if (this.tool === "lasso") this.corners.push(this.place(point));
+      if (this.tool === "lasso") this.corners?.push(this.place(point));
       else this.corners = this.rectangle(this.from, point);
       map.drawOver();
     } else {
@@ -89,6 +131,7 @@ export class Hand {
     }
   }
 
+  /** @param {PointerEvent} event */
   up(event) {
     this.pointers.delete(event.pointerId);
     this.map.stage.classList.remove("held");
@@ -99,28 +142,34 @@ export class Hand {
     this.finish(event);
   }
 
+  /** @type {(id: number, point: Point) => void} */
   pinch(id, point) {
-    const before = [...this.pointers.values()];
+    const span = () => {
+      const [a, b] = [...this.pointers.values()];
+      return Math.hypot(a[0] - b[0], a[1] - b[1]);
+    };
+    const before = span();
     this.pointers.set(id, point);
-    const after = [...this.pointers.values()];
-    const span = ([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]);
-    const middle = [(after[0][0] + after[1][0]) / 2, (after[0][1] + after[1][1]) / 2];
+    const [a, b] = [...this.pointers.values()];
     this.held = null;
-    this.near(middle, span(after) / Math.max(span(before), 1));
+    this.near([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], span() / Math.max(before, 1));
   }
 
+  /** @param {MouseEvent} event */
   doubleClick(event) {
     if (this.tool !== "polygon" || !this.corners) return;
     this.corners.pop(); // the second of both clicks
     this.finish(event);
   }
 
+  /** @param {WheelEvent} event */
   wheel(event) {
     event.preventDefault();
     const pixels = event.deltaMode ? 20 * event.deltaY : event.deltaY;
     this.near(this.point(event), Math.exp(-Math.max(-300, Math.min(300, pixels)) * 0.002));
   }
 
+  /** @type {(point: Point, factor: number) => void} */
   near(point, factor) {
     const { map } = this;
     if (map.space) return map.space.nearer(point, factor);
@@ -128,30 +177,29 @@ export class Hand {
     if (i >= 0) map.zoom(i, point, factor);
   }
 
+  /** @type {(corner: Point, opposite: Point) => Point[]} */
   rectangle([x0, y0], [x1, y1]) {
-    return [
-      [x0, y0],
-      [x1, y0],
-      [x1, y1],
-      [x0, y1],
-    ].map((point) => this.place(point));
+    return [this.place([x0, y0]), this.place([x1, y0]), this.place([x1, y1]), this.place([x0, y1])];
   }
 
-  /** Close what was drawn, say at once how many cells are inside, and tell the server. */
+  /**
+   * Close what was drawn, say at once how many cells are inside, and tell the server.
+   *
+   * @param {MouseEvent | KeyboardEvent} event
+   */
   finish(event) {
     const { map } = this;
     const view = map.views[this.active];
     const drawn = this.corners;
     this.corners = null;
-    const wide = Math.max(
-      ...[0, 1].map(
-        (axis) => Math.max(...drawn.map((c) => c[axis])) - Math.min(...drawn.map((c) => c[axis])),
-      ),
-    );
+    if (!drawn) return;
+    const span = (/** @type {number[]} */ places) => Math.max(...places) - Math.min(...places);
+    const wide = Math.max(span(drawn.map(([x]) => x)), span(drawn.map(([, y]) => y)));
     if (drawn.length < 3 || wide * view.scale < 4) return map.draw(true); // a click, not an area
     const line = this.tool === "lasso" ? shortened(drawn, MOST_CORNERS, 0.7 / view.scale) : drawn;
     const digits = 10 ** Math.max(0, Math.ceil(Math.log10(view.scale)) + 2);
-    const polygon = line.map((corner) => corner.map((value) => Math.round(value * digits) / digits));
+    const rounded = (/** @type {number} */ value) => Math.round(value * digits) / digits;
+    const polygon = line.map(([x, y]) => /** @type {Point} */ ([rounded(x), rounded(y)]));
     const panel = map.panels[this.active];
     if (map.renderer) {
       const n = countInside(polygon, panel.points.array, panel.origin);
@@ -164,14 +212,16 @@ export class Hand {
   }
 
   cancel() {
-    Object.assign(this, { held: null, from: null, corners: null });
+    this.held = this.from = this.corners = null;
     this.pointers.clear();
     this.map.draw(true);
   }
 
   // ---- keys
 
+  /** @param {KeyboardEvent} event */
   key(event) {
+    if (!this.map.views.length) return; // nothing has come yet
     const act = this.keys(event)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || ((event.ctrlKey || event.metaKey) && !"zy".includes(event.key.toLowerCase()))) return;
     event.preventDefault();
@@ -179,16 +229,18 @@ export class Hand {
     act();
   }
 
+  /**
+   * What each key does.
+   *
+   * @param {KeyboardEvent} event
+   * @returns {Record<string, (() => void) | undefined>}
+   */
   keys(event) {
     const { map } = this;
-    const middle = () =>
-      this.cross ?? [
-        map.boxes[this.active].left + map.boxes[this.active].width / 2,
-        map.boxes[this.active].top + map.boxes[this.active].height / 2,
-      ];
-    const tool = (name) => () => map.data.tools.includes(name) && this.use(name);
-    const arrow = (dx, dy) => () => this.arrow(dx, dy, event);
-    const flat = (act) => () => map.space || act();
+    const middle = () => this.cross ?? this.centre();
+    const tool = (/** @type {Tool} */ name) => () => map.data.tools.includes(name) && this.use(name);
+    const arrow = (/** @type {number} */ dx, /** @type {number} */ dy) => () => this.arrow(dx, dy, event);
+    const flat = (/** @type {() => void} */ act) => () => map.space || act();
     return {
       ArrowLeft: arrow(-1, 0),
       ArrowRight: arrow(1, 0),
@@ -210,7 +262,7 @@ export class Hand {
       n: () => this.nextPanel(),
       k: () => map.tools.link(),
       i: () => map.tools.image(),
-      t: () => map.data.scale.thresholds?.length === 2 && map.tools.classes(),
+      t: () => map.settings.thresholds.length === 2 && map.tools.classes(),
       "[": () => map.tools.size(0.85),
       "]": () => map.tools.size(1 / 0.85),
       c: () => this.toggleCross(middle()),
@@ -222,6 +274,7 @@ export class Hand {
     };
   }
 
+  /** @type {(dx: number, dy: number, event: KeyboardEvent) => void} */
   arrow(dx, dy, event) {
     const { map } = this;
     if (!this.cross) {
@@ -240,6 +293,7 @@ export class Hand {
     map.card.at(this.cross);
   }
 
+  /** @param {Point} at */
   toggleCross(at) {
     this.cross = this.cross ? null : at;
     if (this.cross) this.map.card.at(this.cross);
@@ -247,30 +301,40 @@ export class Hand {
     this.map.draw(true);
   }
 
-  /** Do at the cross what a click would do; a polygon that has come round is closed. */
+  /**
+   * Do at the cross what a click would do; a polygon that has come round is closed.
+   *
+   * @param {KeyboardEvent} event
+   */
   enter(event) {
     const { map } = this;
     if (map.space || this.tool === "pan") return;
-    if (!this.cross)
-      return this.tool === "polygon" && this.corners?.length > 2
-        ? this.finish(event)
-        : this.toggleCross(this.centre());
+    const { cross } = this;
     const corners = this.corners ?? [];
-    const first = corners.length && toScreen(map.views[this.active], map.boxes[this.active], corners[0]);
-    const back = first && Math.hypot(first[0] - this.cross[0], first[1] - this.cross[1]) < 8;
+    if (!cross) {
+      const whole = this.tool === "polygon" && corners.length > 2;
+      return whole ? this.finish(event) : this.toggleCross(this.centre());
+    }
+    const place = this.place(cross);
     if (this.tool === "landmark")
-      return map.trigger("landmark", { panel: this.active, place: this.place(this.cross), at: Date.now() });
-    if (this.tool === "box") {
-      if (!corners.length) this.corners = [this.place(this.cross)];
-      else {
-        this.corners = this.rectangle(first, this.cross);
-        this.finish(event);
-      }
-    } else if (back && corners.length > 2) this.finish(event);
-    else this.corners = [...corners, this.place(this.cross)];
+      return map.trigger("landmark", { panel: this.active, place, at: Date.now() });
+    const first = corners.length
+      ? toScreen(map.views[this.active], map.boxes[this.active], corners[0])
+      : null;
+    const back = first && Math.hypot(first[0] - cross[0], first[1] - cross[1]) < 8;
+    if (this.tool === "box" && first) {
+      this.corners = this.rectangle(first, cross);
+      this.finish(event);
+    } else if (this.tool !== "box" && back && corners.length > 2) this.finish(event);
+    else this.corners = [...corners, place];
     map.drawOver();
   }
 
+  /**
+   * The middle of the panel in which keys act.
+   *
+   * @returns {Point}
+   */
   centre() {
     const box = this.map.boxes[this.active];
     return [box.left + box.width / 2, box.top + box.height / 2];
@@ -279,36 +343,39 @@ export class Hand {
   escape() {
     if (this.map.tools.hideHelp()) return;
     if (this.corners || this.from) return this.cancel();
-    if (this.cross) return this.toggleCross();
+    if (this.cross) return this.toggleCross(this.cross);
     this.map.say("");
     this.use("pan");
   }
 
   /** Let go of what belongs to panels that are no longer there. */
   restart() {
-    Object.assign(this, { active: 0, corners: null, cross: null, held: null, from: null });
+    this.active = 0;
+    this.corners = this.cross = this.held = this.from = null;
   }
 
   nextPanel() {
-    this.corners = null; // it lies on the panel before
+    this.corners = this.from = null; // on the panel before
     this.active = (this.active + 1) % this.map.panels.length;
     if (this.cross) this.cross = this.centre();
     this.map.draw(true);
   }
 
+  /** @param {Overlay} overlay */
   drawOver(overlay) {
     const { map } = this;
+    const { cross } = this;
     if (this.corners) {
       const box = map.boxes[this.active];
-      const points = this.corners.map((corner) => toScreen(map.views[this.active], box, corner));
-      const open = this.tool === "polygon" && this.hovered ? [...points, this.hovered] : points;
-      const cornered = this.tool === "box" && this.cross && points.length === 1;
-      const line = cornered
-        ? [points[0], [this.cross[0], points[0][1]], this.cross, [points[0][0], this.cross[1]]]
-        : open;
+      let line = this.corners.map((corner) => toScreen(map.views[this.active], box, corner));
+      if (this.tool === "polygon" && this.hovered) line.push(this.hovered);
+      if (this.tool === "box" && cross && line.length === 1) {
+        const [[x, y]] = line;
+        line = [[x, y], [cross[0], y], cross, [x, cross[1]]]; // from the corner that is set to the cross
+      }
       overlay.within(box, () => overlay.line(line, this.tool !== "polygon", COLOUR, true));
     }
-    if (this.cross) overlay.cross(this.cross);
+    if (cross) overlay.cross(cross);
   }
 
   destroy() {
@@ -316,7 +383,12 @@ export class Hand {
   }
 }
 
-/** Whether a drawn area makes a set, adds to it or takes from it. */
+/**
+ * Whether a drawn area makes a set, adds to it or takes from it.
+ *
+ * @param {MouseEvent | KeyboardEvent} event
+ * @returns {Mode}
+ */
 export function modeOf(event) {
   return event.altKey ? "subtract" : event.shiftKey ? "add" : "new";
 }

@@ -1,52 +1,79 @@
 // The legend beside the map: what colours mean, how many cells have them, and which are shown.
 
 import { colourOf } from "./colours.js";
-import { element, many, short } from "./dom.js";
+import { contextOf, element, many, short } from "./dom.js";
+
+/**
+ * @import { Ends, LabelScale, NumberScale, Scale } from "./contract"
+ * @import { Settings } from "./settings.js"
+ */
+
+/** By how much of the bar a key moves a handle. */
+const STEPS = new Map(Object.entries({ ArrowUp: 0.01, ArrowDown: -0.01, PageUp: 0.1, PageDown: -0.1 }));
+
+/**
+ * What the reader does in the legend; `done` once the hand has come to rest.
+ *
+ * @typedef {object} Actions
+ * @property {(label: string) => void} toggle
+ * @property {(label: string, event: MouseEvent) => void} pick
+ * @property {(low: number, high: number, done: boolean) => void} range
+ * @property {(values: number[], done: boolean) => void} thresholds
+ * @property {(on: boolean) => void} classes
+ * @property {(on: boolean) => void} lock
+ */
 
 const BAR = 220; // height of the colour bar, pixels
 
 export class Legend {
   /**
-   * on: {toggle(label), pick(label, event), range(low, high, done), thresholds(values, done), classes(on), lock(on)}
+   * @param {HTMLElement} root
+   * @param {Settings} state
+   * @param {Actions} on
    */
-  constructor(root, on) {
+  constructor(root, state, on) {
     this.root = root;
+    this.state = state;
     this.on = on;
+    /** @type {ColourBar | null} */
+    this.bar = null;
+    /** @type {HTMLElement | null} */
+    this.levels = null;
   }
 
-  /** Write the legend anew. state: hidden (Set), range, thresholds, classes, locked, sets (whether there are). */
-  show(scale, state, nPanels) {
-    this.scale = scale;
-    this.state = state;
+  /**
+   * Write the legend anew.
+   *
+   * @param {Scale} scale
+   * @param {number} nPanels
+   */
+  show(scale, nPanels) {
+    this.bar = this.levels = null;
     this.root.replaceChildren(element("div", { className: "legend-title", textContent: scale.title }));
     if (scale.kind === "labels") this.showLabels(scale);
     else this.showNumbers(scale, nPanels);
   }
 
+  /** @param {LabelScale} scale */
   showLabels(scale) {
     for (const entry of scale.entries) this.addEntry(entry.label, entry);
     if (scale.rest.n) this.addEntry("__rest__", scale.rest);
     if (scale.missing.n) this.addEntry("__missing__", scale.missing);
   }
 
+  /** @type {(scale: NumberScale, nPanels: number) => void} */
   showNumbers(scale, nPanels) {
     this.bar = new ColourBar(scale, this.state, this.on);
     this.root.append(this.bar.root);
     if (scale.thresholds.length === 2) {
-      this.root.append(
-        check("Three classes", this.state.classes, "Colour cells as low, intermediate and high (t)", (on) =>
-          this.on.classes(on),
-        ),
-      );
+      const title = "Colour cells as low, intermediate and high (t)";
+      this.root.append(check("Three classes", this.state.classes, title, this.on.classes));
       this.levels = element("div", { className: "levels", "aria-live": "polite" });
       this.root.append(this.levels);
     }
     if (nPanels > 1) {
-      this.root.append(
-        check("One scale for all", this.state.locked, "Unlocked, each section has a range of its own", (on) =>
-          this.on.lock(on),
-        ),
-      );
+      const title = "Unlocked, each section has a range of its own";
+      this.root.append(check("One scale for all", this.state.locked, title, this.on.lock));
     }
     if (scale.n_predicted) {
       const middle = scale.palette.slice(128 * 6, 128 * 6 + 6);
@@ -61,7 +88,11 @@ export class Legend {
     if (scale.missing.n) this.addEntry("__missing__", scale.missing);
   }
 
-  addEntry(label, { name, colour, n, hollow, diamond }) {
+  /**
+   * @param {string} label
+   * @param {{ name: string, colour: string, n?: number, hollow?: boolean, diamond?: boolean }} entry
+   */
+  addEntry(label, { name, colour, n, hollow = false, diamond = false }) {
     const off = this.state.hidden.has(label);
     const chip = element("button", {
       className: `chip${hollow ? " hollow" : ""}${diamond ? " diamond" : ""}`,
@@ -86,11 +117,15 @@ export class Legend {
     this.root.append(row);
   }
 
-  /** Say how many cells are low, intermediate and high. */
+  /**
+   * Say how many cells are low, intermediate and high.
+   *
+   * @param {number[]} n
+   */
   count([low, middle, high]) {
     if (!this.levels) return;
     const n = low + middle + high;
-    const line = (name, count) =>
+    const line = (/** @type {string} */ name, /** @type {number} */ count) =>
       element(
         "div",
         {},
@@ -106,26 +141,32 @@ export class Legend {
     );
   }
 
-  update(state) {
-    this.state = state;
-    this.bar?.update(state);
+  /** Follow what was set. */
+  update() {
+    this.bar?.update();
   }
 }
 
+/** @type {(text: string, on: boolean, title: string, change: (on: boolean) => void) => HTMLElement} */
 function check(text, on, title, change) {
-  const box = element("input", {
-    type: "checkbox",
-    checked: on,
-    onchange: (event) => change(event.target.checked),
-  });
+  const box = element("input", { type: "checkbox", checked: on });
+  box.addEventListener("change", () => change(box.checked));
   return element("label", { className: "check", title }, box, document.createTextNode(text));
 }
 
 /** A vertical colour bar with a handle at each end of the range and on each threshold. */
 class ColourBar {
+  /**
+   * @param {NumberScale} scale
+   * @param {Settings} state
+   * @param {Actions} on
+   */
   constructor(scale, state, on) {
     this.scale = scale;
+    this.state = state;
     this.on = on;
+    /** @type {Ends | null} */
+    this.held = null; // what the bar showed when a handle was taken
     this.canvas = element("canvas", { width: 1, height: BAR, className: "ramp" });
     this.root = element(
       "div",
@@ -136,7 +177,7 @@ class ColourBar {
       },
       this.canvas,
     );
-    const handle = (className, label) => {
+    const handle = (/** @type {string} */ className, /** @type {string} */ label) => {
       const made = element("button", {
         className: `handle ${className}`,
         role: "slider",
@@ -149,33 +190,34 @@ class ColourBar {
     };
     this.ends = [handle("end", "Lower end of the colours"), handle("end", "Upper end of the colours")];
     this.marks = scale.thresholds.map((_, i) => handle("mark", i ? "Upper threshold" : "Lower threshold"));
-    this.ends.forEach((made, i) =>
-      this.listen(
-        made,
-        (value, done) => this.setEnd(i, value, done),
-        () => this.state.range[i],
-      ),
-    );
-    this.marks.forEach((made, i) =>
-      this.listen(
-        made,
-        (value, done) => this.setMark(i, value, done),
-        () => this.state.thresholds[i],
-      ),
-    );
-    this.update(state);
+    for (const [i, end] of this.ends.entries()) {
+      const set = this.setEnd.bind(this, i);
+      this.listen(end, set, () => this.state.range[i]);
+    }
+    for (const [i, mark] of this.marks.entries()) {
+      const set = this.setMark.bind(this, i);
+      this.listen(mark, set, () => this.state.thresholds[i]);
+    }
+    this.update();
   }
 
-  /** The values at the foot and at the top of the bar: all of the scale, whatever the range of the colours. */
+  /**
+   * The values at the foot and at the top of the bar: all of the scale, whatever the range of the colours.
+   *
+   * @returns {Ends}
+   */
   get extent() {
     return [Math.min(this.scale.low, this.state.range[0]), Math.max(this.scale.high, this.state.range[1])];
   }
 
+  /** @type {(handle: HTMLElement, set: (value: number, done: boolean) => void, get: () => number) => void} */
   listen(handle, set, get) {
-    const valueAt = (event) => {
+    const setAt = (/** @type {PointerEvent} */ event, /** @type {boolean} */ done) => {
+      if (!this.held) return;
+      const [low, high] = this.held;
       const { top, height } = this.root.getBoundingClientRect();
       const share = Math.max(0, Math.min(1, 1 - (event.clientY - top) / height));
-      return this.held[0] + share * (this.held[1] - this.held[0]);
+      set(low + share * (high - low), done);
     };
     handle.addEventListener("pointerdown", (event) => {
       this.held = this.extent; // the bar does not change under the hand
@@ -183,14 +225,13 @@ class ColourBar {
       event.preventDefault();
       handle.focus();
     });
-    handle.addEventListener(
-      "pointermove",
-      (event) => handle.hasPointerCapture(event.pointerId) && set(valueAt(event), false),
-    );
-    handle.addEventListener("pointerup", (event) => this.held && set(valueAt(event), true));
+    handle.addEventListener("pointermove", (event) => {
+      if (handle.hasPointerCapture(event.pointerId)) setAt(event, false);
+    });
+    handle.addEventListener("pointerup", (event) => setAt(event, true));
     handle.addEventListener("keydown", (event) => {
       const [low, high] = this.extent;
-      const step = { ArrowUp: 0.01, ArrowDown: -0.01, PageUp: 0.1, PageDown: -0.1 }[event.key];
+      const step = STEPS.get(event.key);
       if (!step) return;
       event.preventDefault();
       event.stopPropagation();
@@ -198,13 +239,16 @@ class ColourBar {
     });
   }
 
+  /** @type {(i: number, value: number, done: boolean) => void} */
   setEnd(i, value, done) {
-    const range = [...this.state.range];
-    range[i] = tidy(value, this.extent);
-    if (range[0] < range[1]) this.on.range(...range, done);
-    else if (done) this.on.range(...this.state.range, true);
+    const [low, high] = this.state.range;
+    const end = tidy(value, this.extent);
+    const [first, last] = i ? [low, end] : [end, high];
+    if (first < last) this.on.range(first, last, done);
+    else if (done) this.on.range(low, high, true);
   }
 
+  /** @type {(i: number, value: number, done: boolean) => void} */
   setMark(i, value, done) {
     const values = [...this.state.thresholds];
     values[i] = tidy(value, this.extent);
@@ -212,26 +256,27 @@ class ColourBar {
     this.on.thresholds(values, done);
   }
 
-  update(state) {
-    this.state = state;
+  /** Follow what was set. */
+  update() {
+    const { state } = this;
     const [bottom, top] = this.extent;
     // Where each section has a range of its own, the bar says only how colours run from one end to the other.
     for (const end of this.ends) end.hidden = !state.locked;
-    const at = (value) => `${100 * (1 - (value - bottom) / (top - bottom))}%`;
-    const place = (handle, value) => {
-      handle.style.top = at(value);
+    const place = (/** @type {HTMLElement} */ handle, /** @type {number} */ value) => {
+      handle.style.top = `${100 * (1 - (value - bottom) / (top - bottom))}%`;
       handle.dataset.value = short(value);
       handle.setAttribute("aria-valuenow", String(value));
       handle.setAttribute("aria-valuemin", String(bottom));
       handle.setAttribute("aria-valuemax", String(top));
     };
-    this.ends.forEach((handle, i) => place(handle, state.range[i]));
-    this.marks.forEach((handle, i) => place(handle, state.thresholds[i]));
+    for (const [i, handle] of this.ends.entries()) place(handle, state.range[i]);
+    for (const [i, handle] of this.marks.entries()) place(handle, state.thresholds[i]);
     this.paint(bottom, top);
   }
 
+  /** @type {(bottom: number, top: number) => void} */
   paint(bottom, top) {
-    const context = this.canvas.getContext("2d");
+    const context = contextOf(this.canvas);
     const { range, thresholds, classes } = this.state;
     for (let y = 0; y < BAR; y++) {
       const value = bottom + ((BAR - 0.5 - y) / BAR) * (top - bottom);
@@ -241,6 +286,7 @@ class ColourBar {
   }
 }
 
+/** @type {(value: number, extent: Ends) => number} */
 function tidy(value, [low, high]) {
   const step = 10 ** Math.floor(Math.log10((high - low) / 100));
   return Number((Math.round(value / step) * step).toPrecision(12));

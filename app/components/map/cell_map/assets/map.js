@@ -1,19 +1,55 @@
-// The map of tissue: what Streamlit mounts. It draws what `app/map_data.py` describes and tells what the reader did.
+// The map of tissue: what Streamlit mounts. It draws what `app/maps/message.py` describes, and tells what the reader
+// did. Both are typed in `app/maps/contract.py`.
 
 import { Card } from "./card.js";
 import { classColours, rgba } from "./colours.js";
 import { element, short } from "./dom.js";
-import { Nearest, boxesOf, matrixOf, moved, toScreen, toTissue, viewOf, zoomed } from "./geometry.js";
+import { boxesOf, matrixOf, moved, Nearest, toScreen, toTissue, viewOf, zoomed } from "./geometry.js";
 import { Hand, modeOf } from "./hand.js";
 import { Legend } from "./legend.js";
 import { Overlay } from "./overlay.js";
 import { Pictures } from "./pictures.js";
-import { Renderer, projection } from "./renderer.js";
+import { projection, Renderer } from "./renderer.js";
 import { ServerPicture } from "./server_picture.js";
 import { Settings } from "./settings.js";
 import { Space } from "./space.js";
-import { Expired, ask, load } from "./store.js";
+import { ask, Expired, load, wordsOf } from "./store.js";
 import { Tools } from "./tools.js";
+
+/**
+ * @import { Address, Box, CellSetOutline, NumberType, Panel, Point, Signed, Values } from "./contract"
+ * @import { Events, MapData, State, Window } from "./contract"
+ * @import { View } from "./geometry.js"
+ * @import { Actions } from "./legend.js"
+ * @import { Colouring } from "./renderer.js"
+ */
+
+/**
+ * A panel whose arrays have come; where the server draws, they stay empty.
+ *
+ * @typedef {Omit<Panel, "points" | "values" | "predicted" | "heights" | "sets"> & Arrays} Loaded
+ */
+
+/**
+ * @typedef {object} Arrays
+ * @property {Address & { array: Float32Array }} points
+ * @property {Values & { array: Uint8Array | Uint16Array | Float32Array }} values
+ * @property {(Address & { array: Uint8Array }) | null} predicted
+ * @property {(Address & { array: Float32Array }) | null} heights
+ * @property {CellSetOutline[] | null} sets
+ */
+
+/**
+ * A cell that is drawn: its panel, its place in the panel's arrays, and where on the screen it is.
+ *
+ * @typedef {{ panel: number, place: number, at: Point }} Cell
+ */
+
+/**
+ * Tells the page of an event.
+ *
+ * @typedef {<Name extends keyof Events>(name: Name, value: Events[Name]) => void} Trigger
+ */
 
 const AT_ONCE = 100_000; // cells in the first frame; then as many as a frame's time allows, the rest in frames after
 const [FEWEST, MOST] = [20_000, 1_000_000];
@@ -24,20 +60,53 @@ const HEAD = 42; // pixels above each panel, for its title
 const GAP = 12;
 const NARROW = 720;
 const LOADING = "Loading cells …";
+/** @type {Record<NumberType, new (bytes: ArrayBuffer) => Uint8Array | Uint16Array | Float32Array>} */
+const KINDS = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
+/**
+ * What is shown before anything has come.
+ *
+ * @type {MapData}
+ */
+const NOTHING = {
+  title: "",
+  panels: [],
+  scale: {
+    kind: "labels",
+    title: "",
+    entries: [],
+    rest: { name: "", colour: "", n: 0 },
+    missing: { name: "", colour: "", n: 0, hollow: false },
+  },
+  grid: [1, 1],
+  linked: false,
+  style: { ink: "", ground: "" },
+  stack: null,
+  address: { path: "", query: "" },
+  state: {},
+  tools: [],
+  tool: "pan",
+  editable: false,
+  sets: null,
+  refused: null,
+  exported: false,
+};
+/** @type {WeakMap<Node, TissueMap>} */
 const maps = new WeakMap();
 
+/** @param {{ parentElement: HTMLElement | ShadowRoot, data: MapData, setTriggerValue: Trigger }} component */
 export default function mount({ parentElement, data, setTriggerValue }) {
-  let map = maps.get(parentElement);
-  if (!map) maps.set(parentElement, (map = new TissueMap(parentElement)));
+  const map = maps.get(parentElement) ?? new TissueMap(parentElement);
+  maps.set(parentElement, map);
   map.update(data, setTriggerValue);
   // Streamlit also calls this for a mount that a newer one overtook, so it counts only once the map is gone.
   return () => setTimeout(() => parentElement.isConnected || map.destroy());
 }
 
 export class TissueMap {
+  /** @param {HTMLElement | ShadowRoot} parent */
   constructor(parent) {
     this.stage = element("div", { className: "stage", tabIndex: 0, role: "application" });
-    this.titles = element("div");
+    this.titles = element("div", {});
     this.said = element("div", { className: "say", hidden: true, "aria-live": "polite" });
     this.canvas = element("canvas", { className: "cells" });
     this.over = element("canvas", { className: "over" });
@@ -48,14 +117,48 @@ export class TissueMap {
     this.main = element("div", { className: "main" });
     this.root = element("div", { className: "map" }, this.main, this.side);
     const style = element("link", { rel: "stylesheet", href: new URL("style.css", import.meta.url).href });
-    this.styled = new Promise((done) =>
-      ["load", "error"].forEach((name) => style.addEventListener(name, done)),
-    );
+    this.styled = new Promise((done) => {
+      style.addEventListener("load", done);
+      style.addEventListener("error", done);
+    });
     this.styled.then(() => this.layOut());
     parent.append(style, this.root);
 
-    this.views = [];
+    this.data = NOTHING;
+    /** @type {Signed} */
+    this.address = NOTHING.address;
+    /** @type {Trigger} */
+    this.trigger = () => {};
+    /** @type {View[]} */
+    this.views = []; // of the panels, once there is room to draw
+    /** @type {Box[]} */
+    this.boxes = []; // of the panels on the stage, or one for a stack
+    /** @type {Loaded[]} */
     this.panels = [];
+    this.places = ""; // by name, so that it is known whether cells have changed
+    this.width = 0; // of the stage
+    this.height = 0;
+    /** @type {Space | null} */
+    this.space = null; // for a stack
+    /** @type {Renderer | null} */
+    this.renderer = null;
+    /** @type {ServerPicture | null} */
+    this.server = null; // where there is no renderer
+    this.lost = false; // whether the graphics card has lost what it had
+    /** @type {object | null} */
+    this.request = null; // the newest
+    this.stopped = new AbortController();
+    /** @type {string | null} */
+    this.refused = null; // why what was done last was refused
+    this.renewed = 0; // when
+    this.telling = 0; // a timer
+    this.waiting = 0; // a timer
+    this.frame = 0; // that was asked for
+    this.due = false; // whether there is more to draw
+    this.busy = false; // whether a frame is being drawn
+    this.progress = 0; // how many cells are drawn
+    this.atOnce = AT_ONCE;
+    this.movingUntil = 0;
     this.settings = new Settings();
     this.overlay = new Overlay(this.over);
     this.pictures = new Pictures(() => this.draw());
@@ -63,12 +166,10 @@ export class TissueMap {
     this.tools = new Tools(this);
     this.main.append(this.tools.root, this.stage);
     this.hand = new Hand(this);
-    this.legend = new Legend(this.legendRoot, this.legendActions());
+    this.legend = new Legend(this.legendRoot, this.settings, this.legendActions());
     this.startRenderer();
     this.resized = new ResizeObserver(() => this.main.clientWidth === this.width || this.layOut());
     this.resized.observe(this.main);
-    this.progress = 0;
-    [this.atOnce, this.movingUntil] = [AT_ONCE, 0];
   }
 
   startRenderer() {
@@ -85,7 +186,7 @@ export class TissueMap {
     });
     this.canvas.addEventListener("webglcontextrestored", () => {
       this.lost = false;
-      this.renderer.prepare();
+      this.renderer?.prepare();
       this.pictures.forget();
       this.say("");
       this.draw();
@@ -94,13 +195,17 @@ export class TissueMap {
 
   // ---- what the server says
 
+  /** @type {(data: MapData, trigger: Trigger) => Promise<void>} */
   async update(data, trigger) {
     this.trigger = trigger;
     this.address = data.address;
-    const request = (this.request = {});
+    const request = {};
+    this.request = request;
     this.stage.dataset.state = "loading";
-    const slow = setTimeout(() => this.request === request && this.say(LOADING), 400);
-    this.stopped?.abort();
+    const slow = setTimeout(() => {
+      if (this.request === request) this.say(LOADING);
+    }, 400);
+    this.stopped.abort();
     this.stopped = new AbortController();
     try {
       const [panels] = await Promise.all([this.loadPanels(data, this.stopped.signal), this.styled]); // sizes are known
@@ -108,60 +213,67 @@ export class TissueMap {
       if (this.said.textContent === LOADING) this.say("");
       this.show(data, panels);
     } catch (error) {
-      if (this.request !== request || error.name === "AbortError") return;
+      if (this.request !== request || (error instanceof Error && error.name === "AbortError")) return;
       console.error(error);
       if (error instanceof Expired) this.renew();
-      else this.say(`The cells could not be loaded. ${error.message} Reload the page to try again.`);
+      else this.say(`The cells could not be loaded. ${wordsOf(error)} Reload the page to try again.`);
     } finally {
       clearTimeout(slow);
     }
   }
 
+  /** @type {(data: MapData, signal: AbortSignal) => Promise<Loaded[]>} */
   async loadPanels(data, signal) {
-    const kinds = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
-    const array = async (source, Kind, stop) =>
-      source && { ...source, array: this.server ? null : new Kind(await load(source, stop)) };
-    const text = async (source) => JSON.parse(new TextDecoder().decode(await load(source, signal)));
+    const outlines = async (/** @type {Address} */ source) =>
+      /** @type {CellSetOutline[]} */ (JSON.parse(new TextDecoder().decode(await load(source, signal))));
     return Promise.all(
       data.panels.map(async (panel) => {
         const [points, values, predicted, heights, sets] = await Promise.all([
-          array(panel.points, Float32Array),
-          array(panel.values, kinds[panel.values.type], signal),
-          array(panel.predicted, Uint8Array, signal),
-          array(panel.heights, Float32Array),
-          panel.sets && text(panel.sets),
+          this.loadArray(panel.points, Float32Array),
+          this.loadArray(panel.values, KINDS[panel.values.type], signal),
+          panel.predicted && this.loadArray(panel.predicted, Uint8Array, signal),
+          panel.heights && this.loadArray(panel.heights, Float32Array),
+          panel.sets && outlines(panel.sets),
         ]);
         return { ...panel, points, values, predicted, heights, sets };
       }),
     );
   }
 
+  /**
+   * @template {Address} Source
+   * @template Kind
+   * @param {Source} source
+   * @param {new (bytes: ArrayBuffer) => Kind} Kind
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Source & { array: Kind }>}
+   */
+  async loadArray(source, Kind, signal) {
+    const bytes = this.renderer ? await load(source, signal) : new ArrayBuffer(0);
+    return { ...source, array: new Kind(bytes) };
+  }
+
+  /** @type {(data: MapData, panels: Loaded[]) => void} */
   show(data, panels) {
+    const first = this.data === NOTHING;
     const places = panels.map((panel) => panel.points.name).join();
-    const same = this.data && places === this.places && panels.length === this.panels.length;
+    const same = !first && places === this.places && panels.length === this.panels.length;
     [this.data, this.panels, this.places] = [data, panels, places];
-    for (const name of ["ink", "ground"]) this.root.style.setProperty(`--${name}`, data.style[name]);
+    this.root.style.setProperty("--ink", data.style.ink);
+    this.root.style.setProperty("--ground", data.style.ground);
     this.stage.setAttribute("aria-label", `${data.title}: ${panels.map((panel) => panel.title).join(", ")}`);
     this.settings.take(data, same);
     this.space = data.stack ? (this.space ?? new Space(this)) : null;
+    if (!same) this.views = [];
     this.layOut();
-    if (!same) {
-      this.setViews(data);
-      this.hand.restart();
-    }
-    this.space?.take(data, same);
+    if (!same) this.hand.restart();
+    if (data.stack) this.space?.take({ stack: data.stack, state: data.state }, same);
     this.tools.show(data);
-    if (!this.begun) this.hand.use(data.tool);
-    this.begun = true;
-    this.legend.show(data.scale, this.settings, panels.length);
+    if (first) this.hand.use(data.tool);
+    this.legend.show(data.scale, panels.length);
     this.settings.show(this.settingsRoot, this);
-    this.renderer?.keep(
-      new Set(
-        panels.flatMap(({ points, values, predicted, heights }) =>
-          [points, values, predicted, heights].filter(Boolean).map(({ name }) => name),
-        ),
-      ),
-    );
+    const arrays = panels.flatMap((panel) => [panel.points, panel.values, panel.predicted, panel.heights]);
+    this.renderer?.keep(new Set(arrays.map((source) => source?.name ?? "")));
     this.pictures.take(panels);
     this.count();
     if (data.refused || this.refused) this.say(data.refused ?? "", this.boxes[this.hand.active]);
@@ -169,21 +281,23 @@ export class TissueMap {
     this.changed(); // an export must not follow what was told of another map
   }
 
-  setViews(data) {
-    const kept = data.state?.panels;
+  /** Show all of each panel, or what was seen of it before the page was left. */
+  setViews() {
+    const kept = this.data.state.panels ?? [];
     this.views = this.panels.map((panel, i) => {
       const box = this.boxes[this.space ? 0 : i];
       const [left, top, width, height] = panel.frame;
       const fitted = viewOf({ left, top, width, height }, box);
-      const [before] = [kept?.length === this.panels.length ? kept[i] : null];
+      const before = kept.length === this.panels.length ? kept[i] : null;
       if (!before || before.points !== panel.points.name) return fitted;
       const { x, y, rotation, flipped } = before;
       return { x, y, rotation, flipped, scale: box.width / before.width };
     });
   }
 
+  /** Have the page run again, which signs addresses anew. */
   renew() {
-    if (this.renewed && Date.now() - this.renewed < 5000) return this.say("The page must be loaded again.");
+    if (Date.now() - this.renewed < 5000) return this.say("The page must be loaded again.");
     this.renewed = Date.now();
     this.trigger("renew", this.renewed);
   }
@@ -191,23 +305,26 @@ export class TissueMap {
   // ---- where panels are
 
   layOut() {
-    if (!this.panels.length && !this.data) return;
+    if (this.data === NOTHING) return;
     const whole = this.root.clientWidth;
     this.root.classList.toggle("narrow", whole < NARROW);
     const width = this.main.clientWidth;
-    if (!width) return;
+    this.width = width;
+    if (!width) return; // hidden; once it is seen, it is laid out
     const [rows, columns] = this.space ? [1, 1] : this.data.grid;
     const panelWidth = (width - GAP * (columns - 1)) / columns;
     const aspect = this.space ? 0.62 : Math.max(...this.panels.map(({ frame }) => frame[3] / frame[2]));
     const tallest = Math.max(rows === 1 ? 420 : 300, window.innerHeight * (rows === 1 ? 0.74 : 0.52));
     const panelHeight = Math.max(220, Math.min(aspect * panelWidth, tallest));
     const height = Math.round(rows * (panelHeight + HEAD) + GAP * (rows - 1));
-    const before = this.boxes?.[0];
+    /** @type {Box | undefined} */
+    const before = this.boxes[0];
     this.stage.style.height = `${height}px`;
-    [this.width, this.height] = [width, height];
+    this.height = height;
     const n = this.space ? 1 : this.panels.length;
     this.boxes = boxesOf(n, [rows, columns], width, height, { head: HEAD, gap: GAP });
-    if (before && this.views.length) {
+    if (!this.views.length) this.setViews();
+    else if (before) {
       const grown = this.boxes[0].width / before.width;
       this.views = this.views.map((view) => ({ ...view, scale: view.scale * grown }));
     }
@@ -217,6 +334,7 @@ export class TissueMap {
   }
 
   writeTitles() {
+    /** @type {(words: string, second: string, box: Box) => HTMLElement} */
     const title = (words, second, box) =>
       element(
         "div",
@@ -227,10 +345,9 @@ export class TissueMap {
         element("b", { textContent: words }),
         second,
       );
-    if (this.space)
-      return this.titles.replaceChildren(title(this.data.stack.title, this.data.stack.n, this.boxes[0]));
-    const { scale } = this.data;
-    const own = (i) =>
+    const { scale, stack } = this.data;
+    if (stack) return this.titles.replaceChildren(title(stack.title, stack.n, this.boxes[0]));
+    const own = (/** @type {number} */ i) =>
       scale.kind === "numbers" && !this.settings.locked
         ? `, colours ${this.settings.rangeOf(i).map(short).join(" to ")}`
         : "";
@@ -239,7 +356,11 @@ export class TissueMap {
     );
   }
 
-  /** The panel at a point of the stage, or -1. */
+  /**
+   * The panel at a point of the stage, or -1.
+   *
+   * @param {Point} point
+   */
   panelAt([x, y]) {
     return this.boxes.findIndex(
       ({ left, top, width, height }) => x >= left && x <= left + width && y >= top && y <= top + height,
@@ -248,7 +369,11 @@ export class TissueMap {
 
   // ---- looking around
 
-  /** Change the view of a panel, and of all where they are linked. */
+  /**
+   * Change the view of a panel, and of all where they are linked.
+   *
+   * @type {(i: number, change: (view: View) => View) => void}
+   */
   look(i, change) {
     const before = this.views[i];
     const after = change(before);
@@ -275,11 +400,16 @@ export class TissueMap {
     this.changed(true);
   }
 
+  /** @type {(i: number, dx: number, dy: number) => void} */
   pan(i, dx, dy) {
     this.look(i, (view) => moved(view, dx, dy));
   }
 
-  /** Nearer or farther: until a cell fills the panel, or the tissue is a tenth of it. */
+  /**
+   * Nearer or farther: until a cell fills the panel, or the tissue is a tenth of it.
+   *
+   * @type {(i: number, point: Point, factor: number) => void}
+   */
   zoom(i, point, factor) {
     const [box, { frame, diameter }] = [this.boxes[i], this.panels[i]];
     const least = 0.1 * Math.min(box.width / frame[2], box.height / frame[3]);
@@ -289,10 +419,12 @@ export class TissueMap {
     this.look(i, (view) => zoomed(view, box, point, allowed));
   }
 
+  /** @type {(i: number, degrees: number) => void} */
   turn(i, degrees) {
     this.look(i, (view) => ({ ...view, rotation: (view.rotation + degrees + 360) % 360 }));
   }
 
+  /** @param {number} i */
   flip(i) {
     this.look(i, (view) => ({ ...view, flipped: !view.flipped, rotation: (360 - view.rotation) % 360 }));
   }
@@ -317,10 +449,9 @@ export class TissueMap {
   }
 
   async tell() {
-    const state = { ...this.settings.state(this.data.scale), panels: this.windows() };
-    if (this.space) state.camera = this.space.state();
+    if (!this.views.length) return; // nobody has seen it yet
     const { path, query } = this.address;
-    const body = JSON.stringify(state);
+    const body = JSON.stringify(this.state());
     const before = this.stage.dataset.told;
     try {
       await ask(`${path}/state?${query}`, { method: "POST", body, keepalive: true });
@@ -332,7 +463,21 @@ export class TissueMap {
     }
   }
 
-  /** What of each section is seen, in its coordinates. */
+  /**
+   * What an export needs to know.
+   *
+   * @returns {State}
+   */
+  state() {
+    const state = { ...this.settings.state(), panels: this.windows() };
+    return this.space ? { ...state, camera: this.space.state() } : state;
+  }
+
+  /**
+   * What of each section is seen, in its coordinates.
+   *
+   * @returns {Window[]}
+   */
   windows() {
     return this.views.map((view, i) => ({
       points: this.panels[i].points.name,
@@ -348,7 +493,7 @@ export class TissueMap {
   // ---- drawing
 
   draw(moving = false) {
-    if (!this.data || !this.boxes) return;
+    if (!this.views.length) return;
     this.progress = 0;
     if (moving) this.movingUntil = performance.now() + STILL_MS;
     clearTimeout(this.waiting);
@@ -364,9 +509,10 @@ export class TissueMap {
   drawFrame() {
     this.frame = 0;
     this.due = false;
-    if (this.lost || !this.width) return;
-    if (this.server) {
-      this.server.draw();
+    const { renderer } = this;
+    if (this.lost || !this.width || !this.views.length) return;
+    if (!renderer) {
+      this.server?.draw();
       return this.drawOver();
     }
     const total = this.panels.reduce((sum, { n }) => sum + n, 0);
@@ -374,13 +520,13 @@ export class TissueMap {
     const began = performance.now();
     const moving = began < this.movingUntil;
     const to = Math.min(total, from + (moving ? this.atOnce : Math.max(this.atOnce, AT_REST)));
-    this.renderer.begin(from > 0);
-    if (this.space) this.space.draw(this.renderer, from / total, to / total);
-    else this.drawPanels(from / (total || 1), to / (total || 1));
+    renderer.begin(from > 0);
+    if (this.space) this.space.draw(renderer, from / total, to / total);
+    else this.drawPanels(renderer, from / (total || 1), to / (total || 1));
     this.progress = to;
     this.drawOver();
     this.busy = true;
-    this.renderer.whenDone(() => {
+    renderer.whenDone(() => {
       this.busy = false;
       if (moving) this.pace(to - from, performance.now() - began);
       if (this.due) return this.goOn();
@@ -393,15 +539,19 @@ export class TissueMap {
     else this.goOn();
   }
 
-  /** Draw as many cells in a frame as this machine does in time. */
+  /**
+   * Draw as many cells in a frame as this machine does in time.
+   *
+   * @type {(n: number, took: number) => void}
+   */
   pace(n, took) {
     if (n < this.atOnce / 2) return; // that says little of what many would take
     const fitting = (n * FRAME_MS) / Math.max(took, 8);
     this.atOnce = Math.round(Math.max(FEWEST, Math.min(MOST, (this.atOnce + fitting) / 2)));
   }
 
-  drawPanels(from, to) {
-    const { renderer } = this;
+  /** @type {(renderer: Renderer, from: number, to: number) => void} */
+  drawPanels(renderer, from, to) {
     const ground = rgba(this.data.style.ground);
     this.panels.forEach((panel, i) => {
       const [view, box] = [this.views[i], this.boxes[i]];
@@ -422,40 +572,39 @@ export class TissueMap {
     if (from === 0) this.pictures.tidy(renderer);
   }
 
-  /** How cells of a panel look. */
+  /**
+   * How cells of a panel look.
+   *
+   * @param {number} i
+   * @returns {Colouring}
+   */
   lookOf(i) {
     const { scale } = this.data;
     const { hidden, classes, thresholds } = this.settings;
     const colours = new Float32Array(44);
+    /** @type {(k: number, colour: string, label: string) => void} */
     const set = (k, colour, label) => colours.set(hidden.has(label) ? [0, 0, 0, 0] : rgba(colour), 4 * k);
     set(9, scale.missing.colour, "__missing__");
-    const common = {
-      range: [0, 1],
-      thresholds: [0, 0],
-      classes: false,
-      hollow: scale.missing.hollow,
-      shown: [1, 1],
-      colours,
-    };
+    const { hollow } = scale.missing;
     if (scale.kind === "labels") {
-      scale.entries.forEach(({ colour, label }, k) => set(k, colour, label));
+      for (const [k, { colour, label }] of scale.entries.entries()) set(k, colour, label);
       set(8, scale.rest.colour, "__rest__");
-      return { ...common, kind: 1 };
+      return { kind: 1, range: [0, 1], thresholds: [0, 0], classes: false, hollow, shown: [1, 1], colours };
     }
-    classColours(scale.palette).forEach((colour, k) =>
-      set(k, colour, ["__low__", "__intermediate__", "__high__"][k]),
-    );
-    const shown = ["__measured__", "__imputed__"].map((label) => (hidden.has(label) ? 0 : 1));
-    const limits = thresholds.length === 2 ? thresholds : [0, 0];
-    const on = classes && thresholds.length === 2;
+    const [low, middle, high] = classColours(scale.palette);
+    set(0, low, "__low__");
+    set(1, middle, "__intermediate__");
+    set(2, high, "__high__");
+    const limited = thresholds.length === 2;
     return {
-      ...common,
       kind: 0,
       palette: scale.palette,
       range: this.settings.rangeOf(i),
-      thresholds: limits,
-      classes: on,
-      shown,
+      thresholds: limited ? thresholds : [0, 0],
+      classes: classes && limited,
+      hollow,
+      shown: ["__measured__", "__imputed__"].map((label) => (hidden.has(label) ? 0 : 1)),
+      colours,
     };
   }
 
@@ -464,55 +613,58 @@ export class TissueMap {
     overlay.begin(this.width, this.height, window.devicePixelRatio || 1);
     if (this.space) this.space.drawOver(overlay);
     else {
-      this.panels.forEach((panel, i) => {
+      for (const [i, panel] of this.panels.entries()) {
         const [view, box] = [this.views[i], this.boxes[i]];
         overlay.within(box, () => {
           for (const corners of panel.outlines) overlay.outline(view, box, corners, "#000");
-          for (const { name, colour, rings } of panel.sets ?? [])
-            rings.forEach((ring, k) => overlay.outline(view, box, ring, colour, k ? "" : name));
-          (panel.landmarks ?? []).forEach((place, k) => {
-            overlay.ring(toScreen(view, box, place), 6, "#D55E00");
+          for (const { name, colour, rings } of panel.sets ?? []) {
+            for (const [k, ring] of rings.entries()) overlay.outline(view, box, ring, colour, k ? "" : name);
+          }
+          for (const [k, place] of (panel.landmarks ?? []).entries()) {
             const [x, y] = toScreen(view, box, place);
+            overlay.ring([x, y], 6, "#D55E00");
             overlay.text(String(k + 1), x + 9, y + 4);
-          });
+          }
           overlay.scaleBar(box, view.scale, panel.unit);
           overlay.note(orientation(view), box);
         });
         overlay.border(box, this.panels.length > 1 && i === this.hand.active);
-      });
+      }
     }
     this.hand.drawOver(overlay);
   }
 
   // ---- cells
 
-  /** The cell nearest to a point of the screen: {panel, place, at} or null. */
+  /**
+   * The cell nearest to a point of the screen.
+   *
+   * @param {Point} point
+   * @returns {Cell | null}
+   */
   cellAt(point) {
-    if (!this.panels.length || this.server) return null;
+    if (!this.views.length || !this.renderer) return null;
     if (this.space) return this.space.cellAt(point);
     const i = this.panelAt(point);
     if (i < 0) return null;
     const panel = this.panels[i];
     if (!panel.n) return null;
-    panel.nearest ??= nearestOf(panel.points);
     const [x, y] = toTissue(this.views[i], this.boxes[i], point);
     const reach = Math.max((panel.diameter * this.settings.size) / 2, 5 / this.views[i].scale);
-    const place = panel.nearest.find(x - panel.origin[0], y - panel.origin[1], reach, (at) =>
-      this.isShown(panel, at),
-    );
-    if (place < 0) return null;
+    const [left, top] = panel.origin;
     const { array } = panel.points;
-    return {
-      panel: i,
-      place,
-      at: toScreen(this.views[i], this.boxes[i], [
-        array[2 * place] + panel.origin[0],
-        array[2 * place + 1] + panel.origin[1],
-      ]),
-    };
+    const place = nearestOf(array).find(x - left, y - top, reach, (at) => this.isShown(panel, at));
+    if (place < 0) return null;
+    /** @type {Point} */
+    const there = [array[2 * place] + left, array[2 * place + 1] + top];
+    return { panel: i, place, at: toScreen(this.views[i], this.boxes[i], there) };
   }
 
-  /** Whether a cell of a panel is not switched off in the legend. */
+  /**
+   * Whether a cell of a panel is not switched off in the legend.
+   *
+   * @type {(panel: Loaded, place: number) => boolean}
+   */
   isShown({ values, predicted }, place) {
     const { scale } = this.data;
     const { hidden, classes, thresholds } = this.settings;
@@ -528,7 +680,7 @@ export class TissueMap {
   /** Count cells of each class for the legend. */
   count() {
     const { scale } = this.data;
-    if (this.server || scale.kind !== "numbers" || scale.thresholds.length !== 2) return;
+    if (!this.renderer || scale.kind !== "numbers" || scale.thresholds.length !== 2) return;
     const [low, high] = this.settings.thresholds;
     const n = [0, 0, 0];
     for (const { values } of this.panels) {
@@ -538,48 +690,63 @@ export class TissueMap {
     this.legend.count(n);
   }
 
-  /** Undo or redo a change of cell sets; not what somebody else changed since. */
+  /**
+   * Undo or redo a change of cell sets; not what somebody else changed since.
+   *
+   * @param {"undo" | "redo"} which
+   */
   step(which) {
     this.say("");
     if (this.data.sets?.[which]) this.trigger(which, { seen: this.data.sets.version, at: Date.now() });
   }
 
+  /** @returns {Actions} */
   legendActions() {
-    const change =
-      (act) =>
-      (...args) => {
-        act(...args);
-        this.legend.update(this.settings);
-        this.changed(args.at(-1) === false);
-      };
+    const { settings } = this;
+    const follow = (done = true) => {
+      this.legend.update();
+      this.changed(!done);
+    };
     return {
       toggle: (label) => {
-        this.settings.toggle(label);
-        this.legend.show(this.data.scale, this.settings, this.panels.length);
+        settings.toggle(label);
+        this.legend.show(this.data.scale, this.panels.length);
         this.count();
         this.changed();
       },
-      pick: (label, event) =>
-        this.data.sets && this.trigger("entry", { label, mode: modeOf(event), at: Date.now() }),
-      range: change((low, high) => (this.settings.range = [low, high])),
-      thresholds: change((values, done) => {
-        this.settings.thresholds = values;
-        this.settings.classes = true; // so that the tissue answers to the hand
+      pick: (label, event) => {
+        if (this.data.sets) this.trigger("entry", { label, mode: modeOf(event), at: Date.now() });
+      },
+      range: (low, high, done) => {
+        settings.range = [low, high];
+        follow(done);
+      },
+      thresholds: (values, done) => {
+        settings.thresholds = values;
+        settings.classes = true; // so that the tissue answers to the hand
+        if (done) this.legend.show(this.data.scale, this.panels.length);
         this.count();
-        if (!done) return;
-        this.legend.show(this.data.scale, this.settings, this.panels.length);
-        this.count();
-        if (this.data.editable) this.trigger("thresholds", { values, at: Date.now() });
-      }),
-      classes: change((on) => (this.settings.classes = on)),
-      lock: change((on) => {
-        this.settings.locked = on;
+        if (done && this.data.editable) this.trigger("thresholds", { values, at: Date.now() });
+        follow(done);
+      },
+      classes: (on) => {
+        settings.classes = on;
+        follow();
+      },
+      lock: (on) => {
+        settings.locked = on;
         this.writeTitles();
-      }),
+        follow();
+      },
     };
   }
 
-  /** Say something, in a panel or at the foot of the map. */
+  /**
+   * Say something, in a panel or at the foot of the map.
+   *
+   * @param {string} words
+   * @param {Box} [box]
+   */
   say(words, box) {
     this.said.textContent = words;
     this.said.hidden = !words;
@@ -594,21 +761,28 @@ export class TissueMap {
     clearTimeout(this.waiting);
     this.resized.disconnect();
     this.hand.destroy();
-    this.stopped?.abort();
+    this.stopped.abort();
     this.renderer?.destroy();
   }
 }
 
-/** How a section lies, where it is not as it was measured. */
+/**
+ * How a section lies, where it is not as it was measured.
+ *
+ * @param {View} view
+ */
 export function orientation({ rotation, flipped }) {
   return [rotation ? `turned ${Math.round(rotation)}°` : "", flipped ? "mirrored" : ""]
     .filter(Boolean)
     .join(", ");
 }
 
+/** @type {WeakMap<ArrayBufferLike, Nearest>} */
 const indices = new WeakMap(); // by what was fetched, of which each update makes an array of its own
 
-function nearestOf({ array }) {
-  if (!indices.has(array.buffer)) indices.set(array.buffer, new Nearest(array));
-  return indices.get(array.buffer);
+/** @param {Float32Array} points */
+function nearestOf(points) {
+  const index = indices.get(points.buffer) ?? new Nearest(points);
+  indices.set(points.buffer, index);
+  return index;
 }

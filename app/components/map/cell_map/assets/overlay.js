@@ -1,16 +1,24 @@
 // What is drawn above the cells: outlines, scale bars, the area being drawn, the cross.
 
+import { contextOf } from "./dom.js";
 import { niceLength, toScreen } from "./geometry.js";
+
+/**
+ * @import { Box, Point } from "./contract"
+ * @import { View } from "./geometry.js"
+ */
 
 const PLATE = "rgba(255, 255, 255, 0.85)"; // text is readable on any tissue
 const FONT = "12px sans-serif";
 
 export class Overlay {
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d");
+    this.context = contextOf(canvas);
   }
 
+  /** @type {(width: number, height: number, ratio: number) => void} */
   begin(width, height, ratio) {
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (this.canvas.width !== w || this.canvas.height !== h) [this.canvas.width, this.canvas.height] = [w, h];
@@ -20,6 +28,7 @@ export class Overlay {
     this.context.lineJoin = "round";
   }
 
+  /** @type {(box: Box, draw: () => void) => void} */
   within(box, draw) {
     const { context } = this;
     context.save();
@@ -30,13 +39,22 @@ export class Overlay {
     context.restore();
   }
 
+  /** @type {(box: Box, strong: boolean) => void} */
   border(box, strong) {
     this.context.strokeStyle = strong ? "rgba(0, 114, 178, 0.9)" : "rgba(128, 128, 128, 0.35)";
     this.context.lineWidth = 1;
     this.context.strokeRect(box.left + 0.5, box.top + 0.5, box.width - 1, box.height - 1);
   }
 
-  /** A closed line around tissue, in a colour on white. */
+  /**
+   * A closed line around tissue, in a colour on white.
+   *
+   * @param {View} view
+   * @param {Box} box
+   * @param {Point[]} corners
+   * @param {string} colour
+   * @param {string} [name]
+   */
   outline(view, box, corners, colour, name) {
     if (corners.length < 2) return;
     const at = corners.map((corner) => toScreen(view, box, corner));
@@ -52,10 +70,15 @@ export class Overlay {
     this.context.fillRect(x, y - 9, 9, 9);
   }
 
+  /**
+   * @param {Point[]} points
+   * @param {boolean} closed
+   * @param {string} colour
+   */
   line(points, closed, colour, dashed = false) {
     const { context } = this;
     context.beginPath();
-    points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+    for (const [x, y] of points) context.lineTo(x, y); // the first only begins the line
     if (closed) context.closePath();
     context.setLineDash([]);
     context.strokeStyle = "#fff";
@@ -68,6 +91,7 @@ export class Overlay {
     context.setLineDash([]);
   }
 
+  /** @type {(words: string, x: number, y: number) => void} */
   text(words, x, y) {
     const { context } = this;
     const width = context.measureText(words).width;
@@ -77,7 +101,11 @@ export class Overlay {
     context.fillText(words, x, y);
   }
 
-  /** A length of the tissue, or that none is known. */
+  /**
+   * A length of the tissue, or that none is known.
+   *
+   * @type {(box: Box, scale: number, unit: string) => void}
+   */
   scaleBar(box, scale, unit) {
     const { context } = this;
     const [x, y] = [box.left + 10, box.top + box.height - 12];
@@ -92,6 +120,7 @@ export class Overlay {
     context.fillText(words, x, y - 6);
   }
 
+  /** @type {(words: string, box: Box) => void} */
   note(words, box) {
     if (!words) return;
     this.text(
@@ -101,39 +130,32 @@ export class Overlay {
     );
   }
 
+  /** @param {Point} point */
   cross([x, y]) {
-    const arms = [
-      [
-        [x - 14, y],
-        [x - 4, y],
-      ],
-      [
-        [x + 4, y],
-        [x + 14, y],
-      ],
-      [
-        [x, y - 14],
-        [x, y - 4],
-      ],
-      [
-        [x, y + 4],
-        [x, y + 14],
-      ],
-    ];
-    for (const arm of arms) this.line(arm, false, "#D55E00");
+    const arm = (/** @type {number} */ dx, /** @type {number} */ dy) => {
+      const ends = [4, 14].map((far) => /** @type {Point} */ ([x + far * dx, y + far * dy]));
+      this.line(ends, false, "#D55E00");
+    };
+    arm(-1, 0);
+    arm(1, 0);
+    arm(0, -1);
+    arm(0, 1);
   }
 
+  /**
+   * @param {Point} point
+   * @param {number} radius
+   */
   ring([x, y], radius, colour = "#000") {
     const { context } = this;
-    for (const [width, tone] of [
-      [4, "#fff"],
-      [2, colour],
-    ]) {
+    const stroke = (/** @type {number} */ width, /** @type {string} */ tone) => {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.lineWidth = width;
       context.strokeStyle = tone;
       context.stroke();
-    }
+    };
+    stroke(4, "#fff");
+    stroke(2, colour);
   }
 }

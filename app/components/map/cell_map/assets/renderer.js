@@ -1,5 +1,63 @@
 // Draws cells and picture tiles with WebGL2, in as many panels as there are, in one context.
 
+/**
+ * @import { Box, NumberType, Point } from "./contract"
+ * @import { View } from "./geometry.js"
+ * @typedef {{ name: string, array: Float32Array | Uint8Array | Uint16Array }} Source
+ */
+
+/**
+ * Cells to draw.
+ *
+ * @typedef {object} Cells
+ * @property {Source} points
+ * @property {Source & { type: NumberType, missing: number }} values
+ * @property {Source | null} predicted
+ * @property {Source | null} heights of each
+ * @property {number} [height] of all, where they have one
+ */
+
+/**
+ * How cells are coloured.
+ *
+ * @typedef {object} Colouring
+ * @property {0 | 1} kind numbers, or labels
+ * @property {number[]} range ends of the scale
+ * @property {number[]} thresholds low below the first, high above the second
+ * @property {boolean} classes whether these count
+ * @property {boolean} hollow whether cells without a value are rings
+ * @property {number[]} shown 0 or 1 for measured cells and for predicted ones
+ * @property {Float32Array} colours 11 times red, green, blue and alpha
+ * @property {string} [palette] colours of numbers
+ */
+
+/**
+ * Where cells are drawn.
+ *
+ * @typedef {object} Placing
+ * @property {number[]} project matrix (4, 4), column by column
+ * @property {number} size diameter, CSS pixels
+ * @property {boolean} ranked whether some cells lie above others
+ * @property {number[]} [cut] plane beyond which none is drawn
+ * @property {boolean} [deep] whether levels hide one another
+ * @property {number} [only] 0 all cells, 1 those to be seen, 2 those that others show through
+ */
+
+/**
+ * Where a tile of a picture lies on the tissue: its upper left corner, and the ways along its edges from there.
+ *
+ * @typedef {{ corner: Point, across: Point, down: Point }} Tile
+ */
+
+/**
+ * Shaders, and where their variables are.
+ *
+ * @typedef {object} Program
+ * @property {WebGLProgram} handle
+ * @property {Record<string, number>} inputs
+ * @property {Record<string, WebGLUniformLocation | null>} uniforms
+ */
+
 const SMALL = 3.5; // pixels: smaller cells are squares
 const INPUTS = ["place", "value", "predicted", "height", "corner"]; // at the same places in all programs
 
@@ -118,68 +176,71 @@ void main() {
 }`;
 
 export class Renderer {
-  /** @throws if there is no WebGL2. */
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @throws if there is no WebGL2.
+   */
   constructor(canvas) {
     this.canvas = canvas;
     const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, preserveDrawingBuffer: true });
     if (!gl) throw new Error("no WebGL2");
     this.gl = gl;
-    this.prepare();
+    this.ratio = 1; // pixels of the screen per CSS pixel
+    this.card = onCard(gl);
   }
 
-  /** Make what lives on the graphics card; again after the context was lost. */
+  /** Make anew what lives on the graphics card, after the context was lost. */
   prepare() {
-    const { gl } = this;
-    this.round = program(gl, VERTEX, FRAGMENT, "ROUND");
-    this.square = program(gl, VERTEX, FRAGMENT); // without graphics card a quarter faster
-    this.tiles = program(gl, TILE_VERTEX, TILE_FRAGMENT);
-    this.buffers = new Map();
-    this.pictures = new Map();
-    this.palette = { name: null, texture: gl.createTexture() };
-    this.corners = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.corners);
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
-    this.largest = gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE)[1];
-    gl.enable(gl.BLEND);
-    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    gl.depthFunc(gl.LEQUAL);
-    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, true);
+    this.card = onCard(this.gl);
   }
 
+  /** @type {(width: number, height: number, ratio: number) => void} */
   resize(width, height, ratio) {
     const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     this.ratio = ratio;
     if (this.canvas.width !== w || this.canvas.height !== h) [this.canvas.width, this.canvas.height] = [w, h];
   }
 
-  /** Put an array on the card, once for its name. */
-  buffer(name, array) {
+  /**
+   * Put an array on the card, once for its name.
+   *
+   * @param {Source} source
+   */
+  buffer({ name, array }) {
     const { gl } = this;
-    let buffer = this.buffers.get(name);
+    const { buffers } = this.card;
+    let buffer = buffers.get(name);
     if (!buffer) {
       buffer = gl.createBuffer();
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferData(gl.ARRAY_BUFFER, array, gl.STATIC_DRAW);
-      this.buffers.set(name, buffer);
+      buffers.set(name, buffer);
     }
     return buffer;
   }
 
-  /** Free the arrays whose names are not wanted any more. */
+  /**
+   * Free the arrays whose names are not wanted any more.
+   *
+   * @param {Set<string>} names
+   */
   keep(names) {
-    for (const [name, buffer] of this.buffers) {
+    const { buffers } = this.card;
+    for (const [name, buffer] of buffers) {
       if (!names.has(name)) {
         this.gl.deleteBuffer(buffer);
-        this.buffers.delete(name);
+        buffers.delete(name);
       }
     }
   }
 
+  /** @param {string} hex */
   usePalette(hex) {
     const { gl } = this;
+    const { palette } = this.card;
     gl.activeTexture(gl.TEXTURE0);
-    gl.bindTexture(gl.TEXTURE_2D, this.palette.texture);
-    if (this.palette.name === hex) return;
+    gl.bindTexture(gl.TEXTURE_2D, palette.texture);
+    if (palette.name === hex) return;
     const colours = new Uint8Array((hex.length / 6) * 4);
     for (let i = 0; i < hex.length / 6; i++) {
       const rgb = parseInt(hex.slice(6 * i, 6 * i + 6), 16);
@@ -187,10 +248,14 @@ export class Renderer {
     }
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, hex.length / 6, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colours);
     nearest(gl);
-    this.palette.name = hex;
+    palette.name = hex;
   }
 
-  /** Begin a frame, or a part of one: everything is cleared first unless it is to be added to. */
+  /**
+   * Begin a frame, or a part of one: everything is cleared first unless it is to be added to.
+   *
+   * @param {boolean} add
+   */
   begin(add) {
     const { gl } = this;
     gl.disable(gl.SCISSOR_TEST);
@@ -199,7 +264,12 @@ export class Renderer {
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
   }
 
-  /** Draw only within a box of the stage, on a ground of its own unless that is there already. */
+  /**
+   * Draw only within a box of the stage, on a ground of its own unless that is there already.
+   *
+   * @param {Box} box
+   * @param {[red: number, green: number, blue: number, alpha: number] | null} ground
+   */
   within(box, ground) {
     const { gl, ratio } = this;
     const [left, top] = [Math.round(box.left * ratio), Math.round(box.top * ratio)];
@@ -215,21 +285,27 @@ export class Renderer {
 
   /**
    * Draw cells first to last (not included) of a panel.
-   * cells: points, heights?, values ({type, missing} too), predicted? as {name, array}; height, when all have one; look: uniforms.
+   *
+   * @param {Cells} cells
+   * @param {Colouring & Placing} look
+   * @param {number} first
+   * @param {number} last
    */
   draw(cells, look, first, last) {
     const { gl } = this;
-    const size = Math.min(Math.max(look.size * this.ratio, 1.5), this.largest / 1.3);
+    const { largest, square, round } = this.card;
+    const size = Math.min(Math.max(look.size * this.ratio, 1.5), largest / 1.3);
     const small = size <= SMALL / 1.3; // diamonds too, which are larger
-    const { handle, uniforms, inputs } = small ? this.square : this.round;
+    const { handle, uniforms, inputs } = small ? square : round;
     gl.useProgram(handle);
     // Without graphics card both cost a third of the time, so only where they can be seen.
     use(gl, gl.DEPTH_TEST, look.ranked);
     use(gl, gl.BLEND, !small || look.only === 2);
+    /** @type {(name: string, source: Source | null, size: number, type: number) => void} */
     const attribute = (name, source, size, type) => {
       const at = inputs[name];
       if (!source) return gl.disableVertexAttribArray(at);
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer(source.name, source.array));
+      gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer(source));
       gl.enableVertexAttribArray(at);
       return gl.vertexAttribPointer(at, size, type, false, 0, 0);
     };
@@ -252,11 +328,11 @@ export class Renderer {
     gl.uniform1f(uniforms.absent, cells.values.missing);
     gl.uniform2fv(uniforms.range, look.range);
     gl.uniform2fv(uniforms.thresholds, look.thresholds);
-    gl.uniform1i(uniforms.classes, look.classes);
-    gl.uniform1i(uniforms.deep, look.deep ?? false);
+    gl.uniform1i(uniforms.classes, Number(look.classes));
+    gl.uniform1i(uniforms.deep, Number(look.deep ?? false));
     gl.uniform1i(uniforms.only, look.only ?? 0);
     gl.depthMask(look.only !== 2);
-    gl.uniform1i(uniforms.hollow, look.hollow);
+    gl.uniform1i(uniforms.hollow, Number(look.hollow));
     gl.uniform4fv(uniforms.colours, look.colours);
     gl.uniform1iv(uniforms.shown, look.shown);
     gl.uniform1i(uniforms.palette, 0);
@@ -267,18 +343,24 @@ export class Renderer {
 
   /**
    * Draw a tile of a picture on the ground, in place of coarser ones there: clear ones would add up.
-   * corner, across and down say where it lies on the tissue.
+   *
+   * @param {string} name
+   * @param {Tile} place
+   * @param {number[]} project
+   * @param {number} opacity
+   * @param {number[]} ground
    */
   drawTile(name, { corner, across, down }, project, opacity, ground) {
     const { gl } = this;
-    const { handle, uniforms, inputs } = this.tiles;
+    const { tiles, pictures, round, corners } = this.card;
+    const { handle, uniforms, inputs } = tiles;
     gl.useProgram(handle);
     gl.disable(gl.DEPTH_TEST);
     gl.disable(gl.BLEND);
     gl.activeTexture(gl.TEXTURE0);
-    gl.bindTexture(gl.TEXTURE_2D, this.pictures.get(name));
-    for (const at of Object.values(this.round.inputs)) gl.disableVertexAttribArray(at);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.corners);
+    gl.bindTexture(gl.TEXTURE_2D, pictures.get(name) ?? null);
+    for (const at of Object.values(round.inputs)) gl.disableVertexAttribArray(at);
+    gl.bindBuffer(gl.ARRAY_BUFFER, corners);
     gl.enableVertexAttribArray(inputs.corner);
     gl.vertexAttribPointer(inputs.corner, 2, gl.FLOAT, false, 0, 0);
     gl.uniformMatrix4fv(uniforms.project, false, project);
@@ -292,10 +374,7 @@ export class Renderer {
     gl.disableVertexAttribArray(inputs.corner);
   }
 
-  hasPicture(name) {
-    return this.pictures.has(name);
-  }
-
+  /** @type {(name: string, bitmap: ImageBitmap) => void} */
   addPicture(name, bitmap) {
     const { gl } = this;
     const texture = gl.createTexture();
@@ -306,24 +385,32 @@ export class Renderer {
       gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
     for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
       gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
-    this.pictures.set(name, texture);
+    this.card.pictures.set(name, texture);
   }
 
+  /** @param {string} name */
   dropPicture(name) {
-    this.gl.deleteTexture(this.pictures.get(name));
-    this.pictures.delete(name);
+    this.gl.deleteTexture(this.card.pictures.get(name) ?? null);
+    this.card.pictures.delete(name);
   }
 
-  /** Call back once all that was asked for is drawn; asking for more than a card can do only makes it late. */
+  /**
+   * Call back once all that was asked for is drawn; asking for more than a card can do only makes it late.
+   *
+   * @param {() => void} act
+   */
   whenDone(act) {
     const { gl } = this;
     const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
     const look = () => {
-      if (!gl.isContextLost() && gl.getSyncParameter(sync, gl.SYNC_STATUS) !== gl.SIGNALED)
-        return setTimeout(look, 2);
+      const there = sync && !gl.isContextLost();
+      if (there && gl.getSyncParameter(sync, gl.SYNC_STATUS) !== gl.SIGNALED) {
+        setTimeout(look, 2);
+        return;
+      }
       gl.deleteSync(sync);
-      return act();
+      act();
     };
     setTimeout(look, 2);
   }
@@ -334,7 +421,11 @@ export class Renderer {
   }
 }
 
-/** The matrix that brings the tissue of a view, moved by an origin, into its box. */
+/**
+ * The matrix that brings the tissue of a view, moved by an origin, into its box.
+ *
+ * @type {(view: View, matrix: number[], origin: Point, box: Box) => number[]}
+ */
 export function projection(view, matrix, origin, box) {
   const [a, b, c, d] = matrix;
   const [sx, sy] = [(2 * view.scale) / box.width, (-2 * view.scale) / box.height];
@@ -359,38 +450,72 @@ export function projection(view, matrix, origin, box) {
   ];
 }
 
+/**
+ * Make what lives on the graphics card.
+ *
+ * @param {WebGL2RenderingContext} gl
+ */
+function onCard(gl) {
+  const card = {
+    round: program(gl, VERTEX, FRAGMENT, "ROUND"),
+    square: program(gl, VERTEX, FRAGMENT), // without graphics card a quarter faster
+    tiles: program(gl, TILE_VERTEX, TILE_FRAGMENT),
+    buffers: /** @type {Map<string, WebGLBuffer>} */ (new Map()), // arrays by name
+    pictures: /** @type {Map<string, WebGLTexture>} */ (new Map()), // tiles by name
+    palette: { name: "", texture: gl.createTexture() },
+    corners: gl.createBuffer(), // of a tile
+    largest: Number(gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE)[1]), // cell, pixels
+  };
+  gl.bindBuffer(gl.ARRAY_BUFFER, card.corners);
+  gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
+  gl.enable(gl.BLEND);
+  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  gl.depthFunc(gl.LEQUAL);
+  gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, true);
+  return card;
+}
+
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {string} vertex
+ * @param {string} fragment
+ * @param {string} [defined]
+ * @returns {Program}
+ */
 function program(gl, vertex, fragment, defined) {
   const handle = gl.createProgram();
   const begin = "#version 300 es\n";
-  for (const [kind, source] of [
-    [gl.VERTEX_SHADER, vertex],
-    [gl.FRAGMENT_SHADER, fragment],
-  ]) {
+  const add = (/** @type {number} */ kind, /** @type {string} */ source) => {
     const shader = gl.createShader(kind);
+    if (!shader) throw new Error("The graphics card takes no shader.");
     gl.shaderSource(shader, defined ? source.replace(begin, `${begin}#define ${defined}\n`) : source);
     gl.compileShader(shader);
     gl.attachShader(handle, shader);
-  }
-  INPUTS.forEach((name, at) => gl.bindAttribLocation(handle, at, name));
+  };
+  add(gl.VERTEX_SHADER, vertex);
+  add(gl.FRAGMENT_SHADER, fragment);
+  for (const [at, name] of INPUTS.entries()) gl.bindAttribLocation(handle, at, name);
   gl.linkProgram(handle);
-  const inputs = {};
-  const uniforms = {};
+  /** @type {Program} */
+  const made = { handle, inputs: {}, uniforms: {} };
   for (let i = 0; i < gl.getProgramParameter(handle, gl.ACTIVE_ATTRIBUTES); i++) {
-    const { name } = gl.getActiveAttrib(handle, i);
-    inputs[name] = gl.getAttribLocation(handle, name);
+    const name = gl.getActiveAttrib(handle, i)?.name ?? "";
+    made.inputs[name] = gl.getAttribLocation(handle, name);
   }
   for (let i = 0; i < gl.getProgramParameter(handle, gl.ACTIVE_UNIFORMS); i++) {
-    const { name } = gl.getActiveUniform(handle, i);
-    uniforms[name.replace("[0]", "")] = gl.getUniformLocation(handle, name);
+    const name = gl.getActiveUniform(handle, i)?.name ?? "";
+    made.uniforms[name.replace("[0]", "")] = gl.getUniformLocation(handle, name);
   }
-  return { handle, inputs, uniforms };
+  return made;
 }
 
+/** @type {(gl: WebGL2RenderingContext, feature: number, on: boolean) => void} */
 function use(gl, feature, on) {
   if (on) gl.enable(feature);
   else gl.disable(feature);
 }
 
+/** @param {WebGL2RenderingContext} gl */
 function nearest(gl) {
   for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
     gl.texParameteri(gl.TEXTURE_2D, way, gl.NEAREST);

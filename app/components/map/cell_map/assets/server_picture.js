@@ -2,11 +2,20 @@
 // next shows what the reader has come to meanwhile.
 
 import { element } from "./dom.js";
-import { Expired, ask } from "./store.js";
+import { ask, Expired, wordsOf } from "./store.js";
+
+/**
+ * @import { PictureRequest } from "./contract"
+ * @import { TissueMap } from "./map.js"
+ */
 
 export class ServerPicture {
+  /** @param {TissueMap} map */
   constructor(map) {
     this.map = map;
+    this.wanted = false;
+    this.busy = false;
+    this.address = ""; // of the picture that is shown
     this.image = element("img", { className: "picture", alt: "", draggable: false });
     map.canvas.replaceWith(this.image);
     map.side.append(
@@ -17,33 +26,33 @@ export class ServerPicture {
   draw() {
     this.wanted = true;
     this.map.stage.dataset.state = "drawing";
-    if (!this.busy) this.busy = this.run();
+    if (!this.busy) this.run();
   }
 
   async run() {
+    this.busy = true;
     while (this.wanted) {
       this.wanted = false;
       await this.fetch();
     }
-    this.busy = null;
+    this.busy = false;
   }
 
-  /** What is to be drawn, where, and how finely. */
+  /**
+   * What is to be drawn, where, and how finely.
+   *
+   * @returns {PictureRequest}
+   */
   state() {
     const { map } = this;
-    const state = {
-      ...map.settings.state(),
-      panels: map.windows(),
+    return {
+      ...map.state(),
       boxes: map.boxes,
       width: map.width,
       height: map.height,
-    };
-    Object.assign(state, {
       diameters: map.panels.map((panel) => panel.diameter),
       ratio: window.devicePixelRatio || 1,
-    });
-    if (map.space) state.camera = map.space.state();
-    return state;
+    };
   }
 
   async fetch() {
@@ -66,7 +75,7 @@ export class ServerPicture {
     } catch (error) {
       if (!map.root.isConnected) return;
       if (error instanceof Expired) map.renew();
-      else map.say(`The cells could not be drawn. ${error.message}`);
+      else map.say(`The cells could not be drawn. ${wordsOf(error)}`);
     }
   }
 }

@@ -2,52 +2,107 @@
 
 import { element, short } from "./dom.js";
 
+/**
+ * @import { Ends, ImageLook, MapData, State } from "./contract"
+ * @import { TissueMap } from "./map.js"
+ */
+
+/**
+ * What is set of one way of colouring.
+ *
+ * @typedef {{ hidden: Set<string>, range: Ends | null, classes: boolean }} Known
+ */
+
+/**
+ * A slider: its ends and step, what moving it does, and what is said beside it.
+ *
+ * @typedef {object} Slider
+ * @property {string} name
+ * @property {[min: number, max: number, step: number]} range
+ * @property {number} value
+ * @property {(value: number) => void} set
+ * @property {() => string} words
+ */
+
 export class Settings {
   constructor() {
-    Object.assign(this, { linked: false, locked: true, size: 1, image: { shown: true, opacity: 0.8 } });
-    this.known = new Map(); // by what is coloured: hidden, range, classes
+    this.linked = false;
+    this.locked = true;
+    this.size = 1;
+    /** @type {ImageLook} */
+    this.image = { shown: true, opacity: 0.8 };
+    /** @type {Map<string, Known>} */
+    this.known = new Map(); // by what is coloured
+    this.coloured = ""; // what is, once something was shown
+    /** @type {Ends} */
+    this.whole = [0, 1]; // of the scale
+    /** @type {Ends[]} */
+    this.ranges = []; // of each panel
+    /** @type {Set<string>} */
+    this.hidden = new Set();
+    this.range = this.whole;
+    this.classes = false;
+    /** @type {number[]} */
+    this.thresholds = [];
+    this.sets = false; // whether cell sets are made here
+    this.pictured = false; // whether there is a picture
   }
 
-  /** Take what the server describes; `same`: the cells did not change. */
+  /**
+   * Take what the server describes; `same`: the cells did not change.
+   *
+   * @param {MapData} data
+   * @param {boolean} same
+   */
   take(data, same) {
     const { scale } = data;
+    const numbers = scale.kind === "numbers" ? scale : null;
     const name = `${scale.kind} ${scale.title}`;
-    if (this.name)
-      this.known.set(this.name, { hidden: this.hidden, range: this.range, classes: this.classes });
-    if (!this.name) this.restore(data.state, name);
-    if (!same && this.name) this.linked = data.linked;
-    if (!this.name && !data.state?.size) this.linked = data.linked;
-    this.name = name;
-    this.whole = [scale.low ?? 0, scale.high ?? 1];
-    this.ranges = scale.ranges ?? [];
-    const before = this.known.get(name) ?? {};
-    this.hidden = before.hidden ?? new Set();
-    this.range = before.range ?? this.whole;
-    this.classes = before.classes ?? false;
-    this.thresholds = [...(scale.thresholds ?? [])];
+    const first = !this.coloured;
+    if (first) this.restore(data.state, name);
+    else this.known.set(this.coloured, { hidden: this.hidden, range: this.range, classes: this.classes });
+    if (first ? !data.state.size : !same) this.linked = data.linked;
+    this.whole = numbers ? [numbers.low, numbers.high] : [0, 1];
+    this.ranges = numbers ? numbers.ranges : [];
+    const before = this.known.get(name);
+    this.hidden = before?.hidden ?? new Set();
+    this.range = before?.range ?? this.whole;
+    this.classes = before?.classes ?? false;
+    this.thresholds = numbers ? [...numbers.thresholds] : [];
     this.coloured = name;
     this.sets = Boolean(data.sets);
     this.pictured = data.panels.some((panel) => panel.picture);
   }
 
-  /** Go on where the reader was before the page was left. */
+  /**
+   * Go on where the reader was before the page was left.
+   *
+   * @param {State} state
+   * @param {string} name
+   */
   restore(state, name) {
-    if (!state?.size) return;
-    const { linked, locked, size, image, hidden, range, classes, coloured } = state;
-    Object.assign(this, { linked, locked, size, image: image ?? this.image });
-    if (coloured === name)
-      this.known.set(name, { hidden: new Set(hidden), range: range ?? undefined, classes });
+    if (!state.size) return;
+    const { linked = false, locked = true, size, image = this.image } = state;
+    [this.linked, this.locked, this.size, this.image] = [linked, locked, size, image];
+    const { coloured, hidden, range = null, classes = false } = state;
+    if (coloured === name) this.known.set(name, { hidden: new Set(hidden), range, classes });
   }
 
+  /** @param {number} i */
   rangeOf(i) {
     return this.locked ? this.range : (this.ranges[i] ?? this.range);
   }
 
+  /** @param {string} label */
   toggle(label) {
     if (!this.hidden.delete(label)) this.hidden.add(label);
   }
 
-  /** What an export needs to know. */
+  /**
+   * What an export needs to know.
+   *
+   * @returns {State}
+   */
   state() {
     const { linked, locked, size, hidden, range, ranges, thresholds, classes, coloured } = this;
     const image = this.pictured ? this.image : undefined;
@@ -66,14 +121,22 @@ export class Settings {
     };
   }
 
-  /** Write the sliders. */
+  /**
+   * Write the sliders.
+   *
+   * @param {HTMLElement} root
+   * @param {TissueMap} map
+   */
   show(root, map) {
+    /** @type {Slider[]} */
     const sliders = [
       {
         name: "Cell size",
         range: [Math.log(0.2), Math.log(5), 0.01],
         value: Math.log(this.size),
-        set: (value) => (this.size = Math.exp(value)),
+        set: (value) => {
+          this.size = Math.exp(value);
+        },
         words: () => {
           const { diameter, unit } = map.panels[0];
           return unit === "unknown" ? `× ${short(this.size)}` : `${short(diameter * this.size)} µm`;
@@ -85,7 +148,9 @@ export class Settings {
         name: "Image",
         range: [0, 1, 0.01],
         value: this.image.opacity,
-        set: (value) => (this.image = { shown: true, opacity: value }),
+        set: (value) => {
+          this.image = { shown: true, opacity: value };
+        },
         words: () => (this.image.shown ? `${Math.round(100 * this.image.opacity)} %` : "off"),
       });
     }
@@ -94,23 +159,27 @@ export class Settings {
     );
   }
 
+  /**
+   * @param {Slider} slider
+   * @param {TissueMap} map
+   */
   slider({ name, range: [min, max, step], value, set, words }, map) {
     const said = element("span", { textContent: words() });
     const input = element("input", {
       type: "range",
-      min,
-      max,
-      step,
-      value,
+      min: String(min),
+      max: String(max),
+      step: String(step),
       "aria-label": name,
-      oninput: (event) => {
-        set(Number(event.target.value));
-        said.textContent = words();
-        map.changed(true);
-      },
-      onchange: () => this.show(map.settingsRoot, map), // one may have been stopped by another
     });
-    input.value = value; // after the ends are known
+    input.value = String(value); // after the ends are known
+    input.addEventListener("input", () => {
+      set(input.valueAsNumber);
+      said.textContent = words();
+      map.changed(true);
+    });
+    // Where one was stopped by another, it is moved to where that is.
+    input.addEventListener("change", () => this.show(map.settingsRoot, map));
     return element("label", { className: "setting" }, document.createTextNode(name), said, input);
   }
 }

@@ -2,6 +2,12 @@
 
 import { element, sign } from "./dom.js";
 
+/**
+ * @import { MapData, Tool } from "./contract"
+ * @import { TissueMap } from "./map.js"
+ */
+
+/** @type {[tool: Tool, title: string][]} */
 const HAND = [
   ["pan", "Move (v)"],
   ["lasso", "Lasso: draw around cells (l)"],
@@ -9,7 +15,6 @@ const HAND = [
   ["box", "Rectangle (b)"],
   ["landmark", "Landmark: click a place that the image shows as well (m)"],
 ];
-const SIGNS = { landmark: "cross" };
 const KEYS = [
   ["Drag, arrows", "move"],
   ["Wheel, + and −", "nearer, farther"],
@@ -37,9 +42,11 @@ const KEYS_IN_SPACE = [
 ];
 
 export class Tools {
+  /** @param {TissueMap} map */
   constructor(map) {
     this.map = map;
-    this.buttons = new Map();
+    /** @type {Map<string, HTMLButtonElement>} */
+    this.buttons = new Map(); // by name
     this.row = element("div", { className: "tools", role: "toolbar", "aria-label": "Tools of the map" });
     this.help = element("div", {
       className: "help",
@@ -50,26 +57,23 @@ export class Tools {
     this.root = element("div", { className: "head" }, this.row, this.help);
   }
 
+  /** @param {MapData} data */
   show(data) {
     const { map } = this;
     const flat = !map.space;
     const active = () => map.hand.active;
-    const button = (name, title, act, shape = name) => {
-      const made = element(
-        "button",
-        { title, "aria-label": title, type: "button", onclick: act },
-        sign(shape),
-      );
+    /** @type {(name: Parameters<typeof sign>[0], title: string, act: () => void, off?: boolean) => HTMLElement} */
+    const button = (name, title, act, off = false) => {
+      const made = element("button", { title, "aria-label": title, type: "button", disabled: off });
+      made.addEventListener("click", act);
+      made.append(sign(name));
       this.buttons.set(name, made);
       return made;
     };
     const centre = () => map.hand.centre();
-    const parts = flat
-      ? HAND.filter(([name]) => data.tools.includes(name)).map(([name, title]) =>
-          button(name, title, () => map.hand.use(name), SIGNS[name]),
-        )
-      : [];
-    if (parts.length) parts.push(element("hr"));
+    const tools = HAND.filter(([name]) => flat && data.tools.includes(name));
+    const parts = tools.map(([name, title]) => button(name, title, () => map.hand.use(name)));
+    if (parts.length) parts.push(element("hr", {}));
     parts.push(
       button("near", "Nearer (+)", () => map.hand.near(centre(), 1.4)),
       button("far", "Farther (−)", () => map.hand.near(centre(), 1 / 1.4)),
@@ -85,37 +89,37 @@ export class Tools {
     if (map.panels.some((panel) => panel.picture))
       parts.push(button("image", "Image (i)", () => this.image()));
     if (data.sets) {
+      const { undo, redo } = data.sets;
       parts.push(
-        element("hr"),
-        button("undo", `Undo ${data.sets.undo} (Ctrl z)`, () => map.step("undo")),
-        button("redo", `Redo ${data.sets.redo} (Ctrl y)`, () => map.step("redo")),
+        element("hr", {}),
+        button("undo", `Undo ${undo} (Ctrl z)`, () => map.step("undo"), !undo),
+        button("redo", `Redo ${redo} (Ctrl y)`, () => map.step("redo"), !redo),
       );
     }
     parts.push(
-      element("hr"),
+      element("hr", {}),
       button("help", "Keys (?)", () => this.toggleHelp()),
     );
     this.row.replaceChildren(...parts);
-    if (data.sets)
-      [this.buttons.get("undo").disabled, this.buttons.get("redo").disabled] = [
-        !data.sets.undo,
-        !data.sets.redo,
-      ];
-    const list = element("dl");
+    const list = element("dl", {});
     for (const [key, does] of flat ? KEYS : KEYS_IN_SPACE)
       list.append(element("dt", { textContent: key }), element("dd", { textContent: does }));
     this.help.replaceChildren(list);
     this.mark(map.hand.tool);
   }
 
-  /** Show what is on. */
+  /**
+   * Show what is on.
+   *
+   * @param {Tool} tool
+   */
   mark(tool) {
     const { settings } = this.map;
-    const on = { [tool]: true, link: settings.linked, image: settings.image.shown };
-    for (const [name, button] of this.buttons) {
-      if (HAND.some(([known]) => known === name) || name in on)
-        button.setAttribute("aria-pressed", String(on[name] ?? false));
-    }
+    const press = (/** @type {string} */ name, /** @type {boolean} */ on) =>
+      this.buttons.get(name)?.setAttribute("aria-pressed", String(on));
+    for (const [name] of HAND) press(name, name === tool);
+    press("link", settings.linked);
+    press("image", settings.image.shown);
   }
 
   link() {
@@ -135,11 +139,12 @@ export class Tools {
   classes() {
     const { settings, legend } = this.map;
     settings.classes = !settings.classes;
-    legend.show(this.map.data.scale, settings, this.map.panels.length);
+    legend.show(this.map.data.scale, this.map.panels.length);
     this.map.count();
     this.map.changed();
   }
 
+  /** @param {number} factor */
   size(factor) {
     const { settings } = this.map;
     settings.size = Math.max(0.2, Math.min(5, settings.size * factor));
