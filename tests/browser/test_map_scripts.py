@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from app.web.assets import MAP_ASSETS
 from squint.chrome import find_chrome
@@ -25,9 +26,12 @@ pytestmark = [
 def script(browser: Browser) -> Iterator[Callable[[str], object]]:
     """Run an expression with the map's modules at hand."""
     page = browser.new_page()
-    page.route(
-        "http://map/**", lambda route: route.fulfill(path=MAP_ASSETS.folder / Path(route.request.url).name)
-    )
+
+    def answer(route: Route) -> None:
+        path = MAP_ASSETS.folder / Path(urlsplit(route.request.url).path).name
+        route.fulfill(path=path) if path.exists() else route.fulfill(status=204)
+
+    page.route("http://map/**", answer)
     page.goto("http://map/style.css")
     names = ("geometry", "orbit", "colours", "store", "space")
     modules = "".join(f"const {name} = await import('/{name}.js');" for name in names)
@@ -129,8 +133,82 @@ def test_of_a_cut_stack_only_cells_that_are_drawn_are_told_of(script: Callable[[
     assert found == [0, 1, None]
 
 
+# A map of four cells, each at a corner of a square, and what goes wrong on it.
+MOUNTED = """
+    const wrong = [];
+    addEventListener("error", (event) => wrong.push(event.message));
+    addEventListener("unhandledrejection", (event) => wrong.push(String(event.reason)));
+    const rest = (ms) => new Promise((go) => setTimeout(go, ms));
+    const press = (key) => made.stage.dispatchEvent(new KeyboardEvent("keydown", {key}));
+    const holder = document.body.appendChild(document.createElement("div"));
+    const {TissueMap} = await import("/map.js");
+    const made = new TissueMap(holder);
+    const bytes = (name, array) => ({name, url: "data:;base64," + btoa(String.fromCharCode(
+        ...new Uint8Array(array.buffer)))});
+    const panel = {title: "square", said: "4 cells", n: 4, unit: "um", origin: [0, 0], diameter: 1,
+        frame: [-1, -1, 12, 12], points: bytes("points", new Float32Array([0, 0, 10, 0, 0, 10, 10, 10])),
+        values: {...bytes("values", new Uint8Array(4)), type: "u1", missing: 255},
+        predicted: null, outlines: [], heights: null, sets: null, picture: null};
+    const none = {name: "", n: 0, colour: "#000000"};
+    const described = {title: "map", panels: [panel, panel], linked: false, grid: [1, 2], stack: null,
+        scale: {kind: "labels", title: "kind", entries: [{label: "a", name: "a", colour: "#ff0000", n: 8}],
+            rest: none, missing: {...none, hollow: false}},
+        style: {ink: "#000", ground: "rgba(0,0,0,0)"}, address: {path: "/map/0", query: ""}, state: {},
+        tools: ["pan", "lasso", "box"], tool: "pan", editable: false, sets: null, refused: null,
+        exported: false};
+"""
+
+
+def test_before_the_cells_have_come_keys_and_clicks_do_nothing(script: Callable[[str], object]) -> None:
+    found = script(
+        MOUNTED
+        + """
+        ["ArrowLeft", "+", "0", "r", "f", "t", "n", "c", "Enter", "k", "i", "["].forEach(press);
+        made.stage.dispatchEvent(new PointerEvent("pointerdown", {clientX: 5, clientY: 5}));
+        made.stage.dispatchEvent(new WheelEvent("wheel", {deltaY: 100, cancelable: true}));
+        await rest(500); // it would tell the server by then
+        return wrong;"""
+    )
+    assert found == []
+
+
+def test_a_map_that_was_hidden_at_first_is_drawn_once_it_is_seen(script: Callable[[str], object]) -> None:
+    views, said, state, seen = script(
+        MOUNTED
+        + """
+        holder.style.display = "none";
+        await made.update(described, () => {});
+        const before = made.views.length;
+        holder.style.display = "";
+        for (let n = 0; n < 100 && made.stage.dataset.state !== "drawn"; n++) await rest(100);
+        return [before, made.said.textContent, made.stage.dataset.state, made.windows()[1].x];"""
+    )  # type: ignore[misc]
+    assert (views, said, state) == (0, "", "drawn")
+    assert seen == pytest.approx(5)
+
+
+def test_an_area_is_given_up_where_another_tool_or_panel_is_taken(script: Callable[[str], object]) -> None:
+    found = script(
+        MOUNTED
+        + """
+        await made.update(described, () => {});
+        const left = [];
+        for (const other of [() => press("n"), () => press("b")]) {
+            made.hand.use("lasso");
+            Object.assign(made.hand, {from: [50, 100], corners: [[1, 1]]});
+            other();
+            made.stage.dispatchEvent(new PointerEvent("pointermove", {clientX: 60, clientY: 110}));
+            made.stage.dispatchEvent(new PointerEvent("pointerup", {clientX: 60, clientY: 110}));
+            left.push(made.hand.corners);
+        }
+        return [wrong, left];"""
+    )
+    assert found == [[], [None, None]]
+
+
 def test_what_one_gives_up_another_still_gets(script: Callable[[str], object]) -> None:
     got = script("""
+        const asked = globalThis.fetch;
         globalThis.fetch = (url, { signal }) => new Promise((done, fail) => {
             signal.addEventListener("abort", () => fail(new DOMException("given up", "AbortError")));
             setTimeout(() => done(new Response(new Uint8Array(2))), 50);
@@ -141,7 +219,9 @@ def test_what_one_gives_up_another_still_gets(script: Callable[[str], object]) -
         const together = [first, second].map(({signal}) => store.load(two, signal));
         first.abort();
         const again = await store.load(one, second.signal);
-        return [await alone, again.byteLength, (await together[1]).byteLength];""")
+        const got = [await alone, again.byteLength, (await together[1]).byteLength];
+        globalThis.fetch = asked;
+        return got;""")
     assert got == ["AbortError", 2, 2]
 
 
