@@ -4,9 +4,9 @@ import streamlit as st
 
 from app import session
 from app.components.map.colouring import DEPTH, GENE, SET, TYPE, choose_colour, coloured
+from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
 from app.components.sections.gallery import show_gallery
-from app.components.sections.images import choose_one, show_images
 from app.components.sections.landmarks import show_landmarks
 from app.components.sections.upload import show_upload
 from app.engine.facts import worker_facts

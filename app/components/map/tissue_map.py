@@ -11,8 +11,8 @@ from app import session
 from app.components.export_row import Export, export_row, was_asked
 from app.components.map.cell_map import cell_map
 from app.components.map.cell_sets import show_cell_sets
+from app.components.map.images import Shown, picture_of
 from app.components.map.set_events import history, refused, set_events
-from app.components.sections.images import Shown, picture_of
 from app.exports.stamp import counts, stamp
 from app.library.images import Images
 from app.library.models import ModelFacts

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.components.map.images import Shown, picture_of, set_landmark
 from app.components.map.tissue_map import mount
-from app.components.sections.images import Shown, picture_of, set_landmark
 from app.library.store import Library, Section
 from app.maps import contract, views
 from app.maps.served import Served

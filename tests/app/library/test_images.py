@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import squint.io
 from app import session
-from app.components.sections.images import picture_of, set_landmark
+from app.components.map.images import picture_of, set_landmark
 from app.engine.client import Engine
 from app.library.images import (
     BY_LANDMARKS,
@@ -321,7 +321,7 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
 
     def page(section_id: str) -> None:
         from app import session  # noqa: PLC0415
-        from app.components.sections.images import picture_of  # noqa: PLC0415
+        from app.components.map.images import picture_of  # noqa: PLC0415
 
         library = session.library()
         session.st.write(f"shown: {(picture_of(library, library.get(section_id)) or {}).get('name')}")
@@ -334,7 +334,7 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
 
 def test_the_web_process_reads_no_picture_format() -> None:
     code = (
-        "import sys, app.library.images, app.components.sections.images; "
+        "import sys, app.library.images, app.components.map.images; "
         "print({'torch', 'scanpy', 'anndata', 'zarr', 'tifffile', 'h5py'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -349,7 +349,7 @@ def script() -> None:
     import streamlit as st  # noqa: PLC0415
 
     from app import session  # noqa: PLC0415
-    from app.components.sections.images import picture_of, show_images  # noqa: PLC0415
+    from app.components.map.images import picture_of, show_images  # noqa: PLC0415
 
     library = session.library()
     section = library.sections()[0]
