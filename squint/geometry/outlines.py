@@ -96,7 +96,7 @@ def area(polygons: Sequence[Polygon]) -> float:
 
 def hull_area(coordinates: Floats) -> float:
     """Give the area of the convex hull of cells (n, 2 | 3), in the square of their unit."""
-    import shapely  # type: ignore[import-untyped]  # noqa: PLC0415 - only where an area is asked for
+    import shapely  # noqa: PLC0415 - only where an area is asked for
 
     if len(coordinates) < 3:
         return 0.0

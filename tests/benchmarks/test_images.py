@@ -101,7 +101,7 @@ def test_a_whole_slide_becomes_tiles(tmp_path: Path, record: Record, kind: str) 
     folder.mkdir()
     texts = ("id", "sha256", "section", "patient", "organ", "assay", "added", "unit", "values")
     numbers = ("n_cells", "n_genes", "n_cell_types", "median_depth", "simulated")
-    known = dict.fromkeys(texts, SECTION) | dict.fromkeys(numbers, 0) | {"notes": []}
+    known: dict[str, object] = dict.fromkeys(texts, SECTION) | dict.fromkeys(numbers, 0) | {"notes": []}
     (folder / META).write_text(json.dumps(known))
     path = tmp_path / "slide.tif"
     write(path, kind)

@@ -25,6 +25,7 @@ def judged(adata: AnnData, seed: int) -> tuple[AnnData, float]:
     *_, last = squint.train(adata, train=TrainConfig(seed=seed, cells_held_out=0.1, n_epochs=1))
     seconds = time.perf_counter() - start
     done = tl.inpaint(adata, last.bundle, copy=True)
+    assert done is not None
     tl.imputation_quality(done)
     return done, seconds
 

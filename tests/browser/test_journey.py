@@ -64,7 +64,7 @@ def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_p
     assert (tmp_path / "risk_map.pdf").read_bytes().startswith(b"%PDF")
     facts = PdfReader(tmp_path / "risk_map.pdf").metadata
     assert facts is not None
-    assert facts["/Notice"] == NOTICE
+    assert str(facts["/Notice"]) == NOTICE
     assert "NEW-1 sha256" in facts["/Sections"]
     assert "reference patient: SIM-H" in facts["/Parameters"]
     assert [url for url in elsewhere if url.startswith("http")] == []  # nothing leaves the machine

@@ -244,16 +244,17 @@ def test_the_nearest_point_is_the_nearest(script: Callable[[str], object]) -> No
 
 
 def test_a_simplified_line_stays_near_the_drawn_one(script: Callable[[str], object]) -> None:
-    n, farthest = script("""
+    found = script("""
         const line = Array.from({length: 500}, (_, i) => [i, 20 * Math.sin(i / 30)]);
         const short = geometry.shortened(line, 60, 0.5);
         const from = ([x, y]) => Math.min(...short.slice(1).map((b, k) => {
             const a = short[k]; const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
             const t = Math.max(0, Math.min(1, ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy)));
             return Math.hypot(x - a[0] - t * dx, y - a[1] - t * dy); }));
-        return [short.length, Math.max(...line.map(from))];""")  # type: ignore[misc]
-    assert n <= 60
-    assert farthest <= 1.5
+        return [short.length, Math.max(...line.map(from))];""")
+    assert isinstance(found, list)
+    assert found[0] <= 60
+    assert found[1] <= 1.5
 
 
 def test_from_above_a_stack_is_the_map(script: Callable[[str], object]) -> None:

@@ -64,7 +64,7 @@ def stage_of(page: Page) -> dict[str, float]:
     page.wait_for_timeout(300)
     box = page.locator(".stage").bounding_box()
     assert box is not None
-    return {**box}
+    return dict(box)
 
 
 def press(page: Page, key: str) -> None:

@@ -30,7 +30,7 @@ def section(n_cells: int, name: str, seed: int = 0, *, brightness: int = 1) -> A
             {
                 "section_id": pd.Categorical([name] * n_cells),
                 "patient_id": pd.Categorical(["P-1"] * n_cells),
-                "cell_type": pd.Categorical.from_codes(kind, [f"type {i}" for i in range(N_TYPES)]),
+                "cell_type": pd.Categorical.from_codes(kind, pd.Index([f"type {i}" for i in range(N_TYPES)])),
             },
             index=[f"{name}-{i}" for i in range(n_cells)],
         ),

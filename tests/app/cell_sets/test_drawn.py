@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cell_sets import numbers
-from app.cell_sets import store as cell_sets
 from app.cell_sets.drawn import take
 from app.cell_sets.store import CellSets
 from app.library.store import Library
 from squint.errors import InputError
+from squint.geometry import outlines
 from tests.helpers.cell_sets import CORNER, SQUARE, A, B, draw, positions, put
 
 
@@ -27,7 +27,7 @@ def test_an_area_makes_a_set_and_others_are_added_and_subtracted(store: Library,
     assert sets.n_cells(made, A) == 60
     assert numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(60e-6)
     coordinates = positions(store)(A)
-    inside = cell_sets.shapes.inside(sets.outline(made, A), coordinates)
+    inside = outlines.inside(sets.outline(made, A), coordinates)
     np.testing.assert_array_equal(np.flatnonzero(inside), sets.rows(made, A))
     made = draw(store, CORNER, section=B, mode="add", set=made.id)
     assert list(made.members) == [A, B]
@@ -49,8 +49,8 @@ def test_a_legend_entry_makes_a_set_of_its_name_and_adds_to_a_drawn_one(store: L
     made = take(store, event, store.sections(), positions(store), {A: [0, 1], "f" * 16: [3]})
     assert (made.name, made.how, list(made.members)) == ("tumour", "legend entry tumour", [A])
     drawn = draw(store, SQUARE)
-    event = {"mode": "add", "set": drawn.id, "labels": {"cell type": "tumour"}}
-    drawn = take(store, event, store.sections(), positions(store), {A: [99]})
+    more = {"mode": "add", "set": drawn.id, "labels": {"cell type": "tumour"}}
+    drawn = take(store, more, store.sections(), positions(store), {A: [99]})
     assert CellSets(store).n_cells(drawn, A) == 17
     assert drawn.outlines == {}  # none says any longer who is in
     named = {"mode": "new", "labels": ["born 1970-01-02"]}

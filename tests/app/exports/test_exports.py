@@ -80,12 +80,12 @@ def test_figures_carry_the_stamp_in_their_metadata(library: Library, marks: Mapp
     assert PdfReader(pdf).metadata["/Notice"] == NOTICE
     assert "cdcdcdcdcdcd" in PdfReader(pdf).metadata["/Subject"]
     with Image.open(png) as image:
-        assert image.text["Notice"] == NOTICE
+        assert image.info["Notice"] == NOTICE
         assert round(image.info["dpi"][0]) == 300
         assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
         coarse = image.size
     with Image.open(drawing.draw(folder, "png", marks, dpi=600)) as image:
-        assert image.text["Notice"] == NOTICE
+        assert image.info["Notice"] == NOTICE
         assert round(image.info["dpi"][0]) == 600
         assert image.size == (2 * coarse[0], 2 * coarse[1])
     assert f"Notice: {NOTICE}" in svg.read_text()

@@ -320,11 +320,13 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
     Images(library).place(added.id, image.id, [[0.5, 0, 1], [0, 0.5, 2]], BY_PIXEL_SIZE)
 
     def page(section_id: str) -> None:
+        import streamlit as st  # noqa: PLC0415
+
         from app import session  # noqa: PLC0415
         from app.components.map.images import picture_of  # noqa: PLC0415
 
         library = session.library()
-        session.st.write(f"shown: {(picture_of(library, library.get(section_id)) or {}).get('name')}")
+        st.write(f"shown: {(picture_of(library, library.get(section_id)) or {}).get('name')}")
 
     app = AppTest.from_function(page, args=(added.id,))
     for chosen, shown in (("image (not placed yet)", "image"), (image.id, "image"), ("", "None")):

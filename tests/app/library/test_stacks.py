@@ -30,8 +30,7 @@ def test_a_stack_is_levels_of_one_patient_at_several_heights_lowest_first() -> N
         ]
     )
     assert [[level.section for level in stack.levels] for stack in found] == [["a", "b", "c"]]
-    assert found[0].heights == (0, 60, 180)
-    assert found[0].steps == (60, 120)
+    assert (*found[0].heights, *found[0].steps) == (0, 60, 180, 60, 120)
 
 
 def test_sections_of_a_patient_at_heights_are_a_stack_too_but_not_mixed_with_one_that_came_whole() -> None:

@@ -137,7 +137,7 @@ def test_labels_travel_with_their_names_counts_and_colours(
     assert "hidden: B lymphocyte" in said
     with Image.open(io.BytesIO(export(tmp_path, types, {"hidden": ["B cell"]}, "png"))) as image:
         seen = np.asarray(image)
-        assert image.text["Notice"] == NOTICE
+        assert image.info["Notice"] == NOTICE
     left = seen[:, : round(0.65 * seen.shape[1])].astype(int)
     assert (np.abs(left - ORANGE) < 4).all(axis=2).any()
     assert not (np.abs(left - (86, 180, 233)) < 4).all(axis=2).any()

@@ -53,7 +53,8 @@ def test_the_first_cells_are_spread_over_the_tissue() -> None:
     coordinates = np.random.default_rng(0).uniform(0, 1, (40_000, 2))
     first = coordinates[progressive_order(coordinates)[:1_600]]
     counts, *_ = np.histogram2d(first[:, 0], first[:, 1], bins=8, range=[(0, 1), (0, 1)])
-    at_random, *_ = np.histogram2d(*coordinates[:1_600].T, bins=8, range=[(0, 1), (0, 1)])
+    drawn = coordinates[:1_600]
+    at_random, *_ = np.histogram2d(drawn[:, 0], drawn[:, 1], bins=8, range=[(0, 1), (0, 1)])
     assert counts.min() > 15  # of 25
     assert counts.std() < 0.6 * at_random.std()
 
@@ -225,7 +226,7 @@ def test_a_cell_type_keeps_its_colour_whatever_is_beside_it(loaded: Library) -> 
         sections = loaded.sections()[-n:]
         cells = views.cells_of(loaded, sections)
         view = views.by_type(loaded, sections, cells)
-        return dict(view.scale.coloured(LIGHT))  # type: ignore[union-attr]
+        return dict(view.scale.coloured(LIGHT))
 
     every = colours(4)
     assert len(set(every.values())) == len(every) > 1

@@ -214,10 +214,8 @@ def test_cells_are_coloured_by_the_sets_they_are_in(loaded: Library) -> None:
     assert told["scale"]["missing"]["n"] == 0
 
     sets.make(IN_NONE, {first: [7]})  # as a click on that entry of the legend does
-    labels = np.asarray(
-        by_cell_set(loaded, sections, cells_of(loaded, sections), sets.all()).panels[0].labels
-    )
-    assert labels[[7, 8]].tolist() == [IN_NONE, f"{IN_NONE} 2"]
+    view = by_cell_set(loaded, sections, cells_of(loaded, sections), sets.all())
+    assert np.asarray(view.panels[0].labels)[[7, 8]].tolist() == [IN_NONE, f"{IN_NONE} 2"]
 
 
 def test_the_page_offers_colours_by_cell_set(visit: Callable[[str], AppTest], loaded: Library) -> None:

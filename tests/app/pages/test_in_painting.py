@@ -227,7 +227,7 @@ def test_a_gap_is_filled_at_simulated_positions_and_never_scored(visit: Open, lo
     _, rows = csv_of(app, "in_painted")
     assert rows["simulated_position"].all()
     assert ((rows["x"] >= right + 5) & (rows["x"] <= right + 60)).all()
-    assert not [name for name in rows if name.startswith("measured ")]
+    assert not [name for name in rows if str(name).startswith("measured ")]
 
 
 def test_the_spread_over_draws_is_shown_in_counts_and_relative(visit: Open, loaded: Library) -> None:

@@ -168,7 +168,7 @@ def _negative(section: AnnData) -> None:
 
 
 def _nan(section: AnnData) -> None:
-    section.X.data[3] = np.nan
+    section.X.data[3] = np.nan  # type: ignore[call-overload]
 
 
 def _nowhere(section: AnnData) -> None:

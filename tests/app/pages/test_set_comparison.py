@@ -49,8 +49,9 @@ def test_a_cell_of_both_sets_is_in_neither_group(loaded: Library) -> None:
             split = split_sets(ids, one.members, reference)
             arm = assign(with_sets(loaded, cells, sections, split), split).to_numpy()
             assert set(np.flatnonzero(arm == GROUP)) == (first - second if reference else first)
-            assert set(np.flatnonzero(arm == REFERENCE)) == expected
-        sets.delete(one.id), sets.delete(other.id)
+            assert set(np.flatnonzero(arm == REFERENCE).tolist()) == expected
+        sets.delete(one.id)
+        sets.delete(other.id)
 
     check()
 

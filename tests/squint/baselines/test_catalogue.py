@@ -54,8 +54,8 @@ def by_hand(adata, name, hidden, seed=0):
     for k in [k for k in (1, 4, 8, 16, 32, 64, 128) if k <= len(seen)]:
         said[f"knn{k}_nbr"] = {cell: np.mean([means[o] for o in around[cell][:k]], axis=0) for cell in gone}
         filled = counts.astype(float)
-        for cell in gone:
-            filled[cell] = counts[around[cell][:k]].mean(axis=0)
+        for hole in gone:
+            filled[hole] = counts[around[hole][:k]].mean(axis=0)
         said[f"knn{k}_cell_then_graph"] = {cell: filled[joined[cell]].mean(axis=0) for cell in gone}
     near = {cell: around[cell][:32] for cell in gone}
     said["idw32_nbr"] = {

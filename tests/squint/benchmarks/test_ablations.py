@@ -21,6 +21,7 @@ from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Rectangle
 from squint.nn.encoder import MaskedLinear, Rows
+from squint.stats.metrics import Judge
 
 NAME = "TOY-H-1"
 MODEL = ModelConfig(n_codes=8, n_hidden=16, n_latent=10)
@@ -60,7 +61,7 @@ def finished(tmp_path_factory):
 
 
 def test_each_factor_changes_one_thing_and_holds_the_base():
-    trials = {}
+    trials: dict[str, Trial] = {}
     for factor in FACTORS.values():
         assert BASE in factor.levels.values()
         for trial in factor.levels.values():
@@ -216,7 +217,7 @@ def test_an_unknown_experiment_is_named(tmp_path):
 
 def test_the_penalty_of_cells_without_expression_is_that_of_a_flat_profile():
     truth = np.random.default_rng(0).poisson(3, (40, 6)).astype(float) + 1
-    judge = ablations.Judge(truth)
+    judge = Judge(truth)
     scores = judge.score(truth)
     nobody, everybody = np.zeros(40, dtype=bool), np.ones(40, dtype=bool)
     assert ablations._penalised(judge, truth, nobody, scores)["mmd_penalised"] == scores.mmd
@@ -260,7 +261,7 @@ def test_bundles_from_before_the_zero_mask_load_with_the_same_tokens(tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["model"].pop("learned_mask") is True
     squint.tl.tokenize(section, squint.Bundle.load(tmp_path))
-    tokens = section.obsm[keys.TOKENS].copy()
+    tokens: np.ndarray = np.array(section.obsm[keys.TOKENS])
     (tmp_path / "config.json").write_text(json.dumps(config))
     squint.tl.tokenize(section, squint.Bundle.load(tmp_path))
     np.testing.assert_array_equal(section.obsm[keys.TOKENS], tokens)

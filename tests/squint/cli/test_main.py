@@ -77,7 +77,7 @@ def test_regions_are_hidden_and_noted_on_the_card(folder):
     assert main(["train", *arguments, "--regions", str(folder / "regions.json")]) == 0
     card = json.loads((folder / "hidden.x" / "card.json").read_text())
     section = io.read(folder / "first.h5ad")
-    inside = (section.obs[keys.SECTION] == "first-TOY-H-1") & (section.obsm[keys.SPATIAL] <= 60).all(axis=1)
+    inside = (section.obs[keys.SECTION] == "first-TOY-H-1") & np.all(section.obsm[keys.SPATIAL] <= 60, axis=1)
     assert sorted(card["sections"][0]["hidden"]) == sorted(section.obs_names[inside])
     assert card["sections"][1]["hidden"] == []
 

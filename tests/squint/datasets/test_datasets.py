@@ -152,7 +152,7 @@ def test_low_risk_tumour_expresses_ca9_but_less(cohort) -> None:
 
 
 def test_cytotoxic_neighbours_induce_macrophages_and_sham_ones_do_not(cohort) -> None:
-    near = {"cytotoxic": [], "sham": [], "nobody": []}
+    near: dict[str, list[float]] = {"cytotoxic": [], "sham": [], "nobody": []}
     for adata in cohort:
         positions, state = adata.obsm[keys.SPATIAL], adata.obs[datasets.STATE]
         macrophages = (adata.obs[datasets.TRUE_TYPE] == "macrophage").to_numpy()
@@ -215,7 +215,7 @@ def test_seed_decides() -> None:
 def test_hard_core_keeps_all_that_it_can() -> None:
     positions = np.random.default_rng(0).uniform(0, 30, (300, 2))
     kept = _points.hard_core(positions, 2.0)
-    by_hand = []
+    by_hand: list[int] = []
     for candidate in range(len(positions)):
         if all(np.linalg.norm(positions[candidate] - positions[other]) > 2.0 for other in by_hand):
             by_hand.append(candidate)

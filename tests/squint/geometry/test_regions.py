@@ -110,6 +110,7 @@ def test_a_fraction_depends_on_the_seed_and_not_on_the_order_of_cells(adata, sav
 def test_points_hide_nothing(adata, saved):
     (points,) = regions.load(saved({"section": "left", "points": [[1, 2], [3, 4]]}))
     assert not regions.hidden_cells(adata, [points]).any()
+    assert isinstance(points, regions.Points)
     assert points.points == ((1.0, 2.0), (3.0, 4.0))
 
 

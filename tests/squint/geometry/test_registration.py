@@ -111,7 +111,7 @@ def test_pairs_measured_one_at_a_time_give_the_same_table(stack):
 
 def test_other_tissue_is_not_laid_onto_a_level(stack):
     other = squint.read(ROOT / "data_samples" / "SIM-L-1.h5ad")
-    corner = other[(other.obsm[keys.SPATIAL] < 560).all(axis=1)].copy()
+    corner = other[np.all(other.obsm[keys.SPATIAL] < 560, axis=1)].copy()
     corner.obs[keys.Z] = 1000.0
     both = anndata.concat([stack[stack.obs[keys.SECTION] == LEVELS[3]], corner])
     assert list(tl.align_levels(both, copy=True).uns[keys.ALIGNMENT]["outcome"]) == ["cannot tell"]

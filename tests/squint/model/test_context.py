@@ -76,7 +76,7 @@ def test_the_order_of_cells_changes_neither_weights_nor_predictions(section, hid
     turned = cohort_of(section[order].copy(), hidden[order])
     assert same(context_training.fit(turned, n_steps=60, seed=0), learned)
     place = np.argsort(order[hidden[order]])  # of the hidden cells, back into the order they had
-    for give in (context.expect, lambda *given: next(context.draw(*given, 1, 3))):
+    for give in (context.expect, lambda learned, cohort: next(context.draw(learned, cohort, 1, 3))):
         before, after = give(learned, cohort_of(section, hidden)), give(learned, turned)
         assert np.allclose(after.cell[place], before.cell, atol=1e-5)
         assert np.allclose(after.neighbourhood[place], before.neighbourhood, atol=1e-5)

@@ -1,6 +1,7 @@
 """Clustered tables of tokens: all tokens there, square, aligned with their tree, and safe to show."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from squint.pl._dendrogram import branches
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def made(n_tokens: int = 20, n_groups: int = 12, *, levels: bool = True) -> dict[str, object]:
+def made(n_tokens: int = 20, n_groups: int = 12, *, levels: bool = True) -> dict[str, Any]:
     """Make what the tool writes, for tokens of which the first third varies together."""
     rng = np.random.default_rng(0)
     profiles = rng.random((n_groups, n_tokens))
@@ -271,7 +272,7 @@ def test_more_than_eight_tokens_share_a_line_of_the_legend() -> None:
 # --- neighbours ------------------------------------------------------------------------------------------
 
 
-def neighbours(tokens: list[str]) -> dict[str, object]:
+def neighbours(tokens: list[str]) -> dict[str, Any]:
     """Make what the tool writes."""
     rng = np.random.default_rng(0)
     ratio = rng.normal(0, 3, (len(tokens), len(tokens)))

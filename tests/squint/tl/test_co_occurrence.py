@@ -142,9 +142,9 @@ def test_few_groups_are_enumerated():
             for order in permutations(range(4))
         ]
         assert result.p[i, j] == pytest.approx(np.mean(np.array(drawn) >= r - 1e-9))
-    drawn = correlate(profiles, n_permutations=23)
-    assert not drawn.exact
-    assert drawn.facts()["smallest_p"] == 1 / 24
+    fewer = correlate(profiles, n_permutations=23)
+    assert not fewer.exact
+    assert fewer.facts()["smallest_p"] == 1 / 24
 
 
 def test_all_orders_and_drawn_ones_agree():

@@ -232,8 +232,9 @@ def test_profiles_do_without_cell_types(tokenised):
 def test_rebuilt_expression_keeps_the_depth_of_each_neighbourhood_and_resembles_it(bundle):
     section = datasets.toy(n_cells=400)
     tl.reconstruct(section, bundle)
-    rebuilt = section.obsm[keys.RECONSTRUCTED]
-    closed = section.obsp[keys.CONNECTIVITIES].toarray() + np.eye(400)
+    rebuilt: pd.DataFrame = section.obsm[keys.RECONSTRUCTED]
+    graph: csr_matrix = section.obsp[keys.CONNECTIVITIES]
+    closed = graph.toarray() + np.eye(400)
     observed = (closed / closed.sum(axis=1, keepdims=True)) @ section[:, bundle.genes].X.toarray()
     assert list(rebuilt.columns) == bundle.genes
     assert np.allclose(rebuilt.sum(axis=1), observed.sum(axis=1), rtol=1e-3)
@@ -245,12 +246,12 @@ def test_rebuilt_expression_keeps_the_depth_of_each_neighbourhood_and_resembles_
 def test_rebuilt_graph_is_symmetric_within_sections_and_finds_more_edges_than_chance(bundle):
     section = datasets.toy(n_cells=400)
     tl.reconstruct(section, bundle)
-    rebuilt = section.obsp[keys.RECONSTRUCTED_GRAPH]
+    rebuilt: csr_matrix = section.obsp[keys.RECONSTRUCTED_GRAPH]
     assert abs(rebuilt - rebuilt.T).nnz == 0
     assert not rebuilt.diagonal().any()
     edges = rebuilt.tocoo()
     name = section.obs[keys.SECTION].to_numpy()
     assert (name[edges.row] == name[edges.col]).all()
-    true = section.obsp[keys.CONNECTIVITIES]
+    true: csr_matrix = section.obsp[keys.CONNECTIVITIES]
     precision = rebuilt.multiply(true).nnz / rebuilt.nnz
     assert precision > 1.3 * true.nnz / (2 * 200 * 199)
