@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.components.map.cell_map import fetch_scripts
+from app.components.map.cell_map.component import fetch_scripts
 from app.engine.facts import WorkerFacts, worker_facts
 from app.settings import NOTICE, app_version, settings
 from app.tasks.requests import ImportSamples

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
-from app.components.file_drop import choose_importable, show_arrived, show_larger
+from app.components.file_drop.component import choose_importable, show_arrived, show_larger
 from app.components.job import run
 from app.exports.stamp import many
 from app.library.arrivals import Arrived

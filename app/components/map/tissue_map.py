@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.components.export_row import Export, export_row, was_asked
-from app.components.map.cell_map import cell_map
+from app.components.map.cell_map.component import cell_map
 from app.components.map.cell_sets import show_cell_sets
 from app.components.map.images import Shown, picture_of
 from app.components.map.set_events import history, refused, set_events
@@ -52,7 +52,7 @@ def show_map(
         Name of the map, for widgets and files.
     on
         What to do when the reader draws an area, drags a threshold and so on, by event of
-        :mod:`app.components.map.cell_map`.
+        :mod:`app.components.map.cell_map.component`.
     tools
         What the reader may draw with.
     stack

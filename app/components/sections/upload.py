@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.components.file_drop import choose_importable, show_arrived, show_larger
+from app.components.file_drop.component import choose_importable, show_arrived, show_larger
 from app.components.job import run
 from app.library.arrivals import Arrived, stage_import
 from app.library.store import Library, harmless_name

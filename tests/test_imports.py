@@ -1,0 +1,32 @@
+"""Who may import whom: the contracts of pyproject.toml, and packages that cost nothing to import."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from tests.helpers.paths import ROOT
+
+PACKAGES = sorted(path for name in ("squint", "app") for path in (ROOT / name).rglob("__init__.py"))
+
+
+def test_imports_run_from_pages_through_the_app_to_the_library_and_never_in_a_circle(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    broken = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+    assert not broken, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT).parent))
+def test_a_package_imports_its_parts_only_when_they_are_asked_for(path: Path) -> None:
+    code = [line for line in ast.parse(path.read_text()).body if not _is_docstring(line)]
+    lazy = ast.parse(
+        "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)"
+    ).body
+    assert not code or [ast.dump(line) for line in code] == [ast.dump(line) for line in lazy]
+
+
+def _is_docstring(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
