@@ -19,7 +19,7 @@ from app.library.results import Result, list_sha256
 from app.library.stacks import find_stacks, outside_stacks
 from app.library.store import Library, Section
 from app.maps import views
-from app.tasks.requests import CoOccurrence, Neighbours, WriteSequences
+from app.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
 from squint.stats import trees

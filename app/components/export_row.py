@@ -14,7 +14,7 @@ from app.components.job import run
 from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
 from app.library.store import Library
-from app.tasks.requests import Draw, DrawMap, WriteCsv
+from app.requests import Draw, DrawMap, WriteCsv
 from squint import pl
 
 

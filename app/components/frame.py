@@ -6,8 +6,8 @@ from app import session
 from app.components.job import run
 from app.components.map.cell_map.component import fetch_scripts
 from app.engine.facts import WorkerFacts, worker_facts
+from app.requests import ImportSamples
 from app.settings import NOTICE, app_version, settings
-from app.tasks.requests import ImportSamples
 from app.text import as_text, sentence
 
 _STYLE = """

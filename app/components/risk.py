@@ -16,7 +16,7 @@ from app.library.quality import doubted
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
 from app.maps import views
-from app.tasks.requests import Activate
+from app.requests import Activate
 from app.text import as_text, sentence
 from squint import keys
 from squint.pl import (

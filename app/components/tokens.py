@@ -13,7 +13,7 @@ from app.library import profiles as token_profiles
 from app.library.models import ModelFacts
 from app.library.quality import doubted
 from app.library.store import Library, Section
-from app.tasks.requests import SumTokens
+from app.requests import SumTokens
 from app.text import sentence
 from squint import keys
 from squint.pl import MAX_HIGHLIGHTED, most_frequent

@@ -18,9 +18,9 @@ from app.engine.client import Report
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON
 from app.library.results import keep
 from app.library.store import DATA, Library
+from app.requests import InpaintArea, TrainWithoutArea
 from app.tasks.gather import ROW
 from app.tasks.models import facts_of, keep_model
-from app.tasks.requests import InpaintArea, TrainWithoutArea
 from squint import keys, tl
 from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles

@@ -9,8 +9,8 @@ import pandas as pd
 from app.engine.client import Report
 from app.library.results import Computation, keep
 from app.library.store import Library
+from app.requests import CoOccurrence, Neighbours, WriteSequences
 from app.tasks.gather import LIBRARY_ID, gather
-from app.tasks.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, tl
 from squint.formats import sequences
 

@@ -13,8 +13,8 @@ from app.engine.client import Report
 from app.library.results import keep
 from app.library.store import Library
 from app.maps import views
+from app.requests import Differential, Pseudobulk
 from app.tasks.gather import gather
-from app.tasks.requests import Differential, Pseudobulk
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from app import requests
 from app.engine.client import Report
 from app.exports import drawing
 from app.library.store import Library
 from app.maps import export
-from app.tasks import requests
 from app.tasks.decode import does
 
 

@@ -9,8 +9,8 @@ import anndata as ad
 import squint.io
 from app.engine.client import Report
 from app.library.store import Library
+from app.requests import ImportSamples, Keep, Validate
 from app.tasks import ingest, models, tokens
-from app.tasks.requests import ImportSamples, Keep, Validate
 from squint import keys, tl
 from squint.errors import InputError
 from squint.model.bundle import Bundle, section_sha256

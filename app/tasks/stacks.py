@@ -11,9 +11,9 @@ import squint
 from app.engine.client import Report
 from app.library.results import keep
 from app.library.store import Library
+from app.requests import Align, InpaintStack, TrainOnStack
 from app.tasks.gather import LIBRARY_ID, ROW, gather
 from app.tasks.models import keep_model
-from app.tasks.requests import Align, InpaintStack, TrainOnStack
 from squint import keys, tl
 from squint.baselines.nearest import graph_mean
 from squint.errors import InputError

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
+from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import areas, co_occurrence, comparison, images, models, requests, sections, stacks, tokens
+from app.tasks import areas, co_occurrence, comparison, images, models, sections, stacks, tokens
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device

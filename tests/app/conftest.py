@@ -13,7 +13,7 @@ from app import settings
 from app.engine import client as engines
 from app.engine.client import Engine
 from app.library.store import Library
-from app.tasks.requests import ImportSamples
+from app.requests import ImportSamples
 from squint import datasets
 from tests.helpers.app import MAIN
 

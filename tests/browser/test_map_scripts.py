@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_before_the_cells_have_come_keys_and_clicks_do_nothing(script: Callable[
 
 
 def test_a_map_that_was_hidden_at_first_is_drawn_once_it_is_seen(script: Callable[[str], object]) -> None:
-    views, said, state, seen = script(
+    found: Any = script(
         MOUNTED
         + """
         holder.style.display = "none";
@@ -182,7 +183,8 @@ def test_a_map_that_was_hidden_at_first_is_drawn_once_it_is_seen(script: Callabl
         holder.style.display = "";
         for (let n = 0; n < 100 && made.stage.dataset.state !== "drawn"; n++) await rest(100);
         return [before, made.said.textContent, made.stage.dataset.state, made.windows()[1].x];"""
-    )  # type: ignore[misc]
+    )
+    views, said, state, seen = found
     assert (views, said, state) == (0, "", "drawn")
     assert seen == pytest.approx(5)
 

@@ -29,7 +29,7 @@ from app.exports.stamp import many, simulated
 from app.library.models import ModelFacts
 from app.library.store import Library, Section
 from app.maps import views
-from app.tasks.requests import Differential, Pseudobulk
+from app.requests import Differential, Pseudobulk
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError

@@ -16,7 +16,7 @@ from app.exports.stamp import many, stamp
 from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, ModelFacts, weights_sha256
 from app.library.results import find
 from app.library.store import Library
-from app.tasks.requests import InpaintArea, TrainWithoutArea
+from app.requests import InpaintArea, TrainWithoutArea
 from squint.geometry.regions import Shape, dump
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}

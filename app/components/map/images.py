@@ -28,7 +28,7 @@ from app.library.images import (
 )
 from app.library.store import CELLS, Library, Section, read_table
 from app.maps.contract import Affine, Tiles
-from app.tasks.requests import AddImage, LookAtImage
+from app.requests import AddImage, LookAtImage
 from app.text import as_text, sentence
 from app.web.buffers import SIGNER
 from squint.errors import InputError

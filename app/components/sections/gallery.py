@@ -14,7 +14,7 @@ from app.library.stacks import find_stacks
 from app.library.store import THUMBNAIL, Library, Section
 from app.maps import message
 from app.maps.served import MAPS
-from app.tasks.requests import Tokenise
+from app.requests import Tokenise
 from app.text import as_text
 from squint.errors import InputError
 

@@ -13,7 +13,7 @@ from app.components.file_drop.component import choose_importable, show_arrived, 
 from app.components.job import run
 from app.library.arrivals import Arrived, stage_import
 from app.library.store import Library, harmless_name
-from app.tasks.requests import Keep, Validate
+from app.requests import Keep, Validate
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError

@@ -20,7 +20,7 @@ from app.library.stacks import ROW, Positions, Stack
 from app.library.store import Library, Section
 from app.maps import views
 from app.maps.views import MapView
-from app.tasks.requests import InpaintStack, TrainOnStack
+from app.requests import InpaintStack, TrainOnStack
 from app.text import as_text, sentence
 from squint import pl
 from squint.pl import PRINT, Continuous, Panel

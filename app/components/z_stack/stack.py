@@ -24,7 +24,7 @@ from app.library.stacks import Positions, Stack, find_blocks, find_stacks
 from app.library.store import Library
 from app.maps import views
 from app.maps.message import Stack as Depth
-from app.tasks.requests import Align
+from app.requests import Align
 from app.text import as_text
 
 _IMPUTED = "In-painted gene"

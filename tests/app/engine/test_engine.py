@@ -12,8 +12,8 @@ import pytest
 from app.engine import client as engines
 from app.engine.client import Cancelled, Engine
 from app.library.store import Library, write_table
+from app.requests import WriteCsv
 from app.settings import settings
-from app.tasks.requests import WriteCsv
 from squint.errors import InputError
 from tests.helpers.app import wait_for
 

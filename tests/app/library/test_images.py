@@ -28,10 +28,10 @@ from app.library.images import (
     image_name,
 )
 from app.library.store import Library, Section
+from app.requests import AddImage, LookAtImage
 from app.session import Landmarks
 from app.tasks import images as image_tasks
 from app.tasks import ingest
-from app.tasks.requests import AddImage, LookAtImage
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, apply
@@ -326,7 +326,8 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
         from app.components.map.images import picture_of  # noqa: PLC0415
 
         library = session.library()
-        st.write(f"shown: {(picture_of(library, library.get(section_id)) or {}).get('name')}")
+        shown = picture_of(library, library.get(section_id))
+        st.write(f"shown: {shown['name'] if shown else None}")
 
     app = AppTest.from_function(page, args=(added.id,))
     for chosen, shown in (("image (not placed yet)", "image"), (image.id, "image"), ("", "None")):

@@ -18,8 +18,8 @@ from app.library.profiles import (
     token_profiles,
 )
 from app.library.store import Library
+from app.requests import SumTokens, Tokenise
 from app.tasks import ingest
-from app.tasks.requests import SumTokens, Tokenise
 from squint import keys, tl
 from squint.errors import InputError
 from squint.stats.token_profiles import add_up, describe

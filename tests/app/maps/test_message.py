@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from app.library.store import Library
 from app.library.type_colours import type_colours
-from app.maps import message, views
+from app.maps import contract, message, views
 from app.maps import tables as columns
 from app.maps.points import progressive_order
 from app.maps.served import MAPS, Maps, Served
@@ -39,7 +39,7 @@ def view(loaded: Library) -> views.MapView:
     return views.by_type(loaded, sections, views.cells_of(loaded, sections))
 
 
-def served(library: Library, view: views.MapView) -> tuple[dict, Served]:
+def served(library: Library, view: views.MapView) -> tuple[contract.Described, Served]:
     described, orders = message.describe(library, view, LIGHT)
     return described, MAPS.serve("a" * 32, Served.of(library, view, orders, described))
 
@@ -101,6 +101,7 @@ def test_cells_arrive_in_the_order_they_are_drawn(
 ) -> None:
     described, map_ = served(loaded, view)
     scale = described["scale"]
+    assert scale["kind"] == "labels"
     for panel, order, sent in zip(view.panels, map_.orders, described["panels"], strict=True):
         points = np.frombuffer(browser.get(sent["points"]["url"]).content, "<f4").reshape(-1, 2)
         np.testing.assert_allclose(points + sent["origin"], panel.coordinates[order], atol=1e-3)
@@ -299,7 +300,9 @@ def test_ranges_of_panels_are_told_for_readers_who_unlock_the_scale(loaded: Libr
     cells = views.cells_of(loaded, sections)
     values = np.concatenate([np.linspace(0, 1, 60), np.linspace(0, 100, 60)]).astype(np.float32)
     described, _ = served(loaded, views.by_number("number", sections, cells, values))
-    assert [high for _, high in described["scale"]["ranges"]] == pytest.approx([1, 100], rel=0.02)
+    scale = described["scale"]
+    assert scale["kind"] == "numbers"
+    assert [high for _, high in scale["ranges"]] == pytest.approx([1, 100], rel=0.02)
 
 
 def test_highlighted_labels_are_at_most_eight(loaded: Library) -> None:
@@ -307,7 +310,9 @@ def test_highlighted_labels_are_at_most_eight(loaded: Library) -> None:
     panel = Panel("", np.random.default_rng(0).uniform(0, 9, (12, 2)), np.array(names, dtype=object))
     view = views.MapView("t", (), (panel,), Categories("c", names), pd.DataFrame(), {})
     described, _ = message.describe(loaded, view, LIGHT)
-    assert len(described["scale"]["entries"]) == 8
-    assert described["scale"]["rest"]["n"] == 4
+    scale = described["scale"]
+    assert scale["kind"] == "labels"
+    assert len(scale["entries"]) == 8
+    assert scale["rest"]["n"] == 4
     numbers = views.MapView("t", (), (panel,), Continuous("c", 0, 1), pd.DataFrame(), {})
     assert numbers.whole is False

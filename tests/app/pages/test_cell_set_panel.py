@@ -205,13 +205,15 @@ def test_cells_are_coloured_by_the_sets_they_are_in(loaded: Library) -> None:
     assert view.table["cell set"].tolist() == np.concatenate(labels).tolist()
 
     told, _ = describe(loaded, view, LIGHT)
-    entries = {entry["label"]: (entry["colour"], entry["n"]) for entry in told["scale"]["entries"]}
+    scale = told["scale"]
+    assert scale["kind"] == "labels"
+    entries = {entry["label"]: (entry["colour"], entry["n"]) for entry in scale["entries"]}
     assert entries["Left"] == (left.colour, 3)
     assert entries["Right"] == ("#123456", 1)
     assert entries[IN_SEVERAL][1] == 1
     assert len({colour for colour, _ in entries.values()}) == 3
-    assert told["scale"]["rest"]["n"] == sum(section.n_cells for section in sections) - 5
-    assert told["scale"]["missing"]["n"] == 0
+    assert scale["rest"]["n"] == sum(section.n_cells for section in sections) - 5
+    assert scale["missing"]["n"] == 0
 
     sets.make(IN_NONE, {first: [7]})  # as a click on that entry of the legend does
     view = by_cell_set(loaded, sections, cells_of(loaded, sections), sets.all())

@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.library.results import find
 from app.library.store import Library
+from app.requests import CoOccurrence, Neighbours, WriteSequences
 from app.tasks import co_occurrence
 from app.tasks.gather import gather
-from app.tasks.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, tl
 from squint.errors import InputError
 from tests.helpers.app import csv_of, maps, upload, words

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from app.cell_sets.split import GROUP, REFERENCE, Split
 from app.library import gene_sets, results
 from app.library.store import Library
+from app.requests import Align
 from app.tasks.comparison import gather_groups
-from app.tasks.requests import Align
 from squint import keys, tl
 from squint.errors import InputError
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words

@@ -21,8 +21,8 @@ from app.cell_sets.store import CellSets
 from app.library import models
 from app.library.results import Result, find
 from app.library.store import META, Library, Section
+from app.requests import InpaintArea
 from app.tasks import areas, ingest
-from app.tasks.requests import InpaintArea
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.geometry.regions import Cells, Fraction, Polygon, Rectangle, Shape, dump

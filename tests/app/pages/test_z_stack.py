@@ -15,8 +15,8 @@ from app.library.models import find_models
 from app.library.results import find
 from app.library.stacks import ROW, Stack, find_stacks
 from app.library.store import Library
+from app.requests import InpaintStack, Tokenise, TrainOnStack
 from app.tasks import ingest, stacks
-from app.tasks.requests import InpaintStack, Tokenise, TrainOnStack
 from squint import keys
 from tests.helpers.app import maps, words
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from app import requests
 from app.cell_sets.split import Split
 from app.library.images import Addition
 from app.library.results import Task
 from app.library.store import Library
-from app.tasks import exports, requests, with_model
+from app.tasks import exports, with_model
 from app.tasks.decode import does
 from squint.geometry.regions import Cells, Fraction, Points, Polygon, Rectangle
 

@@ -10,9 +10,9 @@ from anndata import AnnData
 import squint.io
 from app.library.results import find, scores_path
 from app.library.store import DATA, Library, read_table, write_table
+from app.requests import Activate
 from app.tasks import ingest
 from app.tasks import tokens as token_tasks
-from app.tasks.requests import Activate
 from squint import keys, pp
 
 MODEL = "ab" * 32

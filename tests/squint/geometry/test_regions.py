@@ -167,7 +167,7 @@ def test_a_missing_file_of_regions_is_refused(tmp_path):
 
 
 def test_every_kind_of_region_is_read_back_as_it_was_written(tmp_path):
-    written = [
+    written: list[regions.Shape] = [
         regions.Rectangle("S", 0.5, 2.0, -1.0, 3.25),
         regions.Polygon("S", ((0.0, 0.0), (1.0, 0.0), (0.0, 1.5))),
         regions.Cells("T", ("a", "b")),
