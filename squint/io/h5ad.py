@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import pandas as pd
@@ -11,8 +11,9 @@ from scipy import sparse
 from squint import keys
 from squint.errors import InputError
 from squint.io import checks, slots
-from squint.io.counts import read_counts
-from squint.io.hdf5 import read_slot
+from squint.io.content import Content
+from squint.io.counts import declared_bytes, read_counts
+from squint.io.hdf5 import open_checked, read_slot
 from squint.io.mapped import Scratch
 
 FEW_CELLS = 9  # below this a cell has fewer than eight neighbours
@@ -21,29 +22,13 @@ MICROMETRES = re.compile(r"\s*(?:micromet(?:er|re)s?|microns?|um|\u00b5m|\u03bcm
 _Slots = dict[str, Any]
 
 
-class Content(NamedTuple):
-    """What is taken from a file, checked slot by slot."""
-
-    counts: sparse.csr_matrix
-    obs: pd.DataFrame
-    var: pd.DataFrame
-    obsm: _Slots
-    obsp: _Slots
-    uns: _Slots
-    unit: str | None  # as the source states it
-    names: list[str]  # of everything in the file
-    notes: list[str]
-
-
-def read_content(file: h5py.File, names: list[str], scratch: Scratch | None = None) -> Content:
+def read(path: Path, scratch: Scratch | None = None) -> Content:
     """Read counts, tables, coordinates, graphs and squint's own results.
 
     Parameters
     ----------
-    file
-        An open file that :func:`squint.io.hdf5.check` accepted.
-    names
-        The names of everything in it.
+    path
+        The file; it is opened once its links, storage and sizes were found harmless.
     scratch
         Where to make files that the counts then lie in; by default they lie in memory.
 
@@ -54,8 +39,27 @@ def read_content(file: h5py.File, names: list[str], scratch: Scratch | None = No
     Raises
     ------
     InputError
-        If a slot is missing, damaged or contradicts the others.
+        If the file cannot be opened, or a slot is missing, damaged or contradicts the others.
     """
+    with open_checked(path, streamed=scratch is not None) as (file, names):
+        return _take(file, names, scratch)
+
+
+def obs_columns(path: Path) -> list[str]:
+    """List the columns of ``obs`` without reading them; see :func:`squint.io.sections.obs_columns`."""
+    with open_checked(path) as (file, names):
+        inside = {name.split("/")[1] for name in names if name.startswith("obs/")}
+        index = str(file["obs"].attrs.get("_index", "_index")) if "obs" in file else ""
+    return sorted(inside - {index, "__categories"})  # anndata 0.7 kept categories beside the columns
+
+
+def counts_bytes(path: Path) -> int:
+    """Say how much memory the counts fill, as the file declares; 0 if they cannot be read in parts."""
+    with open_checked(path, streamed=True) as (file, _):
+        return declared_bytes(file)
+
+
+def _take(file: h5py.File, names: list[str], scratch: Scratch | None) -> Content:
     name = Path(file.filename).name
     obs, var = (_read_table(file, slot) for slot in ("obs", "var"))
     for slot, table, what in (("obs", obs, "cells"), ("var", var, "genes")):

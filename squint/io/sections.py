@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from squint import keys, sensitive
 from squint.errors import InputError
 from squint.files import whole
-from squint.io import checks, slots
-from squint.io.counts import declared_bytes
-from squint.io.h5ad import read_content
-from squint.io.hdf5 import memory_budget, open_checked
+from squint.io import checks, h5ad, slots
+from squint.io.hdf5 import memory_budget
 from squint.io.mapped import Scratch, let_go, mapping_of
+from squint.io.registry import H5AD, reader_of
 from squint.io.report import Report, summarise
 
 LARGE = 0.5  # share of the memory budget, itself half of the memory
@@ -93,8 +92,7 @@ def is_large(path: str | Path) -> bool:
     InputError
         If the file cannot be opened, or is damaged.
     """
-    with open_checked(Path(path), streamed=True) as (file, _):
-        return declared_bytes(file) > memory_budget() * LARGE
+    return reader_of(Path(path)) is H5AD and h5ad.counts_bytes(Path(path)) > memory_budget() * LARGE
 
 
 @contextmanager
@@ -180,10 +178,10 @@ def obs_columns(path: str | Path) -> list[str]:
     InputError
         If the file cannot be opened, or is damaged.
     """
-    with open_checked(Path(path)) as (file, names):
-        inside = {name.split("/")[1] for name in names if name.startswith("obs/")}
-        index = str(file["obs"].attrs.get("_index", "_index")) if "obs" in file else ""
-    return sorted(inside - {index, "__categories"})  # anndata 0.7 kept categories beside the columns
+    reader = reader_of(Path(path))
+    if reader is H5AD:
+        return h5ad.obs_columns(Path(path))
+    return sorted(str(name) for name in reader.read(Path(path), None).obs.columns)
 
 
 def write(adata: AnnData, path: str | Path) -> None:
@@ -239,14 +237,24 @@ def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
                 let_go(array)
 
 
+def source_sha256(path: Path) -> str:
+    """Hash a file, or the names and contents of all files of a folder."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for part in sorted(part for part in path.rglob("*") if part.is_file()):
+        digest.update(f"{part.relative_to(path)} {part.stat().st_size}\n".encode())
+        with part.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
 def _read(
     path: Path, columns: Mapping[str, str], scratch: Scratch | None = None
 ) -> tuple[AnnData, list[str]]:
     """Read a file; give the sections and the names of all keys below ``uns``."""
-    with open_checked(path, streamed=scratch is not None) as (file, names):
-        content = read_content(file, names, scratch)
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    content = reader_of(path).read(path, scratch)
     notes = content.notes
     obs = slots.name_columns(content.obs, columns, path.stem, notes)
     spatial, obs = slots.place_z(content.obsm[keys.SPATIAL], obs, notes)
@@ -266,7 +274,7 @@ def _read(
         **content.uns.get(keys.PROVENANCE, {}),
         "unit": unit,
         "values": values,
-        "source_sha256": sha256,
+        "source_sha256": source_sha256(path),
         "notes": notes,
     }
     return adata, [name.removeprefix("uns/") for name in content.names if name.startswith("uns/")]
