@@ -3,6 +3,9 @@
 #   make test        lint, types and all tests
 #   make install     only the environment, in .venv/
 #   make bench       the benchmarks
+#   make docs        the documentation, into site/; a warning is an error
+#   make screenshots the pictures of the dashboard in it, taken anew
+#   make notebooks   execute its notebooks, and keep their outputs
 #   make samples     write the simulated cohort of data_samples/ again
 #   make pretrained  train the shipped models on it again
 #   make format      format the code
@@ -18,7 +21,7 @@ STAMP := .venv/.installed-$(shell sha256sum requirements.txt | cut -c1-16)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 SECTIONS = $(filter-out data_samples/stack.h5ad, $(sort $(wildcard data_samples/*.h5ad)))
 
-.PHONY: run test install bench samples pretrained format browser
+.PHONY: run test install bench docs screenshots notebooks samples pretrained format browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -47,6 +50,16 @@ test: $(STAMP) browser
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+# MkDocs 1.6 is pinned: a word on its successor at each build would hide the warnings that count.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+screenshots: $(STAMP) browser
+	$(BIN)/python -m docs.tools.screenshots
+
+notebooks: $(STAMP)
+	$(BIN)/python -m docs.tools.notebooks
 
 samples: $(STAMP)
 	$(BIN)/python -m squint simulate data_samples --seed 0
