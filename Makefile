@@ -11,8 +11,6 @@
 #   make format      format the code
 
 SHELL := /bin/bash
-# Threads that wait for work soon sleep, instead of taking the cores from other processes.
-export GOMP_SPINCOUNT ?= 1000
 PYTHON ?= python3.11
 PORT ?= 8501
 BIN := .venv/bin

@@ -7,4 +7,6 @@ use, because torch takes seconds that reading a file should not cost.
 
 import lazy_loader
 
+from squint import threads as threads  # before anything of ours imports torch
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

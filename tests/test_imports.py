@@ -22,6 +22,9 @@ def test_imports_run_from_pages_through_the_app_to_the_library_and_never_in_a_ci
 @pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT).parent))
 def test_a_package_imports_its_parts_only_when_they_are_asked_for(path: Path) -> None:
     code = [line for line in ast.parse(path.read_text()).body if not _is_docstring(line)]
+    if path == ROOT / "squint" / "__init__.py":  # and one thing that must be said before torch is imported
+        (first,) = (line for line in code if ast.unparse(line) == "from squint import threads as threads")
+        code.remove(first)
     lazy = ast.parse(
         "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)"
     ).body

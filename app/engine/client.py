@@ -223,8 +223,6 @@ class Engine:
 
     def _try_to_start(self) -> bool:
         environment = {k: v for k, v in os.environ.items() if k != "HDF5_PLUGIN_PATH"}
-        # Threads that wait soon sleep, see `squint.cli.main.main`.
-        environment.setdefault("GOMP_SPINCOUNT", "1000")
         self._messages = queue.Queue()
         self._worker = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "app.engine.worker", self._tasks, str(self._model)],

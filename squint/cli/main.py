@@ -41,9 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     0, or 2 for bad input, which is said in one line on stderr.
     """
-    # Threads that wait for work should soon sleep: beside another program they would spin, for three times
-    # the CPU time. torch reads this when it is first imported, which is after here.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], Facts] = options.command
     try:

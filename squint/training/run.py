@@ -12,7 +12,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from squint import pp
+from squint import pp, threads
 from squint.config import ModelConfig, TrainConfig, epochs_for
 from squint.device import pick_device
 from squint.errors import InputError
@@ -110,6 +110,8 @@ def train(
     """
     sections = [sections] if isinstance(sections, AnnData) else list(sections)
     where = pick_device(device) if fabric is None else fabric.device
+    if where.type == "cpu":
+        threads.warn_if_spinning()
     run = Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, where, fabric)
     del sections  # the largest thing there is
     for number in range(1, run.n_epochs + 1):
