@@ -31,9 +31,11 @@ def read(path, scratch):
 READER = Reader("beads", reads, read)
 """
 USE = """
-import sys import squint, squint.io adata = squint.read(sys.argv[1], columns={"section_id": "puck"})
-print(adata.n_obs, adata.uns["squint"]["unit"], adata.obs["section_id"].iloc[0],
-*adata.uns["squint"]["notes"]) print(*squint.io.obs_columns(sys.argv[1]), squint.io.is_large(sys.argv[1]))
+import squint, squint.io
+adata = squint.read(sys.argv[1], columns={"section_id": "puck"})
+facts = adata.uns["squint"]
+print(adata.n_obs, facts["unit"], adata.obs["section_id"].iloc[0], *facts["notes"])
+print(*squint.io.obs_columns(sys.argv[1]), squint.io.is_large(sys.argv[1]))
 print(len(squint.read(sys.argv[2])))
 """
 
