@@ -24,7 +24,7 @@ class Docstrings(griffe.Extension):
         """Parse the docstring of an object, part by part."""
         if obj.is_attribute and obj.docstring is None:
             comment = _comment(obj)
-            obj.docstring = comment and griffe.Docstring(comment, parent=obj)
+            obj.docstring = griffe.Docstring(comment, parent=obj) if comment else None
         if obj.docstring is not None:
             # `parsed` is worked out when it is first asked for, unless it is there.
             vars(obj.docstring)["parsed"] = _sections(obj.docstring.value, obj)

@@ -38,7 +38,7 @@ class Shown(NamedTuple):
 
 def execute(path: Path, *, timeout_s: int = 600) -> NotebookNode:
     """Run a notebook from its first cell to its last, in its own folder; give it with its outputs."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
     with TemporaryDirectory() as folder:
         client = NotebookClient(
             notebook,
