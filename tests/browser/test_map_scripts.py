@@ -189,6 +189,27 @@ def test_a_map_that_was_hidden_at_first_is_drawn_once_it_is_seen(script: Callabl
     assert seen == pytest.approx(5)
 
 
+def test_a_map_says_that_it_is_drawn_only_while_it_is(script: Callable[[str], object]) -> None:
+    found = script(
+        MOUNTED
+        + """
+        const states = [];
+        const drawn = async () => {
+            for (let n = 0; n < 100 && made.stage.dataset.state !== "drawn"; n++) await rest(100);
+            states.push(made.stage.dataset.state);
+        };
+        await made.update(described, () => {});
+        await drawn();
+        for (const moving of [true, false]) {
+            made.changed(moving);
+            states.push(made.stage.dataset.state);
+            await drawn();
+        }
+        return states;"""
+    )
+    assert found == ["drawn", "drawing", "drawn", "drawing", "drawn"]
+
+
 def test_an_area_is_given_up_where_another_tool_or_panel_is_taken(script: Callable[[str], object]) -> None:
     found = script(
         MOUNTED

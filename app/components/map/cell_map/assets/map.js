@@ -494,6 +494,7 @@ export class TissueMap {
 
   draw(moving = false) {
     if (!this.views.length) return;
+    if (this.stage.dataset.state === "drawn") this.stage.dataset.state = "drawing";
     this.progress = 0;
     if (moving) this.movingUntil = performance.now() + STILL_MS;
     clearTimeout(this.waiting);
