@@ -9,6 +9,7 @@
 #   make samples     write the simulated cohort of data_samples/ again
 #   make pretrained  train the shipped models on it again
 #   make format      format the code
+#   make js          lint, format and types of the dashboard's scripts (with npm; without it they are skipped)
 
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -19,7 +20,7 @@ STAMP := .venv/.installed-$(shell sha256sum requirements.txt | cut -c1-16)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 SECTIONS = $(filter-out data_samples/stack.h5ad, $(sort $(wildcard data_samples/*.h5ad)))
 
-.PHONY: run test install bench docs screenshots notebooks samples pretrained format browser
+.PHONY: run test install bench docs screenshots notebooks samples pretrained format browser js format-js
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -40,7 +41,7 @@ run: $(STAMP) browser
 	exec $(BIN)/python -m streamlit run app/main.py \
 		--server.address=127.0.0.1 --server.port=$(PORT) --server.headless=true
 
-test: $(STAMP) browser
+test: $(STAMP) browser js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -66,6 +67,28 @@ pretrained: $(STAMP)
 	$(BIN)/python -m squint train $(SECTIONS) --out data_samples/pretrained --seed 0
 	$(BIN)/python -m squint train data_samples/stack.h5ad --hold-out 0.1 --out data_samples/stack_model --seed 0
 
-format: $(STAMP)
+format: $(STAMP) format-js
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The scripts of the dashboard are served as they are: what node holds only checks them.
+NPM := $(shell command -v npm)
+NODE_BIN := node_modules/.bin
+NODE_STAMP := node_modules/.installed-$(shell sha256sum package-lock.json | cut -c1-16)
+SCRIPTS := app/components
+
+ifeq ($(NPM),)
+js format-js:
+	@echo "npm is not installed: $@ is skipped, and nothing checks or formats the dashboard's scripts." >&2
+else
+js: $(NODE_STAMP)
+	$(NODE_BIN)/biome check --error-on-warnings $(SCRIPTS)
+	$(NODE_BIN)/tsc
+
+format-js: $(NODE_STAMP)
+	$(NODE_BIN)/biome check --write $(SCRIPTS)
+endif
+
+$(NODE_STAMP):
+	npm ci --no-audit --no-fund
+	touch $@
