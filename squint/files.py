@@ -1,10 +1,11 @@
-"""Files and folders that are written whole or not at all.
+"""Files and folders that are written whole or not at all, and what a file hashes to.
 
 Whoever reads sees what was there before or all of what is new, never a part: what is written goes to a hidden
 name beside its place, reaches the disk, and takes the place in one step. No two writers share such a name, so
 that of several the last one counts.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -63,6 +64,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Write as JSON what is made of lists, dicts, text and numbers, as :func:`whole` does."""
     write_text(path, json.dumps(content, indent=indent))
+
+
+def sha256(path: Path) -> str:
+    """Hash a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_folder(path: Path) -> None:

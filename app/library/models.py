@@ -1,21 +1,15 @@
 """Model bundles: which suit a stack or a section, and what their training knew of it."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.library.stacks import Stack
 from app.library.store import Library, Section
 from app.settings import settings
-
-CARD, CONFIG = "card.json", "config.json"
-# What `squint.tl.inpaint` says of cells and training
-TRAINED_WITHOUT, NOT_IN_TRAINING = "trained without these cells", "not in training"
-TRAINED_ON = "trained on these cells"
-REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure, as in `squint.tl`
+from squint.errors import InputError
+from squint.model.card import CARD, REFUSE_BELOW, BundleCard, read_card
 
 
 @dataclass(frozen=True)
@@ -52,24 +46,25 @@ def candidates(library: Library, section: Section) -> list[Candidate]:
     genes, cells = set(library.genes(section.id)), set(library.cells(section.id).index)
     found = []
     for folder in _bundles(library):
-        try:
-            config = json.loads((folder / CONFIG).read_text())
-            own = set(config["genes"])
-            records = json.loads((folder / CARD).read_text())["sections"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # no bundle, or a broken one: the server says so where it is its own
-        held_out, known = _held_out(records, section, cells)
-        in_paints = config.get("context_components") != 0
-        found.append(Candidate(folder, len(own), len(own & genes), known, held_out, in_paints))
+        if card := _card(folder):
+            held_out, known = _held_out(card, section, cells)
+            n_genes, n_shared = len(card.genes), card.n_shared(genes)
+            found.append(Candidate(folder, n_genes, n_shared, known, held_out, card.in_paints))
     return found
 
 
-def _held_out(
-    records: list[dict[str, Any]], section: Section, cells: set[str]
-) -> tuple[frozenset[str], bool]:
-    for record in records:
-        hidden = set(record["hidden"])
-        if (record["name"], record["n_cells"]) == (section.section, len(cells)) and hidden <= cells:
+def _card(folder: Path) -> BundleCard | None:
+    """Read what a bundle says of its model; ``None`` where it is no bundle, or a broken one."""
+    try:
+        return read_card(folder)
+    except InputError:  # the server says so where it is its own
+        return None
+
+
+def _held_out(card: BundleCard, section: Section, cells: set[str]) -> tuple[frozenset[str], bool]:
+    for record in card.sections:
+        hidden = set(record.hidden)
+        if (record.name, record.n_cells) == (section.section, len(cells)) and hidden <= cells:
             return frozenset(hidden), True
     return frozenset(), False
 
@@ -84,11 +79,6 @@ def find_models(library: Library, stack: Stack) -> list[Path]:
     return [folder for folder in _bundles(library) if _knows(folder, cells)]
 
 
-def weights_sha256(folder: Path) -> str:
-    """Hash the weights of a bundle."""
-    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
-
-
 def _bundles(library: Library) -> Iterator[Path]:
     yield settings().model
     trained = [folder for folder in library.models.iterdir() if (folder / CARD).exists()]
@@ -98,11 +88,10 @@ def _bundles(library: Library) -> Iterator[Path]:
 
 def _knows(folder: Path, cells: Mapping[str, set[str]]) -> bool:
     """Say whether a card names sections of these cells, some of which it held out."""
-    try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text())
-        held_out = {str(s["name"]): (int(s["n_cells"]), set(s["hidden"])) for s in card["sections"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # no bundle, or a broken one: the server says so where it is its own
+    card = _card(folder)
+    if card is None:
+        return False
+    held_out = {record.name: (record.n_cells, set(record.hidden)) for record in card.sections}
     for name, own in cells.items():
         n_cells, hidden = held_out.get(name, (0, set()))
         if n_cells != len(own) or not hidden or not hidden <= own:

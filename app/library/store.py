@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from squint.errors import InputError
 from squint.files import move_folder, whole
+from squint.model.card import read_records
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
@@ -181,9 +182,8 @@ class Library:
     def _was_trained_on(model: Path, name: str) -> bool:
         """Say whether a model's card names a section; one that cannot be read may."""
         try:
-            card = json.loads((model / "card.json").read_text())
-            return name in {section["name"] for section in card["sections"]}
-        except (OSError, ValueError, KeyError, TypeError):
+            return name in {record.name for record in read_records(model)}
+        except InputError:
             return True
 
     def cells(self, section_id: str) -> pd.DataFrame:

@@ -8,7 +8,8 @@ from app.library.results import list_sha256
 from app.library.store import Library
 from squint.errors import InputError
 from squint.files import move_folder
-from squint.model.bundle import WEIGHTS, Bundle
+from squint.model.bundle import Bundle
+from squint.model.card import WEIGHTS
 
 _held: dict[str, Bundle] = {}  # the server's model, under "bundle", once it is loaded
 

@@ -24,9 +24,9 @@ from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.files import write_text
 from squint.model.bundle import Bundle, section_sha256, versions
+from squint.model.card import TRAINED_WITHOUT
 from squint.model.cohort import section_names
 from squint.stats.metrics import Judge, Scores
-from squint.tl._inpaint import TRAINED_WITHOUT
 from squint.training.run import train
 
 EXPECTED, DRAW = "squint_expected", "squint_draw"

@@ -23,6 +23,7 @@ from distributed.scheduler import KilledWorker
 
 from squint import keys
 from squint.errors import InputError
+from squint.files import sha256
 
 if TYPE_CHECKING:
     from squint.model.bundle import Bundle
@@ -239,12 +240,11 @@ def _written(task: _Task) -> dict[str, Any] | None:
     """Give the facts of a result that is there; None if it is damaged, or of another section or model."""
     from squint.io.hdf5 import open_checked, read_slot
     from squint.io.slots import to_plain
-    from squint.model.bundle import file_sha256
 
     try:
         with open_checked(task.target) as (file, _):
             made = to_plain(read_slot(file, f"uns/{keys.PROVENANCE}"))
-            if made["model_sha256"] != task.model_sha256 or made["source_sha256"] != file_sha256(task.source):
+            if made["model_sha256"] != task.model_sha256 or made["source_sha256"] != sha256(task.source):
                 return None
             return _facts(read_slot(file, f"obs/{keys.TOKEN}"), made)
     except InputError:

@@ -24,7 +24,7 @@ def inpaint(options: argparse.Namespace) -> Facts:
     """Write the imputed expression of hidden cells, and of positions where there are none."""
     from squint.io import write
     from squint.model.bundle import Bundle
-    from squint.tl._inpaint import TRAINED_ON
+    from squint.model.card import TRAINED_ON
     from squint.tl._inpaint_regions import inpaint_regions, join
 
     if options.out.suffix != ".h5ad":

@@ -1,9 +1,8 @@
 """A trained model as a folder: weights, choices and card. No pickle anywhere."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,24 +22,21 @@ from squint import files, keys
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.io.mapped import row_blocks
+from squint.model.card import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    BundleCard,
+    SectionRecord,
+    damaged,
+    misfit,
+    read_card,
+)
 from squint.model.cohort import POSITION, POSITION_OCTAVES, Scale
 from squint.model.context import Context
 from squint.model.tokens import Squint
 
 CONTEXT = "context."  # prefix of the weights that in-paint
-WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
-LICENCE = "BSD-3-Clause"
-INTENDED_USE = "For research use only. Not for use in diagnostic procedures."
-
-
-@dataclass(frozen=True)
-class SectionRecord:
-    """A section that a model was trained on."""
-
-    name: str
-    sha256: str  # of its counts and positions, see `section_sha256`
-    n_cells: int
-    hidden: list[str]  # cells kept from the model
 
 
 @dataclass
@@ -68,16 +64,7 @@ class Bundle:
     @property
     def card(self) -> dict[str, Any]:
         """What a user should know before using the model."""
-        return {
-            "sections": [asdict(record) for record in self.sections],
-            "metrics": self.metrics,
-            "protocol": "Measured on the training cells themselves; hidden cells took no part.",
-            "created": self.created,
-            "simulated": self.simulated,
-            "licence": LICENCE,
-            "intended_use": INTENDED_USE,
-            "versions": versions(),
-        }
+        return self._card().card_json(versions())
 
     def condition_of(self, name: str, sha256: str) -> int:
         """Give the number of a section in the model: 0 unless it was trained on exactly this section."""
@@ -96,22 +83,11 @@ class Bundle:
         """
         folder = Path(folder)
         files.make_folder(folder)
-        config = {
-            "model": asdict(self.model.config),
-            "train": asdict(self.train_config),
-            "genes": self.genes,
-            "gene_shares": [float(f"{share:.6g}") for share in self.scale.shares],
-            "depth": self.scale.depth,
-            "categories": self.categories,
-            "sections": [record.name for record in self.sections],
-            "distance_p99": self.distance_p99,
-            "context_components": 0 if self.context is None else self.context.n_components,
-        }
-        files.write_json(folder / CONFIG, config, indent=1)
+        files.write_json(folder / CONFIG, self._card().config_json, indent=1)
         files.write_json(folder / CARD, self.card, indent=1)
         weights = {name: tensor.contiguous() for name, tensor in self._weights().items()}
         files.write_bytes(folder / WEIGHTS, save(weights))
-        self.sha256 = file_sha256(folder / WEIGHTS)
+        self.sha256 = files.sha256(folder / WEIGHTS)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Bundle":
@@ -123,26 +99,19 @@ class Bundle:
             If a file is missing, damaged, or does not fit the others.
         """
         folder = Path(folder)
-        for name in (WEIGHTS, CONFIG, CARD):
-            if not (folder / name).is_file():
-                raise InputError(f"{folder} is not a model bundle: {name} is missing.")
+        card = read_card(folder)
         try:
-            config = json.loads((folder / CONFIG).read_text())
-            card = json.loads((folder / CARD).read_text())
             weights = load_file(folder / WEIGHTS)
-            bundle = cls._build(config, card)
+            bundle = cls._build(card)
             bundle._load(weights)
-        except (json.JSONDecodeError, SafetensorError) as error:
-            raise InputError(f"The model bundle {folder} is damaged: {error}") from None
+        except SafetensorError as error:
+            raise damaged(folder, error) from None
         except (KeyError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(
-                f"The files of the model bundle {folder} do not fit together: {reason}"
-            ) from None
+            raise misfit(folder, error) from None
         if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
             raise InputError(f"The model bundle {folder} is damaged: weights are not finite.")
         bundle.model.to(device).eval()
-        bundle.sha256 = file_sha256(folder / WEIGHTS)
+        bundle.sha256 = files.sha256(folder / WEIGHTS)
         return bundle
 
     def _weights(self) -> dict[str, Tensor]:
@@ -161,33 +130,43 @@ class Bundle:
             raise KeyError("weights of a context that config.json does not name")
 
     @classmethod
-    def _build(cls, config: Mapping[str, Any], card: Mapping[str, Any]) -> "Bundle":
+    def _build(cls, card: BundleCard) -> "Bundle":
         """Make the bundle that the two JSON files describe, with fresh weights."""
-        model_config = ModelConfig(**config["model"])
-        n_features = model_config.n_distance_features
-        n_features += sum(len(labels) for labels in config["categories"].values())
-        if POSITION in model_config.covariates:
+        n_features = card.model.n_distance_features
+        n_features += sum(len(labels) for labels in card.categories.values())
+        if POSITION in card.model.covariates:
             n_features += 4 * POSITION_OCTAVES
-        n_components = config.get("context_components", 0)  # bundles of before had none
+        n_genes = len(card.genes)
         return cls(
-            model=Squint(model_config, len(config["genes"]), n_features, len(config["sections"])),
-            train_config=TrainConfig(**config["train"]),
-            genes=config["genes"],
-            scale=Scale(config["depth"], np.asarray(config["gene_shares"])),
-            categories=config["categories"],
-            sections=[SectionRecord(**record) for record in card["sections"]],
-            context=Context(len(config["genes"]), n_components) if n_components else None,
-            distance_p99=config["distance_p99"],
-            metrics=card["metrics"],
-            created=card["created"],
-            simulated=card["simulated"],
+            model=Squint(card.model, n_genes, n_features, len(card.sections)),
+            train_config=card.train,
+            genes=card.genes,
+            scale=Scale(card.depth, np.asarray(card.gene_shares)),
+            categories=card.categories,
+            sections=card.sections,
+            context=Context(n_genes, card.context_components) if card.in_paints else None,
+            distance_p99=card.distance_p99,
+            metrics=card.metrics,
+            created=card.created,
+            simulated=card.simulated,
         )
 
-
-def file_sha256(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def _card(self) -> BundleCard:
+        """Say all but the weights, as `_build` takes it."""
+        return BundleCard(
+            model=self.model.config,
+            train=self.train_config,
+            genes=self.genes,
+            gene_shares=[float(f"{share:.6g}") for share in self.scale.shares],
+            depth=self.scale.depth,
+            categories=self.categories,
+            sections=self.sections,
+            distance_p99=self.distance_p99,
+            context_components=0 if self.context is None else self.context.n_components,
+            metrics=self.metrics,
+            created=self.created,
+            simulated=self.simulated,
+        )
 
 
 def section_sha256(

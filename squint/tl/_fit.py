@@ -7,11 +7,9 @@ from numpy.typing import NDArray
 from squint import keys, pp
 from squint.errors import InputError
 from squint.model.bundle import Bundle, section_sha256
+from squint.model.card import REFUSE_BELOW, WARN_BELOW
 from squint.model.cohort import Cohort, prepare, section_names
 from squint.model.tokens import UNSEEN_SECTION
-
-REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
-WARN_BELOW = 0.60
 
 
 class Fit(NamedTuple):

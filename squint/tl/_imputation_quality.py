@@ -11,8 +11,8 @@ from squint import keys, pp
 from squint.baselines.nearest import graph_mean, knn_profiles, nearest_observed
 from squint.columns import labels
 from squint.errors import InputError
+from squint.model.card import TRAINED_ON
 from squint.stats.metrics import column_pearson
-from squint.tl._inpaint import TRAINED_ON
 
 GROUP_SIZES = (10, 25, 50, 100, 250, 500, 1000)
 CELL, NEIGHBOURHOOD = "cell", "neighbourhood"

@@ -13,7 +13,8 @@ from squint import keys, pp
 from squint.config import TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Fraction
-from squint.model.bundle import SectionRecord, section_sha256
+from squint.model.bundle import section_sha256
+from squint.model.card import SectionRecord
 from squint.model.cohort import Cohort, section_names
 
 Hidden = Sequence[

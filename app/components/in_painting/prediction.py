@@ -13,11 +13,12 @@ from app.components.in_painting.marking import Marked
 from app.components.in_painting.subject import Choice
 from app.components.job import run, try_to_compute
 from app.exports.stamp import many, stamp
-from app.library.models import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, ModelFacts, weights_sha256
+from app.library.models import ModelFacts
 from app.library.results import find
 from app.library.store import Library
 from app.requests import InpaintArea, TrainWithoutArea
 from squint.geometry.regions import Shape, dump
+from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}
 UNITS = {NEIGHBOURHOOD: "mean of neighbourhood", CELL: "counts of the cell"}

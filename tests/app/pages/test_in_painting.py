@@ -26,7 +26,7 @@ from app.tasks import areas, ingest
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.geometry.regions import Cells, Fraction, Polygon, Rectangle, Shape, dump
-from squint.tl import _inpaint
+from squint.model.card import TRAINED_ON
 from tests.helpers.app import csv_of, maps, one_section, upload, words
 from tests.helpers.paths import ROOT
 
@@ -355,11 +355,6 @@ def test_what_was_drawn_decides_by_its_border_and_a_click_is_no_area() -> None:
     }
 
 
-def test_words_of_training_are_those_of_the_library() -> None:
-    for name in ("TRAINED_WITHOUT", "NOT_IN_TRAINING", "TRAINED_ON"):
-        assert getattr(models, name) == getattr(_inpaint, name)
-
-
 def test_the_shipped_model_fills_a_gap_of_the_sample_cohort(home: Path) -> None:
     del home
     library = Library(settings.settings().home)
@@ -372,7 +367,7 @@ def test_the_shipped_model_fills_a_gap_of_the_sample_cohort(home: Path) -> None:
         section.section, [middle["x"] - 60, middle["x"] + 60], [middle["y"] - 60, middle["y"] + 60]
     )
     hidden = predicted(library, section, SAMPLES / "pretrained", [area])
-    assert hidden.facts["protocol"] == models.TRAINED_ON
+    assert hidden.facts["protocol"] == TRAINED_ON
     assert not (hidden.folder / "scores.parquet").exists()
     beside = marking.rectangle(section.section, [-120, -20], [0, 100])
     filled = predicted(library, section, SAMPLES / "pretrained", [beside], fill=True)

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 import squint
 from squint import datasets, keys
 from squint.config import ModelConfig, TrainConfig
-from squint.model.bundle import CARD, CONFIG, WEIGHTS, Bundle, section_sha256
+from squint.model.bundle import Bundle, section_sha256
+from squint.model.card import CARD, CONFIG, WEIGHTS
 
 
 @pytest.fixture(scope="module")

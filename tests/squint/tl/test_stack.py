@@ -17,10 +17,10 @@ from squint.baselines.nearest import knn_profiles, nearest_observed
 from squint.benchmarks.masked import cell_profiles, observed_depth
 from squint.cli.main import main
 from squint.config import ModelConfig, TrainConfig
+from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
 from squint.model.cohort import prepare
 from squint.stats.metrics import column_pearson
 from squint.tl._imputation_quality import N_BLOCKS, _gain_se
-from squint.tl._inpaint import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
 from tests.helpers.paths import ROOT
 
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)
