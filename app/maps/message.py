@@ -16,7 +16,6 @@ from app.library.store import PLACES, Library, Section
 from app.maps import contract, tables
 from app.maps.points import Order, progressive_order
 from app.maps.views import MapView
-from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
@@ -25,7 +24,6 @@ from squint.pl import palette as palette_of
 from squint.pl._captions import count
 from squint.pl._frame import grid
 
-SCRIPTS = MAP_ASSETS.address
 _NUMBER_TYPES: Mapping[str, contract.NumberType] = {"uint8": "u1", "uint16": "u2", "float32": "f4"}
 REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
 _NO_NUMBER = float(np.float32(-3.4e38))  # NaN would be at the mercy of graphics drivers

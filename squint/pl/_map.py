@@ -8,16 +8,13 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from squint.pl._frame import Frame, axes_of, frame_panel, frames_of, grid, spacing
+from squint.pl._frame import Frame, frame_panel, frames_of, grid, spacing
 from squint.pl._layers import Layer, layers
 from squint.pl._panel import Categories, Continuous, Panel
-from squint.pl._raster import Canvas, rgb, shades
 from squint.pl._style import LIGHT, Style
 from squint.pl._text import escape, escape_all
 
 _WEBGL_ABOVE = 1_500  # cells: fewer are drawn as SVG
-_PICTURE_ABOVE = 20_000  # cells: in print, fewer are drawn as vectors
-_PICTURE_INCHES = 10  # across a printed row
 _HOVER_UP_TO = 60_000  # cells: more would make the page heavy, so nothing is told
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
 _OUTLINE = "#000000"  # of cells whose number is a prediction
@@ -30,8 +27,6 @@ def tissue_map(
     *,
     style: Style = LIGHT,
     width: int = 1_250,
-    dpi: int | None = None,
-    linked: bool = False,
 ) -> go.Figure:
     """Draw sections side by side.
 
@@ -45,15 +40,15 @@ def tissue_map(
         Colours of the page.
     width
         Width in pixels that the points are sized for.
-    dpi
-        Draw for a file of so many dots per inch, not for a page: vectors, or one picture per section where
-        there are many cells.
-    linked
-        Move and zoom all panels together; for panels of one place.
 
     Returns
     -------
     A figure whose height suits its panels.
+
+    Raises
+    ------
+    ValueError
+        If there are no sections, or more than six.
     """
     if not 1 <= len(panels) <= 6:
         raise ValueError(f"a map shows 1 to 6 sections, not {len(panels)}")
@@ -69,25 +64,19 @@ def tissue_map(
     )
     height, pixels_per_unit = _size(frames, rows, columns, width)
     n_cells = sum(len(panel.coordinates) for panel in panels)
-    as_picture = dpi is not None and n_cells > _PICTURE_ABOVE
-    kind = go.Scatter if dpi is not None or n_cells <= _WEBGL_ABOVE else go.Scattergl
-    hover = dpi is None and n_cells <= _HOVER_UP_TO
+    kind = go.Scatter if n_cells <= _WEBGL_ABOVE else go.Scattergl
+    hover = n_cells <= _HOVER_UP_TO
     named: set[str] = set()
     for i, (panel, frame) in enumerate(zip(panels, frames, strict=True)):
         diameter = (
             _DISC * spacing(panel.coordinates) or frame.width / 20
         )  # cells at one point have no spacing
         size = float(np.clip(diameter * pixels_per_unit[i], 2.2, 16))
-        drawn = list(layers(panels, panel, scale, style))
-        if dpi is not None and as_picture:
-            canvas = Canvas(frame, _PICTURE_INCHES * dpi // columns)
-            picture = _picture(canvas, panel, drawn, scale, size / pixels_per_unit[i])
-            figure.add_layout_image(picture.layout_image(axes_of(i)))
-        for layer in drawn:
+        for layer in layers(panels, panel, scale, style):
             trace = kind(
-                **_points(panel, layer, empty=as_picture),
+                **_points(panel, layer),
                 mode="markers",
-                marker=_marker(panel, layer, size, empty=as_picture),
+                marker=_marker(panel, layer, size),
                 name=layer.name,
                 legendgroup=layer.name,
                 legendrank=layer.rank,
@@ -101,9 +90,6 @@ def tissue_map(
             named.add(layer.name)
         frame_panel(figure, i, panel, frame, style)
     _lay_out(figure, scale, style, height)
-    if linked:
-        figure.update_xaxes(matches="x")
-        figure.update_yaxes(matches="y")
     if isinstance(scale, Continuous):
         _colour_bar(figure, scale, style)
     return figure
@@ -117,17 +103,15 @@ def _size(frames: Sequence[Frame], rows: int, columns: int, width: int) -> tuple
     return round(rows * panel_height + 64 + (rows - 1) * 60), pixels
 
 
-def _points(panel: Panel, layer: Layer, *, empty: bool) -> dict[str, Any]:
-    if empty:  # only there for the legend and the colour bar
-        return {"x": [None], "y": [None]}
+def _points(panel: Panel, layer: Layer) -> dict[str, Any]:
     points = panel.coordinates[layer.cells, :2].astype(np.float32)  # half the bytes on the way to the browser
     return {"x": points[:, 0], "y": points[:, 1]}
 
 
-def _marker(panel: Panel, layer: Layer, size: float, *, empty: bool) -> dict[str, Any]:
+def _marker(panel: Panel, layer: Layer, size: float) -> dict[str, Any]:
     if layer.colour is None:
         values = panel.numbers[layer.cells].astype(np.float32)
-        marker = {"size": size, "color": values[:1] if empty else values, "coloraxis": "coloraxis"}
+        marker = {"size": size, "color": values, "coloraxis": "coloraxis"}
         return marker | (_outline(size) if layer.outlined else {})
     return {"size": size, "color": layer.colour, "symbol": "circle-open" if layer.hollow else "circle"}
 
@@ -146,21 +130,6 @@ def _entry(layer: Layer, scale: Continuous | Categories, style: Style) -> go.Sca
     return go.Scatter(
         x=[None], y=[None], mode="markers", marker=marker, name=layer.name, legendrank=layer.rank
     )
-
-
-def _picture(
-    canvas: Canvas, panel: Panel, drawn: Sequence[Layer], scale: Continuous | Categories, diameter: float
-) -> Canvas:
-    for layer in drawn:
-        if layer.colour is not None:
-            colours = rgb(layer.colour)
-        elif isinstance(scale, Continuous):
-            values = panel.numbers[layer.cells].astype(np.float64)
-            colours = shades(values, scale.low, scale.high, scale.palette)
-        canvas.discs(panel.coordinates[layer.cells, :2], diameter, colours, hollow=layer.hollow)
-        if layer.outlined:
-            canvas.discs(panel.coordinates[layer.cells, :2], diameter, rgb(_OUTLINE), hollow=True)
-    return canvas
 
 
 def _hover(panel: Panel, layer: Layer) -> dict[str, Any]:

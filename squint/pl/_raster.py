@@ -1,17 +1,14 @@
 """Many cells as one picture, for print: text stays vector, files stay small, and no WebGL is needed."""
 
-import base64
-import io
 import math
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import plotly.colors
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import ImageColor
 
 from squint.pl._frame import Frame
 
@@ -189,22 +186,6 @@ class Canvas:
         self._table = known.view(np.uint8).reshape(-1, 4)
         order = np.argsort(known)
         return order[np.searchsorted(known, packed, sorter=order)].astype(np.uint8)
-
-    def layout_image(self, axes: tuple[str, str]) -> dict[str, Any]:
-        """Give the picture as plotly places it."""
-        buffer = io.BytesIO()
-        Image.fromarray(self.pixels).save(buffer, "PNG")
-        return {
-            "source": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
-            "xref": axes[0],
-            "yref": axes[1],
-            "x": self._frame.left,
-            "y": self._frame.top,
-            "sizex": self._frame.width,
-            "sizey": self._frame.height,
-            "sizing": "stretch",
-            "layer": "below",
-        }
 
 
 def rgb(colour: str) -> NDArray[np.uint8]:

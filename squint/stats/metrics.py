@@ -112,17 +112,6 @@ def mmd(
     return max(0.0, float((within - 2 * kernel_means(one, other, widths)).mean()))
 
 
-def energy_distance(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Measure the energy distance of two samples (n, g) and (m, g): 2 E|x-y| - E|x-x'| - E|y-y'|, Euclidean.
-
-    Returns
-    -------
-    At least 0, and 0 for equal samples.
-    """
-    within = mean_distance(one, one) + mean_distance(other, other)
-    return max(0.0, 2 * mean_distance(one, other) - within)
-
-
 class Scores(NamedTuple):
     """How a prediction compares with the truth."""
 
@@ -130,7 +119,7 @@ class Scores(NamedTuple):
     pg: float  # mean over genes that vary of the Pearson correlation across cells
     mmd: float  # of the distributions of shares, widths 2 to 0.005
     mmd3: float  # the same with widths 2, 1 and 0.5
-    energy: float  # energy distance of the same distributions
+    energy: float  # energy distance of the same distributions: 2 E|x-y| - E|x-x'| - E|y-y'|, Euclidean
 
 
 class Judge:

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from app.cell_sets.drawn import take
+from app.cell_sets.drawn import take_area
+from app.cell_sets.store import CellSet, CellSets
 from app.library.store import CELLS, Library, Section, write_table
 from squint import keys
 
@@ -28,10 +29,10 @@ def put(library: Library, section_id: str, patient: str = "P1", unit: str = "um"
     return section
 
 
-def positions(library: Library):
-    return lambda section_id: library.cells(section_id)[["x", "y"]].to_numpy()
-
-
-def draw(library: Library, polygon, section=A, mode="new", **event):
-    event = {"mode": mode, "panels": [{"section": section, "polygon": polygon}], **event}
-    return take(library, event, library.sections(), positions(library))
+def draw(library: Library, polygon, section=A, mode="new", chosen=None, name="") -> CellSet:
+    """Draw an area on a section as a reader does, and rename the set if it is to have a name."""
+    coordinates = library.cells(section)[["x", "y"]].to_numpy()
+    made = take_area(library, library.get(section), coordinates, polygon, mode=mode, chosen=chosen)
+    if name:
+        CellSets(library).rename(made.id, name)
+    return CellSets(library).get(made.id)

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
-from app.cell_sets.drawn import take
+from app.cell_sets.drawn import take_area, take_entry
 from app.cell_sets.store import CellSets
 from app.library.store import Library
 from app.maps.contract import History
@@ -70,11 +70,14 @@ def _area(served: Served, event: Mapping[str, Any]) -> None:
     panel = event.get("panel")
     if not isinstance(panel, int) or not 0 <= panel < len(served.view.sections):
         raise InputError("The area lies in no section of this map. Draw it again.")
-    section = served.view.sections[panel]
-    drawn = {"section": section.id, "polygon": event.get("polygon")}
-    coordinates = served.view.panels[panel].coordinates
-    asked = {"mode": event.get("mode"), "set": _chosen(event), "panels": [drawn]}
-    changed = take(served.library, asked, served.view.sections, lambda _: coordinates)
+    changed = take_area(
+        served.library,
+        served.view.sections[panel],
+        served.view.panels[panel].coordinates,
+        event.get("polygon"),
+        mode=event.get("mode"),
+        chosen=_chosen(event),
+    )
     session.choose_set(changed.id)
 
 
@@ -87,8 +90,7 @@ def _entry(served: Served, event: Mapping[str, Any]) -> None:
     names = view.scale.names if isinstance(view.scale, Categories) else {}
     special = {"__rest__": getattr(view.scale, "rest", "others"), "__missing__": "cells without a value"}
     name = special.get(label, names.get(label, label.strip("_")))
-    asked = {"mode": event.get("mode"), "set": _chosen(event), "labels": [name]}
-    changed = take(served.library, asked, view.sections, lambda _: np.zeros((0, 2)), rows)
+    changed = take_entry(served.library, name, rows, mode=event.get("mode"), chosen=_chosen(event))
     session.choose_set(changed.id)
 
 

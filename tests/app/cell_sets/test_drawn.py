@@ -9,101 +9,98 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cell_sets import numbers
-from app.cell_sets.drawn import take
+from app.cell_sets.drawn import take_entry
 from app.cell_sets.store import CellSets
 from app.library.store import Library
 from squint.errors import InputError
 from squint.geometry import outlines
-from tests.helpers.cell_sets import CORNER, SQUARE, A, B, draw, positions, put
+from tests.helpers.cell_sets import CORNER, SQUARE, A, B, draw, put
 
 
 def test_an_area_makes_a_set_and_others_are_added_and_subtracted(store: Library, sets: CellSets) -> None:
-    made = draw(store, SQUARE, name="Core")
-    assert (made.name, made.how, sets.n_cells(made, A)) == ("Core", "drawn on the map", 16)
-    made = draw(store, CORNER, mode="add", set=made.id)
+    made = draw(store, SQUARE)
+    assert (made.name, made.how, sets.n_cells(made, A)) == ("Set", "drawn on the map", 16)
+    made = draw(store, CORNER, mode="add", chosen=made.id)
     assert sets.n_cells(made, A) == 16 + 64 - 4
     assert numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(76e-6)
-    made = draw(store, SQUARE, mode="subtract", set=made.id)
+    made = draw(store, SQUARE, mode="subtract", chosen=made.id)
     assert sets.n_cells(made, A) == 60
     assert numbers.numbers(store, made, [store.get(A)]).area_mm2 == pytest.approx(60e-6)
-    coordinates = positions(store)(A)
+    coordinates = store.cells(A)[["x", "y"]].to_numpy()
     inside = outlines.inside(sets.outline(made, A), coordinates)
     np.testing.assert_array_equal(np.flatnonzero(inside), sets.rows(made, A))
-    made = draw(store, CORNER, section=B, mode="add", set=made.id)
+    made = draw(store, CORNER, section=B, mode="add", chosen=made.id)
     assert list(made.members) == [A, B]
     for _ in range(4):
         sets.undo()
     assert sets.all() == []
 
 
-def test_areas_of_several_sections_are_one_change(store: Library, sets: CellSets) -> None:
-    panels = [{"section": key, "polygon": SQUARE} for key in (A, B)]
-    made = take(store, {"mode": "new", "panels": panels}, store.sections(), positions(store))
-    assert {key: sets.n_cells(made, key) for key in made.members} == {A: 16, B: 16}
-    sets.undo()
-    assert sets.all() == []
-
-
 def test_a_legend_entry_makes_a_set_of_its_name_and_adds_to_a_drawn_one(store: Library) -> None:
-    event = {"mode": "new", "section": A, "labels": ["tumour"]}
-    made = take(store, event, store.sections(), positions(store), {A: [0, 1], "f" * 16: [3]})
+    made = take_entry(store, "tumour", {A: [0, 1], B: []}, mode="new")
     assert (made.name, made.how, list(made.members)) == ("tumour", "legend entry tumour", [A])
     drawn = draw(store, SQUARE)
-    more = {"mode": "add", "set": drawn.id, "labels": {"cell type": "tumour"}}
-    drawn = take(store, more, store.sections(), positions(store), {A: [99]})
+    drawn = take_entry(store, "tumour", {A: [99]}, mode="add", chosen=drawn.id)
     assert CellSets(store).n_cells(drawn, A) == 17
     assert drawn.outlines == {}  # none says any longer who is in
-    named = {"mode": "new", "labels": ["born 1970-01-02"]}
-    assert take(store, named, store.sections(), positions(store), {A: [0]}).name == "Set 2"
+    assert take_entry(store, "born 1970-01-02", {A: [0]}, mode="new").name == "Set 2"
 
 
 @pytest.mark.parametrize(
-    ("event", "message"),
+    ("corners", "message"),
     [
-        ({}, "can make a set"),
-        ({"mode": ["new"]}, "can make a set"),
-        ({"mode": "new"}, "No cell lies there"),
-        ({"mode": "new", "panels": "x"}, "Load the page again"),
-        ({"mode": "new", "panels": [1]}, "not shown here"),
-        ({"mode": "new", "panels": [{"section": "../a", "polygon": SQUARE}]}, "not shown here"),
-        ({"mode": "new", "panels": [{"section": [A], "polygon": SQUARE}]}, "not shown here"),
-        ({"mode": "new", "panels": [{"section": A}] * 9}, "Load the page again"),
-        ({"mode": "new", "panels": [{"section": A}]}, "list of positions"),
-        ({"mode": "new", "panels": [{"section": A, "polygon": SQUARE[:2]}]}, "fewer than three"),
-        ({"mode": "new", "panels": [{"section": A, "polygon": [[0, 0], [1, None], [2, 0]]}]}, "no finite"),
-        ({"mode": "new", "panels": [{"section": A, "polygon": [[0, i] for i in range(10_001)]}]}, "10,000"),
-        ({"mode": "new", "panels": [{"section": A, "polygon": [[50, 50], [60, 50], [60, 60]]}]}, "No cell"),
-        ({"mode": "new", "name": "MRN 1234567", "panels": [{"section": A, "polygon": SQUARE}]}, "number"),
-        ({"mode": "add", "panels": [{"section": A, "polygon": SQUARE}]}, "Choose the cell set"),
-        ({"mode": "add", "set": {}, "panels": [{"section": A, "polygon": SQUARE}]}, "no longer there"),
-        ({"mode": "subtract", "set": "x", "panels": [{"section": A, "polygon": SQUARE}]}, "no longer there"),
+        (None, "list of positions"),
+        ("x", "list of positions"),
+        (SQUARE[:2], "fewer than three"),
+        ([[0, 0], [1, None], [2, 0]], "no finite"),
+        ([[0, i] for i in range(10_001)], "10,000"),
+        ([[50, 50], [60, 50], [60, 60]], "No cell"),
     ],
 )
-def test_what_a_browser_may_not_post_is_refused(store: Library, event: dict, message: str) -> None:
+def test_what_is_no_area_is_refused(store: Library, corners, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        take(store, event, store.sections(), positions(store))
+        draw(store, corners)
     assert CellSets(store).all() == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "chosen", "message"),
+    [
+        (None, None, "can make a set"),
+        (["new"], None, "can make a set"),
+        ("replace", None, "can make a set"),
+        ("add", None, "Choose the cell set"),
+        ("add", "x", "no longer there"),
+        ("subtract", "x", "no longer there"),
+    ],
+)
+def test_a_change_of_no_set_is_refused(store: Library, mode, chosen, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        draw(store, SQUARE, mode=mode, chosen=chosen)
+    with pytest.raises(InputError, match=message):
+        take_entry(store, "tumour", {A: [0]}, mode=mode, chosen=chosen)
+    assert CellSets(store).all() == []
+
+
+def test_an_entry_without_cells_is_refused(store: Library) -> None:
+    with pytest.raises(InputError, match="No cell lies there"):
+        take_entry(store, "tumour", {A: [], B: np.empty(0, dtype=int)}, mode="new")
+
+
 POSTED = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.sampled_from(["new", "add", A, "panels", "", "tumour"]),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["mode", "panels", "section", "polygon", "set", "labels", "name"]), inner
-        )
-    ),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.sampled_from(["new", "add", A, ""]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["mode", "0"]), inner),
     max_leaves=15,
 )
 
 
-def test_nothing_but_an_input_error_comes_of_any_event(tmp_path: Path) -> None:
+def test_nothing_but_an_input_error_comes_of_whatever_is_posted(tmp_path: Path) -> None:
     library = Library(tmp_path)
-    sections = [put(library, A)]
+    put(library, A)
 
-    @given(st.dictionaries(st.sampled_from(["mode", "panels", "set", "labels", "name"]), POSTED))
-    def post(event) -> None:
+    @given(POSTED, st.sampled_from(["new", "add", "subtract"]) | POSTED)
+    def post(corners, mode) -> None:
         with suppress(InputError):
-            take(library, {"mode": "new", **event}, sections, positions(library))
+            draw(library, corners, mode=mode)
 
     post()

@@ -20,6 +20,7 @@ from app.maps import tables as columns
 from app.maps.points import progressive_order
 from app.maps.served import MAPS, Maps, Served
 from app.routes.maps import ROUTES
+from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from squint import keys
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent
@@ -250,7 +251,7 @@ def test_the_least_recently_seen_map_is_forgotten(loaded: Library, view: views.M
 
 
 def test_scripts_are_served_under_their_hash(browser: TestClient) -> None:
-    address = message.SCRIPTS
+    address = MAP_ASSETS.address
     answer = browser.get(f"{address}/map.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "immutable" in answer.headers["cache-control"]

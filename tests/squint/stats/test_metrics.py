@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist
-from scipy.stats import energy_distance as energy_distance_1d
-from scipy.stats import pearsonr
+from scipy.stats import energy_distance, pearsonr
 
 from squint.stats import metrics
-from squint.stats.metrics import BLOCK, MMD3_WIDTHS, Judge, energy_distance, mmd, shares
+from squint.stats.metrics import BLOCK, MMD3_WIDTHS, Judge, mean_distance, mmd, shares
 
 values = st.floats(0, 100, allow_subnormal=False)
 
@@ -32,17 +31,17 @@ def test_mmd_by_hand():
     assert mmd(both, one) == pytest.approx(expected)
 
 
-def test_energy_distance_by_hand():
-    assert energy_distance(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]])) == pytest.approx(10)
-    pair = np.array([[0.0, 0.0], [3.0, 4.0]])  # 2.5 apart on average, as is each from the pair
-    assert energy_distance(pair, pair[:1]) == pytest.approx(2 * 2.5 - 2.5 - 0)
+def test_mean_distance_by_hand():
+    assert mean_distance(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]])) == 5
+    pair = np.array([[0.0, 0.0], [3.0, 4.0]])  # each at 0 from itself
+    assert mean_distance(pair, pair) == mean_distance(pair, pair[:1]) == 2.5
 
 
 def test_energy_distance_agrees_with_scipy_in_one_dimension():
-    rng = np.random.default_rng(0)
-    one, other = rng.normal(size=40), rng.normal(1, 2, size=30)
-    expected = energy_distance_1d(one, other) ** 2
-    assert energy_distance(one[:, None], other[:, None]) == pytest.approx(expected)
+    one, other = np.random.default_rng(0).uniform(size=(2, 40))
+    of_one, of_other = (np.column_stack([share, 1 - share]) for share in (one, other))  # on one line
+    expected = np.sqrt(2) * energy_distance(one, other) ** 2
+    assert Judge(of_one).score(of_other).energy == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("n_rows", [3, BLOCK - 1, BLOCK + 1, 2 * BLOCK + 7])
@@ -58,24 +57,32 @@ def test_blocks_give_what_all_distances_at_once_give(n_rows):
 @given(samples(one_to_six))
 def test_equal_samples_do_not_differ(sample):
     assert mmd(sample, sample.copy()) == pytest.approx(0, abs=1e-12)
-    assert energy_distance(sample, sample.copy()) == pytest.approx(0, abs=1e-10)
+    assert Judge(sample).score(sample.copy()).energy == pytest.approx(0, abs=1e-10)
+
+
+def energy(one, other):
+    return Judge(one).score(other).energy
 
 
 @given(samples(one_to_six), samples(one_to_six))
 def test_differences_are_symmetric_and_never_negative(one, other):
-    for measure in (mmd, energy_distance):
-        found = measure(one, other)
+    n_rows = min(len(one), len(other))  # a prediction has as many cells as the truth
+    for measure, pair in ((mmd, (one, other)), (energy, (one[:n_rows], other[:n_rows]))):
+        found = measure(*pair)
         assert found >= 0
-        assert found == pytest.approx(measure(other, one), abs=1e-10)
+        assert found == pytest.approx(measure(*pair[::-1]), abs=1e-10)
 
 
 @given(samples(one_to_six), samples(one_to_six), st.randoms(use_true_random=False))
 def test_the_order_of_cells_and_of_genes_does_not_matter(one, other, chance):
     rows = chance.sample(range(len(one)), len(one))
     columns = chance.sample(range(3), 3)
-    for measure in (mmd, energy_distance):
-        found = measure(one[rows][:, columns], other[:, columns])
-        assert found == pytest.approx(measure(one, other), abs=1e-10)
+    shuffled = one[rows][:, columns], other[:, columns]
+    assert mmd(*shuffled) == pytest.approx(mmd(one, other), abs=1e-10)
+    n_rows = min(len(one), len(other))
+    rows = chance.sample(range(n_rows), n_rows)
+    shuffled = one[rows][:, columns], other[:n_rows, columns]
+    assert energy(*shuffled) == pytest.approx(energy(one[:n_rows], other[:n_rows]), abs=1e-10)
 
 
 @given(samples(one_to_six), st.floats(0.5, 20))
@@ -99,7 +106,8 @@ def test_scores_agree_with_a_plain_computation():
     pair = shares(truth), shares(said)
     assert found.mmd == pytest.approx(mmd(*pair))
     assert found.mmd3 == pytest.approx(mmd(*pair, MMD3_WIDTHS))
-    assert found.energy == pytest.approx(energy_distance(*pair))
+    within = cdist(pair[0], pair[0]).mean() + cdist(pair[1], pair[1]).mean()
+    assert found.energy == pytest.approx(2 * cdist(*pair).mean() - within)
 
 
 def test_the_truth_scores_best():
