@@ -86,7 +86,22 @@ def read(content: bytes, name: str, *, pixel_size_um: float | None = None) -> li
 
 
 def origin(content: bytes) -> str:
-    """Give the sections that a file says it was made from, if squint wrote it."""
+    """Give the sections that a file says it was made from, if squint wrote it.
+
+    Parameters
+    ----------
+    content
+        Of the file.
+
+    Returns
+    -------
+    Their names as they were written, empty if the file names none.
+
+    Raises
+    ------
+    InputError
+        If it is no GeoJSON, or too large.
+    """
     _, common = _features(content, "The file")
     stamp = common.get("squint") if isinstance(common, dict) else None
     said = stamp.get("Sections") if isinstance(stamp, dict) else None

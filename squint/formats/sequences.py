@@ -103,9 +103,18 @@ def morton_order(coordinates: NDArray[np.float64], names: NDArray[Any] | None = 
 
 
 def morton_place(coordinates: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Give each cell's (n, 2 | 3) place on the curve (n,): the bits of its steps along the axes, in turn.
+    """Give each cell's place on the curve: the bits of its steps along the axes, in turn.
 
     Steps are as long on all axes: 2^21 along the longest side of the cells' extent.
+
+    Parameters
+    ----------
+    coordinates
+        Positions (n, 2 | 3), finite.
+
+    Returns
+    -------
+    Places (n,); cells within one step share one.
     """
     low = coordinates.min(axis=0)
     span = float(np.max(coordinates - low)) or 1.0
@@ -161,6 +170,10 @@ def join(parts: Mapping[str, pd.DataFrame], models: Mapping[str, str]) -> pd.Dat
     models
         File -> sha256 of the model that made its tokens.
 
+    Returns
+    -------
+    The rows of all tables, in order.
+
     Raises
     ------
     InputError
@@ -179,7 +192,18 @@ def join(parts: Mapping[str, pd.DataFrame], models: Mapping[str, str]) -> pd.Dat
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a file that is neither ``.parquet`` nor ``.jsonl``."""
+    """Refuse a file that is neither ``.parquet`` nor ``.jsonl``.
+
+    Parameters
+    ----------
+    path
+        The file, which need not exist.
+
+    Raises
+    ------
+    InputError
+        If the ending is another.
+    """
     if path.suffix not in _WRITERS:
         raise InputError(f"{path.name} ends neither in .parquet nor in .jsonl. Choose one of them.")
 

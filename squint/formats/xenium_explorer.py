@@ -40,6 +40,10 @@ def read_groups(content: bytes, name: str) -> list[Group]:
     name
         Of the file.
 
+    Returns
+    -------
+    The groups, in order of appearance.
+
     Raises
     ------
     InputError
@@ -86,6 +90,10 @@ def write_groups(groups: Iterable[Group], text: Callable[[str], str] = str) -> s
         Of cells named as in the Xenium output.
     text
         What is done to each name on its way out, such as to keep spreadsheets from computing it.
+
+    Returns
+    -------
+    The content of the file.
     """
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -106,6 +114,10 @@ def read_selections(content: bytes, name: str) -> list[Outline]:
         be several, with ``Color`` in later versions.
     name
         Of the file.
+
+    Returns
+    -------
+    The outlines, in order of appearance.
 
     Raises
     ------
@@ -161,7 +173,11 @@ def write_selections(outlines: Sequence[Outline], text: Callable[[str], str] = s
     outlines
         With polygons; positions are left out.
     text
-        What is done to each name on its way out.
+        What is done to each name on its way out, such as to keep spreadsheets from computing it.
+
+    Returns
+    -------
+    The content of the file.
     """
     rings = [
         (" ".join(text(name).replace(",", " ").split()), _one_ring(polygon), area([polygon]))
@@ -270,6 +286,17 @@ def _number(field: str, where: str) -> float:
 
 def read(content: bytes, name: str) -> list[Group] | list[Outline]:
     """Read whichever of the two a file holds, by its titles.
+
+    Parameters
+    ----------
+    content
+        As for :func:`read_groups`, or as for :func:`read_selections`.
+    name
+        Of the file.
+
+    Returns
+    -------
+    Groups or outlines, in order of appearance.
 
     Raises
     ------

@@ -57,6 +57,10 @@ def show(picture: Picture, channel: int = 0) -> Shown:
     channel
         Which channel, where the picture is no colour picture.
 
+    Returns
+    -------
+    The picture in 8 bit: its colours, or the channel from black to white between its percentiles 1 and 99.8.
+
     Raises
     ------
     InputError

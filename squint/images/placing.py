@@ -30,18 +30,50 @@ class Description(NamedTuple):
 
 
 def apply(affine: ArrayLike, points: ArrayLike) -> NDArray[np.float64]:
-    """Move points (n, 2)."""
+    """Move points.
+
+    Parameters
+    ----------
+    affine
+        What moves them, (2, 3).
+    points
+        The points (n, 2).
+
+    Returns
+    -------
+    Where they go (n, 2).
+    """
     matrix = np.asarray(affine, dtype=np.float64)
     return np.asarray(np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
 
 
 def compose(second: ArrayLike, first: ArrayLike) -> Affine:
-    """Do one affine after the other."""
+    """Do one affine after the other.
+
+    Parameters
+    ----------
+    second, first
+        The affines, (2, 3).
+
+    Returns
+    -------
+    The affine that does both.
+    """
     return np.asarray((_square(second) @ _square(first))[:2], dtype=np.float64)
 
 
 def invert(affine: ArrayLike) -> Affine:
-    """Lead back."""
+    """Lead back.
+
+    Parameters
+    ----------
+    affine
+        The way there, (2, 3).
+
+    Returns
+    -------
+    The affine that undoes it.
+    """
     return np.asarray(np.linalg.inv(_square(affine))[:2], dtype=np.float64)
 
 
@@ -62,7 +94,17 @@ def check_affine(affine: ArrayLike) -> Affine:
 
 
 def describe(affine: ArrayLike) -> Description:
-    """Say what an affine does to a picture."""
+    """Say what an affine does to a picture.
+
+    Parameters
+    ----------
+    affine
+        From pixels to the coordinates of the section, (2, 3).
+
+    Returns
+    -------
+    Its parts: scale, rotation, shear, and whether the picture is mirrored.
+    """
     (a, b), (d, e) = np.asarray(affine, dtype=np.float64)[:, :2]
     mirrored = bool(a * e - b * d < 0)
     along = np.degrees(np.arctan2(d, a))

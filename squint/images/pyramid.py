@@ -25,7 +25,17 @@ class Tile(NamedTuple):
 
 
 def n_levels(width: int, height: int) -> int:
-    """Count levels until one tile is enough."""
+    """Count levels until one tile is enough.
+
+    Parameters
+    ----------
+    width, height
+        Of the picture, in pixels.
+
+    Returns
+    -------
+    At least 1.
+    """
     return max(0, (max(width, height) - 1) // TILE).bit_length() + 1
 
 

@@ -27,7 +27,17 @@ def length(panel: Panel, span: float) -> str:
 
 
 def orientation(view: View) -> str:
-    """Say how a section is mirrored and turned; nothing if it lies as it was read."""
+    """Say how a section is mirrored and turned.
+
+    Parameters
+    ----------
+    view
+        What is seen of it.
+
+    Returns
+    -------
+    Words for a caption, none if it lies as it was read.
+    """
     degrees = round(view.rotation % 360, 1) % 360
     turned = f"turned {degrees:g}° clockwise" if degrees else ""
     return ", ".join(filter(None, ["mirrored" if view.flipped else "", turned]))

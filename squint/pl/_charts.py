@@ -34,7 +34,23 @@ def activation_histogram(
     n_bins: int = 20,
     style: Style = LIGHT,
 ) -> go.Figure:
-    """Draw how the activation scores (n,) of each patient are spread over [0, 1], with both thresholds."""
+    """Draw how the activation scores of each patient are spread over [0, 1], with both thresholds.
+
+    Parameters
+    ----------
+    scores
+        Patient -> score of each cell (n,); missing ones are left out.
+    low, high
+        Thresholds: low is below the first, high is above the second.
+    n_bins
+        Bars over [0, 1].
+    style
+        Colours of the page.
+
+    Returns
+    -------
+    A figure with a group of bars for each patient, in per cent of the patient's cells.
+    """
     edges = np.linspace(0, 1, n_bins + 1)
     figure = go.Figure()
     for (patient, values), colour in zip(scores.items(), style.categories, strict=False):
@@ -63,7 +79,19 @@ def activation_histogram(
 
 
 def composition(table: pd.DataFrame, *, style: Style = LIGHT) -> go.Figure:
-    """Draw the table of :func:`composition_table`: cell types among high against low cells."""
+    """Draw cell types among high against low cells.
+
+    Parameters
+    ----------
+    table
+        Of :func:`composition_table`.
+    style
+        Colours of the page.
+
+    Returns
+    -------
+    A figure with two bars for each cell type, in per cent of the cells of that level.
+    """
     table = table.iloc[::-1]
     names = [escape(name) for name in table.index]
     figure = go.Figure()

@@ -39,7 +39,17 @@ def grid(n_panels: int) -> tuple[int, int]:
 
 
 def frames_of(panels: Sequence[Panel]) -> list[Frame]:
-    """Give sections in one unit one extent, so that one length is as long in all; else each its own."""
+    """Give sections in one unit one extent, so that one length is as long in all; else each its own.
+
+    Parameters
+    ----------
+    panels
+        One per section.
+
+    Returns
+    -------
+    A frame for each panel, its cells in the middle and room for a scale bar below.
+    """
     points = [panel.coordinates[:, :2] if len(panel.coordinates) else np.zeros((1, 2)) for panel in panels]
     lows, highs = zip(*[_ends(p) for p in points], strict=True)
     spans = [_or_one(high - low) for low, high in zip(lows, highs, strict=True)]
@@ -54,7 +64,17 @@ def frames_of(panels: Sequence[Panel]) -> list[Frame]:
 
 
 def extent(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return width and height of cells (n, 2); 1 by 1 if all lie at one point."""
+    """Measure the area that cells take.
+
+    Parameters
+    ----------
+    coordinates
+        Positions (n, 2).
+
+    Returns
+    -------
+    Width and height (2,); 1 by 1 if all lie at one point.
+    """
     low, high = _ends(coordinates)
     return _or_one(high - low)
 
@@ -70,7 +90,19 @@ def _or_one(span: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def spacing(coordinates: NDArray[np.float64], n_sampled: int = 2_000) -> float:
-    """Return the median distance (0 if there is none) from a cell of (n, 2) to its nearest neighbour."""
+    """Measure how far apart neighbouring cells are.
+
+    Parameters
+    ----------
+    coordinates
+        Positions (n, 2).
+    n_sampled
+        Cells to measure from, about, where there are more.
+
+    Returns
+    -------
+    The median distance from a cell to its nearest neighbour; 0 for a cell alone.
+    """
     if len(coordinates) < 2:
         return 0.0
     sample = coordinates[:: max(1, len(coordinates) // n_sampled)]

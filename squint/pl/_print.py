@@ -54,6 +54,11 @@ def print_map(
     Returns
     -------
     The file. Equal maps give equal files.
+
+    Raises
+    ------
+    ValueError
+        If there are no sections, or more than six.
     """
     if not 1 <= len(panels) <= 6:
         raise ValueError(f"a map shows 1 to 6 sections, not {len(panels)}")

@@ -64,6 +64,11 @@ def print_stack(
     Returns
     -------
     The file. Equal stacks give equal files.
+
+    Raises
+    ------
+    ValueError
+        If there are no levels, or not as many heights.
     """
     if not panels or len(panels) != len(heights):
         raise ValueError(f"a stack has a height for each panel, not {len(heights)} for {len(panels)}")

@@ -38,6 +38,11 @@ def imputation_quality(quality: pd.DataFrame, target: str, *, style: Style = LIG
     Three heat maps, levels down (the highest on top) and groups of genes across: mean Pearson correlation of
     the model and of the best kNN on one colour scale, and the difference, on a scale about 0. Cells say their
     number; without one they are empty.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such target.
     """
     rows = quality[quality["target"] == target]
     if rows.empty:

@@ -44,7 +44,7 @@ def spatial(
     thresholds
         Values marked on the colour bar.
     style
-        Colours of the page the figure stands on.
+        Colours of the page.
 
     Returns
     -------
@@ -95,7 +95,19 @@ def _values(adata: "AnnData", color: str) -> NDArray[Any]:
 
 
 def most_frequent(values: NDArray[np.object_] | pd.Categorical, n: int = MAX_HIGHLIGHTED) -> tuple[str, ...]:
-    """Return the most frequent labels of (n,), without missing ones."""
+    """Choose the most frequent labels.
+
+    Parameters
+    ----------
+    values
+        Label of each cell (n,).
+    n
+        How many to choose, at most.
+
+    Returns
+    -------
+    Labels, the most frequent first, without missing ones.
+    """
     known = values if isinstance(values, pd.Categorical) else pd.Categorical(values)
     codes = known.codes
     counts = np.bincount(codes[codes >= 0], minlength=len(known.categories))

@@ -67,6 +67,11 @@ def stack(
     Returns
     -------
     A figure with one trace per look of cells.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many heights as levels.
     """
     if len(panels) != len(z):
         raise ValueError(f"{len(panels)} levels have {len(z)} heights")
@@ -120,6 +125,10 @@ def alignment(table: pd.DataFrame, *, style: Style = LIGHT) -> go.Figure:
         What :func:`squint.tl.align_levels` wrote to ``uns["squint_alignment"]``.
     style
         Colours of the page.
+
+    Returns
+    -------
+    A figure with a row for each pair of levels; its score is overlap times agreement.
     """
     names = [
         f"{escape(upper)}<br>onto {escape(lower)}"

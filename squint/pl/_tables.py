@@ -11,7 +11,19 @@ LEVELS = ("low", "intermediate", "high")
 
 
 def levels(scores: "pd.Series[float]", *, low: float = 0.25, high: float = 0.75) -> "pd.Series[Any]":
-    """Call each score low (below ``low``), high (above ``high``) or intermediate; missing stays missing."""
+    """Call each score low, high or intermediate.
+
+    Parameters
+    ----------
+    scores
+        Of each cell (n,).
+    low, high
+        Thresholds: low is below the first, high is above the second.
+
+    Returns
+    -------
+    One of ``LEVELS`` for each cell (n,), as ordered by them; missing where the score is.
+    """
     named = pd.Series("intermediate", index=scores.index)
     named[scores < low] = "low"
     named[scores > high] = "high"

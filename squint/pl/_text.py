@@ -8,14 +8,34 @@ _LONGEST = 40
 
 
 def plain(label: object) -> str:
-    """Return a label as one short line without control or direction characters."""
+    """Make a label one short line without control or direction characters.
+
+    Parameters
+    ----------
+    label
+        From a file or a user.
+
+    Returns
+    -------
+    At most 40 characters.
+    """
     kept = "".join(c for c in str(label)[:1_000] if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
     kept = " ".join(kept.split())
     return kept if len(kept) <= _LONGEST else kept[: _LONGEST - 1] + "…"
 
 
 def escape(label: object) -> str:
-    """Return a label as text for plotly, which would read it as HTML."""
+    """Make a label text for plotly, which would read it as HTML.
+
+    Parameters
+    ----------
+    label
+        From a file or a user.
+
+    Returns
+    -------
+    What :func:`plain` makes of it, with ``<``, ``>`` and ``&`` as entities.
+    """
     return html.escape(plain(label), quote=False)
 
 

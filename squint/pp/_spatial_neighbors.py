@@ -66,8 +66,8 @@ def _with_reciprocal(target: NDArray[np.integer], length: NDArray[np.float64], n
 def spatial_neighbors(adata: AnnData, *, n_neighbors: int = 8, copy: bool = False) -> AnnData | None:
     """Join each cell to its nearest cells of the same section.
 
-    The graph of the paper's section 3: the ``n_neighbors`` nearest cells by Euclidean distance, with
-    reciprocal edges added. Cells of different sections are never joined. Coordinates with a third column
+    The graph of the paper: the ``n_neighbors`` nearest cells by Euclidean distance, with reciprocal edges
+    added. Cells of different sections are never joined. Coordinates with a third column
     give a graph in three dimensions.
 
     Parameters
@@ -94,6 +94,10 @@ def spatial_neighbors(adata: AnnData, *, n_neighbors: int = 8, copy: bool = Fals
     ------
     InputError
         If the coordinates are missing.
+
+    References
+    ----------
+    SQUINT, section 3; 8 neighbours are those of appendix B.2.
     """
     adata = adata.copy() if copy else adata
     if keys.SPATIAL not in adata.obsm:
@@ -113,7 +117,17 @@ def spatial_neighbors(adata: AnnData, *, n_neighbors: int = 8, copy: bool = Fals
 
 
 def section_codes(adata: AnnData) -> NDArray[np.int64]:
-    """Give each cell its section's number (n,), in order of appearance; 0 where no sections are named."""
+    """Give each cell its section's number.
+
+    Parameters
+    ----------
+    adata
+        One or several sections, named in ``obs["section_id"]``.
+
+    Returns
+    -------
+    Numbers (n,) in order of appearance; 0 where no sections are named.
+    """
     if keys.SECTION not in adata.obs:
         return np.zeros(adata.n_obs, dtype=np.int64)
     return np.asarray(adata.obs[keys.SECTION].astype(str).factorize()[0], dtype=np.int64)

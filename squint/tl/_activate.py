@@ -65,6 +65,10 @@ def activate(
     ``adata.uns["squint"]["activation"]`` : dict
         ``codes``, ``mode``, ``reference``, ``against`` and ``share_covered``, the share of the reference's
         cells that carry one of the codes.
+    ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
+        The graph, if there was none.
+    ``adata.uns["spatial_neighbors"]`` : dict
+        How that graph was built.
 
     Raises
     ------
@@ -108,6 +112,21 @@ def rank_codes(
     p / q would put codes of a handful of cells first. One cell is added to each count of q, so that q > 0;
     codes that are not enriched (p <= q) are left out, even if fewer than ``n_codes`` remain.
 
+    Parameters
+    ----------
+    tokens, patients
+        Token and patient of each cell (n,).
+    reference
+        Patient whose codes are ranked.
+    against
+        Patient to rank against: then the codes are those most enriched, else the most frequent ones.
+    n_codes
+        Codes to give, at most.
+
+    Returns
+    -------
+    The codes, best first, how they were ranked, and how many of the reference's cells carry one.
+
     Raises
     ------
     InputError
@@ -136,7 +155,19 @@ def rank_codes(
 
 
 def activation(carries: NDArray[np.bool_], connectivities: csr_matrix) -> NDArray[np.float32]:
-    """Share of each cell's closed neighbourhood that carries a code: (n,), in [0, 1]."""
+    """Give the share of each cell's closed neighbourhood that carries a code.
+
+    Parameters
+    ----------
+    carries
+        Whether each cell carries one of the codes (n,).
+    connectivities
+        The graph (n, n); its weights do not count.
+
+    Returns
+    -------
+    Activation scores (n,), in [0, 1].
+    """
     ones = np.ones(connectivities.nnz)
     connected = csr_matrix((ones, connectivities.indices, connectivities.indptr), shape=connectivities.shape)
     size = 1 + np.diff(connectivities.indptr)

@@ -97,6 +97,17 @@ def stack_levels(adata: AnnData, *, level_key: str = keys.SECTION, z_key: str = 
     The features of a cell are principal components of log-normalised counts, shared by all levels, without
     each level's mean (staining differs from level to level), averaged twice over 8 nearest neighbours.
 
+    Parameters
+    ----------
+    adata
+        Levels of raw counts, as `squint.read` gives them.
+    level_key, z_key
+        Columns of ``obs`` with the level and its height.
+
+    Returns
+    -------
+    Each level with its name, height, positions and features.
+
     Raises
     ------
     InputError

@@ -51,6 +51,11 @@ def communities(
     ------
     InputError
         If there is no tree, both choices are given, or there cannot be so many communities.
+
+    References
+    ----------
+    SQUINT, section 5.2 and figure 3b, whose dendrograms group tokens into communities; where they are cut is
+    our own choice.
     """
     if keys.CO_OCCURRENCE not in adata.uns:
         raise InputError(f"`adata.uns` has no {keys.CO_OCCURRENCE!r}. Run `squint.tl.co_occurrence` first.")

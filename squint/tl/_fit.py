@@ -38,6 +38,13 @@ def fit(adata: AnnData, bundle: Bundle) -> Fit:
 def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
     """Say what speaks against using a model on these sections.
 
+    Parameters
+    ----------
+    adata
+        Sections of raw counts, as `squint.read` gives them.
+    bundle
+        A trained model.
+
     Returns
     -------
     Warnings, one sentence each.
@@ -64,6 +71,13 @@ def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
 
 def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
     """Find the condition of each section, in the order of `squint.model.cohort.section_names`.
+
+    Parameters
+    ----------
+    adata
+        Sections of raw counts, as `squint.read` gives them.
+    bundle
+        A trained model.
 
     Returns
     -------

@@ -67,6 +67,8 @@ def inpaint(
         With several draws, the standard deviation of ``adata.obsm["squint_imputed"]`` over them.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
+    ``adata.uns["spatial_neighbors"]`` : dict
+        How that graph was built.
     ``adata.uns["squint"]["inpainting"]`` : dict
         ``model_sha256``; ``n_hidden``; ``n_draws`` and ``seed``; ``protocol`` of each section with hidden
         cells: ``"trained without these cells"``, ``"not in training"``, or ``"trained on these cells"``,

@@ -52,6 +52,16 @@ def inpaint_regions(
         Model, protocol of each section, draws and seed.
 
     ``X`` is empty: nothing was measured.
+
+    Raises
+    ------
+    InputError
+        If a region does not suit the sections, or as `squint.tl.inpaint`.
+
+    References
+    ----------
+    SQUINT, section 5.1, for the task: unseen regions, and positions that the user gives; the method is our
+    own, see `squint.model.context`.
     """
     if n_draws < 0:
         raise InputError(f"Draws: 1 or more, or none for the expected profile, not {n_draws}.")

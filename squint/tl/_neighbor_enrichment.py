@@ -105,6 +105,10 @@ def neighbor_enrichment(
             tokens.
     ``adata.uns["squint"]["neighbor_enrichment"]`` : dict
         The numbers and choices among these.
+    ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
+        The graph, if there was none.
+    ``adata.uns["spatial_neighbors"]`` : dict
+        How that graph was built.
 
     Raises
     ------
@@ -140,6 +144,19 @@ def token_graph(
     n_tokens: int = 50,
 ) -> TokenGraph:
     """Take the tokens and the graph of sections; builds the graph in ``adata`` if there is none.
+
+    Parameters
+    ----------
+    adata
+        Tokenised sections.
+    token_key, connectivity_key
+        Where tokens and graph are; a graph is built if there is none. Its weights do not count.
+    n_tokens
+        Most frequent tokens to report.
+
+    Returns
+    -------
+    The tokens and edges, for :func:`shuffled_edges` and :func:`enrichment`.
 
     Raises
     ------
@@ -199,6 +216,13 @@ def shuffled_edges(graph: TokenGraph, *, n_permutations: int = 1000, seed: int =
 
 def enrichment(graph: TokenGraph, parts: Iterable[Shuffled]) -> dict[str, Any]:
     """Compare the edges observed with those of :func:`shuffled_edges`.
+
+    Parameters
+    ----------
+    graph
+        Of :func:`token_graph`.
+    parts
+        What :func:`shuffled_edges` gives of it.
 
     Returns
     -------

@@ -34,6 +34,10 @@ def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnDat
         depth, divided by the neighbourhood's size. The columns are the model's genes.
     ``adata.obsp["squint_reconstructed_connectivities"]`` : CSR (n, n), float32
         1 between cells whose edge is among the ``n_neighbors`` most probable of either, within a section.
+    ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
+        The graph, if there was none.
+    ``adata.uns["spatial_neighbors"]`` : dict
+        How that graph was built.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from squint.stats.token_profiles import N_GENES, add_up, describe
 
 
 def token_profiles(
-    adata: AnnData, token_key: str = keys.TOKEN, *, n_genes: int = N_GENES, copy: bool = False
+    adata: AnnData, *, token_key: str = keys.TOKEN, n_genes: int = N_GENES, copy: bool = False
 ) -> AnnData | None:
     """Say in plain words what each token is.
 
@@ -35,6 +35,10 @@ def token_profiles(
     ------
     InputError
         If the tokens are missing.
+
+    References
+    ----------
+    SQUINT, section 5.4 and figure 5c, tells tokens by the genes that are high in them; the words are our own.
     """
     adata = adata.copy() if copy else adata
     tokens = labels(adata, token_key)

@@ -48,6 +48,8 @@ def tokenize(
         Latent after FiLM, before quantisation; in a file where the counts are in one.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
+    ``adata.uns["spatial_neighbors"]`` : dict
+        How that graph was built.
     ``adata.uns["squint"]`` : dict
         Adds the model's sha256, overlap of genes, condition given to each section, share of cells farther
         from their code than 99 % of the training cells, warnings, versions and time.
