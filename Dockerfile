@@ -16,13 +16,15 @@ RUN apt-get update \
     && install -d -o squint -g squint /library
 
 WORKDIR /app
-COPY requirements.txt ./
-# Without what only tests and checks need.
-RUN sed '/^# --- tests and checks/,$d' requirements.txt > /tmp/requirements.txt \
-    && pip install --no-cache-dir --extra-index-url "${TORCH_INDEX}" -r /tmp/requirements.txt \
-    && rm /tmp/requirements.txt
+# What the package asks for, at the tested versions: of the extras those that run, not `dev`. The folder without
+# code is there so that another line of code does not install all this again.
+COPY pyproject.toml requirements.txt README.md LICENSE ./
+RUN mkdir squint \
+    && touch squint/__init__.py \
+    && pip install --no-cache-dir --extra-index-url "${TORCH_INDEX}" -c requirements.txt ".[app,cluster]" \
+    && pip uninstall --yes squint \
+    && rm -r squint build squint.egg-info
 
-COPY pyproject.toml LICENSE ./
 COPY .streamlit .streamlit
 COPY squint squint
 COPY app app

@@ -2,9 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from squint._version import __version__
 from squint.errors import InputError
 
 NOTICE = "For research use only. Not for use in diagnostic procedures."
@@ -40,7 +40,4 @@ def max_upload() -> int:
 
 def app_version() -> str:
     """Return the version of squint."""
-    try:
-        return version("squint")
-    except PackageNotFoundError:
-        return "unreleased"
+    return __version__

@@ -2,6 +2,7 @@ from . import datasets as datasets
 from . import pl as pl
 from . import pp as pp
 from . import tl as tl
+from ._version import __version__ as __version__
 from .config import ModelConfig as ModelConfig
 from .config import TrainConfig as TrainConfig
 from .errors import InputError as InputError

@@ -19,6 +19,7 @@ from squint.cli.terminal import (
     add_sections,
     be_quiet,
     choices,
+    extra,
     hide,
     progress,
     read_section,
@@ -178,7 +179,8 @@ def _fabric(options: argparse.Namespace) -> Any:
         raise InputError("--nodes and --devices: at least 1.")
     if n_nodes * n_devices == 1:
         return None
-    from squint.training.fabric import open_group
+    with extra("cluster", "--devices"):
+        from squint.training.fabric import open_group
 
     fabric = open_group(options.device, n_devices, n_nodes)
     if not fabric.is_global_zero:

@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from squint import keys
-from squint.cli.terminal import Facts, add_model, add_sections, joined, progress, read_section, say
+from squint.cli.terminal import Facts, add_model, add_sections, extra, joined, progress, read_section, say
 from squint.columns import labels
 from squint.errors import InputError
 
@@ -196,7 +196,8 @@ def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
 
 def _on_engine(options: argparse.Namespace) -> Facts:
     """Have the workers of a Dask scheduler write the tokens, and say of each section how it ended."""
-    from squint.cli import cluster
+    with extra("cluster", "--devices and --engine"):
+        from squint.cli import cluster
 
     if options.out.suffix == ".h5ad" or options.out.is_file():
         raise InputError(f"Workers write one file per SECTION: OUT must be a folder, not {options.out}.")

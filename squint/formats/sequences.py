@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from squint import keys
+from squint._version import __version__
 from squint.columns import UNKNOWN, labels
 from squint.errors import InputError
 from squint.files import whole
@@ -155,7 +155,7 @@ def provenance(adata: "AnnData", file: str) -> dict[str, Any]:
         "n_codes": int(facts["n_codes"]),
         "n_heads": int(np.shape(adata.obsm[keys.TOKENS])[1]),
         "order": ORDER,
-        "squint": version("squint"),
+        "squint": __version__,
         "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -19,6 +19,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from squint import files, keys
+from squint._version import __version__
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.io.mapped import row_blocks
@@ -211,4 +212,5 @@ def section_sha256(
 
 def versions() -> dict[str, str]:
     """Name the versions that decide a result."""
-    return {name: version(name) for name in ("squint", "torch", "torch-geometric", "anndata", "numpy")}
+    others = {name: version(name) for name in ("torch", "torch-geometric", "anndata", "numpy")}
+    return {"squint": __version__, **others}
