@@ -1,26 +1,35 @@
 # Everything from nothing: needs Python 3.11 with venv and pip, and make.
 #   make run         the dashboard on http://127.0.0.1:8501 (PORT=... for another port)
-#   make test        lint, types and all tests
+#   make check       before every commit: lint, types, and the tests that are quick and need no browser
+#   make test        lint, types, documentation and all tests but that of the wheel
+#   make test T=...  the tests of one path: T=tests/squint/io, T=tests/test_imports.py::test_...
+#   make test-wheel  build the package, install it into an empty environment and use it there
 #   make install     only the environment, in .venv/
 #   make bench       the benchmarks
+#   make samples     write the simulated cohort of data_samples/ again
+#   make pretrained  train the shipped models on it again
 #   make docs        the documentation, into site/; a warning is an error
 #   make screenshots the pictures of the dashboard in it, taken anew
 #   make notebooks   execute its notebooks, and keep their outputs
-#   make samples     write the simulated cohort of data_samples/ again
-#   make pretrained  train the shipped models on it again
-#   make format      format the code
+#   make licences    write the licences of all dependencies again
 #   make js          lint, format and types of the dashboard's scripts (with npm; without it they are skipped)
+#   make format      format the code
 
 SHELL := /bin/bash
 PYTHON ?= python3.11
 PORT ?= 8501
 BIN := .venv/bin
-# Named by what is installed, so that a changed requirements.txt installs again and an unchanged one never does.
-STAMP := .venv/.installed-$(shell sha256sum requirements.txt | cut -c1-16)
+# Named by what is installed: changed requirements, or another name, version or command of ours, install again.
+STAMP := .venv/.installed-$(shell (cat requirements.txt; sed '/^\[tool/,$$d' pyproject.toml) | sha256sum | cut -c1-16)
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 SECTIONS = $(filter-out data_samples/stack.h5ad, $(sort $(wildcard data_samples/*.h5ad)))
 
-.PHONY: run test install bench docs screenshots notebooks samples pretrained format browser js format-js
+# Two processes side by side, each with the fixtures of the files it takes.
+PYTEST := $(BIN)/python -m pytest
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
+.PHONY: run check test test-fast test-wheel lint types js format-js docs \
+	install bench samples pretrained screenshots notebooks licences format browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -41,11 +50,29 @@ run: $(STAMP) browser
 	exec $(BIN)/python -m streamlit run app/main.py \
 		--server.address=127.0.0.1 --server.port=$(PORT) --server.headless=true
 
-test: $(STAMP) browser js
+check: lint types js test-fast
+
+ifdef T
+test: $(STAMP)
+	$(PYTEST) $(T)
+else
+test: lint types js docs browser
+	$(PYTEST) $(SIDE_BY_SIDE)
+endif
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(STAMP)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+test-fast: $(STAMP)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not benchmark and not wheel and not browser and not slow"
+
+test-wheel: $(STAMP)
+	$(PYTEST) -m wheel -s tests/package
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
@@ -70,6 +97,9 @@ pretrained: $(STAMP)
 format: $(STAMP) format-js
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+licences: $(STAMP)
+	$(BIN)/python -m tests.helpers.dependencies > docs/licences.md
 
 # The scripts of the dashboard are served as they are: what node holds only checks them.
 NPM := $(shell command -v npm)

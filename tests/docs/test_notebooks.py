@@ -9,6 +9,8 @@ from nbformat import NotebookNode
 
 from docs.tools.notebooks import FOLDER, execute, show
 
+pytestmark = pytest.mark.slow
+
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
 
 

@@ -10,6 +10,8 @@ import pytest
 from squint import threads
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 NAME = "GOMP_SPINCOUNT"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="torch comes with another OpenMP here")
 

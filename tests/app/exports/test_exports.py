@@ -23,6 +23,8 @@ from squint.chrome import find_chrome
 from squint.errors import InputError
 from tests.helpers.app import PAGES
 
+pytestmark = pytest.mark.slow
+
 SECTION = Section(
     id="ab" * 8,
     sha256="ab" * 32,

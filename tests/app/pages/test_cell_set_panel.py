@@ -20,6 +20,8 @@ from squint.pl import LIGHT
 from tests.helpers.app import MAIN, csv_of, maps, words
 from tests.helpers.cell_sets import draw
 
+pytestmark = pytest.mark.slow
+
 
 def panel() -> None:
     """Show the panel alone; runs as a page."""

@@ -20,6 +20,8 @@ from squint import keys, tl
 from squint.errors import InputError
 from tests.helpers.app import csv_of, maps, upload, words
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 PAGE = "co_occurrence"
 

@@ -18,6 +18,8 @@ from squint import keys, tl
 from squint.errors import InputError
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 PAGE = "differential_expression"
 

@@ -30,6 +30,8 @@ from squint.model.card import TRAINED_ON
 from tests.helpers.app import csv_of, maps, one_section, upload, words
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 PAGE = "in_painting"
 SAMPLES = ROOT / "data_samples"

@@ -18,6 +18,8 @@ from squint import keys
 from squint.errors import InputError
 from tests.helpers.app import compare_by, csv_of, genes, words
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 PAGE = "differential_expression"
 rows = st.frozensets(st.integers(0, 59), max_size=30)

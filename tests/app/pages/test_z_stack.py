@@ -20,6 +20,8 @@ from app.tasks import ingest, stacks
 from squint import keys
 from tests.helpers.app import maps, words
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AppTest]
 PAGE = "z_stack"
 HEIGHTS = {"TOY-H-1": 0.0, "TOY-H-2": 60.0, "TOY-L-1": 120.0, "TOY-L-2": 200.0}

@@ -23,6 +23,8 @@ from squint.geometry.regions import Rectangle
 from squint.nn.encoder import MaskedLinear, Rows
 from squint.stats.metrics import Judge
 
+pytestmark = pytest.mark.slow
+
 NAME = "TOY-H-1"
 MODEL = ModelConfig(n_codes=8, n_hidden=16, n_latent=10)
 TRAIN = TrainConfig(n_epochs=2, batch_size=128, tile_size=32, context_steps=0)

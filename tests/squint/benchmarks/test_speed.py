@@ -15,6 +15,8 @@ from squint.benchmarks.meter import Machine, Meter, Work
 from squint.cli.main import main
 from squint.config import ModelConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def meter():

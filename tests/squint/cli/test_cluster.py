@@ -17,6 +17,8 @@ from squint import Bundle, InputError, datasets, io, keys
 from squint.cli import cluster
 from squint.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
     "train": {"n_epochs": 2, "batch_size": 128, "tile_size": 32, "context_steps": 4},

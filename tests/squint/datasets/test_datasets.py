@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 from squint import datasets, keys
 from squint.datasets import _points, _tubules
 
+pytestmark = pytest.mark.slow
+
 CORE_GENES = ["CA9", "LDHA", "PFKFB3", "MMP14", "VEGFA", "SLC2A1", "NDRG1"]
 INDUCED_GENES = ["CXCL9", "CXCL10", "IDO1", "CD274"]
 MEGABYTE = 1e6

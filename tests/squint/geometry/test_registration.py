@@ -14,6 +14,8 @@ from squint import datasets, keys, tl
 from squint.geometry.registration import Rigid, lay, measure
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 LEVELS = [f"SIM-H-stack-{number:02d}" for number in (3, 4, 5, 6)]  # the middle of the stack
 MOVED = {LEVELS[0]: (90, 300, 0), LEVELS[1]: (170, -200, 250), LEVELS[3]: (-35, 100, -300)}
 

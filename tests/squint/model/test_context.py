@@ -18,6 +18,8 @@ from squint.model.cohort import prepare
 from squint.nn.context import DonorNet, energy_score
 from squint.training import context as context_training
 
+pytestmark = pytest.mark.slow
+
 CONFIG = ModelConfig()
 
 

@@ -10,6 +10,8 @@ from squint import keys, tl
 from tests.helpers.judge import join, regions_found, regions_found_by_kmeans, stratify
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = ROOT / "data_samples"
 
 

@@ -20,6 +20,8 @@ from squint.pl import _print
 from squint.pl._look import Look, Outline, Page, Picture
 from tests.helpers.printed import frame_in
 
+pytestmark = pytest.mark.slow
+
 F = np.array([[c == "#" for c in row] for row in ("#####", "#....", "####.", "#....", "#....")])
 ROWS, COLUMNS = np.nonzero(F)
 POINTS = np.column_stack([10.0 * COLUMNS, 10.0 * ROWS])

@@ -10,6 +10,8 @@ from squint import keys, tl
 from squint.errors import InputError
 from squint.stats import arms
 
+pytestmark = pytest.mark.slow
+
 
 def of_patients(names: str, *, both: bool = True, n_cells: int = 60, seed: int = 0) -> AnnData:
     """Patients with cells in rim and core: 5 genes higher in the core, 20 that differ between patients only.

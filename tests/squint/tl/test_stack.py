@@ -23,6 +23,8 @@ from squint.stats.metrics import column_pearson
 from squint.tl._imputation_quality import N_BLOCKS, _gain_se
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 MODEL = ModelConfig(n_codes=6, n_hidden=16, n_latent=8)
 TRAIN = TrainConfig(n_epochs=2, batch_size=128, tile_size=32, context_steps=20)
 HELD_OUT = replace(TRAIN, cells_held_out=0.2)

@@ -17,6 +17,8 @@ from squint.model.cohort import prepare
 from squint.training.edges import Edges
 from squint.training.shards import deal, reach
 
+pytestmark = pytest.mark.slow
+
 MODEL = ModelConfig(n_codes=12, n_hidden=32, n_latent=16)
 CHOICES = {
     "model": {"n_codes": 12, "n_hidden": 32, "n_latent": 16},
