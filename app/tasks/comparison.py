@@ -27,7 +27,7 @@ def differential(library: Library, asked: Differential, report: Report) -> None:
     """Test every gene between the two groups, cells as observations."""
     report(0.05, "reading the cells of both groups")
     adata = gather_groups(library, asked.ids, asked.model, asked.split)
-    chosen = arms.choose(labels(adata, _ARM), GROUP, REFERENCE)
+    chosen = arms.choose_arms(labels(adata, _ARM), GROUP, REFERENCE)
     parts, done = [], 0
     for part in ranksum.compare(csr_matrix(adata.X), chosen, adata.var_names, test=asked.test):
         parts.append(part)

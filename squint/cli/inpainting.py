@@ -25,7 +25,7 @@ def inpaint(options: argparse.Namespace) -> Facts:
     from squint.io import write
     from squint.model.bundle import Bundle
     from squint.model.card import TRAINED_ON
-    from squint.tl._inpaint_regions import inpaint_regions, join
+    from squint.tl._inpaint_regions import inpaint_regions, join_painted
 
     if options.out.suffix != ".h5ad":
         raise InputError(f"OUT must be an .h5ad file, not {options.out}.")
@@ -36,7 +36,7 @@ def inpaint(options: argparse.Namespace) -> Facts:
         for adata, inside in zip(sections, find_regions(sections, options.regions), strict=True)
         if inside
     ]
-    out = join(parts)
+    out = join_painted(parts)
     write(out, options.out)
     facts: Facts = out.uns[keys.PROVENANCE]
     for warning in facts["inpainting"]["warnings"]:

@@ -78,7 +78,7 @@ def export_tokens(options: argparse.Namespace) -> Facts:
     models = {path: fact["model_sha256"] for path, fact in facts.items()}
     if bundle is not None:
         models[str(options.model)] = bundle.sha256
-    table = sequences.join(tables, models)
+    table = sequences.join_sequences(tables, models)
     said = facts[str(options.sections[0])]
     sequences.write_sequences(table, said, options.out)
     n_cells = dict(zip(table["section_id"], table["n_cells"].tolist(), strict=True))

@@ -160,7 +160,7 @@ def provenance(adata: "AnnData", file: str) -> dict[str, Any]:
     }
 
 
-def join(parts: Mapping[str, pd.DataFrame], models: Mapping[str, str]) -> pd.DataFrame:
+def join_sequences(parts: Mapping[str, pd.DataFrame], models: Mapping[str, str]) -> pd.DataFrame:
     """Put the sequences of several files into one table.
 
     Parameters

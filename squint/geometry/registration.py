@@ -60,7 +60,7 @@ class Rigid(NamedTuple):
         return moved
 
 
-class Fit(NamedTuple):
+class Match(NamedTuple):
     """How well two levels agree in one placement."""
 
     overlap: float  # share of the smaller tissue's area that lies on the other
@@ -80,8 +80,8 @@ class Pair(NamedTuple):
     dz: float
     found: Rigid  # the best placement, whether or not it is clearly better
     proposed: Rigid  # the same if it is, else no movement
-    before: Fit
-    after: Fit  # as proposed
+    before: Match
+    after: Match  # as proposed
     displacement: float  # RMS movement of the upper level's cells, as proposed
     gain: float  # score of the placement found, less that of no movement
     gain_se: float
@@ -150,8 +150,8 @@ def _measure_pair(lower: Level, upper: Level) -> Pair:
         dz=upper.z - lower.z,
         found=best,
         proposed=proposed,
-        before=fine.fit(still),
-        after=fine.fit(proposed),
+        before=fine.judge(still),
+        after=fine.judge(proposed),
         displacement=_rms(proposed.apply(upper.coordinates) - upper.coordinates),
         gain=gain,
         gain_se=se,
@@ -172,7 +172,7 @@ def _distinct(moves: list[Rigid], placing: "_Placing") -> list[Rigid]:
     points = placing.points
     least = DISTINCT * float(np.ptp(points, axis=0).max())
     kept: list[Rigid] = []
-    for move in sorted(moves, key=lambda move: -placing.fit(move).score):
+    for move in sorted(moves, key=lambda move: -placing.judge(move).score):
         if all(_rms(move.apply(points) - other.apply(points)) > least for other in kept):
             kept.append(move)
     return kept
@@ -256,7 +256,7 @@ class _Placing:
         self.points, self.features = upper.coordinates[drawn], upper.features[drawn]
         self.tile = _tiles(self.points)
 
-    def fit(self, move: Rigid) -> Fit:
+    def judge(self, move: Rigid) -> Match:
         """Judge a placement."""
         return self._sum_up(self._parts(move))
 
@@ -282,7 +282,7 @@ class _Placing:
 
         simplex = 2 * self.lower.pixel * np.vstack([np.zeros(3), np.eye(3)])
         best = optimize.minimize(
-            lambda step: -self.fit(moved(step)).score,
+            lambda step: -self.judge(moved(step)).score,
             np.zeros(3),
             method="Nelder-Mead",
             options={
@@ -303,11 +303,11 @@ class _Placing:
         energy_above = (self.features**2).sum(axis=1) * ground
         return np.column_stack([(below * self.features).sum(axis=1), energy_below, energy_above, ground])
 
-    def _sum_up(self, parts: NDArray[np.float64]) -> Fit:
+    def _sum_up(self, parts: NDArray[np.float64]) -> Match:
         product, below, above, ground = parts.sum(axis=0)
         overlap = ground / len(parts) * self.upper.area / self.smaller
         scale = np.sqrt(below * above)
-        return Fit(float(min(overlap, 1)), float(product / scale) if scale > 0 else float("nan"))
+        return Match(float(min(overlap, 1)), float(product / scale) if scale > 0 else float("nan"))
 
 
 def _draw(

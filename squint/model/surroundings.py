@@ -51,7 +51,7 @@ class Surroundings(NamedTuple):
         return Surroundings(self.means[rows], self.reach[rows], self.donors[rows], self.distance[rows])
 
 
-def join(parts: Sequence[Surroundings]) -> Surroundings:
+def join_surroundings(parts: Sequence[Surroundings]) -> Surroundings:
     """Put the surroundings of several sets of cells behind one another."""
     return Surroundings(
         *(np.concatenate([part[i] for part in parts]) for i in range(len(Surroundings._fields)))

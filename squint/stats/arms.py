@@ -31,7 +31,7 @@ class Patients(NamedTuple):
     problem: str  # empty if there can be a test
 
 
-def choose(labels: "pd.Series[str]", group: str | Sequence[str], reference: str | Sequence[str]) -> Arms:
+def choose_arms(labels: "pd.Series[str]", group: str | Sequence[str], reference: str | Sequence[str]) -> Arms:
     """Find the cells (n,) of two arms.
 
     Parameters

@@ -12,7 +12,7 @@ from squint.model.cohort import Cohort, prepare, section_names
 from squint.model.tokens import UNSEEN_SECTION
 
 
-class Fit(NamedTuple):
+class Prepared(NamedTuple):
     """Sections as a model sees them."""
 
     cohort: Cohort
@@ -20,7 +20,7 @@ class Fit(NamedTuple):
     warnings: list[str]  # what speaks against using the model on them, one sentence each
 
 
-def fit(adata: AnnData, bundle: Bundle) -> Fit:
+def prepare_for_model(adata: AnnData, bundle: Bundle) -> Prepared:
     """Bring sections into the form that a model takes; builds their graph if there is none.
 
     Raises
@@ -32,7 +32,7 @@ def fit(adata: AnnData, bundle: Bundle) -> Fit:
     cohort = prepare(
         adata, bundle.genes, bundle.model_config, scale=bundle.scale, categories=bundle.categories
     )
-    return Fit(cohort, find_conditions(adata, bundle), warnings)
+    return Prepared(cohort, find_conditions(adata, bundle), warnings)
 
 
 def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:

@@ -83,7 +83,7 @@ def inpaint_regions(
     return out
 
 
-def join(parts: Sequence[AnnData]) -> AnnData:
+def join_painted(parts: Sequence[AnnData]) -> AnnData:
     """Put what several files gave into one table, names of cells kept where no two are the same."""
     if len(parts) == 1:
         return parts[0]

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from squint import keys
 from squint.columns import labels
 from squint.errors import InputError
-from squint.stats.arms import Arms, Patients, choose, listed, patients
+from squint.stats.arms import Arms, Patients, choose_arms, listed, patients
 from squint.tl._differential_expression import refuse_intensities
 
 MIN_CELLS = 10
@@ -81,7 +81,7 @@ def pseudobulk(
     """
     refuse_intensities(adata)
     adata = adata.copy() if copy else adata
-    arms = choose(labels(adata, groupby), group, reference)
+    arms = choose_arms(labels(adata, groupby), group, reference)
     of_cell = labels(adata, patient_key)
     found = patients(of_cell, arms, min_cells=min_cells)
     if found.problem:

@@ -10,7 +10,7 @@ from squint.model.bundle import Bundle
 from squint.model.cohort import Cohort
 from squint.model.tokens import Squint, decode, embed
 from squint.nn.decoders import top_edges
-from squint.tl._fit import fit
+from squint.tl._fit import prepare_for_model
 
 
 def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnData | None:
@@ -49,7 +49,7 @@ def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnDat
     SQUINT, section 4.2, decoder.
     """
     adata = adata.copy() if copy else adata
-    cohort, conditions, _ = fit(adata, bundle)
+    cohort, conditions, _ = prepare_for_model(adata, bundle)
     means, vectors = _decode_all(bundle.model, cohort, conditions)
     adata.obsm[keys.RECONSTRUCTED] = pd.DataFrame(means, index=adata.obs_names, columns=bundle.genes)
     adata.obsp[keys.RECONSTRUCTED_GRAPH] = _graph(cohort, vectors, bundle.model_config.n_neighbors)

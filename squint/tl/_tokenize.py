@@ -13,7 +13,7 @@ from squint.io.mapped import beside, let_go
 from squint.model.bundle import Bundle, versions
 from squint.model.cohort import Cohort
 from squint.model.tokens import UNSEEN_SECTION, embed
-from squint.tl._fit import fit
+from squint.tl._fit import prepare_for_model
 
 SHARE_BEYOND_P99 = 0.05  # five times what the training cells show: worth a warning
 
@@ -64,7 +64,7 @@ def tokenize(
     SQUINT, section 4.2 and equation 2.
     """
     adata = adata.copy() if copy else adata
-    cohort, conditions, warnings = fit(adata, bundle)
+    cohort, conditions, warnings = prepare_for_model(adata, bundle)
     if device is not None:
         bundle.model.to(pick_device(device))
     try:

@@ -31,7 +31,15 @@ from squint.model.context import (
     pair_features,
     sum_hoods,
 )
-from squint.model.surroundings import LOCAL, N_DONORS, Places, Surroundings, join, look_around, make_holes
+from squint.model.surroundings import (
+    LOCAL,
+    N_DONORS,
+    Places,
+    Surroundings,
+    join_surroundings,
+    look_around,
+    make_holes,
+)
 from squint.nn.context import energy_score
 
 N_COMPONENTS = 48
@@ -62,7 +70,7 @@ class _Normal(NamedTuple):
     right: NDArray[np.float64]  # (f, d, c, 1)
 
 
-def fit(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
+def learn_context(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
     """Learn to in-paint, from the visible cells of a cohort.
 
     Parameters
@@ -91,7 +99,7 @@ def fit(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
         look_around(known.places, known.values, cells, known.observed & ~hole) for cells, hole in holes
     ]
     hidden = np.concatenate([cells for cells, _ in holes])
-    around = join(examples)
+    around = join_surroundings(examples)
     expected = _fit_profiles(context, known, hidden, around, n_steps)
     _fit_donors(context, known, holes, examples, expected, n_steps, rng)
     return context.eval()

@@ -45,7 +45,7 @@ def hold_out(sections: list[AnnData], choices: TrainConfig, hidden: Hidden | Non
     return masks
 
 
-def join(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnData:
+def join_sections(sections: list[AnnData], genes: list[str], n_neighbors: int) -> AnnData:
     """Put all sections on one axis, each with its own graph; names of cells are made anew."""
     parts: dict[str, AnnData] = {}
     for i, adata in enumerate(sections):

@@ -38,7 +38,7 @@ from squint.model.tokens import (
 from squint.nn import ranks
 from squint.stats.metrics import perplexity, row_pearson
 from squint.training import context
-from squint.training.data import Hidden, hold_out, join, records, section_weights
+from squint.training.data import Hidden, hold_out, join_sections, records, section_weights
 from squint.training.edges import Edges
 from squint.training.objective import TERMS, Objective, Target
 from squint.training.resident import Resident
@@ -149,7 +149,7 @@ class Run:
         hidden = hold_out(sections, choices, hidden)
         genes = pp.shared_genes(sections, n_genes=config.n_genes, hidden=hidden)
         seen = records(sections, genes, hidden)
-        adata = join(sections, genes, config.n_neighbors)
+        adata = join_sections(sections, genes, config.n_neighbors)
         categories = find_categories(adata, config)
         hidden_cells = None if hidden is None else np.concatenate(list(hidden))
         self.cohort = prepare(adata, genes, config, categories=categories, hidden=hidden_cells)
@@ -321,7 +321,9 @@ class Run:
     def learn_to_inpaint(self) -> None:
         """Fit the part of the model that in-paints."""
         choices = self.choices
-        self.bundle.context = context.fit(self.cohort, n_steps=choices.context_steps, seed=choices.seed)
+        self.bundle.context = context.learn_context(
+            self.cohort, n_steps=choices.context_steps, seed=choices.seed
+        )
 
     def measure(self) -> None:
         """Measure the trained model on its own cells."""

@@ -43,7 +43,7 @@ def cohort_of(adata, hidden):
 
 @pytest.fixture(scope="module")
 def learned(section, hidden):
-    return context_training.fit(cohort_of(section, hidden), n_steps=60, seed=0)
+    return context_training.learn_context(cohort_of(section, hidden), n_steps=60, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_no_count_of_a_hidden_cell_changes_a_weight_or_a_draw(section, hidden, l
     counts[hidden] = 7
     changed.X = csr_matrix(counts)
     cohort = cohort_of(changed, hidden)
-    assert same(context_training.fit(cohort, n_steps=60, seed=0), learned)
+    assert same(context_training.learn_context(cohort, n_steps=60, seed=0), learned)
     before = next(context.draw(learned, cohort_of(section, hidden), 1, 0))
     after = next(context.draw(learned, cohort, 1, 0))
     assert np.array_equal(before.cell, after.cell)
@@ -76,7 +76,7 @@ def test_no_count_of_a_hidden_cell_changes_a_weight_or_a_draw(section, hidden, l
 def test_the_order_of_cells_changes_neither_weights_nor_predictions(section, hidden, learned):
     order = np.random.default_rng(1).permutation(section.n_obs)
     turned = cohort_of(section[order].copy(), hidden[order])
-    assert same(context_training.fit(turned, n_steps=60, seed=0), learned)
+    assert same(context_training.learn_context(turned, n_steps=60, seed=0), learned)
     place = np.argsort(order[hidden[order]])  # of the hidden cells, back into the order they had
     for give in (context.expect, lambda learned, cohort: next(context.draw(learned, cohort, 1, 3))):
         before, after = give(learned, cohort_of(section, hidden)), give(learned, turned)
@@ -86,7 +86,7 @@ def test_the_order_of_cells_changes_neither_weights_nor_predictions(section, hid
 
 def test_another_seed_gives_other_weights_and_other_draws(section, hidden, learned):
     cohort = cohort_of(section, hidden)
-    assert not same(context_training.fit(cohort, n_steps=60, seed=1), learned)
+    assert not same(context_training.learn_context(cohort, n_steps=60, seed=1), learned)
     one, other = (next(context.draw(learned, cohort, 1, seed)).cell for seed in (0, 1))
     assert not np.array_equal(one, other)
 
@@ -160,7 +160,7 @@ def test_bundles_keep_it(bundle, tmp_path):
 @pytest.mark.parametrize("n_cells", [1, 2, 29, 31, 60])
 def test_small_sections_are_met(n_cells):
     adata = datasets.toy(n_cells=200, n_sections=1)[:n_cells].copy()
-    learned = context_training.fit(cohort_of(adata, None), n_steps=2, seed=0)
+    learned = context_training.learn_context(cohort_of(adata, None), n_steps=2, seed=0)
     assert (learned is None) == (n_cells < context_training.LEAST_CELLS)
     if learned is not None:
         first = np.arange(n_cells) == 0

@@ -142,7 +142,7 @@ def test_genes_come_in_chunks_that_change_nothing(monkeypatch: pytest.MonkeyPatc
     adata = two_groups()
     whole = compare(adata)
     monkeypatch.setattr(ranksum, "GENES_AT_ONCE", 7)
-    chosen = arms.choose(labels(adata, "group"), "a", "b")
+    chosen = arms.choose_arms(labels(adata, "group"), "a", "b")
     parts = list(ranksum.compare(adata.X, chosen, adata.var_names))
     assert [len(part) for part in parts] == [7, 7, 7, 7, 2]
     assert [name for part in parts for name in part.index] == list(adata.var_names)
