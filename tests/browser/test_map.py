@@ -16,6 +16,7 @@ from app.library.store import Library, Section
 from app.tasks import images
 from squint.chrome import find_chrome
 from squint.pl import LIGHT, palette
+from tests.helpers.app import wait_for
 from tests.helpers.dashboard import MAP, PATIENCE, started
 from tests.helpers.letters import (
     HEAD,
@@ -234,11 +235,11 @@ def test_entries_are_switched_off_and_on(page: Page) -> None:
     point_at(in_first)
     expect(page.locator(".card")).to_contain_text("top")
     page.get_by_role("switch", name="Show top").click()
-    assert len(places()) < len(shown) / 20
+    wait_for(lambda: len(places()) < len(shown) / 20)
     point_at(in_first)
     expect(page.locator(".card")).to_be_hidden()
     page.get_by_role("switch", name="Show top").click()
-    assert len(places()) > 0.9 * len(shown)
+    wait_for(lambda: len(places()) > 0.9 * len(shown))
 
 
 def draw_around(page: Page, panel: int, shape: Callable[[float], tuple[float, float]], keys: str = "") -> int:
