@@ -17,6 +17,8 @@ from app.settings import settings
 from squint.errors import InputError
 from tests.helpers.app import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:

@@ -37,6 +37,8 @@ from squint.errors import InputError
 from squint.images import TILE, apply
 from squint.pl import View
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 1_400, 1_100
 
 

@@ -23,6 +23,8 @@ from app.tasks.exports import TASKS
 from squint import pl
 from squint.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 ORANGE = (230, 159, 0)
 N = 400
 POINTS = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=-1).reshape(-1, 2) * 10.0

@@ -35,6 +35,8 @@ from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
 from tests.helpers.app import one_section, wait_for, words
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 3_000_000
 
 

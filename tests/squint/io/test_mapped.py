@@ -24,6 +24,8 @@ from squint.io.sections import _read
 from squint.model.bundle import Bundle, section_sha256
 from squint.model.cohort import prepare
 
+pytestmark = pytest.mark.slow
+
 N_CELLS, N_GENES = 8, 5
 DTYPES = [np.float64, np.float32, np.int64, np.int32, np.uint16, np.uint8, np.bool_]
 

@@ -18,6 +18,8 @@ from squint.pl._plate import settled
 from squint.pl._scene import draw_scene, scene_of
 from tests.helpers.printed import frame_in
 
+pytestmark = pytest.mark.slow
+
 WHITE = (255, 255, 255, 255)
 ORANGE, BLUE, GREY = (230, 159, 0), (86, 180, 233), (0xD5, 0xD7, 0xDD)
 KINDS = Categories("cell type", ("T cell", "B cell"))
