@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
 from app.exports.stamp import many
-from app.library.store import Library, Section
+from app.library.store import LIBRARY_ID, Library, Section
 from squint.geometry import outlines as shapes
 
 REST, MISSING = "all others", "without one"
@@ -74,7 +74,7 @@ def in_set(
 ) -> NDArray[np.bool_]:
     """Mark the rows (n,) of a table of cells, sections whole and in their order, that are in a set."""
     sets, mask = CellSets(library), np.zeros(len(cells), dtype=bool)
-    ids = cells["section"].to_numpy()
+    ids = cells[LIBRARY_ID].to_numpy()
     for section in sections:
         mask[np.flatnonzero(ids == section.id)[sets.rows(cell_set, section.id)]] = True
     return mask

@@ -22,6 +22,7 @@ from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
 GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
+LIBRARY_ID = "library_id"  # column of cells: the hash of their section, whose name is in "section_id"
 FACTS = "facts.json"  # of a result over several sections
 _ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 

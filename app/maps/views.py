@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app.cell_sets.store import CellSet, CellSets, free_name
 from app.library.models import ModelFacts
 from app.library.results import scores_path
-from app.library.store import CELLS, Library, Section
+from app.library.store import CELLS, LIBRARY_ID, Library, Section
 from app.library.type_colours import type_colours
 from app.maps import tables as columns
 from squint import keys
@@ -37,10 +37,10 @@ class MapView:
     @property
     def table(self) -> pd.DataFrame:
         """One row per cell, for export."""
-        if "section" not in self.cells:
+        if LIBRARY_ID not in self.cells:
             return self.cells
         units = {section.id: section.unit for section in self.sections}
-        return self.cells.drop(columns="section").assign(unit=self.cells["section"].map(units))
+        return self.cells.drop(columns=LIBRARY_ID).assign(unit=self.cells[LIBRARY_ID].map(units))
 
 
 def cells_of(
@@ -48,14 +48,14 @@ def cells_of(
 ) -> pd.DataFrame:
     """Give one row per cell: where it is, its type, its token by a model, its score in a run.
 
-    Labels are categories. ``section`` is the section's id, ``section_id`` its name.
+    Labels are categories. ``library_id`` is the section's hash, ``section_id`` its name.
     """
     tables = []
     for section in sections:
         cells = columns.read(library.folder(section.id) / CELLS).copy(deep=False)
         cells.insert(1, keys.PATIENT, columns.constant(section.patient, len(cells)))
         cells.insert(2, keys.SECTION, columns.constant(section.section, len(cells)))
-        cells["section"] = columns.constant(section.id, len(cells))
+        cells[LIBRARY_ID] = columns.constant(section.id, len(cells))
         path = library.tokens_path(section.id, model) if model else None
         if path is not None and path.exists():
             tokens = columns.read(path)
@@ -207,7 +207,7 @@ def _view(
     scale: Continuous | Categories,
     parameters: Mapping[str, object],
 ) -> MapView:
-    ids = pd.Categorical(cells["section"])
+    ids = pd.Categorical(cells[LIBRARY_ID])
     panels = []
     for section in sections:
         here = np.flatnonzero(ids.codes == ids.categories.get_loc(section.id))

@@ -8,9 +8,9 @@ import pandas as pd
 
 from app.engine.client import Report
 from app.library.results import Computation, keep
-from app.library.store import Library
+from app.library.store import LIBRARY_ID, Library
 from app.requests import CoOccurrence, Neighbours, WriteSequences
-from app.tasks.gather import LIBRARY_ID, gather
+from app.tasks.gather import gather
 from squint import keys, tl
 from squint.formats import sequences
 

@@ -11,13 +11,12 @@ from scipy.sparse import block_diag, csr_matrix, vstack
 
 import squint.io
 from app.library.stacks import name_sections
-from app.library.store import DATA, Library, Section
+from app.library.store import DATA, LIBRARY_ID, Library, Section
 from app.maps import tables, views
 from app.tasks.graphs import neighbours
 from squint import keys
 from squint.errors import InputError
 
-LIBRARY_ID = "library_id"  # obs: the hash under which the library keeps a section; its name is keys.SECTION
 ROW = "row"  # obs, int: a cell's place among the cells of its section
 _LISTED = 5
 
@@ -86,7 +85,7 @@ def gather(
     x = csr_matrix((len(cells), 0), dtype=np.float32)
     if counts:
         x, genes = _counts(library, sections, rows)
-    obs = cells.drop(columns=["x", "y", "z", "cell", "n_counts", "section"], errors="ignore")
+    obs = cells.drop(columns=["x", "y", "z", "cell", "n_counts"], errors="ignore")
     obs.index = pd.Index(cells["cell"].astype(str), name=None)
     adata = ad.AnnData(X=x, obs=obs, var=pd.DataFrame(index=pd.Index(genes)))
     space = [axis for axis in ("x", "y", "z") if axis in cells]
@@ -118,7 +117,6 @@ def _cells(
     cells = cells.assign(
         **{
             keys.SECTION: tables.constant(name, len(cells)),
-            LIBRARY_ID: tables.constant(section.id, len(cells)),
             ROW: np.arange(len(cells)),
         }
     )

@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 import squint
 from app.engine.client import Report
 from app.library.results import keep
-from app.library.store import Library
+from app.library.store import LIBRARY_ID, Library
 from app.requests import Align, InpaintStack, TrainOnStack
-from app.tasks.gather import LIBRARY_ID, ROW, gather
+from app.tasks.gather import ROW, gather
 from app.tasks.models import keep_model
 from squint import keys, tl
 from squint.baselines.nearest import graph_mean

@@ -7,10 +7,10 @@ import pandas as pd
 import squint.io
 from app.engine.client import Report
 from app.library import profiles, results
-from app.library.store import DATA, Library, write_table
+from app.library.store import DATA, LIBRARY_ID, Library, write_table
 from app.requests import Activate, SumTokens, Tokenise
 from app.tasks import models
-from app.tasks.gather import LIBRARY_ID, gather
+from app.tasks.gather import gather
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError

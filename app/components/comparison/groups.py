@@ -27,7 +27,7 @@ from app.components.job import compute
 from app.components.tokens import say_doubts, why_no_tokens
 from app.exports.stamp import many, simulated
 from app.library.models import ModelFacts
-from app.library.store import Library, Section
+from app.library.store import LIBRARY_ID, Library, Section
 from app.maps import views
 from app.requests import Differential, Pseudobulk
 from app.text import as_text, sentence
@@ -303,7 +303,7 @@ def say_groups(found: Comparison) -> None:
 
 def _simulated(found: Comparison, arm: str) -> str:
     """Say so where cells of a group are simulated."""
-    here = set(found.cells.loc[found.arm == arm, "section"])
+    here = set(found.cells.loc[found.arm == arm, LIBRARY_ID])
     said = simulated([section for section in found.sections if section.id in here])
     return f" · {said}" if said else ""
 

@@ -14,7 +14,7 @@ from app.cell_sets.store import CellSet
 from app.components.export_row import CHART, Export, export_row
 from app.exports.stamp import many, stamp
 from app.library.models import ModelFacts
-from app.library.store import Library, Section
+from app.library.store import LIBRARY_ID, Library, Section
 from app.text import sentence
 from squint import keys
 from squint.pl import PRINT, Style, activation_histogram, escape
@@ -177,6 +177,9 @@ def _show_scores(
             f"Activation score of {many(len(mine), 'cell')}: median {median:.2f} [{q1:.2f}, {q3:.2f}]"
             + (f"; {many(n_missing, 'cell')} without a score." if n_missing else ".")
         )
-    table = pd.DataFrame({"section": cells["section"].to_numpy()[inside], "score": scores[inside]})
+    where = cells.loc[inside, [keys.SECTION, LIBRARY_ID]].reset_index(
+        drop=True
+    )  # a name may be of two sections
+    table = where.assign(score=scores[inside])
     marks = stamp(f"Cell set {one.name}: activation scores", sections, model, parameters)
     export_row(Export(f"{place}_scores", marks, table=lambda: table, figure=lambda _: draw(PRINT)))

@@ -5,9 +5,9 @@ import pytest
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
-from app.library.store import DATA, Library
+from app.library.store import DATA, LIBRARY_ID, Library
 from app.tasks import ingest
-from app.tasks.gather import LIBRARY_ID, ROW, gather, genes_of_all
+from app.tasks.gather import ROW, gather, genes_of_all
 from squint import keys, pp, read
 from squint.errors import InputError
 
