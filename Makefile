@@ -24,9 +24,10 @@ STAMP := .venv/.installed-$(shell (cat requirements.txt; sed '/^\[tool/,$$d' pyp
 BROWSER := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 SECTIONS = $(filter-out data_samples/stack.h5ad, $(sort $(wildcard data_samples/*.h5ad)))
 
-# Two processes side by side, each with the fixtures of the files it takes.
+# Two processes side by side, each with the fixtures of the files it takes; long files first, so that none is
+# left to one process at the end.
 PYTEST := $(BIN)/python -m pytest
-SIDE_BY_SIDE := -n 2 --dist loadfile
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run check test test-fast test-wheel lint types js format-js docs \
 	install bench samples pretrained screenshots notebooks licences format browser
