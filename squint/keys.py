@@ -7,6 +7,7 @@ SECTION = "section_id"  # obs, categorical: one piece of tissue
 PATIENT = "patient_id"  # obs, categorical
 CELL_TYPE = "cell_type"  # obs, categorical
 REGION = "region"  # obs, categorical: a part of the tissue that somebody outlined and named
+CELL_ID = "cell_id"  # obs, str: the instrument's id of a cell, where it is not the cell's name here
 Z = "z_um"  # obs, float: height of the cell's level, um
 
 # --- the graph, under squidpy's names --------------------------------------------------------------------

@@ -1,7 +1,11 @@
+from .content import Answers as Answers
+from .findings import AskedError as AskedError
 from .report import Report as Report
 from .sections import is_large as is_large
 from .sections import obs_columns as obs_columns
 from .sections import read as read
 from .sections import read_and_validate as read_and_validate
+from .sections import read_settled as read_settled
+from .sections import report_on as report_on
 from .sections import validate as validate
 from .sections import write as write

@@ -14,7 +14,6 @@ from squint.errors import InputError
 Floats = NDArray[np.float64]
 BLOCK = 4_000_000  # stored values looked at together, so that no check copies a whole matrix
 INTENSITY = 100.0  # median over cells of the mean value per gene; real panels stay below 10
-SPACING_UM = (3.0, 50.0)  # what the distance to the nearest cell can be in micrometres
 MAX_SPACED = 20_000  # cells per section whose nearest neighbour is looked up
 
 
@@ -149,11 +148,6 @@ def spacings(coordinates: Floats, sections: NDArray[np.integer]) -> Floats:
             picked = points[:: -(-len(points) // MAX_SPACED)]
             found.append(cKDTree(points).query(picked, k=2)[0][:, 1])
     return np.concatenate(found)
-
-
-def guess_unit(spacing: float) -> str:
-    """Name the unit that the median spacing suggests: ``"um (assumed)"`` or ``"unknown"``."""
-    return "um (assumed)" if SPACING_UM[0] <= spacing <= SPACING_UM[1] else "unknown"
 
 
 def check_coordinates(values: object, names: pd.Index, where: str) -> Floats:

@@ -7,39 +7,90 @@ A package that reads another kind of source names its reader as an entry point o
     slideseq = "my_package.slideseq:READER"
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
 from squint.errors import InputError
 from squint.io import h5ad
-from squint.io.content import Content
-from squint.io.mapped import Scratch
+from squint.io.content import Reader
 
 GROUP = "squint.readers"
+READERS: tuple[Reader, ...] = (h5ad.READER,)  # asked in this order
+DEPTH = 4  # folders below the one given in which a source may lie
+MAX_FOLDERS = 2_000  # that are looked into
+WRAPPERS = {"outs", "output"}  # folders that name nothing
 
 
-class Reader(NamedTuple):
-    """One kind of source."""
+class Source(NamedTuple):
+    """A file or folder, and who reads it."""
 
-    kind: str  # in words
-    reads: Callable[[Path], bool]  # whether a source is of this kind; looks, and never raises
-    read: Callable[[Path, Scratch | None], Content]  # raises an InputError on a source that it refuses
-
-
-H5AD = Reader("AnnData's .h5ad", lambda _: True, h5ad.read)  # the last: it says why a file is none
+    name: str  # of the section it is, where it states none
+    path: Path
+    reader: Reader
 
 
-def reader_of(path: Path) -> Reader:
-    """Find the reader of a source.
+def sources_in(path: Path) -> list[Source]:
+    """Find what can be read: the file or folder itself, or else the sources in a folder, by name.
 
     Raises
     ------
     InputError
-        If the reader of another package cannot be loaded.
+        If there is nothing in a folder, or the reader of another package cannot be loaded.
     """
-    return next(reader for reader in (*_of_other_packages(), H5AD) if reader.reads(path))
+    readers = (*_of_other_packages(), *READERS)
+    is_folder = os.path.isdir(path)  # noqa: PTH112 - a name that is none is no folder, and no error
+    if (reader := _reader_of(path, readers)) is not None:
+        return [Source(_stem(path) if is_folder else path.stem, path, reader)]
+    if not is_folder:
+        return [Source(path.stem, path, h5ad.READER)]  # who says why it is none
+    if found := list(_below(path, readers)):
+        return found
+    raise InputError(
+        f"{path.name}: nothing in this folder is a section that squint reads. It looks for the output folders "
+        "of Xenium, MERSCOPE, CosMx, Visium and Visium HD, for SpatialData and AnnData .zarr, .h5ad, and a table "
+        "of counts beside one of positions."
+    )
+
+
+def _reader_of(path: Path, readers: tuple[Reader, ...]) -> Reader | None:
+    return next((reader for reader in readers if reader.reads(path)), None)
+
+
+def _below(path: Path, readers: tuple[Reader, ...]) -> Iterator[Source]:
+    """Go through folders level by level; what is inside a source is not looked at."""
+    level, seen = [path], 0
+    for _ in range(DEPTH):
+        deeper = []
+        for folder in level:
+            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+                if entry.name.startswith((".", "__MACOSX")) or entry.is_symlink():
+                    continue
+                seen += 1
+                if seen > MAX_FOLDERS:
+                    return
+                inside = Path(entry.path)
+                reader = _reader_of(inside, readers)
+                if reader is not None:
+                    yield Source(_name_below(path, inside), inside, reader)
+                elif entry.is_dir(follow_symlinks=False):
+                    deeper.append(inside)
+        level = deeper
+
+
+def _name_below(path: Path, inside: Path) -> str:
+    parts = [part for part in inside.relative_to(path).parts if part not in WRAPPERS]
+    *above, last = parts or [inside.name]
+    return "/".join([*above, Path(last).stem if inside.is_file() or last.endswith(".zarr") else last])
+
+
+def _stem(folder: Path) -> str:
+    named = folder.resolve()
+    while named.name in WRAPPERS and named.parent != named:
+        named = named.parent
+    return named.name.removesuffix(".zarr")
 
 
 def _of_other_packages() -> Iterator[Reader]:

@@ -5,11 +5,12 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from scipy import sparse
 
 from squint import keys
 from squint.io import checks
+from squint.io.facts import Settled
+from squint.io.findings import Item, Question
 from squint.sensitive import Sensitive
 
 
@@ -41,7 +42,14 @@ class Report:
     n_cell_types: int
     sections: tuple[SectionReport, ...]
     sensitive: tuple[Sensitive, ...]
+    found: tuple[Item, ...]
+    left_out: tuple[Item, ...]
+    assumed: tuple[Item, ...]
+    asked: tuple[Question, ...]
     notes: tuple[str, ...]
+    assay: str
+    n_boundaries: int
+    pictures: tuple[str, ...]
     source_sha256: str
 
     def lines(self) -> list[str]:
@@ -57,18 +65,30 @@ class Report:
                 + ("one cell" if s.median_spacing is None else f"spacing {s.median_spacing:.4g}")
                 for s in self.sections
             ),
+            *([f"from {self.assay}"] if self.assay else []),
+            *([f"outlines of {self.n_boundaries:,} cells"] if self.n_boundaries else []),
+            *(f"picture: {picture}" for picture in self.pictures),
+            *(_line("left out", item) for item in self.left_out),
+            *(_line("assumed", item) for item in self.assumed),
+            *(f"open: {question}" for question in self.asked),
             *(f"may identify a person: {s.where} {s.key!r} {s.why}" for s in self.sensitive),
             *(f"note: {note}" for note in self.notes),
         ]
 
 
-def summarise(adata: AnnData, file: str, sensitive: tuple[Sensitive, ...] = ()) -> Report:
-    """Describe sections in memory.
+def _line(kind: str, item: Item) -> str:
+    number = f"{item.n:,} x " if item.n is not None else ""
+    source = f" [{item.file}]" if item.file else ""
+    return f"{kind}: {number}{item.what}{': ' if item.why else ''}{item.why}{source}"
+
+
+def summarise(settled: Settled, file: str, sensitive: tuple[Sensitive, ...] = ()) -> Report:
+    """Describe a source that was read.
 
     Parameters
     ----------
-    adata
-        Annotated data as :func:`squint.read` gives it.
+    settled
+        As :func:`squint.io.facts.settle` gives it, with ``source_sha256`` in its provenance.
     file
         Name to show.
     sensitive
@@ -78,6 +98,7 @@ def summarise(adata: AnnData, file: str, sensitive: tuple[Sensitive, ...] = ()) 
     -------
     The facts.
     """
+    adata, findings = settled.adata, settled.findings
     obs = cast("pd.DataFrame", adata.obs)
     depth = checks.row_sums(cast("sparse.csr_matrix", adata.X))
     spatial: checks.Floats = np.asarray(adata.obsm[keys.SPATIAL])
@@ -110,7 +131,14 @@ def summarise(adata: AnnData, file: str, sensitive: tuple[Sensitive, ...] = ()) 
         n_cell_types=obs[keys.CELL_TYPE].nunique() if keys.CELL_TYPE in obs else 0,
         sections=tuple(sections),
         sensitive=sensitive,
-        notes=tuple(provenance["notes"]),
+        found=tuple(findings.found),
+        left_out=tuple(findings.left_out),
+        assumed=tuple(findings.assumed),
+        asked=tuple(findings.asked),
+        notes=tuple(findings.notes),
+        assay=str(provenance.get("assay", "")),
+        n_boundaries=len(settled.boundaries.cells) if settled.boundaries else 0,
+        pictures=tuple(picture.name for picture in settled.pictures),
         source_sha256=provenance["source_sha256"],
     )
 

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, cast
@@ -16,28 +17,41 @@ from numpy.typing import NDArray
 from squint import keys, sensitive
 from squint.errors import InputError
 from squint.files import whole
-from squint.io import checks, h5ad, slots
+from squint.io import slots
+from squint.io.content import Answers, Asked
+from squint.io.facts import Settled, settle
+from squint.io.findings import AskedError, Question
 from squint.io.hdf5 import memory_budget
+from squint.io.joining import join_settled
 from squint.io.mapped import Scratch, let_go, mapping_of
-from squint.io.registry import H5AD, reader_of
+from squint.io.registry import Source, sources_in
 from squint.io.report import Report, summarise
 
 LARGE = 0.5  # share of the memory budget, itself half of the memory
+PICTURES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".btf", ".svs"}  # not part of a section's hash
 
 
 def read(
-    path: str | Path, *, columns: Mapping[str, str] | None = None, scratch: str | Path | None = None
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    answers: Answers | None = None,
+    scratch: str | Path | None = None,
 ) -> AnnData:
-    """Read one or several tissue sections from an ``.h5ad`` file.
+    """Read one or several tissue sections from a file or a folder, by what it holds.
 
     Parameters
     ----------
     path
-        The file.
+        An ``.h5ad`` file, an AnnData or SpatialData ``.zarr``, or the output folder of an instrument. A folder
+        that holds several sources of one kind and panel gives a section of each.
     columns
-        Which column of the file's ``obs`` holds what, where its names are neither squint's nor known aliases:
+        Which column of the source's cells holds what, where its names are neither squint's nor known aliases:
         ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type``,
-        ``region`` and ``z_um``.
+        ``region`` and ``z_um``; ``x``, ``y`` and ``z`` of a table of positions. An empty text: no column.
+        Short for ``answers=Answers(columns=...)``.
+    answers
+        What the source leaves open, see :class:`squint.io.Answers`.
     scratch
         A folder on a disk with room, for a section larger than memory: its counts are read in parts, and lie
         in files of a new folder in there, which `tokenize` puts its latents beside. Yours to delete, once the
@@ -48,39 +62,43 @@ def read(
     A section in one fixed form:
 
     ``adata.X`` : CSR float32 (n, g)
-        Raw counts, from ``X`` or else ``layers["counts"]``.
+        Raw counts of genes; controls, blanks and proteins are left out.
     ``adata.obs["section_id"]`` : categorical
-        With ``patient_id``, ``cell_type``, ``region`` and ``z_um`` where the file has them, and its other
+        With ``patient_id``, ``cell_type``, ``region`` and ``z_um`` where the source has them, and its other
         columns.
     ``adata.obsm["spatial"]`` : float64 (n, 2 | 3)
         x right, y down.
     ``adata.var_names``
         Gene symbols.
     ``adata.uns["squint"]``
-        ``unit`` (``"um"``, ``"um (assumed)"`` or ``"unknown"``), ``values`` (``"counts"`` or
-        ``"intensities"``), ``source_sha256``, and ``notes``: sentences on what was changed, left out or odd.
+        ``unit`` (``"um"`` where the source states it or an answer says it, else ``"unknown"``), ``values``
+        (``"counts"`` or ``"intensities"``), ``source_sha256``, and ``notes``: sentences on what was changed,
+        or is odd.
 
-    Other numeric ``obsm`` arrays, squidpy's spatial graph and squint's own results are kept; other layers and
-    the rest of ``uns`` stay in the file.
+    Other numeric ``obsm`` arrays, squint's own results, and a graph that is provably squint's are kept; other
+    layers and the rest of ``uns`` stay in the source.
 
     Raises
     ------
     InputError
-        If the file cannot be read or is no section, or the disk is too small.
+        If the source cannot be read or is no section, or the disk is too small.
+    AskedError
+        If it leaves open what the section would be misread without; says which answer.
     """
+    told = _told(columns, answers)
     if scratch is None:
-        return _read(Path(path), columns or {})[0]
+        return read_settled(path, told).adata
     with _new_folder(Path(scratch)) as folder:
-        return _read(Path(path), columns or {}, Scratch(folder))[0]
+        return read_settled(path, told, Scratch(folder)).adata
 
 
 def is_large(path: str | Path) -> bool:
-    """Say whether the counts of an ``.h5ad`` file fill so much memory that they are better read in parts.
+    """Say whether the counts of a source fill so much memory that they are better read in parts.
 
     Parameters
     ----------
     path
-        The file.
+        The file or folder.
 
     Returns
     -------
@@ -90,9 +108,11 @@ def is_large(path: str | Path) -> bool:
     Raises
     ------
     InputError
-        If the file cannot be opened, or is damaged.
+        If the source cannot be opened, or is damaged.
     """
-    return reader_of(Path(path)) is H5AD and h5ad.counts_bytes(Path(path)) > memory_budget() * LARGE
+    sources = sources_in(Path(path))
+    sizes = [source.reader.counts_bytes(source.path) for source in sources if source.reader.counts_bytes]
+    return len(sizes) == len(sources) == 1 and sizes[0] > memory_budget() * LARGE
 
 
 @contextmanager
@@ -110,14 +130,16 @@ def _new_folder(scratch: Path) -> Iterator[Path]:
         raise
 
 
-def validate(path: str | Path, *, columns: Mapping[str, str] | None = None) -> Report:
-    """Say what :func:`read` would read.
+def validate(
+    path: str | Path, *, columns: Mapping[str, str] | None = None, answers: Answers | None = None
+) -> Report:
+    """Say what :func:`read` would read, found, left out, assumed and asks.
 
     Parameters
     ----------
     path
-        The file.
-    columns
+        The file or folder.
+    columns, answers
         As for :func:`read`.
 
     Returns
@@ -127,21 +149,21 @@ def validate(path: str | Path, *, columns: Mapping[str, str] | None = None) -> R
     Raises
     ------
     InputError
-        If :func:`read` would refuse the file.
+        If :func:`read` would refuse the source.
     """
-    return read_and_validate(path, columns=columns)[1]
+    return read_and_validate(path, columns=columns, answers=answers)[1]
 
 
 def read_and_validate(
-    path: str | Path, *, columns: Mapping[str, str] | None = None
+    path: str | Path, *, columns: Mapping[str, str] | None = None, answers: Answers | None = None
 ) -> tuple[AnnData, Report]:
-    """Read a file once, for both its sections and the report on them.
+    """Read a source once, for both its sections and the report on them.
 
     Parameters
     ----------
     path
-        The file.
-    columns
+        The file or folder.
+    columns, answers
         As for :func:`read`.
 
     Returns
@@ -151,37 +173,79 @@ def read_and_validate(
     Raises
     ------
     InputError
-        If the file cannot be read or is no section.
+        If the source cannot be read or is no section.
     """
-    adata, uns_keys = _read(Path(path), columns or {})
-    name = Path(path).name
-    obs = cast("pd.DataFrame", adata.obs)
-    return adata, summarise(adata, name, sensitive.find_sensitive(obs, uns_keys, name))
+    settled = read_settled(path, _told(columns, answers))
+    return settled.adata, report_on(settled, Path(path).name)
 
 
-def obs_columns(path: str | Path) -> list[str]:
-    """List the columns of ``obs`` of an ``.h5ad`` file, without reading them.
+def report_on(settled: Settled, name: str) -> Report:
+    """Give the report on a source that was read, under a name."""
+    obs = cast("pd.DataFrame", settled.adata.obs)
+    return summarise(settled, name, sensitive.find_sensitive(obs, settled.uns_names, name))
 
-    What :func:`read` may be told to use as ``columns``, also where it would refuse the file for lack of one.
 
-    Parameters
-    ----------
-    path
-        The file.
+def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = None) -> Settled:
+    """Read a source with all that comes along: see :func:`read`.
 
     Returns
     -------
-    Names in alphabetical order; none if the file has no ``obs``.
+    The sections, boundaries of their cells, pictures, and the report.
 
     Raises
     ------
     InputError
-        If the file cannot be opened, or is damaged.
+        As :func:`read`.
     """
-    reader = reader_of(Path(path))
-    if reader is H5AD:
-        return h5ad.obs_columns(Path(path))
-    return sorted(str(name) for name in reader.read(Path(path), None).obs.columns)
+    path = Path(path)
+    sources = sources_in(path)
+    if answers.section is not None or len({source.reader.kind for source in sources}) > 1:
+        sources = [_chosen(sources, answers.section, path)]
+    parts = [settle(s.reader.read(s.path, Asked(answers, scratch)), answers, s.name) for s in sources]
+    settled = (
+        parts[0] if len(parts) == 1 else join_settled(parts, [source.name for source in sources], path.name)
+    )
+    settled.adata.uns[keys.PROVENANCE]["source_sha256"] = source_sha256(path)
+    return settled
+
+
+def _told(columns: Mapping[str, str] | None, answers: Answers | None) -> Answers:
+    told = answers or Answers()
+    return replace(told, columns={**told.columns, **columns}) if columns else told
+
+
+def _chosen(sources: list[Source], answer: str | None, path: Path) -> Source:
+    names = [source.name for source in sources]
+    if answer not in names:
+        words = "It holds several sources." if answer is None else f"It holds no {answer!r}."
+        raise AskedError(Question("section", words, tuple(names), path.name))
+    return sources[names.index(str(answer))]
+
+
+def obs_columns(path: str | Path) -> list[str]:
+    """List the columns of the cells of a source, where it can be done without reading them.
+
+    What :func:`read` may be told to use as ``columns``, also where it would refuse the source for lack of one.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+
+    Returns
+    -------
+    Names in alphabetical order; none if there is no table of cells, or it is not known without reading.
+
+    Raises
+    ------
+    InputError
+        If the source cannot be opened, or is damaged.
+    """
+    found: set[str] = set()
+    for source in sources_in(Path(path)):
+        if source.reader.columns is not None:
+            found |= set(source.reader.columns(source.path))
+    return sorted(found)
 
 
 def write(adata: AnnData, path: str | Path) -> None:
@@ -238,43 +302,18 @@ def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
 
 
 def source_sha256(path: Path) -> str:
-    """Hash a file, or the names and contents of all files of a folder."""
+    """Hash a file, or the names, sizes and contents of the files of a folder.
+
+    Of pictures only names and sizes count: they are large, and no part of the cells.
+    """
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for part in sorted(part for part in path.rglob("*") if part.is_file()):
-        digest.update(f"{part.relative_to(path)} {part.stat().st_size}\n".encode())
-        with part.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    for part in sorted(part for part in path.rglob("*") if part.is_file() and not part.is_symlink()):
+        name = part.relative_to(path).as_posix()
+        digest.update(f"{name} {part.stat().st_size}\n".encode(errors="surrogateescape"))
+        if part.suffix.lower() not in PICTURES:
+            with part.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
-
-
-def _read(
-    path: Path, columns: Mapping[str, str], scratch: Scratch | None = None
-) -> tuple[AnnData, list[str]]:
-    """Read a file; give the sections and the names of all keys below ``uns``."""
-    content = reader_of(path).read(path, scratch)
-    notes = content.notes
-    obs = slots.name_columns(content.obs, columns, path.stem, notes)
-    spatial, obs = slots.place_z(content.obsm[keys.SPATIAL], obs, notes)
-    counts, var = slots.name_genes(content.counts, content.var, notes)
-    values = slots.kind_of_values(counts, notes)
-    sections = obs[keys.SECTION].cat.codes.to_numpy()
-    unit = slots.name_unit(content.unit, checks.spacings(spatial, sections), notes)
-    adata = AnnData(
-        X=counts,
-        obs=obs,
-        var=var,
-        obsm=content.obsm | {keys.SPATIAL: spatial},
-        obsp=content.obsp,
-        uns=content.uns,
-    )
-    adata.uns[keys.PROVENANCE] = {
-        **content.uns.get(keys.PROVENANCE, {}),
-        "unit": unit,
-        "values": values,
-        "source_sha256": source_sha256(path),
-        "notes": notes,
-    }
-    return adata, [name.removeprefix("uns/") for name in content.names if name.startswith("uns/")]

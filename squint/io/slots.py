@@ -2,28 +2,42 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
 from squint import keys
 from squint.errors import InputError
 from squint.io import checks, mapped
+from squint.io.findings import Findings
 
+SPATIALDATA_REGION = "spatialdata_region"  # what SpatialData calls the region that a cell is of
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    keys.SECTION: ("section", "sample", "library_id", "batch"),
+    keys.SECTION: ("section", "sample", "library_id", "batch", SPATIALDATA_REGION),
     keys.PATIENT: ("patient", "donor"),
     keys.CELL_TYPE: ("celltype", "annotation"),
     keys.REGION: ("pathology_region",),
     keys.Z: ("z",),
 }
-UNITS = ("um", "um (assumed)", "unknown")
 SYMBOL_COLUMNS = ("gene_symbols", "gene_ids", "gene_symbol", "gene_name", "feature_name")
+MISSING = {
+    "",
+    "nan",
+    "none",
+    "na",
+    "n/a",
+    "<na>",
+    "null",
+    "nat",
+    "-",
+    "--",
+}  # words for no label, in small letters
+WHOLE = re.compile(r"-?\d+\.0+")  # a whole number that was written as a fraction
 ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(?:\.\d+)?")
 MAX_LISTED = 5
 
@@ -45,7 +59,9 @@ def unique_names(names: pd.Index) -> pd.Index:
     return pd.Index(unique, dtype=object, name=names.name)
 
 
-def name_columns(obs: pd.DataFrame, columns: Mapping[str, str], stem: str, notes: list[str]) -> pd.DataFrame:
+def name_columns(
+    obs: pd.DataFrame, columns: Mapping[str, str], stem: str, findings: Findings
+) -> pd.DataFrame:
     """Name the columns of ``obs`` that squint knows.
 
     Parameters
@@ -53,11 +69,11 @@ def name_columns(obs: pd.DataFrame, columns: Mapping[str, str], stem: str, notes
     obs
         The file's table of cells.
     columns
-        Our name -> the file's name, where the caller says so.
+        Our name -> the file's name, where the caller says so; an empty text: no column.
     stem
         The section's name if no column holds one.
-    notes
-        Sentences; added to.
+    findings
+        Added to.
 
     Returns
     -------
@@ -72,17 +88,20 @@ def name_columns(obs: pd.DataFrame, columns: Mapping[str, str], stem: str, notes
         raise InputError(f"`columns` names {listed(unknown)}; it may name {', '.join(ALIASES)}.")
     sources = {}
     for key, aliases in ALIASES.items():
+        if columns.get(key) == "":
+            continue
         if key in columns and columns[key] not in obs:
             raise InputError(f"`obs` has no column {columns[key]!r}; it has {listed(list(obs.columns))}.")
         candidates = (columns[key],) if key in columns else (key, *aliases)
         if source := next((name for name in candidates if name in obs), None):
             sources[key] = source
-    named = obs.drop(columns=[*sources.values(), *(key for key in sources if key in obs)], errors="ignore")
+    named = obs.drop(columns=[*sources.values(), *(key for key in ALIASES if key in obs)])
     for key, source in sources.items():
         named[key] = obs[source] if key == keys.Z else labels(obs[source])
     if keys.SECTION not in named:
         named[keys.SECTION] = pd.Categorical([stem] * len(obs))
-        notes.append(f"No column of `obs` names a section: the file is read as one section, {stem!r}.")
+        if keys.SECTION not in columns:
+            findings.note(f"No column names a section: read as one section, {stem!r}.")
     n_missing = int(named[keys.SECTION].isna().sum())
     if n_missing:
         raise InputError(
@@ -92,16 +111,32 @@ def name_columns(obs: pd.DataFrame, columns: Mapping[str, str], stem: str, notes
 
 
 def labels(column: pd.Series) -> "pd.Categorical[str]":
-    """Give a column as text categories; empty text is missing."""
+    """Give a column as text categories, each label in one form; words for missing are missing.
+
+    ``1``, ``1.0`` and ``"1.0"`` are one label; so are ``"P1"`` and ``"P1 "``, and the two ways in which Unicode
+    spells an accent.
+    """
     values = column
-    if pd.api.types.is_float_dtype(values.dtype) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")  # 1.0 is section "1"
-    categories = pd.Categorical(values.map(str, na_action="ignore"))
-    return categories.remove_categories(categories.categories.intersection([""])).remove_unused_categories()
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    codes, found = pd.factorize(values)
+    forms = pd.Index([_one_form(value) for value in found], dtype=object)
+    numbers, names = pd.factorize(forms, sort=True)
+    numbers = np.append(numbers, -1)  # for the cells that have none
+    return pd.Categorical.from_codes(numbers[codes], categories=names.astype(str))
+
+
+def _one_form(value: Any) -> str | None:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        value = int(value)  # pandas makes 1.0 of 1 where one cell has none
+    text = " ".join(unicodedata.normalize("NFC", str(value)).split())
+    if WHOLE.fullmatch(text):
+        text = text.partition(".")[0]
+    return None if text.casefold() in MISSING else text
 
 
 def place_z(
-    spatial: checks.Floats, obs: pd.DataFrame, notes: list[str]
+    spatial: checks.Floats, obs: pd.DataFrame, findings: Findings
 ) -> tuple[checks.Floats, pd.DataFrame]:
     """Decide whether z is the height of whole levels, or the third coordinate of each cell.
 
@@ -111,8 +146,8 @@ def place_z(
         (n, 2) or (n, 3).
     obs
         Table with ``section_id``, perhaps with ``z_um``.
-    notes
-        Sentences; added to.
+    findings
+        Added to.
 
     Returns
     -------
@@ -125,7 +160,7 @@ def place_z(
         not pd.api.types.is_numeric_dtype(z.dtype)
         or not np.isfinite(z.to_numpy(np.float64, na_value=np.nan)).all()
     ):
-        notes.append("z is missing for some cells, or no number, and was not used.")
+        findings.note("z is missing for some cells, or no number, and was not used.")
         return spatial, obs.drop(columns=keys.Z)
     heights = z.to_numpy(np.float64)
     codes = obs[keys.SECTION].cat.codes.to_numpy()
@@ -133,13 +168,13 @@ def place_z(
     if not spread.any():
         return spatial, obs.assign(**{keys.Z: heights})
     if spatial.shape[1] == 2:
-        notes.append("z varies within a section, so it was read as the third coordinate.")
+        findings.note("z varies within a section, so it was read as the third coordinate.")
         spatial = np.column_stack([spatial, heights])
     return spatial, obs.drop(columns=keys.Z)
 
 
 def name_genes(
-    counts: sparse.csr_matrix, var: pd.DataFrame, notes: list[str]
+    counts: sparse.csr_matrix, var: pd.DataFrame, findings: Findings
 ) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     """Name genes by symbol and sum those that share one.
 
@@ -149,8 +184,8 @@ def name_genes(
         CSR (n, g).
     var
         The file's table of genes (g rows).
-    notes
-        Sentences; added to.
+    findings
+        Added to.
 
     Returns
     -------
@@ -162,11 +197,11 @@ def name_genes(
             (c for c in SYMBOL_COLUMNS if c in var and _share_ensembl(var[c].astype(str)) <= 0.5), None
         )
         if symbols is None:
-            notes.append("Genes are named by Ensembl id, and no column of `var` holds their symbols.")
+            findings.note("Genes are named by Ensembl id, and no column of `var` holds their symbols.")
         else:
             text = var[symbols].astype(object)
             known = (text.notna() & (text.astype(str).str.strip() != "")).to_numpy()
-            notes.append(
+            findings.note(
                 f"Ensembl ids of {int(known.sum())} genes were replaced by the symbols in var[{symbols!r}]."
             )
             var.index = pd.Index(np.where(known, text.astype(str), var.index))
@@ -174,7 +209,7 @@ def name_genes(
         return counts, var
     group, _ = pd.factorize(var.index)
     n_repeated = int(var.index.duplicated().sum())
-    notes.append(f"{n_repeated} genes share a name with another; their counts were summed.")
+    findings.note(f"{n_repeated} genes share a name with another; their counts were summed.")
     merge = sparse.csr_matrix((np.ones(len(group), np.float32), (np.arange(len(group)), group)))
     merged = mapped.change_rows(counts, lambda rows, _: sparse.csr_matrix(rows @ merge))
     merged.sort_indices()
@@ -185,28 +220,21 @@ def _share_ensembl(names: Iterable[str]) -> float:
     return float(np.mean([ENSEMBL.fullmatch(str(name)) is not None for name in names]))
 
 
-def kind_of_values(counts: sparse.csr_matrix, notes: list[str]) -> str:
-    """Give ``"counts"`` or ``"intensities"``, and note cells and matrices without any."""
-    n_empty = int((np.diff(counts.indptr) == 0).sum())
-    if n_empty:
-        notes.append(f"{n_empty} cells have no counts at all; they were kept.")
+def kind_of_values(counts: sparse.csr_matrix, findings: Findings) -> str:
+    """Give ``"counts"``, or ``"intensities"`` where values are far too large."""
     if not checks.are_intensities(counts):
         return "counts"
-    notes.append("Values are far too large for counts: read as intensities, for viewing only.")
+    findings.note("Values are far too large for counts: read as intensities, for viewing only.")
     return "intensities"
 
 
-def name_unit(stated: str | None, spacings: NDArray[np.float64], notes: list[str]) -> str:
-    """Give the unit of the coordinates: as stated, or as the spacing of cells suggests."""
-    if not len(spacings):
-        return stated or "unknown"
-    spacing = float(np.median(spacings))
-    guess = checks.guess_unit(spacing)
-    if stated == "um" and guess == "unknown":
-        notes.append(f"Coordinates are stated in um, but cells lie {spacing:.4g} apart: check the unit.")
-    elif stated is None and guess == "unknown":
-        notes.append(f"The unit of the coordinates is unknown: cells lie {spacing:.4g} apart, not 3 to 50.")
-    return stated or guess
+def note_empty(counts: sparse.csr_matrix, findings: Findings) -> None:
+    """Note how many cells have no counts."""
+    n_empty = int((np.diff(counts.indptr) == 0).sum())
+    if n_empty:
+        findings.note(
+            f"{n_empty:,} cells have no counts at all: they are kept, and get no token and no score."
+        )
 
 
 def to_plain(value: Any) -> Any:

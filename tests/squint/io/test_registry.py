@@ -8,27 +8,28 @@ PACKAGE = """
 import pandas as pd
 import numpy as np
 from scipy.sparse import csr_matrix
-from squint.io.content import Content
-from squint.io.registry import Reader
+from squint.io.content import Content, Reader
 
 
 def reads(path):
     return (path / "beads.csv").exists()
 
 
-def read(path, scratch):
+def read(path, asked):
     beads = pd.read_csv(path / "beads.csv", index_col=0)
     genes = beads.drop(columns=["x", "y"])
-    return Content(
+    content = Content(
         counts=csr_matrix(genes.to_numpy(dtype=np.float32)),
         obs=pd.DataFrame({"puck": "P7"}, index=beads.index),
         var=pd.DataFrame(index=genes.columns),
         obsm={"spatial": beads[["x", "y"]].to_numpy(dtype=float)},
-        obsp={}, uns={}, unit="um", names=["beads.csv"], notes=["Read by beads."],
+        um_per_unit=1.0, names=["beads.csv"],
     )
+    content.findings.note("Read by beads.")
+    return content
 
 
-READER = Reader("beads", reads, read)
+READER = Reader("beads", reads, read, lambda path: ["puck"])
 """
 USE = """
 import squint, squint.io

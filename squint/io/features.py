@@ -1,0 +1,100 @@
+"""Which features are genes: as the source states it, or else by the names that vendors give to controls."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from squint.errors import InputError
+from squint.io import checks, mapped
+from squint.io.findings import Findings
+
+CONTROL_COUNTS = "control_counts"  # column of cells: counts of controls, which are no genes
+TYPE_COLUMNS = ("feature_types", "feature_type", "code_class")
+GENE_TYPES = {"gene expression", "gene", "genes", "rna", "mrna", "endogenous"}
+PROTEIN_TYPES = {"protein expression", "antibody capture", "protein"}
+CONTROLS = {  # what vendors call them, where no column states the type
+    re.compile(r"NegControlProbe[_-].*|antisense_.*"): "Negative Control Probe",
+    re.compile(r"NegControlCodeword[_-].*"): "Negative Control Codeword",
+    re.compile(r"UnassignedCodeword[_-].*"): "Unassigned Codeword",
+    re.compile(r"DeprecatedCodeword[_-].*"): "Deprecated Codeword",
+    re.compile(r"Intergenic_Region_.*"): "Genomic Control",
+    re.compile(r"blank[_-]?\d+.*", re.IGNORECASE): "Blank",
+    re.compile(r"Neg(?:Prb|Probe|ative|Add)[_-]?\d+.*", re.IGNORECASE): "Negative probe",
+    re.compile(r"(?:FalseCode|SystemControl|SysControl)[_-]?\w*", re.IGNORECASE): "System control",
+}
+
+
+def types_of(var: pd.DataFrame) -> tuple[pd.Series, str]:
+    """Give the type of each feature, and the column that states it; ``""`` where names tell.
+
+    Parameters
+    ----------
+    var
+        Table of features by name.
+
+    Returns
+    -------
+    (g,) text, ``"Gene Expression"`` for genes; and the column's name.
+    """
+    by_name = pd.Series("Gene Expression", index=np.arange(len(var)), dtype=object)
+    names = var.index.astype(str)
+    for pattern, kind in CONTROLS.items():
+        by_name[names.map(lambda name, pattern=pattern: pattern.fullmatch(name) is not None)] = kind
+    column = next((name for name in TYPE_COLUMNS if name in var), "")
+    if not column:
+        return by_name, ""
+    stated = var[column].astype(object).reset_index(drop=True)
+    text = stated.map(lambda value: str(value).strip() if isinstance(value, str) else "")
+    types = text.where(text != "", by_name)
+    return types.where(~types.str.lower().isin(GENE_TYPES), "Gene Expression"), column
+
+
+def genes_only(
+    counts: sparse.csr_matrix, obs: pd.DataFrame, var: pd.DataFrame, findings: Findings
+) -> tuple[sparse.csr_matrix, pd.DataFrame, pd.DataFrame]:
+    """Leave out and count what is no gene: controls, blanks, codewords and proteins.
+
+    Parameters
+    ----------
+    counts
+        CSR (n, features).
+    obs
+        Table of cells; ``control_counts`` is added to where controls are left out and it has none.
+    var
+        Table of features by name.
+    findings
+        Added to.
+
+    Returns
+    -------
+    Counts, cells and features, of genes alone.
+
+    Raises
+    ------
+    InputError
+        If there are no genes.
+    """
+    types, column = types_of(var)
+    is_gene = (types == "Gene Expression").to_numpy()
+    source = f"var[{column!r}]" if column else "names of features"
+    if is_gene.all():
+        return counts, obs, var
+    if not is_gene.any():
+        raise InputError(
+            f"None of the {len(var):,} features is a gene ({', '.join(sorted(set(types)))}): tokens are made of "
+            "the counts of genes."
+        )
+    for kind, n in types[~is_gene].value_counts().sort_index().items():
+        findings.leave_out(str(kind), int(n), "no gene", source)
+    controls = ~is_gene & ~types.str.lower().isin(PROTEIN_TYPES).to_numpy()
+    if CONTROL_COUNTS not in obs and controls.any():
+        obs = obs.assign(**{CONTROL_COUNTS: checks.row_sums(_columns(counts, controls))})
+    return _columns(counts, is_gene), obs, var[is_gene]
+
+
+def _columns(counts: sparse.csr_matrix, kept: NDArray[np.bool_]) -> sparse.csr_matrix:
+    """Give some columns of a matrix, which may lie in files, without a copy of the rest."""
+    return mapped.change_rows(counts, lambda rows, _: sparse.csr_matrix(rows[:, kept]))
