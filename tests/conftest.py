@@ -13,7 +13,7 @@ from scipy import sparse
 
 from squint import io
 from squint.geometry import regions
-from tests.helpers.paths import REAL_DATA, REGIONS
+from tests.helpers.paths import BUNDLES, REAL_DATA, REGIONS
 
 settings.register_profile("squint", deadline=None)  # a slow machine is not a failing property
 settings.load_profile("squint")
@@ -32,6 +32,19 @@ def real_section() -> Callable[[str], Path]:
         path = REAL_DATA / f"{name}.h5ad"
         if not path.exists():
             pytest.skip(f"real section {name}.h5ad is not in SQUINT_TEST_DATA ({REAL_DATA})")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Callable[[str], Path]:
+    """Give an instrument's folder by name; the test is skipped where it is absent."""
+
+    def find(name: str) -> Path:
+        path = BUNDLES / name
+        if not path.exists():
+            pytest.skip(f"{name} is not in {BUNDLES}, beside SQUINT_TEST_DATA")
         return path
 
     return find
