@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from squint.cli.terminal import Facts, add_sections, find_regions, progress, read_section, say
+from squint.cli.terminal import Facts, add_sections, answers_of, find_regions, progress, read_section, say
 
 
 def benchmark_ablations(options: argparse.Namespace) -> Facts:
     """Repeat the paper's experiments of task A and appendix C, one choice changed at a time."""
     from squint.benchmarks.ablations import Ablations
 
-    sections = [read_section(path) for path in options.sections]
+    sections = [read_section(path, answers_of(options)) for path in options.sections]
     inside = find_regions(sections, options.regions)
     experiments = Ablations(sections, inside, options.out, device=options.device)
     for line in experiments.run(options.seeds, options.only):

@@ -23,7 +23,7 @@ from distributed.scheduler import KilledWorker
 
 from squint import keys
 from squint.errors import InputError
-from squint.files import sha256
+from squint.io.content import Answers
 
 if TYPE_CHECKING:
     from squint.model.bundle import Bundle
@@ -52,6 +52,7 @@ class _Task(NamedTuple):
     target: Path
     model: Path
     model_sha256: str
+    answers: Answers
     device: str
     squint: str  # our version
 
@@ -136,7 +137,12 @@ def describe(client: Client) -> str:
 
 
 def tokenize(
-    client: Client, files: Mapping[Path, Path], model: Path, *, device: str = "auto"
+    client: Client,
+    files: Mapping[Path, Path],
+    model: Path,
+    *,
+    answers: Answers | None = None,
+    device: str = "auto",
 ) -> Iterator[Outcome]:
     """Write the tokens of each section, except where they are there already.
 
@@ -149,6 +155,8 @@ def tokenize(
         sha256, by the same model.
     model
         Folder of the bundle.
+    answers
+        What the sections leave open.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``; each worker finds out for itself what ``"auto"`` is.
 
@@ -167,8 +175,9 @@ def tokenize(
     for source, target in files.items():
         if source.resolve() == target.resolve():
             raise InputError(f"{target} would replace the section it is made of. Give another folder as OUT.")
+    told = (answers or Answers(), device, version("squint"))
     tasks = [
-        _Task(source.absolute(), target.absolute(), model.absolute(), sha256, device, version("squint"))
+        _Task(source.absolute(), target.absolute(), model.absolute(), sha256, *told)
         for source, target in files.items()
     ]
     # Not pure: a result of before says nothing of whether the file is still there.
@@ -230,7 +239,7 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
         facts = _written(task)
         if facts is not None:
             return True, facts
-        adata = io.read(task.source)
+        adata = io.read(task.source, answers=task.answers)
         tl.tokenize(adata, _bundle(task.model, task.model_sha256), device=task.device)
         io.write(adata, task.target)
         return False, _facts(adata.obs[keys.TOKEN], adata.uns[keys.PROVENANCE])
@@ -239,12 +248,14 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
 def _written(task: _Task) -> dict[str, Any] | None:
     """Give the facts of a result that is there; None if it is damaged, or of another section or model."""
     from squint.io.hdf5 import open_checked, read_slot
+    from squint.io.sections import source_sha256
     from squint.io.slots import to_plain
 
     try:
         with open_checked(task.target) as (file, _):
             made = to_plain(read_slot(file, f"uns/{keys.PROVENANCE}"))
-            if made["model_sha256"] != task.model_sha256 or made["source_sha256"] != sha256(task.source):
+            made_of = (made["model_sha256"], made["source_sha256"], made.get("answers", {}))
+            if made_of != (task.model_sha256, source_sha256(task.source), task.answers.given()):
                 return None
             return _facts(read_slot(file, f"obs/{keys.TOKEN}"), made)
     except InputError:

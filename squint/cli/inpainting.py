@@ -10,6 +10,7 @@ from squint.cli.terminal import (
     Facts,
     add_model,
     add_sections,
+    answers_of,
     choices,
     find_regions,
     hide,
@@ -30,7 +31,7 @@ def inpaint(options: argparse.Namespace) -> Facts:
     if options.out.suffix != ".h5ad":
         raise InputError(f"OUT must be an .h5ad file, not {options.out}.")
     bundle = Bundle.load(options.model)
-    sections = [read_section(path) for path in options.sections]
+    sections = [read_section(path, answers_of(options)) for path in options.sections]
     parts = [
         inpaint_regions(adata, bundle, inside, n_draws=options.draws, seed=options.seed)
         for adata, inside in zip(sections, find_regions(sections, options.regions), strict=True)
@@ -54,7 +55,7 @@ def benchmark_inpainting(options: argparse.Namespace) -> Facts:
     """Train, in-paint, and score the model beside every baseline on the same hidden cells."""
     from squint.benchmarks import inpainting as benchmark
 
-    sections = [read_section(path) for path in options.sections]
+    sections = [read_section(path, answers_of(options)) for path in options.sections]
     hidden = hide(sections, options.regions, seed=0)
     model, train = choices(options.config, model={}, train={"n_epochs": options.epochs})
     run = benchmark.Inpainting(sections, hidden, options.out, model, train, options.device)

@@ -16,7 +16,9 @@ from squint.cli.inpainting import add_inpainting
 from squint.cli.speed import add_speed
 from squint.cli.terminal import (
     Facts,
+    add_answers,
     add_sections,
+    answers_of,
     be_quiet,
     choices,
     extra,
@@ -66,10 +68,10 @@ def simulate(options: argparse.Namespace) -> Facts:
 
 
 def validate(options: argparse.Namespace) -> Facts:
-    """Say what would be read of a file, or why not."""
+    """Say what would be read of a file or folder, left out, assumed and asked, or why it cannot be read."""
     from squint.io import validate as report_on
 
-    report = report_on(options.section)
+    report = report_on(options.section, answers=answers_of(options))
     for line in report.lines():
         say(line)
     return asdict(report)
@@ -78,7 +80,7 @@ def validate(options: argparse.Namespace) -> Facts:
 def train(options: argparse.Namespace) -> Facts:
     """Train a model and save it as a bundle."""
     fabric = _fabric(options)
-    sections = [read_section(path) for path in options.sections]
+    sections = [read_section(path, answers_of(options)) for path in options.sections]
     hidden = None
     if options.regions is not None:
         hidden = hide(sections, options.regions, options.seed)
@@ -138,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add(validate)
     sub.add_argument("section", type=Path, metavar="SECTION")
+    add_answers(sub)
 
     sub = add(train)
     add_sections(sub)

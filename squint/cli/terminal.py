@@ -68,6 +68,54 @@ def add_sections(sub: argparse.ArgumentParser) -> None:
     """Take the sections to work on, and where."""
     sub.add_argument("sections", type=Path, nargs="+", metavar="SECTION")
     sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_answers(sub)
+
+
+def add_answers(sub: argparse.ArgumentParser) -> None:
+    """Take answers to what a source may leave open."""
+    group = sub.add_argument_group("what a SECTION leaves open (said where it does)")
+    group.add_argument(
+        "--section", dest="answer_section", metavar="NAME", help="of several sources in a folder"
+    )
+    group.add_argument("--table", metavar="NAME", help="of several tables in a store")
+    group.add_argument("--bin", metavar="SIZE", help="of several sizes of bins: 008um")
+    group.add_argument(
+        "--unit", metavar="UNIT", help="of positions: um, mm, nm, unknown, or the um of one unit"
+    )
+    group.add_argument("--orientation", metavar="WAY", help="of a table: cells-by-genes or genes-by-cells")
+    group.add_argument("--match", metavar="HOW", help="rows: of tables of counts and positions without names")
+    group.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=OBS",
+        help="a column of the cells: section_id=slide, patient_id=, cell_type=, region=, z_um=, x=, y=",
+    )
+
+
+def answers_of(options: argparse.Namespace) -> io.Answers:
+    """Gather the answers.
+
+    Raises
+    ------
+    InputError
+        If a column is not named as NAME=OBS.
+    """
+    columns = {}
+    for text in options.column:
+        name, given, column = text.partition("=")
+        if not given:
+            raise InputError(f"--column {text}: write NAME=OBS, such as --column section_id=slide.")
+        columns[name.strip()] = column.strip()
+    return io.Answers(
+        section=options.answer_section,
+        table=options.table,
+        bin=options.bin,
+        unit=options.unit,
+        orientation=options.orientation,
+        match=options.match,
+        columns=columns,
+    )
 
 
 def add_model(sub: argparse.ArgumentParser) -> None:
@@ -76,9 +124,9 @@ def add_model(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, required=True, metavar="OUT")
 
 
-def read_section(path: Path, scratch: Path | None = None) -> AnnData:
-    """Read one file, its counts by way of a scratch folder if there is one, and pass the notes on."""
-    adata = io.read(path, scratch=scratch)
+def read_section(path: Path, answers: io.Answers, scratch: Path | None = None) -> AnnData:
+    """Read one source, its counts by way of a scratch folder if there is one, and pass the notes on."""
+    adata = io.read(path, answers=answers, scratch=scratch)
     progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
     for note in adata.uns[keys.PROVENANCE]["notes"]:
         progress(f"  note: {note}")

@@ -11,7 +11,17 @@ import pandas as pd
 from anndata import AnnData
 
 from squint import keys
-from squint.cli.terminal import Facts, add_model, add_sections, extra, joined, progress, read_section, say
+from squint.cli.terminal import (
+    Facts,
+    add_model,
+    add_sections,
+    answers_of,
+    extra,
+    joined,
+    progress,
+    read_section,
+    say,
+)
 from squint.columns import labels
 from squint.errors import InputError
 
@@ -43,7 +53,7 @@ def activate(options: argparse.Namespace) -> Facts:
     from squint.model.bundle import Bundle
 
     bundle = Bundle.load(options.model)
-    adata = joined([_tokenised(path, bundle, options.device) for path in options.sections])
+    adata = joined([_tokenised(path, bundle, options) for path in options.sections])
     tl.activate(adata, reference=options.reference, against=options.against, n_codes=options.top)
     write(adata, options.out)
     facts = _facts(adata)
@@ -72,7 +82,7 @@ def export_tokens(options: argparse.Namespace) -> Facts:
         bundle = Bundle.load(options.model)
     tables, facts = {}, {}
     for path in options.sections:
-        adata = _with_tokens(path, bundle, options.device)
+        adata = _with_tokens(path, bundle, options)
         facts[str(path)] = sequences.provenance(adata, path.name)
         tables[str(path)] = sequences.token_sequences(adata)
     models = {path: fact["model_sha256"] for path, fact in facts.items()}
@@ -141,10 +151,7 @@ def _tokenise_into(target: Path, paths: Sequence[Path], bundle: Any, options: ar
     with ExitStack() as stack:
         scratch = [stack.enter_context(_scratch(path, options)) for path in paths]
         adata = joined(
-            [
-                _tokenised(path, bundle, options.device, folder)
-                for path, folder in zip(paths, scratch, strict=True)
-            ]
+            [_tokenised(path, bundle, options, folder) for path, folder in zip(paths, scratch, strict=True)]
         )
         write(adata, target)
     say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
@@ -169,9 +176,9 @@ def _scratch(path: Path, options: argparse.Namespace) -> Iterator[Path | None]:
         yield Path(name)
 
 
-def _tokenised(path: Path, bundle: Any, device: str, scratch: Path | None = None) -> AnnData:
-    """Read and tokenise one file."""
-    return _tokenise(read_section(path, scratch), bundle, device)
+def _tokenised(path: Path, bundle: Any, options: argparse.Namespace, scratch: Path | None = None) -> AnnData:
+    """Read and tokenise one source."""
+    return _tokenise(read_section(path, answers_of(options), scratch), bundle, options.device)
 
 
 def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
@@ -184,14 +191,14 @@ def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
     return adata
 
 
-def _with_tokens(path: Path, bundle: Any, device: str) -> AnnData:
-    """Read one file, and tokenise it where it holds no tokens."""
-    adata = read_section(path)
+def _with_tokens(path: Path, bundle: Any, options: argparse.Namespace) -> AnnData:
+    """Read one source, and tokenise it where it holds no tokens."""
+    adata = read_section(path, answers_of(options))
     if keys.TOKENS in adata.obsm:
         return adata
     if bundle is None:
         raise InputError(f"{path} holds no tokens. Give a model to make them: --model BUNDLE.")
-    return _tokenise(adata, bundle, device)
+    return _tokenise(adata, bundle, options.device)
 
 
 def _on_engine(options: argparse.Namespace) -> Facts:
@@ -210,7 +217,9 @@ def _on_engine(options: argparse.Namespace) -> Facts:
         with workers as client:
             progress(cluster.describe(client))
             to_do = dict(zip(options.sections, _targets(options), strict=True))
-            for done in cluster.tokenize(client, to_do, options.model, device=options.device):
+            for done in cluster.tokenize(
+                client, to_do, options.model, answers=answers_of(options), device=options.device
+            ):
                 if done.facts is None:
                     failed.append(str(done.source))
                     progress(f"{done.source} failed: {done.error}")
@@ -242,11 +251,16 @@ def _targets(options: argparse.Namespace) -> list[Path]:
     """Name one output per section where OUT is a folder; none where all go into one file."""
     if options.out.suffix == ".h5ad":
         return [options.out] if len(options.sections) == 1 else []
-    names = [path.name for path in options.sections]
+    names = [_written_as(path) for path in options.sections]
     if len(set(names)) < len(names):
         raise InputError("Two SECTIONs have the same file name, so one would overwrite the other in OUT.")
     options.out.mkdir(parents=True, exist_ok=True)
     return [options.out / name for name in names]
+
+
+def _written_as(path: Path) -> str:
+    """Name what is written of a source: a folder, a .zarr and a .zip become a .h5ad."""
+    return path.name if path.suffix == ".h5ad" else f"{path.resolve().name.removesuffix(path.suffix)}.h5ad"
 
 
 def _facts(adata: AnnData) -> Facts:

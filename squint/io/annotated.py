@@ -43,7 +43,7 @@ class Slots(Protocol):
         ...
 
     def counts(self, cells: pd.Index, n_genes: int, notes: list[str]) -> tuple[sparse.csr_matrix, str]:
-        """Raw counts CSR float32 (n, g), and the slot that they are from; an InputError where there are none."""
+        """Raw counts CSR float32 (n, g), and their slot; an InputError where there are none."""
         ...
 
 
@@ -220,7 +220,7 @@ def um_of_bins(cells: pd.Index, positions: checks.Floats, findings: Findings) ->
     residual = float(np.abs(design @ fit - positions[:, :2]).max())
     if not pitch or residual > pitch / 2:
         return None
-    width = int(parts.iloc[0, 0])
+    width = int(str(parts.iloc[0, 0]))
     findings.find(
         "width of bins", width, "names of cells", f"they state {width} um, and lie {pitch:.4g} units apart"
     )

@@ -31,8 +31,8 @@ class Boundaries:
     offsets
         int64 (p + 1,), where the corners of each ring begin.
     corners
-        float32 (corners, 2), x and y in the unit of the positions, relative to ``origin``; the first of a ring
-        is not repeated at its end.
+        float32 (corners, 2), x and y in the unit of the positions, relative to ``origin``; the first of a
+        ring is not repeated at its end.
     origin
         x and y that the corners count from, so that float32 holds micrometres at any distance.
     what
@@ -128,7 +128,7 @@ def from_rings(
 
 
 def write_boundaries(boundaries: Boundaries, path: Path) -> None:
-    """Write rings as GeoParquet 1.1 with native polygons: columns ``cell`` (row of the section), ``geometry``.
+    """Write rings as GeoParquet 1.1: ``cell`` (row of the section) and ``geometry`` (native polygons).
 
     Raises
     ------
@@ -138,11 +138,10 @@ def write_boundaries(boundaries: Boundaries, path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415 - only where a section is kept
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    closing = np.repeat(boundaries.offsets[:-1], 1)
     sizes = np.diff(boundaries.offsets)
     offsets = np.concatenate([[0], np.cumsum(sizes + 1)]).astype(np.int32)
     order = np.empty(offsets[-1], np.int64)  # GeoParquet wants each ring closed
-    order[offsets[1:] - 1] = closing
+    order[offsets[1:] - 1] = boundaries.offsets[:-1]
     inner = np.ones(offsets[-1], bool)
     inner[offsets[1:] - 1] = False
     order[inner] = np.arange(len(boundaries.corners))

@@ -1,7 +1,7 @@
 """What every reader is told, and what it takes from a source, whatever its kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,11 @@ class Answers:
     match: str | None = None  # of a counts and a positions table without common names: "rows"
     columns: Mapping[str, str] = field(default_factory=dict)  # our name of a column of cells -> the source's
 
+    def given(self) -> dict[str, Any]:
+        """Give what was said, as JSON can hold it."""
+        said = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: dict(value) if name == "columns" else value for name, value in said.items() if value}
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -43,7 +48,7 @@ class Placed:
     path: Path
     name: str  # in words: "morphology focus"
     to_section: tuple[tuple[float, float, float], tuple[float, float, float]] | None
-    """Rows of the matrix that takes (column, row, 1) of a pixel's centre to positions of cells; None: not stated."""
+    """Rows of the matrix that takes (column, row, 1) of a pixel's centre to positions; None: not stated."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Facts before guesses: what any reader took becomes a section, each step by what the source states or the user says.
+"""What any reader took becomes a section, each step by what the source states or the user says.
 
 The one place behind all readers, so that a fact means the same whatever the source.
 """
@@ -18,7 +18,7 @@ from squint.io.boundaries import Boundaries
 from squint.io.content import Answers, Content, Placed
 from squint.io.features import genes_only
 from squint.io.findings import Findings
-from squint.io.graphs import own_distances
+from squint.io.graphs import N_NEIGHBORS, own_distances
 from squint.io.layout import check_layout
 from squint.io.tables import clean
 from squint.io.units import UM, UNKNOWN, settle_unit
@@ -109,15 +109,13 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
     slots.note_empty(counts, findings)
     adata = AnnData(X=counts, obs=obs, var=var, obsm=content.obsm | {keys.SPATIAL: spatial}, uns=content.uns)
     if graph is not None:
-        adata.obsp[keys.DISTANCES] = graph
-        adata.obsp[keys.CONNECTIVITIES] = sparse.csr_matrix(
-            (np.ones(graph.nnz, np.float32), graph.indices, graph.indptr), shape=graph.shape
-        )
+        _set_graph(adata, graph)
     adata.uns[keys.PROVENANCE] = {
         **content.uns.get(keys.PROVENANCE, {}),
         "unit": UNKNOWN if factor is None else UM,
         "values": values,
         "notes": findings.notes,
+        **({"answers": said} if (said := answers.given()) else {}),
         **({"assay": content.assay} if content.assay else {}),
     }
     uns_names = [name.removeprefix("uns/") for name in content.names if name.startswith("uns/")]
@@ -128,7 +126,7 @@ def _with_unique_names(obs: pd.DataFrame, findings: Findings) -> pd.DataFrame:
     """Make names of cells unique, and keep the instrument's beside them for exchange."""
     n_repeated = int(obs.index.duplicated().sum())
     findings.note(
-        f"{n_repeated:,} cell names occurred before; a number was added to them, and obs[{keys.CELL_ID!r}] keeps them."
+        f"{n_repeated:,} cell names occurred before; a number was added. obs[{keys.CELL_ID!r}] keeps them."
     )
     obs = obs.assign(**{keys.CELL_ID: obs.index}) if keys.CELL_ID not in obs else obs.copy()
     obs.index = slots.unique_names(obs.index)
@@ -150,8 +148,23 @@ def _own_graph(
     return graph
 
 
+def _set_graph(adata: AnnData, distances: sparse.csr_matrix) -> None:
+    """Set a graph as `squint.pp.spatial_neighbors` does."""
+    ones = np.ones(distances.nnz, np.float32)
+    adata.obsp[keys.DISTANCES] = distances
+    adata.obsp[keys.CONNECTIVITIES] = sparse.csr_matrix(
+        (ones, distances.indices, distances.indptr), shape=distances.shape
+    )
+    adata.uns["spatial_neighbors"] = {
+        "connectivities_key": keys.CONNECTIVITIES,
+        "distances_key": keys.DISTANCES,
+        "params": {"n_neighbors": N_NEIGHBORS, "coord_type": "generic"},
+    }
+
+
 def _scaled(picture: Placed, factor: float) -> Placed:
     if picture.to_section is None:
         return picture
-    first, second = (tuple(value * factor for value in row) for row in picture.to_section)
-    return replace(picture, to_section=(first, second))
+    (a, b, c), (d, e, f) = picture.to_section
+    rows = ((a * factor, b * factor, c * factor), (d * factor, e * factor, f * factor))
+    return replace(picture, to_section=rows)

@@ -42,7 +42,7 @@ def types_of(var: pd.DataFrame) -> tuple[pd.Series, str]:
     by_name = pd.Series("Gene Expression", index=np.arange(len(var)), dtype=object)
     names = var.index.astype(str)
     for pattern, kind in CONTROLS.items():
-        by_name[names.map(lambda name, pattern=pattern: pattern.fullmatch(name) is not None)] = kind
+        by_name[names.str.fullmatch(pattern).astype(bool)] = kind
     column = next((name for name in TYPE_COLUMNS if name in var), "")
     if not column:
         return by_name, ""
@@ -84,8 +84,8 @@ def genes_only(
         return counts, obs, var
     if not is_gene.any():
         raise InputError(
-            f"None of the {len(var):,} features is a gene ({', '.join(sorted(set(types)))}): tokens are made of "
-            "the counts of genes."
+            f"None of the {len(var):,} features is a gene ({', '.join(sorted(set(types)))}): tokens are made "
+            "of the counts of genes."
         )
     for kind, n in types[~is_gene].value_counts().sort_index().items():
         findings.leave_out(str(kind), int(n), "no gene", source)

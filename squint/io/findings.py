@@ -1,4 +1,4 @@
-"""What reading a source found, left out, took for granted and could not decide, each with its number and file."""
+"""What reading a source found, left out, assumed and could not decide, each with its number and file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,6 +41,10 @@ class AskedError(InputError):
     def __init__(self, question: Question) -> None:
         super().__init__(f"{question.file}: {question}" if question.file else str(question))
         self.question = question
+
+    def __reduce__(self) -> tuple[type["AskedError"], tuple[Question]]:
+        """Be sent to another process with the question."""
+        return AskedError, (self.question,)
 
 
 @dataclass

@@ -36,15 +36,8 @@ def join_settled(parts: Sequence[Settled], names: Sequence[str], file: str) -> S
     AskedError
         If the sources cannot be put together; asks which one is meant.
     """
+    _check_alike(parts, names, file)
     first = parts[0].adata
-    problem = ""
-    if any(set(part.adata.var_names) != set(first.var_names) for part in parts):
-        problem = "that measure other genes"
-    elif len({part.adata.uns[keys.PROVENANCE]["unit"] for part in parts}) > 1:
-        problem = "in different units"
-    if problem:
-        words = f"It holds {len(parts)} sources {problem}."
-        raise AskedError(Question("section", words, tuple(names), file))
     for part, name in zip(parts, names, strict=True):
         obs = cast("pd.DataFrame", part.adata.obs)
         if obs[keys.SECTION].nunique() == 1:
@@ -70,6 +63,18 @@ def join_settled(parts: Sequence[Settled], names: Sequence[str], file: str) -> S
     adata.uns[keys.PROVENANCE] = {**first.uns[keys.PROVENANCE], "notes": findings.notes}
     uns_names = [name for part in parts for name in part.uns_names]
     return Settled(adata, _join_boundaries(parts), [], findings, uns_names)
+
+
+def _check_alike(parts: Sequence[Settled], names: Sequence[str], file: str) -> None:
+    first = parts[0].adata
+    problem = ""
+    if any(set(part.adata.var_names) != set(first.var_names) for part in parts):
+        problem = "that measure other genes"
+    elif len({part.adata.uns[keys.PROVENANCE]["unit"] for part in parts}) > 1:
+        problem = "in different units"
+    if problem:
+        words = f"It holds {len(parts)} sources {problem}."
+        raise AskedError(Question("section", words, tuple(names), file))
 
 
 def _join_boundaries(parts: Sequence[Settled]) -> Boundaries | None:

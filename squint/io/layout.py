@@ -1,4 +1,4 @@
-"""The layout of a section held against its positions: groups of cells that lie on top of each other are several.
+"""The layout of a section held against its positions: groups that lie on top of each other are several.
 
 In one piece of tissue cells keep a distance from each other, whatever their labels. Where fields of view
 count from their own corners, or slices from the same origin, each group keeps its distances and knows nothing
@@ -16,8 +16,9 @@ from squint import keys
 from squint.io.findings import AskedError, Findings, Question
 
 CLOSE = 0.25  # of the mean spacing; in tissue few cells are nearer to another
+FOURTH = 1.13  # mean spacings to the fourth neighbour, where points are scattered without order
 MANY_CLOSE = 0.05  # share of cells with another that close, from which groups are looked at
-WITHIN = 0.3  # of the close pairs that chance would put within groups, at most so many are: the groups know nothing
+WITHIN = 0.3  # of the close pairs that chance would put within groups, at most so many are
 MAX_GROUPS = 1_000
 MIN_CELLS = 50
 MAX_LOOKED_AT = 50_000  # cells of a section
@@ -53,11 +54,15 @@ def check_layout(
     n_repeated = 0
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        _, counts = np.unique(spatial[rows], axis=0, return_counts=True)
+        first, counts = _places(spatial[rows])
         n_repeated += int(counts[counts > 1].sum())
-        if not chosen and (column := _overlaid(obs.iloc[rows], spatial[rows])) is not None:
+        column = None if chosen else _overlaid(obs.iloc[rows], spatial[rows], first)
+        if column is not None:
             n = obs[column].iloc[rows].nunique()
-            words = f"Cells of the {n:,} groups of obs[{column!r}] lie on top of each other: they are no one section."
+            words = (
+                f"Cells of the {n:,} groups of obs[{column!r}] lie on top of each other, so they are "
+                "not one section. Name the column that tells sections apart (an empty one: none does)."
+            )
             choices = (column, *(c for c in candidates(obs.iloc[rows]) if c != column))
             raise AskedError(Question(f"column {keys.SECTION}", words, choices, ""))
     if n_repeated:
@@ -79,23 +84,28 @@ def _groups(column: pd.Series) -> NDArray[np.integer] | None:
     return codes if 2 <= len(groups) <= min(MAX_GROUPS, len(column) / 5) else None
 
 
-def _overlaid(obs: pd.DataFrame, spatial: NDArray[np.float64]) -> str | None:
+def _places(spatial: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the first cell at each position, and how many are there."""
+    flat = spatial[:, 0] + 1j * spatial[:, 1]  # sorted much faster than rows of a table
+    if spatial.shape[1] == 2:
+        _, first, counts = np.unique(flat, return_index=True, return_counts=True)
+    else:
+        _, first, counts = np.unique(spatial, axis=0, return_index=True, return_counts=True)
+    return first, counts
+
+
+def _overlaid(obs: pd.DataFrame, spatial: NDArray[np.float64], first: NDArray[np.int64]) -> str | None:
     """Name the column whose groups lie on top of each other, if there is one: the one with fewest groups."""
-    n = len(spatial)
-    if n < MIN_CELLS:
+    if len(first) < MIN_CELLS or not candidates(obs):
         return None
-    places, first = np.unique(spatial, axis=0, return_index=True)
+    places = spatial[first]
     tree = cKDTree(places)
     looked = np.linspace(0, len(places) - 1, min(len(places), MAX_LOOKED_AT)).astype(int)
-    spacing = float(np.median(tree.query(places[looked], k=min(5, len(places)))[0][:, -1])) / 1.13
-    # the fourth neighbour lies 1.13 mean spacings away where points are scattered without order
-    pairs = (
-        tree.query_pairs(CLOSE * spacing, output_type="ndarray")
-        if n <= MAX_LOOKED_AT
-        else _some_pairs(tree, places[looked], looked, CLOSE * spacing)
-    )
-    if len(np.unique(pairs)) < MANY_CLOSE * min(n, MAX_LOOKED_AT):
+    distances, neighbours = tree.query(places[looked], k=5)
+    close = distances[:, 1] < CLOSE / FOURTH * np.median(distances[:, 4])
+    if close.mean() < MANY_CLOSE:
         return None
+    pairs = np.column_stack([looked[close], neighbours[close, 1]])
     rows = first[pairs]
     found: list[tuple[int, str]] = []
     for name in candidates(obs):
@@ -105,12 +115,3 @@ def _overlaid(obs: pd.DataFrame, spatial: NDArray[np.float64]) -> str | None:
         if within < WITHIN * float((shares**2).sum()):
             found.append((len(shares), name))
     return min(found)[1] if found else None
-
-
-def _some_pairs(
-    tree: cKDTree, points: NDArray[np.float64], numbers: NDArray[np.integer], distance: float
-) -> NDArray[np.integer]:
-    """Give pairs of near places, of some places only."""
-    found = tree.query(points, k=2, distance_upper_bound=distance)
-    near = np.isfinite(found[0][:, 1])
-    return np.column_stack([numbers[near], found[1][near, 1]])

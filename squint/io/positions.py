@@ -10,15 +10,17 @@ from squint.errors import InputError
 
 NAMES: Mapping[str, tuple[str, ...]] = {  # in small letters; the first that is there counts
     "x": (
-        "x", "x_centroid", "center_x", "centroid_x", "x_um", "x_location", "x_coord", "coord_x", "xcoord", "pos_x",
-        "centerx_global_px", "x_global_px", "pxl_col_in_fullres", "imagecol", "spatial_x", "x_slide_mm", "col",
+        *("x", "x_centroid", "center_x", "centroid_x", "x_um", "x_location", "x_coord", "coord_x", "xcoord"),
+        *("pos_x", "centerx_global_px", "x_global_px", "pxl_col_in_fullres", "imagecol", "spatial_x"),
+        *("x_slide_mm", "col"),
     ),
     "y": (
-        "y", "y_centroid", "center_y", "centroid_y", "y_um", "y_location", "y_coord", "coord_y", "ycoord", "pos_y",
-        "centery_global_px", "y_global_px", "pxl_row_in_fullres", "imagerow", "spatial_y", "y_slide_mm", "row",
+        *("y", "y_centroid", "center_y", "centroid_y", "y_um", "y_location", "y_coord", "coord_y", "ycoord"),
+        *("pos_y", "centery_global_px", "y_global_px", "pxl_row_in_fullres", "imagerow", "spatial_y"),
+        *("y_slide_mm", "row"),
     ),
     "z": ("z", "z_centroid", "center_z", "centroid_z", "z_um", "z_coord", "spatial_z"),
-}  # fmt: skip
+}
 
 
 def find_columns(columns: Sequence[Any], chosen: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -40,6 +42,7 @@ def find_columns(columns: Sequence[Any], chosen: Mapping[str, str]) -> tuple[dic
     InputError
         If x or y is not found, with what there is.
     """
+    listed = ", ".join(map(str, columns))
     by_name = {str(column).strip().lower(): column for column in columns}
     found: dict[str, Any] = {}
     for axis, names in NAMES.items():
@@ -54,8 +57,8 @@ def find_columns(columns: Sequence[Any], chosen: Mapping[str, str]) -> tuple[dic
     missing = [axis for axis in ("x", "y") if axis not in found]
     if missing:
         raise InputError(
-            f"No column is known to be {' or '.join(missing)}; there are {', '.join(map(str, columns))}. Name them "
-            "with --column x=COLUMN and --column y=COLUMN."
+            f"No column is known to be {' or '.join(missing)}; there are {listed}. Name them with "
+            "--column x=COLUMN and --column y=COLUMN."
         )
     return found, [str(column) for column in columns if column not in found.values()]
 

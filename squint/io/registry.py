@@ -49,9 +49,9 @@ def sources_in(path: Path) -> list[Source]:
     if found := list(_below(path, readers)):
         return found
     raise InputError(
-        f"{path.name}: nothing in this folder is a section that squint reads. It looks for the output folders "
-        "of Xenium, MERSCOPE, CosMx, Visium and Visium HD, for SpatialData and AnnData .zarr, .h5ad, and a table "
-        "of counts beside one of positions."
+        f"{path.name}: nothing in this folder is a section that squint reads. It looks for the output "
+        "folders of Xenium, MERSCOPE, CosMx, Visium and Visium HD, for SpatialData and AnnData .zarr, .h5ad, "
+        "and a table of counts beside one of positions."
     )
 
 

@@ -43,8 +43,8 @@ def read(
     Parameters
     ----------
     path
-        An ``.h5ad`` file, an AnnData or SpatialData ``.zarr``, or the output folder of an instrument. A folder
-        that holds several sources of one kind and panel gives a section of each.
+        An ``.h5ad`` file, an AnnData or SpatialData ``.zarr``, or the output folder of an instrument. A
+        folder that holds several sources of one kind and panel gives a section of each.
     columns
         Which column of the source's cells holds what, where its names are neither squint's nor known aliases:
         ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type``,
@@ -225,7 +225,7 @@ def _chosen(sources: list[Source], answer: str | None, path: Path) -> Source:
 def obs_columns(path: str | Path) -> list[str]:
     """List the columns of the cells of a source, where it can be done without reading them.
 
-    What :func:`read` may be told to use as ``columns``, also where it would refuse the source for lack of one.
+    What :func:`read` may be told to use as ``columns``, also where it would refuse the source without.
 
     Parameters
     ----------

@@ -24,6 +24,12 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     keys.REGION: ("pathology_region",),
     keys.Z: ("z",),
 }
+LABELS = {
+    keys.SECTION: "section",
+    keys.PATIENT: "patient",
+    keys.CELL_TYPE: "cell type",
+    keys.REGION: "region",
+}
 SYMBOL_COLUMNS = ("gene_symbols", "gene_ids", "gene_symbol", "gene_name", "feature_name")
 MISSING = {
     "",
@@ -84,20 +90,12 @@ def name_columns(
     InputError
         If a named column is missing, or cells have no section.
     """
-    if unknown := sorted(set(columns) - set(ALIASES)):
-        raise InputError(f"`columns` names {listed(unknown)}; it may name {', '.join(ALIASES)}.")
-    sources = {}
-    for key, aliases in ALIASES.items():
-        if columns.get(key) == "":
-            continue
-        if key in columns and columns[key] not in obs:
-            raise InputError(f"`obs` has no column {columns[key]!r}; it has {listed(list(obs.columns))}.")
-        candidates = (columns[key],) if key in columns else (key, *aliases)
-        if source := next((name for name in candidates if name in obs), None):
-            sources[key] = source
-    named = obs.drop(columns=[*sources.values(), *(key for key in ALIASES if key in obs)])
+    sources = _sources(obs, columns)
+    named = obs.drop(columns=[*sources.values(), *(key for key in ALIASES if key in obs)], errors="ignore")
     for key, source in sources.items():
         named[key] = obs[source] if key == keys.Z else labels(obs[source])
+        if key in LABELS:
+            _note_forms(obs[source], named[key], source, LABELS[key], findings)
     if keys.SECTION not in named:
         named[keys.SECTION] = pd.Categorical([stem] * len(obs))
         if keys.SECTION not in columns:
@@ -110,11 +108,45 @@ def name_columns(
     return named
 
 
+def _sources(obs: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, str]:
+    """Find which column holds what: our name -> the source's."""
+    if unknown := sorted(set(columns) - set(ALIASES)):
+        raise InputError(f"`columns` names {listed(unknown)}; it may name {', '.join(ALIASES)}.")
+    sources = {}
+    for key, aliases in ALIASES.items():
+        chosen = columns.get(key)
+        if chosen and chosen not in obs:
+            raise InputError(f"`obs` has no column {chosen!r}; it has {listed(list(obs.columns))}.")
+        candidates = (key, *aliases) if chosen is None else (chosen,)
+        if source := next((name for name in candidates if name in obs), None):
+            sources[key] = source
+    return sources
+
+
+def _note_forms(column: pd.Series, named: pd.Series, source: str, what: str, findings: Findings) -> None:
+    """Say how many cells have no label, and where the source spelt one label in several ways."""
+    if n_missing := int(named.isna().sum()):
+        spelt = sorted(
+            {repr(str(value)) for value in column[named.isna()].unique() if isinstance(value, str)}
+        )
+        words = f", spelt {listed(spelt)}" if spelt else ""
+        findings.note(f"{n_missing:,} cells have no {what} in obs[{source!r}]{words}.")
+    n_forms = column.dropna().astype(str)[named.notna().to_numpy()[column.notna().to_numpy()]].nunique()
+    if n_forms > named.nunique():
+        findings.note(
+            f"obs[{source!r}] spells {named.nunique():,} labels in {n_forms:,} ways; each is one now."
+        )
+    folded = named.cat.categories.str.casefold()
+    if folded.duplicated().any():
+        alike = listed(sorted(named.cat.categories[folded.duplicated(keep=False)]))
+        findings.note(f"obs[{source!r}]: labels that differ in case alone are taken as different ({alike}).")
+
+
 def labels(column: pd.Series) -> "pd.Categorical[str]":
     """Give a column as text categories, each label in one form; words for missing are missing.
 
-    ``1``, ``1.0`` and ``"1.0"`` are one label; so are ``"P1"`` and ``"P1 "``, and the two ways in which Unicode
-    spells an accent.
+    ``1``, ``1.0`` and ``"1.0"`` are one label; so are ``"P1"`` and ``"P1 "``, and the two ways in which
+    Unicode spells an accent.
     """
     values = column
     if isinstance(values.dtype, pd.CategoricalDtype):

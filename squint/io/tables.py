@@ -26,8 +26,8 @@ def clean(table: pd.DataFrame, slot: str, findings: Findings) -> pd.DataFrame:
 
     Returns
     -------
-    A table whose index has no name, whose columns have text as names without a slash, and hold numbers, booleans,
-    dates or text. Text has no NUL and no half of a surrogate pair.
+    A table whose index has no name, whose columns are named by text without a slash, and hold numbers,
+    booleans, dates or text. Text has no NUL and no half of a surrogate pair.
     """
     table = table.copy(deep=False)
     table.index = pd.Index(_clean_text(table.index.astype(str), slot, "names", findings), dtype=object)
@@ -46,8 +46,12 @@ def clean(table: pd.DataFrame, slot: str, findings: Findings) -> pd.DataFrame:
 
 def _can_be_kept(column: pd.Series) -> bool:
     values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
-    if not pd.api.types.is_object_dtype(values.dtype):
-        return not pd.api.types.is_complex_dtype(values.dtype)
+    dtype = values.dtype
+    if not pd.api.types.is_object_dtype(dtype):
+        kinds = pd.api.types
+        return (kinds.is_numeric_dtype(dtype) and not kinds.is_complex_dtype(dtype)) or (
+            kinds.is_bool_dtype(dtype) or kinds.is_string_dtype(dtype) or kinds.is_datetime64_any_dtype(dtype)
+        )
     return all(isinstance(value, _TEXT_OR_NUMBER) or value is pd.NA for value in values)
 
 
@@ -64,9 +68,8 @@ def _clean_column(column: pd.Series, slot: str, name: str, findings: Findings) -
     if not pd.api.types.is_object_dtype(categories.dtype):
         return column.array
     codes, names = pd.factorize(np.array(_clean_text(categories, slot, repr(name), findings), dtype=object))
-    return pd.Categorical.from_codes(
-        np.append(codes, -1)[column.cat.codes], categories=names, ordered=bool(column.cat.ordered)
-    )
+    numbers = np.append(codes, -1)[column.cat.codes]
+    return pd.Categorical.from_codes(numbers, pd.Index(names), ordered=bool(column.cat.ordered))
 
 
 def _clean_text(values: Iterable[Any], slot: str, name: str, findings: Findings) -> list[str | None]:

@@ -171,7 +171,8 @@ def prepare(
     Parameters
     ----------
     adata
-        One or several sections with raw counts. Its graph is used if it has one, else built.
+        One or several sections with raw counts. Its graph is used if it has one of as many neighbours as
+        the model's, else built.
     genes
         The model's genes; those that ``adata`` lacks count 0.
     config
@@ -188,7 +189,8 @@ def prepare(
     InputError
         If a covariate is missing or not categorical.
     """
-    if keys.CONNECTIVITIES not in adata.obsp:
+    made = adata.uns.get("spatial_neighbors", {}).get("params", {}).get("n_neighbors", config.n_neighbors)
+    if keys.CONNECTIVITIES not in adata.obsp or made != config.n_neighbors:
         pp.spatial_neighbors(adata, n_neighbors=config.n_neighbors)
     visible = np.ones(adata.n_obs, dtype=bool) if hidden is None else ~hidden
     counts = _counts(adata, genes, visible)

@@ -69,5 +69,6 @@ def outcome(folder: Path, answers: Answers | None = None) -> Settled | str:
 def mentions(settled: Settled, file: str) -> bool:
     """Say whether the report names a file."""
     findings = settled.findings
-    listed = [*findings.found, *findings.left_out, *findings.assumed, *findings.asked]
-    return any(file in text for text in [*findings.notes, *(f"{item.file} {item}" for item in listed)])
+    items = [*findings.found, *findings.left_out, *findings.assumed]
+    texts = [*findings.notes, *map(str, items), *(f"{asked.file} {asked}" for asked in findings.asked)]
+    return any(file in text for text in texts)

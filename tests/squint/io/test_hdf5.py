@@ -54,10 +54,11 @@ def test_other_files_are_known_by_their_first_bytes(tmp_path, start, message):
     assert message in refusal(tmp_path / "renamed.h5ad")
 
 
-@pytest.mark.parametrize("name", ["bundle.zarr", "xenium_outs"])
-def test_folders_are_not_read_yet(tmp_path, name):
+@pytest.mark.parametrize("name", ["empty.zarr", "xenium_outs"])
+def test_a_folder_without_a_section_is_refused(tmp_path, name):
     (tmp_path / name).mkdir()
-    assert "not read yet. Convert it to .h5ad" in refusal(tmp_path / name)
+    (tmp_path / name / "readme.txt").write_text("nothing")
+    assert "nothing in this folder is a section" in refusal(tmp_path / name)
 
 
 def test_a_pipe_is_not_opened(tmp_path):
@@ -72,10 +73,10 @@ def test_a_truncated_file_is_incomplete(path, share):
     assert "incomplete" in refusal(path)
 
 
-def test_a_10x_matrix_is_not_read_yet(tmp_path):
+def test_another_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "m.h5", "w") as file:
-        file["matrix/data"] = [1]
-    assert "10x matrix" in refusal(tmp_path / "m.h5")
+        file["results/data"] = [1]
+    assert "has no `obs`: it was not written by anndata" in refusal(tmp_path / "m.h5")
 
 
 def test_no_crafted_storage_makes_hdf5_open_another_file(path, tmp_path):

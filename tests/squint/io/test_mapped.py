@@ -20,7 +20,8 @@ from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.io import hdf5
 from squint.io import mapped as in_files
-from squint.io.sections import _read
+from squint.io.content import Answers
+from squint.io.sections import read_settled
 from squint.model.bundle import Bundle, section_sha256
 from squint.model.cohort import prepare
 
@@ -32,7 +33,7 @@ DTYPES = [np.float64, np.float32, np.int64, np.int32, np.uint16, np.uint8, np.bo
 
 def read_in_parts(path, folder, block):
     """Read a file as `io.read` does with a scratch folder, few values at a time."""
-    return _read(path, {}, in_files.Scratch(folder, block))[0]
+    return read_settled(path, Answers(), in_files.Scratch(folder, block)).adata
 
 
 def assert_equal(first, second):

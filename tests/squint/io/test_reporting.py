@@ -11,15 +11,15 @@ from squint.errors import InputError
 
 REAL = {  # cells, genes, sections, unit, values
     "cosmx_melanoma_crop": (1375, 960, 1, "um", "counts"),
-    "cosmx_nsclc_lung5_rep3_4fov": (13463, 960, 1, "um (assumed)", "counts"),
-    "cosmx_nsclc_mini": (2198, 960, 1, "um (assumed)", "counts"),
+    "cosmx_nsclc_lung5_rep3_4fov": (13463, 960, 1, "unknown", "counts"),
+    "cosmx_nsclc_mini": (2198, 960, 1, "unknown", "counts"),
     "merfish_mouse_poa": (6508, 135, 1, "um", "counts"),
     "osmfish_sscortex": (6471, 33, 1, "um", "counts"),
     "seqfish_mouse_embryo2_z2_z5_subsampled": (5000, 351, 2, "unknown", "counts"),
-    "starmap_3d_visual_cortex_28genes": (33598, 28, 1, "um (assumed)", "intensities"),
+    "starmap_3d_visual_cortex_28genes": (33598, 28, 1, "unknown", "intensities"),
     "starmap_mpfc_3sections": (3190, 166, 3, "unknown", "counts"),
     "xenium_breast_4quadrants_subsampled": (34451, 313, 4, "um", "counts"),
-    "xenium_breast_roi_17k": (17136, 313, 1, "um (assumed)", "counts"),
+    "xenium_breast_roi_17k": (17136, 313, 1, "unknown", "counts"),
     "xenium_breast_serial_rep1_rep2_crop": (3520, 290, 2, "um", "counts"),
     "xenium_human_pancreas_full": (140702, 377, 1, "um", "counts"),
 }
