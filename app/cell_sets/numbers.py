@@ -64,8 +64,6 @@ def _area(library: Library, cell_set: CellSet, sections: Sequence[Section]) -> t
         words = f"of the outline in {many(n_drawn, 'section')}, elsewhere of {hull}"
     else:
         words = f"of {hull}: it was not drawn as an area"
-    if any("assumed" in section.unit for section in sections):
-        words += "; µm are assumed from the spacing of cells"
     return area / _UM2_PER_MM2 if area else None, words
 
 

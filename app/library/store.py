@@ -141,7 +141,8 @@ class Library:
     @staticmethod
     def _read_meta(folder: Path) -> Section:
         facts = json.loads((folder / META).read_text())
-        return Section(**{**facts, "notes": tuple(facts["notes"])})
+        unit = "um" if facts["unit"] == "um" else "unknown"  # once it was guessed: "um (assumed)"
+        return Section(**{**facts, "unit": unit, "notes": tuple(facts["notes"])})
 
     def stage(self, upload: BinaryIO, name: str) -> Path:
         """Copy an upload to the staging folder, under a harmless form of its name."""

@@ -75,7 +75,7 @@ class Panel(TypedDict):
     title: str  # name of the section
     said: str  # how many cells are shown, in words
     n: int  # cells
-    unit: str  # of coordinates: "um", "um (assumed)" or "unknown"
+    unit: str  # of coordinates: "um" or "unknown"
     origin: Point  # to be added to the points, which lose no digits so
     frame: tuple[float, float, float, float]  # left, top, width and height of what is seen at first
     diameter: float  # of a cell, in the unit

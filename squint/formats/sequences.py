@@ -46,7 +46,7 @@ def token_sequences(adata: "AnnData", *, token_key: str = keys.TOKENS) -> pd.Dat
     ``section_id``, ``patient_id``
         Names; the patient where ``obs`` has one, missing where the section is not of exactly one.
     ``unit``
-        Of the coordinates: ``"um"``, ``"um (assumed)"`` or ``"unknown"``.
+        Of the coordinates: ``"um"`` or ``"unknown"``.
     ``z_um``
         Height of the section, where ``obs`` has it; NaN where its cells differ.
     ``n_cells``

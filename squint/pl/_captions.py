@@ -23,7 +23,7 @@ def length(panel: Panel, span: float) -> str:
     """Name the length of a scale bar, or say that there is none."""
     if panel.unit == "unknown":
         return "units unknown"
-    return f"{span:g} µm" + (" (assumed)" if "assumed" in panel.unit else "")
+    return f"{span:g} µm"
 
 
 def orientation(view: View) -> str:

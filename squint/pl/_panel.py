@@ -22,7 +22,7 @@ class Panel:
     title: str
     coordinates: NDArray[np.float64]  # (n, 2): x right, y down
     values: NDArray[Any] | pd.Categorical
-    unit: str = "unknown"  # "um", "um (assumed)" or "unknown"
+    unit: str = "unknown"  # "um" or "unknown"
     hover: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # name -> (n,)
     imputed: NDArray[np.bool_] | None = None  # cells (n,) whose number is a prediction
     missing_name: str = "no value"  # what the legend says of cells without one

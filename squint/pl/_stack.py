@@ -292,7 +292,7 @@ def _unit(panels: Sequence[Panel]) -> str:
     units = {panel.unit for panel in panels}
     if "unknown" in units or not units:
         return ", unit unknown"
-    return ", µm (assumed)" if any("assumed" in unit for unit in units) else ", µm"
+    return ", µm"
 
 
 def _say(figure: go.Figure, text: str, style: Style) -> None:

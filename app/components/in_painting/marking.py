@@ -217,7 +217,7 @@ def _area(section: Section, regions: Sequence[Shape], inside: NDArray[np.bool_])
     said = f", {area:.3g} mm²"
     if inside.any():
         said += f", {inside.sum() / area:,.0f} cells/mm²"
-    return said + (" (µm assumed)." if "assumed" in section.unit else ".")
+    return f"{said}."
 
 
 def _problem(chosen: Choice, regions: Sequence[Shape], inside: NDArray[np.bool_]) -> str:

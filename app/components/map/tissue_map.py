@@ -180,6 +180,4 @@ def unit_note(view: MapView) -> str:
 def _magnification_note(view: MapView) -> str:
     if any(panel.unit == "unknown" for panel in view.panels):
         return ". Units unknown in at least one section: sections are not drawn at one magnification."
-    if any("assumed" in panel.unit for panel in view.panels):
-        return ". Micrometres are assumed from the spacing of cells where marked."
     return "."

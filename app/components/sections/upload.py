@@ -28,7 +28,7 @@ _MAPPED = {
     keys.REGION: "Region",
     keys.Z: "Height in µm",
 }
-_UNITS = {"um": "µm", "um (assumed)": "µm (assumed)"}
+_UNITS = {"um": "µm"}
 _AS_FOUND = "as found"
 _LIMIT_S = 3600
 

@@ -86,7 +86,7 @@ export interface Panel {
   said: string;
   /** cells */
   n: number;
-  /** of coordinates: "um", "um (assumed)" or "unknown" */
+  /** of coordinates: "um" or "unknown" */
   unit: string;
   /** to be added to the points, which lose no digits so */
   origin: Point;

@@ -112,7 +112,7 @@ export class Overlay {
     if (unit === "unknown") return this.text("units unknown", x, y);
     const length = niceLength(box.width / scale);
     const pixels = length * scale;
-    const words = `${Number(length.toPrecision(3))} µm${unit.includes("assumed") ? " (assumed)" : ""}`;
+    const words = `${Number(length.toPrecision(3))} µm`;
     context.fillStyle = PLATE;
     context.fillRect(x - 5, y - 20, Math.max(pixels, context.measureText(words).width) + 10, 27);
     context.fillStyle = "#000";
