@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,12 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.files import move_folder, whole
+from squint.files import move_folder, whole, write_json
 from squint.model.card import read_records
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
 GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
+BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
 LIBRARY_ID = "library_id"  # column of cells: the hash of their section, whose name is in "section_id"
 FACTS = "facts.json"  # of a result over several sections
 _ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
@@ -167,6 +168,12 @@ class Library:
         """Move a complete section folder into the library; ``False`` if the section is there already."""
         (folder / META).write_text(json.dumps(asdict(section), indent=1))
         return move_folder(folder, self.folder(section.id), holds=META)
+
+    def state_unit(self, section_id: str, unit: str) -> None:
+        """Say in what unit the positions of a section are, where that was not known."""
+        known = self.get(section_id)
+        if known.unit != unit:
+            write_json(self.folder(section_id) / META, asdict(replace(known, unit=unit)), indent=1)
 
     def delete(self, section_id: str) -> None:
         """Remove a section and everything computed from it."""

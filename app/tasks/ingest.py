@@ -14,13 +14,26 @@ import pandas as pd
 from scipy.sparse import csc_matrix
 
 import squint.io
-from app.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS
-from app.library.store import CELLS, DATA, GENES, GRAPH, PLACES, THUMBNAIL, Library, Section, write_table
+from app.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS, rename_parts
+from app.library.store import (
+    BOUNDARIES,
+    CELLS,
+    DATA,
+    GENES,
+    GRAPH,
+    PLACES,
+    THUMBNAIL,
+    Library,
+    Section,
+    write_table,
+)
 from app.library.thumbnail import thumbnail
 from app.maps.points import progressive_order
 from app.tasks.graphs import keep_graph
 from squint import keys
 from squint.errors import InputError
+from squint.io.boundaries import Boundaries, write_boundaries
+from squint.io.units import UNKNOWN
 from squint.model.bundle import section_sha256
 from squint.pl import spacing
 
@@ -54,16 +67,25 @@ def clean(adata: ad.AnnData, labels: Labels, *, planted: bool = False) -> Iterat
                 "one patient's tissue: choose another column for the section."
             )
         code = labels.patients[found[0] if len(found) else ""]
+        # names of cells and of stacks often hold those of their section and patient
         renamed = {str(name): labels.sections.get(name, name), **({found[0]: code} if len(found) else {})}
+        cells, n_renamed = rename_parts(part.obs_names, renamed)
         obs = pd.DataFrame({key: part.obs[key] for key in kept if key in part.obs}, index=part.obs_names)
         obs[keys.SECTION] = pd.Categorical([labels.sections.get(name, name)] * part.n_obs)
         obs[keys.PATIENT] = pd.Categorical([code] * part.n_obs)
-        # names of cells and of stacks often hold those of their section and patient
-        obs.index = pd.Index([_rename(cell, renamed) for cell in obs.index])
+        obs.index = pd.Index(cells)
+        if keys.CELL_ID in obs:
+            ids = obs[keys.CELL_ID].astype(str)
+            known = ids.unique()
+            obs[keys.CELL_ID] = ids.map(dict(zip(known, rename_parts(known, renamed)[0], strict=True)))
         provenance = part.uns[keys.PROVENANCE]
-        facts = {
-            key: provenance[key] for key in ("unit", "values", "notes", "simulated") if key in provenance
-        } | {"stack": _rename(stacks.get(str(name), ""), renamed)}
+        facts = {key: provenance[key] for key in ("unit", "values", "simulated") if key in provenance}
+        facts["notes"] = [*provenance["notes"]]
+        if n_renamed:
+            facts["notes"].append(
+                f"{n_renamed:,} names of cells held that of a patient or section: now its code."
+            )
+        facts["stack"] = rename_parts([stacks.get(str(name), "")], renamed)[0][0]
         alone = ad.AnnData(
             X=part.X.copy(),
             obs=obs,
@@ -91,14 +113,10 @@ def name_stacks(adata: ad.AnnData) -> dict[str, str]:
     return named
 
 
-def _rename(text: str, renamed: Mapping[str, str]) -> str:
-    for old, new in renamed.items():
-        text = text.replace(old, new) if old and old != new else text
-    return text
-
-
-def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, bool]:
-    """Put one clean section into the library.
+def add(
+    library: Library, adata: ad.AnnData, labels: Labels, boundaries: Boundaries | None = None
+) -> tuple[Section, bool]:
+    """Put one clean section into the library, with the outlines of its cells where there are some.
 
     Returns
     -------
@@ -133,7 +151,11 @@ def add(library: Library, adata: ad.AnnData, labels: Labels) -> tuple[Section, b
     _write_cells(adata, depth, folder)
     _write_genes(adata, folder / GENES)
     keep_graph(folder / GRAPH, np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64))
+    if boundaries is not None:
+        write_boundaries(boundaries, folder / BOUNDARIES)
     new = library.keep(folder, section)
+    if not new and section.unit != UNKNOWN:
+        library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known
     return (section if new else library.get(section.id)), new
 
 

@@ -77,6 +77,15 @@ def test_the_same_section_is_kept_once(library: Library, upload: AnnData) -> Non
     assert not list(library.staging.iterdir())
 
 
+def test_a_unit_that_is_said_later_is_taken_for_what_is_there(library: Library, upload: AnnData) -> None:
+    upload.uns[keys.PROVENANCE]["unit"] = "unknown"
+    assert {section.unit for section, _ in _add_all(library, upload)} == {"unknown"}
+    upload.uns[keys.PROVENANCE]["unit"] = "um"
+    assert {(section.unit, new) for section, new in _add_all(library, upload)} == {("um", False)}
+    upload.uns[keys.PROVENANCE]["unit"] = "unknown"
+    assert {section.unit for section, _ in _add_all(library, upload)} == {"um"}
+
+
 def test_one_section_is_of_one_patient(upload: AnnData) -> None:
     upload.obs[keys.SECTION] = pd.Categorical(["all"] * 30)
     with pytest.raises(InputError, match="2 patients"):
