@@ -166,6 +166,9 @@ def joined(parts: list[AnnData]) -> AnnData:
     """Put several files on one axis, over the genes that all measure; the first file's provenance is kept."""
     if len(parts) == 1:
         return parts[0]
+    units = sorted({str(part.uns[keys.PROVENANCE]["unit"]) for part in parts})
+    if len(units) > 1:
+        raise InputError(f"SECTIONs are in different units ({', '.join(units)}). Say it with --unit.")
     names = [name for part in parts for name in part.obs_names]
     together = anndata.concat(
         parts,

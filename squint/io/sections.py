@@ -12,6 +12,7 @@ from typing import Any, cast
 import h5py
 import pandas as pd
 from anndata import AnnData
+from anndata._io.specs.registry import IORegistryError  # public nowhere, and derived from Exception alone
 from numpy.typing import NDArray
 
 from squint import keys, sensitive
@@ -261,7 +262,7 @@ def write(adata: AnnData, path: str | Path) -> None:
     Raises
     ------
     InputError
-        If the folder is missing or the disk refuses.
+        If the folder is missing, the disk refuses, or a slot holds what no file can hold.
     """
     path = Path(path)
     raw: Any = adata.raw
@@ -283,7 +284,11 @@ def write(adata: AnnData, path: str | Path) -> None:
         raw=None if raw is None else {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)},
     )
     with whole(path) as temporary:
-        shell.write_h5ad(temporary, compression="gzip")
+        try:
+            shell.write_h5ad(temporary, compression="gzip")
+        except (ValueError, TypeError, KeyError, UnicodeError, IORegistryError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path.name} could not be written: {reason}") from error
         _write_mapped(mapped, temporary)
 
 
