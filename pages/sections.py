@@ -20,7 +20,8 @@ with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
     show_upload(library)
 if not sections:
     st.info(
-        "The library is empty. Add a section above: an .h5ad file with raw counts and positions of cells."
+        "The library is empty. Add a section above: the output folder of an instrument, or a file with raw "
+        "counts and positions of cells."
     )
     st.stop()
 show_gallery(library, sections)

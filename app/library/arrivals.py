@@ -1,7 +1,8 @@
-"""Large files on their way to the staging folder: who may send one, how it is written, what has come.
+"""Files on their way to the staging folder: who may send one, how it is written, what has come.
 
-Files reach the library in two ways that hold nothing in memory: a browser streams them to an address that a
-page made (``app/upload_routes.py``), or somebody puts them into the import folder.
+Files and folders reach the library in two ways that hold nothing in memory: a browser streams them to an
+address that a page made (:mod:`app.routes.uploads`; of folders, :mod:`app.library.dropped_folders`), or
+somebody puts them into the import folder.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 
 from app.library.store import Library
@@ -36,12 +38,14 @@ class RefusedError(InputError):
 
 @dataclass(frozen=True)
 class Arrived:
-    """A file that has come whole, in a staging folder of its own."""
+    """A file or folder that has come whole, in a staging folder of its own."""
 
     path: Path
     n_bytes: int
-    sha256: str
+    sha256: str  # of a folder: of the names and contents of its files
     likeness: str | None  # what its name looked like, if it may have named a person
+    n_files: int | None = None  # of a folder
+    left_alone: tuple[str, ...] = ()  # files of a folder that were not sent, as nothing here reads them
 
     @property
     def name(self) -> str:
@@ -56,17 +60,15 @@ class Arrival:
         self.n_bytes = 0
         self._likeness = likeness
         self._digest = hashlib.sha256()
-        with _disk_errors():
+        with disk_errors():
             self._path = library.workspace() / name
             self._file = self._path.open("wb", buffering=0)
 
     def write(self, block: bytearray) -> None:
         """Add to the file, as long as the disk has room."""
         check_room(self._path.parent, len(block))
-        with _disk_errors():
-            left = memoryview(block)
-            while left:
-                left = left[self._file.write(left) :]
+        with disk_errors():
+            write_all(self._file, memoryview(block))
         self._digest.update(block)
         self.n_bytes += len(block)
 
@@ -74,7 +76,7 @@ class Arrival:
         """Return the complete file."""
         if not self.n_bytes:
             raise RefusedError(400, "The file is empty.")
-        with _disk_errors():
+        with disk_errors():
             self._file.close()
         return Arrived(self._path, self.n_bytes, self._digest.hexdigest(), self._likeness)
 
@@ -86,11 +88,12 @@ class Arrival:
 
 @dataclass
 class Ticket:
-    """The right of one page to send one file at a time."""
+    """The right of one page to send one file, or one folder, at a time."""
 
     library: Library
     rename: Rename
     max_bytes: int
+    rename_folder: Rename | None = None  # of a place that takes folders too
     busy: bool = False
     problem: str = ""  # why the last file did not come
     arrived: Arrived | None = None
@@ -98,8 +101,7 @@ class Ticket:
     def expect(self, name: str, n_bytes: int | None) -> Arrival:
         """Begin to write a file of a name, and a size if it is known."""
         harmless = self.check(name, n_bytes)
-        self.drop()
-        self.library.sweep(older_than_s=_ABANDONED_S)
+        self.make_way()
         return Arrival(self.library, harmless, looks_like(name.rpartition(".")[0]))
 
     def check(self, name: str, n_bytes: int | None) -> str:
@@ -122,6 +124,11 @@ class Ticket:
                 "(SQUINT_MAX_UPLOAD_MB). Put it into the import folder instead.",
             )
 
+    def make_way(self) -> None:
+        """Remove what came before and was not taken, here and by pages that are long closed."""
+        self.drop()
+        self.library.sweep(older_than_s=_ABANDONED_S)
+
     def drop(self) -> None:
         """Remove a file that nobody took."""
         if self.arrived:
@@ -137,14 +144,16 @@ class Uploads:
         self._kept: OrderedDict[str, Ticket] = OrderedDict()
         self._lock = threading.Lock()
 
-    def open(self, library: Library, rename: Rename, max_bytes: int) -> str:
+    def open(
+        self, library: Library, rename: Rename, max_bytes: int, rename_folder: Rename | None = None
+    ) -> str:
         """Make a ticket; return its id."""
         upload_id = secrets.token_hex(16)
         with self._lock:
             idle = [key for key, ticket in self._kept.items() if not ticket.busy]
             for key in idle[: max(0, len(self._kept) + 1 - self._at_most)]:
                 self._kept.pop(key).drop()
-            self._kept[upload_id] = Ticket(library, rename, max_bytes)
+            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder)
         return upload_id
 
     def get(self, upload_id: str) -> Ticket | None:
@@ -180,18 +189,30 @@ class Uploads:
 
 def check_room(folder: Path, n_bytes: int) -> None:
     """Refuse what the disk has no room for."""
-    with _disk_errors():
-        room = shutil.disk_usage(folder).free - RESERVE
-    if n_bytes > room:
+    left = room(folder)
+    if n_bytes > left:
         raise RefusedError(
             507,
-            f"The server's disk has room for {max(room, 0) / 1e6:,.0f} MB more. "
+            f"The server's disk has room for {left / 1e6:,.0f} MB more. "
             "Delete what is no longer needed, or ask for a larger disk.",
         )
 
 
+def room(folder: Path) -> int:
+    """Give how many bytes more may be written where a folder is."""
+    with disk_errors():
+        return max(0, shutil.disk_usage(folder).free - RESERVE)
+
+
+def write_all(file: RawIOBase, left: memoryview) -> None:
+    """Write to a file that is not buffered, which may take less at a time than it is given."""
+    while left:
+        left = left[file.write(left) or 0 :]
+
+
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Say in words that the disk refused."""
     try:
         yield
     except OSError as error:
@@ -206,20 +227,30 @@ def import_folder(library: Library) -> Path:
     return library.home / "import"
 
 
-def importable(library: Library, endings: Sequence[str]) -> list[str]:
-    """Name the files of the import folder that have one of some endings; links are left out."""
+def importable(library: Library, endings: Sequence[str], *, folders: bool = False) -> list[str]:
+    """Name what the import folder holds with one of some endings, and its folders; links are left out."""
     folder = import_folder(library)
     if not folder.is_dir():
         return []
-    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in endings and not p.is_symlink())
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if not path.is_symlink()
+        and not path.name.startswith(".")
+        and (path.suffix.lower() in endings or (folders and path.is_dir()))
+    )
 
 
-def stage_import(library: Library, name: str, rename: Rename, endings: Sequence[str]) -> Path:
-    """Give a file of the import folder a harmless name in the staging folder; it is not copied."""
-    if name not in importable(library, endings):
-        raise InputError("This file is no longer in the import folder.")
-    staged = library.workspace() / rename(name)
-    staged.symlink_to(import_folder(library) / name)
+def stage_import(
+    library: Library, name: str, rename: Rename, endings: Sequence[str], rename_folder: Rename | None = None
+) -> Path:
+    """Give what the import folder holds a harmless name in the staging folder; it is not copied."""
+    if name not in importable(library, endings, folders=rename_folder is not None):
+        raise InputError("This is no longer in the import folder.")
+    source = import_folder(library) / name
+    harmless = rename_folder(name) if rename_folder and source.is_dir() else rename(name)
+    staged = library.workspace() / harmless
+    staged.symlink_to(source)
     return staged
 
 

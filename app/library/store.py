@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,6 @@ GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "gr
 BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
 LIBRARY_ID = "library_id"  # column of cells: the hash of their section, whose name is in "section_id"
 FACTS = "facts.json"  # of a result over several sections
-_ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 
 @dataclass(frozen=True)
@@ -145,14 +144,6 @@ class Library:
         unit = "um" if facts["unit"] == "um" else "unknown"  # once it was guessed: "um (assumed)"
         return Section(**{**facts, "unit": unit, "notes": tuple(facts["notes"])})
 
-    def stage(self, upload: BinaryIO, name: str) -> Path:
-        """Copy an upload to the staging folder, under a harmless form of its name."""
-        self.sweep(older_than_s=_ABANDONED_S)
-        path = self.workspace() / f"{harmless_name(name)}.h5ad"
-        with path.open("wb") as file:
-            shutil.copyfileobj(upload, file)
-        return path
-
     def unstage(self, staged: Path) -> None:
         """Remove a staged upload."""
         if staged.parent.parent == self.staging:
@@ -266,8 +257,8 @@ class Library:
 
 
 def harmless_name(name: str) -> str:
-    """Return a file's name without its ending, folders, odd characters, or anything that names a person."""
-    stem = re.sub(r"\.h5ad$", "", Path(name.replace("\\", "/")).name, flags=re.IGNORECASE)
+    """Return a name without folders, odd characters, or anything that names a person."""
+    stem = Path(name.replace("\\", "/")).name
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._-")[:60]
     return stem if stem and not looks_like(stem) else "section"
 

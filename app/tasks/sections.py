@@ -8,12 +8,17 @@ import anndata as ad
 
 import squint.io
 from app.engine.client import Report
+from app.library.arrivals import room
 from app.library.store import Library
 from app.requests import ImportSamples, Keep, Validate
 from app.tasks import ingest, models, tokens
 from squint import keys, tl
 from squint.errors import InputError
+from squint.io import archives, folders
 from squint.model.bundle import Bundle, section_sha256
+
+_ZIP = ".zip"
+_SAY_WHAT = (".h5ad", ".h5", ".zarr")  # endings that are kept
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,40 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     has a ``problem``.
     """
     del library
+    staged = Path(asked.path)
+    path = unpacked(staged, report)
+    left_alone = archives.left_alone(staged) if staged.suffix == _ZIP else []
+    said: dict[str, Any] = {"problem": "", "report": None, "fit": None, "left_alone": left_alone}
     report(0.1, "checking the file")
-    columns = squint.io.obs_columns(asked.path)
+    said["columns"] = squint.io.obs_columns(path)
     report(0.3, "reading counts and positions")
     try:
-        adata, found = squint.io.read_and_validate(asked.path, columns=asked.columns)
+        adata, found = squint.io.read_and_validate(path, columns=asked.columns)
     except InputError as error:
-        return {"problem": str(error), "columns": columns, "report": None, "fit": None}
+        return said | {"problem": str(error)}
     report(0.9, "comparing with the model")
     fit = compare_with(adata, models.held())
-    return {"problem": "", "columns": columns, "report": asdict(found), "fit": asdict(fit)}
+    return said | {"report": asdict(found), "fit": asdict(fit)}
+
+
+def unpacked(staged: Path, report: Report) -> Path:
+    """Give what a reader is to read of a staged upload: a zip is unpacked beside it, once.
+
+    What lies in it alone is called as the staged zip is, whose name names nobody.
+    """
+    if staged.is_dir():
+        folders.check(staged)
+    if staged.suffix != _ZIP:
+        return staged
+    folder = staged.with_suffix("")
+    if not folder.exists():
+        report(0.05, "unpacking")
+        archives.unpack(staged, folder, max_bytes=room(folder.parent))
+    inside = list(folder.iterdir())
+    if len(inside) > 1:
+        return folder
+    ending = inside[0].suffix.lower()
+    return inside[0].rename(folder / f"{staged.stem}{ending if ending in _SAY_WHAT else ''}")
 
 
 def compare_with(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
@@ -68,8 +97,9 @@ def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
 
     Returns id and title of each, and whether it is new: one that is there already stays as it is.
     """
+    path = unpacked(Path(asked.path), report)
     report(0.1, "reading the file")
-    adata = squint.io.read(asked.path, columns=asked.columns)
+    adata = squint.io.read(path, columns=asked.columns)
     labels = ingest.Labels(asked.patients, asked.sections, asked.organ, asked.assay)
     cleaned = list(ingest.clean(adata, labels))
     kept = []

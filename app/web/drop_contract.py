@@ -1,4 +1,4 @@
-"""What Python and the browser tell each other of a large file that is sent.
+"""What Python and the browser tell each other of files and folders that are sent.
 
 As :mod:`app.maps.contract` for the map: the scripts are checked against ``contract.d.ts``, which
 :mod:`app.web.contract_js` writes from this file.
@@ -8,11 +8,14 @@ from typing import TypedDict
 
 
 class DropData(TypedDict):
-    """What a field for one file is mounted with."""
+    """What a field for one file, or one folder, is mounted with."""
 
-    address: str  # where the file goes: signed path and query
+    address: str  # where it goes: signed path and query
     endings: list[str]  # of files that are read, with the dot
-    max_bytes: int  # size of the largest file that is taken, bytes
+    folders: bool  # whether folders are taken too
+    hint: str  # what is read, in words
+    max_files: int  # of a folder that is taken
+    max_bytes: int  # size of the largest file or folder that is taken, bytes
     renewed: float | None  # when the browser asked for this address: it is told only of what changes
 
 
@@ -22,10 +25,17 @@ class Problem(TypedDict):
     problem: str  # in words; empty if it is
 
 
+class Listed(Problem):
+    """POST of what a folder holds: which of it is wanted."""
+
+    listing: str  # to be said with the files, which are sent one after the other
+    unwanted: list[int]  # places of files in what was listed that are not to be sent
+
+
 class Received(TypedDict):
     """PUT: what has come."""
 
-    name: str  # harmless form of the file's
+    name: str  # harmless form of the file's, or the folder's
     bytes: int  # how many
     sha256: str  # of the content, hexadecimal
 
@@ -33,5 +43,5 @@ class Received(TypedDict):
 class DropEvents(TypedDict):
     """What each event comes with."""
 
-    done: str  # sha256 of the file that has come
+    done: str  # sha256 of what has come
     renew: float  # the address has expired; when that was noticed, ms since 1970

@@ -46,7 +46,7 @@ def upload(page: Page) -> None:
         adata.obs = adata.obs[["section_id", "patient_id", "cell_type"]].copy()
         adata.obs["section_id"] = adata.obs["section_id"].cat.rename_categories(["NEW-1"])
         adata.write_h5ad(Path(folder) / "new_section.h5ad")
-        page.locator("input[type=file]").first.set_input_files(Path(folder) / "new_section.h5ad")
+        page.locator(".drop input.file").set_input_files(Path(folder) / "new_section.h5ad")
         expect(page.get_by_role("button", name="Keep and tokenise")).to_be_visible(timeout=PATIENCE)
 
 

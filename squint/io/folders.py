@@ -40,7 +40,14 @@ Patterns of the file's name, or of its last folders and name. They are neither u
 
 _LEFT_ALONE = re.compile("|".join(translate(f"*/{pattern}") for pattern in LEFT_ALONE))
 _DRIVE = re.compile(r"[A-Za-z]:")
-_OF_ZARR = {".zattrs", ".zgroup", ".zarray", ".zmetadata"}
+_KEPT = {
+    ".zattrs",
+    ".zgroup",
+    ".zarray",
+    ".zmetadata",
+    ".",
+    "..",
+}  # of zarr; and what is no name, to be refused
 _OF_SYSTEMS = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -52,7 +59,7 @@ def is_left_alone(name: str) -> bool:
 def is_junk(name: str) -> bool:
     """Say whether a file was left by an operating system or a tool: hidden, but for those of zarr."""
     return any(
-        (part.startswith(".") and part not in _OF_ZARR) or part.casefold() in _OF_SYSTEMS
+        (part.startswith(".") and part not in _KEPT) or part.casefold() in _OF_SYSTEMS
         for part in name.split("/")
     )
 

@@ -46,7 +46,7 @@ def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_p
     expect(page.get_by_text("The library is empty")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text(NOTICE)).to_be_visible()
 
-    page.locator("input[type=file]").set_input_files(section)
+    page.locator(".drop input.file").set_input_files(section)
     keep = page.get_by_role("button", name="Keep and tokenise")
     expect(keep).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("6,", exact=False).first).to_be_visible()

@@ -6,11 +6,17 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from anndata import AnnData
+from httpx2 import Response
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from app.routes.uploads import UPLOAD_ROUTES
+from app.web.buffers import SIGNER
 from tests.helpers.paths import ROOT
 
 MAPS = ("sections", "tokens", "risk_map")
@@ -43,13 +49,21 @@ def csv_of(app: AppTest, place: str) -> tuple[str, pd.DataFrame]:
     return head, pd.read_csv(StringIO(text), comment="#")
 
 
-def as_upload(adata: AnnData, path: Path) -> tuple[str, bytes, str]:
-    adata.write_h5ad(path)
-    return path.name, path.read_bytes(), "application/octet-stream"
+def send(app: AppTest, name: str, content: bytes, place: str = "section") -> Response:
+    """Send a file as the browser would, to the address that the page gave."""
+    with TestClient(Starlette(routes=UPLOAD_ROUTES)) as client:
+        return client.put(
+            SIGNER.sign(f"/upload/{app.session_state['_upload_ids'][place]}"),
+            content=content,
+            headers={"X-File-Name": quote(name)},
+        )
 
 
 def upload(app: AppTest, adata: AnnData, path: Path) -> AppTest:
-    return app.file_uploader[0].set_value(as_upload(adata, path)).run()
+    """Give a section to the page."""
+    adata.write_h5ad(path)
+    assert send(app, path.name, path.read_bytes()).status_code == 201
+    return app.run()
 
 
 def one_section(toy: AnnData, name: str = "TOY-H-1") -> AnnData:
@@ -72,7 +86,8 @@ def genes(app: AppTest) -> pd.DataFrame:
 def maps(app: AppTest) -> dict[str, dict[str, Any]]:
     """Give what the browser is told of each map of a page, by the map's place."""
     mounted = [element for element in app.get("bidi_component") if element.proto.json]
-    return {element.key: json.loads(element.proto.json) for element in mounted}
+    told = {element.key: json.loads(element.proto.json) for element in mounted}
+    return {key: data for key, data in told.items() if "max_files" not in data}  # the field for files is none
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:

@@ -1,12 +1,15 @@
-"""Files too large for Streamlit's uploader, which holds them in memory: streamed to the disk, or imported."""
+"""Files and folders streamed to the disk, as Streamlit's uploader holds them in memory; or imported."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from app import session
+from app.exports.stamp import many
 from app.library.arrivals import UPLOADS, Arrived, Rename, importable
+from app.library.dropped_folders import MAX_FILES
 from app.library.store import Library
 from app.settings import max_upload
 from app.text import as_text, sentence
@@ -26,34 +29,45 @@ export default async function (component) {{
 _component = st.components.v2.component("squint_file_drop", js=_START)
 
 
-def show_larger(
-    library: Library, place: str, endings: Sequence[str], rename: Rename, take: Callable[[Arrived], None]
-) -> None:
-    """Offer a way for files that are larger than Streamlit's uploader takes.
+@dataclass(frozen=True)
+class Taken:
+    """What a place on a page takes."""
+
+    endings: Sequence[str]  # of files, with the dot
+    rename: Rename  # gives a file its harmless name, or refuses it with an InputError
+    rename_folder: Rename | None = None  # the same for a folder; None: folders are not taken
+    hint: str = ""  # what is read, in words
+
+
+def show_drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], None]) -> None:
+    """Let the user drop or choose a file or a folder of any size.
 
     Parameters
     ----------
     library
-        In whose staging folder they arrive.
+        In whose staging folder it arrives.
     place
-        Key of the place on the page; a session sends one file at a time from each.
-    endings
-        Of the files, with the dot.
-    rename
-        Gives a file its harmless name, or refuses it with an :class:`InputError`.
+        Key of the place on the page; a session sends one file or folder at a time from each.
+    taken
+        What is taken.
     take
-        Called with a file that has come, which then is the caller's to keep or to unstage.
+        Called with what has come, which then is the caller's to keep or to unstage.
     """
+    try:
+        _drop(library, place, taken, take)
+    except InputError as error:
+        st.error(sentence(str(error)))
+
+
+def show_larger(library: Library, place: str, taken: Taken, take: Callable[[Arrived], None]) -> None:
+    """Offer :func:`show_drop` beside Streamlit's uploader, for files that are too large for that."""
     limit = st.get_option("server.maxUploadSize")
     # Drawn only while it is open: a page's own field for files stays the only one until then.
     box = st.expander(f"Larger than {limit} MB", key=f"larger-{place}", on_change="rerun")
     if not box.open:
         return
     with box:
-        try:
-            _drop(library, place, endings, rename, take)
-        except InputError as error:
-            st.error(sentence(str(error)))
+        show_drop(library, place, taken, take)
         st.caption(
             "Or put the file into the folder `import` of the library, on the server, and choose it here."
         )
@@ -62,39 +76,50 @@ def show_larger(
 def show_arrived(arrived: Arrived, key: str, remove: Callable[[], None]) -> None:
     """Say what has come, and let the user remove it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        size = f"{arrived.n_bytes / 1e6:,.1f} MB, sha256 {arrived.sha256[:12]}"
+        files = "" if arrived.n_files is None else f"{many(arrived.n_files, 'file')}, "
+        size = f"{files}{arrived.n_bytes / 1e6:,.1f} MB, sha256 {arrived.sha256[:12]}"
         st.markdown(f"**{as_text(arrived.name)}** has come: {size}", width="content")
         st.button("Remove", key=f"{key}-remove", on_click=remove, type="tertiary")
+    if arrived.left_alone:
+        st.caption(f"Not sent, as nothing here reads it: {some_of(arrived.left_alone)}.")
 
 
-def choose_importable(library: Library, endings: Sequence[str], key: str) -> str | None:
-    """Let the user choose a file of the import folder, if there is one."""
-    names = importable(library, endings)
+def some_of(names: Sequence[str], at_most: int = 5) -> str:
+    """Name some files, without their folders."""
+    shown = list(dict.fromkeys(as_text(name.rpartition("/")[2]) for name in names))
+    more = len(shown) - at_most
+    return ", ".join(shown[:at_most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def choose_importable(library: Library, taken: Taken, key: str) -> str | None:
+    """Let the user choose from the import folder, if it holds anything."""
+    names = importable(library, taken.endings, folders=taken.rename_folder is not None)
     if not names:
         return None
     return st.selectbox("Take from the import folder", names, index=None, key=key, format_func=str)
 
 
-def _drop(
-    library: Library, place: str, endings: Sequence[str], rename: Rename, take: Callable[[Arrived], None]
-) -> None:
+def _drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], None]) -> None:
     ids, max_bytes = session.upload_ids(), max_upload()
     if (arrived := UPLOADS.take(ids.get(place, ""))) is not None:
         take(arrived)
         st.rerun()
     if UPLOADS.get(ids.get(place, "")) is None:
-        ids[place] = UPLOADS.open(library, rename, max_bytes)
+        ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder)
     key = f"drop-{place}"
     data: DropData = {
         "address": SIGNER.sign(f"/upload/{ids[place]}"),
-        "endings": list(endings),
+        "endings": list(taken.endings),
+        "folders": taken.rename_folder is not None,
+        "hint": taken.hint or ", ".join(taken.endings),
+        "max_files": MAX_FILES,
         "max_bytes": max_bytes,
         "renewed": st.session_state.get(key, {}).get("renew"),  # a browser is not told of what did not change
     }
     callbacks: dict[str, Any] = {f"on_{event}_change": _nothing for event in DropEvents.__annotations__}
     told = _component(key=key, data=data, **callbacks)
     if told.done:
-        st.error("The file is no longer on the server. Send it again.")
+        st.error("What was sent is no longer on the server. Send it again.")
 
 
 def _nothing() -> None:

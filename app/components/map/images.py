@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
-from app.components.file_drop.component import choose_importable, show_arrived, show_larger
+from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_larger
 from app.components.job import run
 from app.exports.stamp import many
 from app.library.arrivals import Arrived
@@ -316,10 +316,14 @@ def _add(library: Library, section: Section) -> None:
         type=[ending[1:] for ending in (*ENDINGS, *COMPANIONS) if ending != ".zarr"],
         key=f"image-upload-{section.id}-{state.widget}",
     )
-    name = choose_importable(library, ENDINGS, f"image-import-{section.id}-{state.widget}")
+    key = f"image-import-{section.id}-{state.widget}"
+    name = choose_importable(library, Taken(ENDINGS, _picture_name), key)
     place, widget, arrived = f"image-{section.id}", state.widget, state.arrived
     show_larger(
-        library, place, _LARGE, _picture_name, lambda new: _reset(library, section, widget, arrived=new)
+        library,
+        place,
+        Taken(_LARGE, _picture_name),
+        lambda new: _reset(library, section, widget, arrived=new),
     )
     if arrived:
         show_arrived(arrived, place, lambda: _reset(library, section, widget))

@@ -1,15 +1,13 @@
-"""Adding a section: upload, report, names, and only then keeping it."""
+"""Adding a section: a file or folder, report, names, and only then keeping it."""
 
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.components.file_drop.component import choose_importable, show_arrived, show_larger
+from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_drop, some_of
 from app.components.job import run
 from app.library.arrivals import Arrived, stage_import
 from app.library.store import Library, harmless_name
@@ -19,8 +17,10 @@ from squint import keys
 from squint.errors import InputError
 from squint.sensitive import looks_like
 
-_ENDINGS = (".h5ad",)
-_NOT_YET = (".zarr", ".zip", ".tar", ".gz", ".parquet", ".csv", ".xenium", ".h5", ".hdf5")
+_ENDINGS = (".h5ad", ".h5", ".zip")
+_STORE = ".zarr"  # of a folder
+_ARCHIVES = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".mtx", ".mtx.gz", ".parquet")
 _MAPPED = {
     keys.SECTION: "Section",
     keys.PATIENT: "Patient",
@@ -34,34 +34,28 @@ _LIMIT_S = 3600
 
 
 def show_upload(library: Library) -> None:
-    """Take a file through the steps; nothing is kept before the last."""
+    """Take a file or folder through the steps; nothing is kept before the last."""
     state = session.upload()
-    file = st.file_uploader(
-        "Section as .h5ad: raw counts, and positions in obsm['spatial']", key=f"upload-{state.widget}"
-    )
-    name = choose_importable(library, _ENDINGS, f"upload-import-{state.widget}")
-    show_larger(library, "section", _ENDINGS, _file_name, lambda arrived: _take(library, arrived))
+    show_drop(library, "section", _TAKEN, lambda arrived: _take(library, arrived))
+    name = choose_importable(library, _TAKEN, f"upload-import-{state.widget}")
     steps = st.empty()  # takes the place of what an earlier upload showed
-    if file is not None and not file.name.lower().endswith(_ENDINGS):
-        steps.error(_refusal(file.name))
-        return
-    chosen = _chosen(library, file, name)
-    if chosen is None and state.arrived is None:
+    if name is None and state.arrived is None:
         _show_nothing(library, state)
         return
-    if chosen is not None and state.file_id != chosen.id:
+    if name is not None and state.file_id != f"import {name}":
         _reset(library, state.widget)
         state = session.upload()
         try:
-            state.staged = chosen.stage()
+            state.staged = stage_import(library, name, _file_name, _ENDINGS, _folder_name)
         except (OSError, InputError) as error:
             reason = error.strerror or "" if isinstance(error, OSError) else str(error)
-            steps.error(f"The server could not take the file. {sentence(reason)}")
+            steps.error(f"The server could not take it. {sentence(reason)}")
             return
-        state.file_id, state.likeness = chosen.id, looks_like(Path(chosen.name).stem)
+        state.file_id, state.likeness = f"import {name}", looks_like(_split(name)[0])
     with steps.container():
         if state.likeness:
-            st.warning(f"The file's name looks like {state.likeness}; it will not be kept.")
+            what = "folder" if state.staged and state.staged.is_dir() else "file"
+            st.warning(f"The {what}'s name looks like {state.likeness}; it will not be kept.")
         if state.arrived:
             show_arrived(state.arrived, "upload", lambda: _reset(library, session.upload().widget))
         _show_steps(library, state)
@@ -75,24 +69,8 @@ def _show_nothing(library: Library, state: session.Upload) -> None:
     st.caption("Nothing is kept before you have seen the report and given a study code.")
 
 
-class _Chosen(NamedTuple):
-    """A file that was given to a widget."""
-
-    id: str
-    name: str
-    stage: Callable[[], Path]
-
-
-def _chosen(library: Library, file: Any, name: str | None) -> _Chosen | None:
-    if file is not None:
-        return _Chosen(file.file_id, file.name, partial(library.stage, file, file.name))
-    if name is not None:
-        return _Chosen(f"import {name}", name, partial(stage_import, library, name, _file_name, _ENDINGS))
-    return None
-
-
 def _take(library: Library, arrived: Arrived) -> None:
-    """Go on with a file that was streamed past the widgets, which are emptied."""
+    """Go on with what has come; the widgets are emptied."""
     _reset(library, session.upload().widget + 1)
     state = session.upload()
     state.arrived, state.staged = arrived, arrived.path
@@ -100,9 +78,40 @@ def _take(library: Library, arrived: Arrived) -> None:
 
 
 def _file_name(name: str) -> str:
-    if not name.lower().endswith(_ENDINGS):
+    stem, ending = _split(name)
+    if ending not in _ENDINGS:
         raise InputError(_refusal(name))
-    return f"{harmless_name(name)}.h5ad"
+    return f"{harmless_name(stem)}{ending}"
+
+
+def _folder_name(name: str) -> str:
+    stem, ending = _split(name)
+    return f"{harmless_name(stem)}{ending}"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a name before the ending that says what it is; what follows another dot belongs to the name."""
+    ending = next((e for e in (*_ENDINGS, _STORE) if name.lower().endswith(e)), "")
+    return name[: len(name) - len(ending)], ending
+
+
+def _refusal(name: str) -> str:
+    if name.lower().endswith(_TABLES):
+        return (
+            "One table by itself is no section. Choose all files that belong together at once, or give their "
+            "folder or a .zip of it."
+        )
+    if name.lower().endswith(_ARCHIVES):
+        return "Of archives only .zip can be read: unpack it, and give the folder."
+    return (
+        "This file cannot be read by itself: give the whole folder that it belongs to, a .zip of that, or an "
+        ".h5ad or .h5 file."
+    )
+
+
+_TAKEN = Taken(
+    _ENDINGS, _file_name, _folder_name, "The output folder of an instrument, .zarr, .h5ad, .h5 or .zip"
+)
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:
@@ -110,6 +119,8 @@ def _show_steps(library: Library, state: session.Upload) -> None:
     found = run(asked, library, "Reading the file", limit_s=_LIMIT_S)
     if found is None:
         return
+    if found["left_alone"]:
+        st.caption(f"Not unpacked, as nothing here reads it: {some_of(found['left_alone'])}.")
     if found["problem"]:
         st.error(sentence(found["problem"]))
     else:
@@ -117,12 +128,6 @@ def _show_steps(library: Library, state: session.Upload) -> None:
     _map_columns(state, found["columns"])
     if not found["problem"]:
         _ask_names(library, state, found["report"], found["fit"])
-
-
-def _refusal(name: str) -> str:
-    ending = Path(name).suffix.lower()
-    what = f"{ending} files cannot be read yet" if ending in _NOT_YET else "This file cannot be read"
-    return f"{what}: only .h5ad files can. Vendor folders, zip and .zarr come later."
 
 
 def _reset(library: Library, widget: int) -> None:

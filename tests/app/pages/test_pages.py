@@ -17,7 +17,7 @@ from app import settings
 from app.engine import client
 from app.library.store import Library
 from app.settings import NOTICE
-from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, upload, words
+from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, upload, words
 
 Open = Callable[..., AppTest]
 
@@ -224,18 +224,35 @@ def test_without_shared_genes_it_can_only_be_viewed(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("section.zarr.zip", b"PK\x03\x04", "cannot be read yet"),
-        ("experiment.xenium", b"{}", "cannot be read yet"),
+        ("counts.csv", b"1,2", "One table by itself"),
+        ("outs.tar.gz", b"\x1f\x8b", "unpack it, and give the folder"),
+        ("experiment.xenium", b"{}", "give the whole folder"),
         ("photo.png", b"\x89PNG", "cannot be read"),
         ("empty.h5ad", b"", "empty"),
-        ("photo.h5ad", b"\x89PNG\r\n\x1a\n" + b"0" * 100, "not an .h5ad file"),
     ],
 )
-def test_other_files_are_refused_plainly(
+def test_files_of_other_kinds_are_refused_plainly(
     visit: Open, library: Library, name: str, content: bytes, said: str
 ) -> None:
     app = visit("sections")
-    app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+    assert said in send(app, name, content).json()["problem"]
+    assert not app.run().exception
+    assert not list(library.staging.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("section.zarr.zip", b"PK\x03\x04", "incomplete"),
+        ("photo.h5ad", b"\x89PNG\r\n\x1a\n" + b"0" * 100, "not an .h5ad file"),
+    ],
+)
+def test_files_that_are_not_what_they_say_are_refused_plainly(
+    visit: Open, library: Library, name: str, content: bytes, said: str
+) -> None:
+    app = visit("sections")
+    assert send(app, name, content).status_code == 201
+    app.run()
     assert not app.exception
     assert app.error
     assert said in words(app)

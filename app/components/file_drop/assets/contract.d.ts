@@ -1,12 +1,18 @@
 // Written by `python -m app.web.contract_js`: change the module of Python instead.
 
-/** What a field for one file is mounted with. */
+/** What a field for one file, or one folder, is mounted with. */
 export interface DropData {
-  /** where the file goes: signed path and query */
+  /** where it goes: signed path and query */
   address: string;
   /** of files that are read, with the dot */
   endings: string[];
-  /** size of the largest file that is taken, bytes */
+  /** whether folders are taken too */
+  folders: boolean;
+  /** what is read, in words */
+  hint: string;
+  /** of a folder that is taken */
+  max_files: number;
+  /** size of the largest file or folder that is taken, bytes */
   max_bytes: number;
   /** when the browser asked for this address: it is told only of what changes */
   renewed: number | null;
@@ -18,9 +24,17 @@ export interface Problem {
   problem: string;
 }
 
+/** POST of what a folder holds: which of it is wanted. */
+export interface Listed extends Problem {
+  /** to be said with the files, which are sent one after the other */
+  listing: string;
+  /** places of files in what was listed that are not to be sent */
+  unwanted: number[];
+}
+
 /** PUT: what has come. */
 export interface Received {
-  /** harmless form of the file's */
+  /** harmless form of the file's, or the folder's */
   name: string;
   /** how many */
   bytes: number;
@@ -30,7 +44,7 @@ export interface Received {
 
 /** What each event comes with. */
 export interface DropEvents {
-  /** sha256 of the file that has come */
+  /** sha256 of what has come */
   done: string;
   /** the address has expired; when that was noticed, ms since 1970 */
   renew: number;

@@ -1,25 +1,30 @@
-// A field for one large file: chosen or dropped, streamed to the server, with its progress and a way to stop it.
+// A field for one file or folder: dropped or chosen, streamed to the server, with its progress and a way to stop.
+
+import { aFolder, chosen, dropped } from "./given.js";
+import { aborted, ask, put, wordsOf } from "./server.js";
 
 /**
- * @import { DropData, DropEvents, Problem, Received } from "./contract"
+ * @import { DropData, DropEvents } from "./contract"
+ * @import { Given, Part } from "./given.js"
  *
  * @typedef {<Name extends keyof DropEvents>(name: Name, value: DropEvents[Name]) => void} Trigger
  */
 
 /** @type {WeakMap<Node, FileDrop>} */
 const fields = new WeakMap();
-const AGAIN_MS = 500; // a file that was cancelled may still be on its way out
-const TRIES = 6;
 const HTML = `
   <div class="zone">
-    <input type="file" aria-describedby="hint" />
-    <b>Drop a file here, or choose one</b>
+    <b class="title"></b>
+    <div class="choices">
+      <label class="button">Choose a file<input class="file" type="file" aria-describedby="hint" /></label>
+      <label class="button">Choose a folder<input class="folder" type="file" webkitdirectory /></label>
+    </div>
     <span class="hint" id="hint"></span>
   </div>
   <div class="way" hidden>
     <b class="name"></b>
     <progress max="100" value="0"></progress>
-    <div class="row"><span class="numbers"></span><button type="button">Cancel</button></div>
+    <div class="row"><span class="numbers"></span><button class="button" type="button">Cancel</button></div>
   </div>
   <p class="said" role="status"></p>
   <p class="problem" role="alert"></p>`;
@@ -44,8 +49,10 @@ class FileDrop {
     this.root.innerHTML = HTML;
     parent.append(style, this.root);
     this.zone = part(this.root, ".zone", HTMLElement);
+    this.title = part(this.root, ".title", HTMLElement);
     this.way = part(this.root, ".way", HTMLElement);
-    this.input = part(this.root, "input", HTMLInputElement);
+    this.file = part(this.root, ".file", HTMLInputElement);
+    this.folder = part(this.root, ".folder", HTMLInputElement);
     this.bar = part(this.root, "progress", HTMLProgressElement);
     this.numbers = part(this.root, ".numbers", HTMLElement);
     this.name = part(this.root, ".name", HTMLElement);
@@ -53,64 +60,69 @@ class FileDrop {
     this.problem = part(this.root, ".problem", HTMLElement);
     this.hint = part(this.root, ".hint", HTMLElement);
 
-    this.address = "";
-    /** @type {string[]} */
-    this.endings = [];
-    this.maxBytes = 0;
+    /** @type {DropData | null} */
+    this.data = null;
     /** @type {Trigger} */
     this.trigger = () => {};
     /** @type {AbortController | null} */
-    this.running = null; // stops the file that is being sent
-    /** @type {File | null} */
+    this.running = null; // stops what is being sent
+    /** @type {Given | null} */
     this.waiting = null; // for a new address
 
-    this.input.addEventListener("change", () => {
-      this.take([...(this.input.files ?? [])]);
-      this.input.value = ""; // so that the same file can be chosen again
-    });
+    for (const input of [this.file, this.folder]) {
+      input.addEventListener("change", () => {
+        const files = [...(input.files ?? [])];
+        input.value = ""; // so that the same one can be chosen again
+        if (files.length) this.take(async () => chosen(files));
+      });
+    }
     for (const event of /** @type {const} */ (["dragenter", "dragover", "dragleave", "drop"])) {
       this.zone.addEventListener(event, (dragged) => {
         dragged.preventDefault();
         this.zone.classList.toggle("over", event === "dragenter" || event === "dragover");
       });
     }
-    this.zone.addEventListener("drop", (dropped) => this.take([...(dropped.dataTransfer?.files ?? [])]));
+    this.zone.addEventListener("drop", (event) => {
+      const items = [...(event.dataTransfer?.items ?? [])]; // to be read now: they are gone after the event
+      const entries = items.flatMap((item) => item.webkitGetAsEntry() ?? []);
+      const tell = (/** @type {number} */ found) => this.looked(found);
+      const atMost = this.data?.max_files ?? 0;
+      if (entries.length) this.take((signal) => dropped(entries, atMost, tell, signal));
+    });
     part(this.root, "button", HTMLButtonElement).addEventListener("click", () => {
       this.cancel();
       this.end("Cancelled. Nothing was kept.");
-      this.input.focus();
+      this.file.focus();
     });
   }
 
   /** @type {(data: DropData, trigger: Trigger) => void} */
-  update({ address, endings, max_bytes: maxBytes }, trigger) {
-    const renewed = address !== this.address;
-    this.address = address;
-    this.endings = endings;
-    this.maxBytes = maxBytes;
+  update(data, trigger) {
+    const renewed = data.address !== this.data?.address;
+    this.data = data;
     this.trigger = trigger;
-    this.input.accept = endings.join(",");
-    this.input.setAttribute("aria-label", `Large file: ${endings.join(", ")}`);
-    this.hint.textContent = `${endings.join(", ")} · up to ${megabytes(maxBytes)} MB · goes straight to the disk`;
-    if (this.waiting) this.send(this.waiting);
-    else if (renewed && !this.running) this.said.textContent = ""; // the page says what became of the last file
+    this.title.textContent = data.folders ? "Drop a folder or a file here" : "Drop a file here";
+    this.file.accept = data.folders ? "" : data.endings.join(","); // files of a folder may be chosen at once
+    this.file.multiple = data.folders;
+    part(this.root, ".choices label:last-child", HTMLElement).hidden = !data.folders;
+    this.hint.textContent = `${data.hint} · up to ${megabytes(data.max_bytes)} MB`;
+    if (this.waiting) this.go(this.waiting);
+    else if (renewed && !this.running) this.said.textContent = ""; // the page says what became of the last one
   }
 
   // ---- what the reader does
 
-  /** @param {File[]} files */
-  take(files) {
-    if (!files.length || this.running) return;
-    const [file] = files;
-    if (files.length > 1) this.end("", "One file at a time, please.");
-    else if (!this.endings.some((ending) => file.name.toLowerCase().endsWith(ending)))
-      this.end("", `This file cannot be read. Files ending in ${this.endings.join(", ")} can.`);
-    else if (file.size > this.maxBytes)
-      this.end(
-        "",
-        `This file has ${megabytes(file.size)} MB, and the server takes ${megabytes(this.maxBytes)} MB.`,
-      );
-    else this.send(file);
+  /** @param {(signal: AbortSignal) => Promise<Given>} look */
+  async take(look) {
+    if (this.running) return;
+    const running = new AbortController();
+    this.running = running;
+    this.looked(0);
+    await this.unless(running, async () => {
+      const given = await look(running.signal);
+      if (given.parts && !this.data?.folders) throw new Error("One file at a time, please, and no folder.");
+      await this.send(given, running);
+    });
   }
 
   cancel() {
@@ -120,101 +132,87 @@ class FileDrop {
 
   // ---- what the server says
 
-  /** @param {File} file */
-  async send(file) {
+  /** @param {Given} given */
+  go(given) {
     const running = new AbortController();
     this.running = running;
-    this.show(file);
+    this.unless(running, () => this.send(given, running));
+  }
+
+  /**
+   * Say what goes wrong, unless it was stopped.
+   *
+   * @type {(running: AbortController, work: () => Promise<void>) => Promise<void>}
+   */
+  async unless(running, work) {
     try {
-      const refused = await this.ask(file, running.signal);
-      if (refused.status === 403 || refused.status === 404) return this.renew(file);
-      if (refused.problem) throw new Error(refused.problem);
-      const answer = await this.put(file, running.signal);
-      this.end(`${file.name} has come.`);
-      this.trigger("done", answer.sha256);
+      await work();
     } catch (error) {
       if (this.running === running && !aborted(error)) this.end("", wordsOf(error));
     }
   }
 
-  /**
-   * Ask beforehand whether the server will take a file, or afterwards (without one) why it did not.
-   *
-   * @param {File | null} file
-   * @param {AbortSignal} signal
-   */
-  async ask(file, signal) {
-    /** @type {Record<string, string>} */
-    const headers = file ? { "X-File-Name": encoded(file.name) } : {};
-    for (let n = 1; ; n++) {
-      const response = await fetch(`${this.address}${file ? `&bytes=${file.size}` : ""}`, {
-        headers,
-        signal,
-      }).catch((error) => {
-        throw aborted(error) ? error : new Error("The server cannot be reached.");
-      });
-      /** @type {Problem} */
-      const { problem } = await response.json().catch(() => ({ problem: "The server gave no answer." }));
-      if (response.status !== 409 || n === TRIES) return { status: response.status, problem };
-      await new Promise((go) => setTimeout(go, AGAIN_MS));
-    }
-  }
-
-  /** @type {(file: File, signal: AbortSignal) => Promise<Received>} */
-  put(file, signal) {
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest(); // fetch tells nothing of what it has sent
-      request.open("PUT", this.address);
-      request.setRequestHeader("X-File-Name", encoded(file.name));
-      request.responseType = "json";
-      request.upload.onprogress = (event) => this.progress(event.loaded, file.size);
-      request.onload = () => {
-        if (request.status === 201) resolve(request.response);
-        else reject(new Error(request.response?.problem || "The server did not take the file."));
-      };
-      request.onerror = async () => {
-        const told = await this.ask(null, signal).catch((error) => ({ problem: wordsOf(error) }));
-        reject(
-          new Error(told.problem || "The connection broke off, or the file changed meanwhile. Try again."),
-        );
-      };
-      request.onabort = () => reject(new DOMException("", "AbortError"));
-      signal.addEventListener("abort", () => request.abort());
-      request.send(file);
-    });
+  /** @type {(given: Given, running: AbortController) => Promise<void>} */
+  async send(given, { signal }) {
+    const address = this.data?.address ?? "";
+    this.show(given);
+    const answer = await ask(address, given, signal);
+    if (answer.status === 403 || answer.status === 404) return this.renew(given);
+    if (answer.problem) throw new Error(answer.problem);
+    const wanted = given.parts ? aFolder(given.name, without(given.parts, answer.unwanted ?? [])) : given;
+    const ends = endsOf(wanted.files);
+    this.progress(0, wanted, ends);
+    const tell = (/** @type {number} */ sent) => this.progress(sent, wanted, ends);
+    const received = await put(address, wanted, answer.listing ?? "", tell, signal);
+    this.end(`${titleOf(given)} has come.`);
+    this.trigger("done", received.sha256);
   }
 
   /**
    * Have the page run again, which signs the address anew.
    *
-   * @param {File} file
+   * @param {Given} given
    */
-  renew(file) {
+  renew(given) {
     if (this.waiting) return this.end("", "The page must be loaded again.");
-    this.waiting = file;
+    this.waiting = given;
     this.trigger("renew", Date.now());
   }
 
   // ---- what is seen
 
-  /** @param {File} file */
-  show(file) {
-    this.name.textContent = file.name;
-    this.bar.setAttribute("aria-label", `Upload of ${file.name}`);
-    this.said.textContent = `Sending ${file.name}, ${megabytes(file.size)} MB …`;
+  /** @param {number} found */
+  looked(found) {
+    this.name.textContent = "";
+    this.numbers.textContent = `Looking through what is to be sent: ${counted(found)} …`;
+    this.bar.removeAttribute("value");
+    this.begin();
+  }
+
+  /** @param {Given} given */
+  show(given) {
+    const title = titleOf(given);
+    this.name.textContent = title;
+    this.bar.setAttribute("aria-label", `Upload of ${title}`);
+    this.said.textContent = `Sending ${title} …`;
+    this.numbers.textContent = "Asking the server …";
+    this.begin();
+  }
+
+  begin() {
     this.problem.textContent = "";
     this.zone.hidden = true;
     this.way.hidden = false;
-    this.progress(0, file.size);
   }
 
-  /** @type {(sent: number, size: number) => void} */
-  progress(sent, size) {
+  /** @type {(sent: number, given: Given, ends: Float64Array) => void} */
+  progress(sent, { parts, size }, ends) {
     const share = size ? Math.floor((100 * Math.min(sent, size)) / size) : 100;
+    const files = parts ? `${before(ends, sent).toLocaleString("en-US")} of ${counted(ends.length)}, ` : "";
     this.bar.value = share;
     this.numbers.textContent =
       share < 100
-        ? `${megabytes(sent)} of ${megabytes(size)} MB (${share} %)`
+        ? `${files}${megabytes(sent)} of ${megabytes(size)} MB (${share} %)`
         : "All sent, the server is writing …";
   }
 
@@ -242,12 +240,36 @@ function part(root, selector, Kind) {
   return found;
 }
 
-const aborted = (/** @type {unknown} */ error) => error instanceof Error && error.name === "AbortError";
+/** @type {(parts: Part[], places: number[]) => Part[]} All parts but those at some places. */
+function without(parts, places) {
+  const left = new Set(places);
+  return parts.filter((_, i) => !left.has(i));
+}
 
-const wordsOf = (/** @type {unknown} */ error) => (error instanceof Error ? error.message : String(error));
+/** @type {(files: File[]) => Float64Array} Where each file ends in what is sent, bytes. */
+function endsOf(files) {
+  let end = 0;
+  return Float64Array.from(files, (file) => {
+    end += file.size;
+    return end;
+  });
+}
+
+/** @type {(ends: Float64Array, sent: number) => number} How many files end before so many bytes. */
+function before(ends, sent) {
+  let [low, high] = [0, ends.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ends[middle] <= sent) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const titleOf = (/** @type {Given} */ given) => given.name || counted(given.files.length);
+
+const counted = (/** @type {number} */ files) =>
+  `${files.toLocaleString("en-US")} ${files === 1 ? "file" : "files"}`;
 
 const megabytes = (/** @type {number} */ bytes) =>
   (bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: bytes < 1e8 ? 1 : 0 });
-
-/** A name as a header may hold it; half a surrogate pair cannot be encoded. */
-const encoded = (/** @type {string} */ name) => encodeURIComponent(name.replace(/\p{Surrogate}/gu, "_"));

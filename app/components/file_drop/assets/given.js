@@ -1,0 +1,112 @@
+// What somebody drops or chooses: a file, or a folder as a list of its files.
+
+/**
+ * @typedef {{ path: string, file: File }} Part A file of a folder, and its name relative to that.
+ * @typedef {{ name: string, parts: Part[] | null, files: File[], size: number }} Given
+ *   Without parts, it is the one file itself; files that were given together are a folder without a name.
+ */
+
+/** @type {(file: File) => Given} */
+export const aFile = (file) => ({ name: file.name, parts: null, files: [file], size: file.size });
+
+/** @type {(name: string, parts: Part[]) => Given} */
+export function aFolder(name, parts) {
+  const files = parts.map((part) => part.file);
+  return { name, parts, files, size: files.reduce((sum, file) => sum + file.size, 0) };
+}
+
+/**
+ * What a field for files, or one for a folder, holds: files of a folder know where in it they lie.
+ *
+ * @type {(files: File[]) => Given}
+ */
+export function chosen(files) {
+  const [first] = files;
+  if (files.length === 1 && !first.webkitRelativePath) return aFile(first);
+  const top = first.webkitRelativePath.split("/")[0];
+  const below = top ? top.length + 1 : 0;
+  return aFolder(
+    top,
+    files.map((file) => ({ path: (file.webkitRelativePath || file.name).slice(below), file })),
+  );
+}
+
+/**
+ * What was dropped; several things at once are taken as a folder that holds them.
+ *
+ * @param {FileSystemEntry[]} entries
+ * @param {number} atMost files
+ * @param {(found: number) => void} tell
+ * @param {AbortSignal} signal
+ */
+export async function dropped(entries, atMost, tell, signal) {
+  const [first] = entries;
+  if (entries.length === 1 && isFile(first)) return aFile(await fileOf(first));
+  const alone = entries.length === 1 && isFolder(first);
+  const name = alone ? first.name : "";
+  /** @type {Part[]} */
+  const parts = [];
+  /** @type {[string, FileSystemEntry][]} */
+  let waiting = alone ? await inside("", first) : entries.map((entry) => [entry.name, entry]);
+  while (waiting.length) {
+    const some = waiting.splice(-BATCH);
+    const found = await Promise.all(
+      some.map(async ([path, entry]) => {
+        if (isFolder(entry)) return inside(`${path}/`, entry);
+        if (isFile(entry)) parts.push({ path, file: await fileOf(entry) });
+        return [];
+      }),
+    );
+    signal.throwIfAborted();
+    waiting = waiting.concat(...found);
+    tell(parts.length);
+    if (parts.length > atMost) break; // the server says what to do about it
+  }
+  return aFolder(name, parts);
+}
+
+const BATCH = 200; // entries asked for at once
+
+/**
+ * @param {FileSystemEntry} entry
+ * @returns {entry is FileSystemFileEntry}
+ */
+function isFile(entry) {
+  return entry.isFile;
+}
+
+/**
+ * @param {FileSystemEntry} entry
+ * @returns {entry is FileSystemDirectoryEntry}
+ */
+function isFolder(entry) {
+  return entry.isDirectory;
+}
+
+/** @type {(entry: FileSystemFileEntry) => Promise<File>} */
+const fileOf = (entry) =>
+  new Promise((resolve, reject) => entry.file(resolve, () => reject(unreadable(entry))));
+
+/** @type {(entry: FileSystemEntry) => Error} */
+const unreadable = (entry) => new Error(`${entry.name} cannot be read on this computer.`);
+
+/**
+ * The entries of a folder, which come some at a time.
+ *
+ * @param {string} prefix
+ * @param {FileSystemDirectoryEntry} folder
+ * @returns {Promise<[string, FileSystemEntry][]>}
+ */
+async function inside(prefix, folder) {
+  const reader = folder.createReader();
+  /** @type {[string, FileSystemEntry][]} */
+  const all = [];
+  for (;;) {
+    /** @type {FileSystemEntry[]} */
+    const some = await new Promise((resolve, reject) =>
+      reader.readEntries(resolve, () => reject(unreadable(folder))),
+    );
+    if (!some.length) return all;
+    for (const entry of some) all.push([prefix + entry.name, entry]);
+  }
+}
