@@ -1,4 +1,4 @@
-"""Matrices of counts as 10x Genomics writes them: HDF5, or a folder of Matrix Market with its two lists."""
+"""Matrices of counts as 10x Genomics writes them: HDF5, zarr, or a folder of Matrix Market and two lists."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ from squint.io import checks, packed
 from squint.io.findings import Findings
 from squint.io.hdf5 import memory_budget, open_checked, reading
 from squint.io.packed import damaged, lines, opened
+from squint.io.tenx_zarr import read_parts
 
 GROUP = "matrix"
 HEADER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real)\s+general\s*", re.IGNORECASE)
@@ -88,8 +89,8 @@ def read_matrix(path: Path) -> Matrix:
     Parameters
     ----------
     path
-        ``*_matrix.h5``; or a folder with ``matrix.mtx``, ``barcodes.tsv`` and ``features.tsv`` or
-        ``genes.tsv``, each gzipped or not.
+        ``*_matrix.h5``; Xenium's ``cell_feature_matrix.zarr.zip`` or ``.zarr``; or a folder with
+        ``matrix.mtx``, ``barcodes.tsv`` and ``features.tsv`` or ``genes.tsv``, each gzipped or not.
 
     Returns
     -------
@@ -102,6 +103,12 @@ def read_matrix(path: Path) -> Matrix:
     """
     if path.is_symlink():
         raise InputError(f"{path.name} is refused: it is a link. Copy the files themselves into the folder.")
+    if path.name.endswith((".zarr", ".zarr.zip")):
+        found = read_parts(path)
+        counts = found.counts
+        return gather(
+            counts.shape, counts.data, counts.indices, counts.indptr, found.barcodes, found.stored, path.name
+        )
     return _read_folder(path) if path.is_dir() else _read_h5(path)
 
 

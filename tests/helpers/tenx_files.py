@@ -1,10 +1,13 @@
 """Matrices written in the layouts of 10x Genomics."""
 
 import gzip
+import shutil
+import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
+import zarr
 from scipy import sparse
 
 
@@ -57,3 +60,48 @@ def write_folder(
             (folder / f"{name}.gz").write_bytes(gzip.compress(text))
         else:
             (folder / name).write_bytes(text)
+
+
+def write_zarr(
+    path: Path,
+    counts: np.ndarray,
+    barcodes: list[str],
+    names: list[str],
+    *,
+    types: list[str],
+    version: int = 2,
+    **options: object,
+) -> None:
+    """Write counts (cells, features) as Xenium Explorer's store, zipped where it is called so."""
+    folder = path.with_suffix("") if path.suffix == ".zip" else path
+    stored = sparse.csr_matrix(np.asarray(counts).T)
+    root = zarr.open_group(folder, mode="w", zarr_format=version)
+    group = root.create_group("cell_features")
+    parts = {"data": stored.data, "indices": stored.indices, "indptr": stored.indptr}
+    parts["cell_id"] = np.array([_numbers(barcode) for barcode in barcodes])
+    for key, values in parts.items():
+        chunks = tuple(min(7, max(1, size)) for size in values.shape)
+        array = group.create_array(key, shape=values.shape, dtype="u4", chunks=chunks, **options)
+        array[...] = values.astype("u4")
+    kinds = {"Gene Expression": "gene"}
+    group.attrs.update(
+        {
+            "feature_keys": names,
+            "feature_ids": [f"ENSG{i:011d}" for i in range(len(names))],
+            "feature_types": [kinds.get(kind, kind.lower().replace(" ", "_")) for kind in types],
+            "number_cells": len(barcodes),
+            "number_features": len(names),
+            "major_version": 3,
+        }
+    )
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+                archive.write(file, file.relative_to(folder))
+        shutil.rmtree(folder)
+
+
+def _numbers(barcode: str) -> tuple[int, int]:
+    """Turn ``"aaabckmo-1"`` into the numbers it is made of."""
+    letters, _, data_set = barcode.partition("-")
+    return int("".join(f"{ord(letter) - ord('a'):x}" for letter in letters), 16), int(data_set)

@@ -1,6 +1,8 @@
 """Matrices of 10x Genomics: every layout gives the same counts, and what contradicts itself is refused."""
 
 import gzip
+import json
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -8,17 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numcodecs import Blosc
 
 from squint.errors import InputError
 from squint.io import packed
 from squint.io.findings import Findings
 from squint.io.tenx import Matrix, read_first, read_matrix, sources
 from tests.helpers.sabotage import WAYS
-from tests.helpers.tenx_files import write_folder, write_h5
+from tests.helpers.tenx_files import write_folder, write_h5, write_zarr
 
 NAMES = ["ACTB", "CD3E", "MS4A1", "NegControlProbe_00001"]
 TYPES = ["Gene Expression"] * 3 + ["Negative Control Probe"]
-BARCODES = ["aaaajkmo-1", "aaabckmo-1", "jcccmpde-1", "12", "Cell_7"]
+BARCODES = ["aaaajkmo-1", "aaabckmo-1", "jcccmpde-1", "pppppppp-12", "aaaaaaaa-1"]
 COUNTS = np.array([[1, 0, 3, 0], [0, 0, 0, 0], [7, 2, 0, 1], [0, 0, 0, 5], [1, 1, 1, 1]])
 
 
@@ -30,11 +33,18 @@ def write(layout: str, folder: Path) -> Path:
         floats = dict.fromkeys(("data", "indices", "indptr", "shape"), "f8")
         write_h5(folder / "m.h5", COUNTS, BARCODES, NAMES, types=TYPES, **floats)
         return folder / "m.h5"
+    if layout.startswith("zarr"):
+        path = folder / ("m.zarr.zip" if "zipped" in layout else "m.zarr")
+        packing = Blosc("lz4") if "Xenium" in layout else "auto"
+        version = 3 if "3" in layout else 2
+        write_zarr(path, COUNTS, BARCODES, NAMES, types=TYPES, version=version, compressors=packing)
+        return path
     write_folder(folder / "m", COUNTS, BARCODES, NAMES, types=TYPES, packed=layout == "folder, gzipped")
     return folder / "m"
 
 
-LAYOUTS = ("h5", "h5 as R writes it", "folder", "folder, gzipped")
+FILES = ("h5", "h5 as R writes it", "folder", "folder, gzipped")
+LAYOUTS = (*FILES, "zarr", "zarr, zipped", "zarr 3", "zarr 3, zipped", "zarr, as Xenium packs it")
 
 
 def check(matrix: Matrix) -> None:
@@ -161,7 +171,7 @@ def test_a_file_that_unfolds_without_end_is_refused(tmp_path):
         stream.read()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", [*FILES, "zarr, zipped"])
 @pytest.mark.parametrize("way", WAYS)
 def test_each_file_spoilt_is_read_all_the_same_or_refused_by_name(tmp_path, layout, way):
     path = write(layout, tmp_path)
@@ -176,6 +186,67 @@ def test_each_file_spoilt_is_read_all_the_same_or_refused_by_name(tmp_path, layo
             assert file.name in str(refused.value)
             assert "\n" not in str(refused.value)
         file.write_bytes(kept)
+
+
+def files_of(path: Path) -> list[str]:
+    return sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("layout", ["zarr", "zarr 3", "zarr, as Xenium packs it"])
+@pytest.mark.parametrize("way", ["removed", "emptied", "cut"])
+def test_each_file_of_a_store_spoilt_is_refused_or_does_not_matter(tmp_path, layout, way):
+    path = write(layout, tmp_path)
+    n_refused = 0
+    for name in files_of(path):
+        kept = (path / name).read_bytes()
+        WAYS[way](path / name)
+        try:
+            matrix = read_matrix(path)
+        except InputError as error:
+            n_refused += "m.zarr" in str(error) and "\n" not in str(error)
+        else:
+            check(matrix)  # descriptions that say nothing
+            n_refused += name.count("/") < 2 or name.endswith(".zattrs")
+        (path / name).write_bytes(kept)
+    assert n_refused == len(files_of(path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "|O", "filters": [{"id": "pickle"}]},
+        {"compressor": {"id": "pickle"}},
+        {"filters": [{"id": "delta"}]},
+        {"shape": [10**13]},
+        {"chunks": [10**13]},
+    ],
+)
+def test_a_store_with_harmful_descriptions_is_refused(tmp_path, change):
+    path = write("zarr", tmp_path)
+    about = path / "cell_features/data/.zarray"
+    about.write_text(json.dumps(json.loads(about.read_text()) | change))
+    with pytest.raises(InputError, match=r"m\.zarr is refused: .*data .*(larger|more) than"):
+        read_matrix(path)
+
+
+def test_a_store_with_a_link_or_an_entry_outside_is_refused(tmp_path):
+    path = write("zarr", tmp_path)
+    (path / "cell_features/data/0").unlink()
+    (path / "cell_features/data/0").symlink_to(tmp_path)
+    with pytest.raises(InputError, match=r"m\.zarr is refused: '0' is a link"):
+        read_matrix(path)
+    zipped = write("zarr, zipped", tmp_path)
+    with zipfile.ZipFile(zipped, "a") as archive:
+        archive.writestr("../out", "x")
+    with pytest.raises(InputError, match=r"m\.zarr\.zip is refused: an entry .* harmful name"):
+        read_matrix(zipped)
+
+
+def test_rows_of_a_store_that_sum_others_are_no_features(tmp_path):
+    sums = np.column_stack([COUNTS, COUNTS[:, :3].sum(axis=1)])
+    kinds = [*TYPES, "aggregate_gene"]
+    write_zarr(tmp_path / "m.zarr", sums, BARCODES, [*NAMES, "all genes"], types=kinds)
+    check(read_matrix(tmp_path / "m.zarr"))
 
 
 def test_of_two_forms_the_sound_one_is_read_and_the_other_named(tmp_path):
