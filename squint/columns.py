@@ -1,7 +1,8 @@
 """Columns of ``obs``, or a plain word on which one is missing."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from squint import keys
@@ -9,6 +10,7 @@ from squint.errors import InputError
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 UNKNOWN = "unknown"  # the label of cells without one
 
@@ -17,6 +19,22 @@ _HOW_TO_GET = {
     keys.ACTIVATION: "Run `squint.tl.activate` first.",
     keys.PATIENT: "Say which patient each section is of.",
 }
+
+
+def token_names(tokens: "NDArray[np.integer[Any]]", n_codes: int | None = None) -> pd.Categorical:
+    """Name the tokens of cells (n,), -1 for none, as ``obs["squint_token"]`` has them.
+
+    Parameters
+    ----------
+    tokens
+        Index of each cell's code (n,), below 0 for a cell without a token.
+    n_codes
+        Codes of the model, which all are categories then; by default only those in use are.
+    """
+    known = tokens[tokens >= 0]
+    used = np.arange(n_codes) if n_codes is not None else np.unique(known)
+    codes = np.where(tokens >= 0, np.searchsorted(used, tokens), -1)
+    return pd.Categorical.from_codes(codes, categories=pd.Index([str(code) for code in used], dtype=object))
 
 
 def labels(adata: "AnnData", key: str) -> "pd.Series[str]":

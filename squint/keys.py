@@ -15,15 +15,15 @@ CONNECTIVITIES = "spatial_connectivities"  # obsp, CSR (n, n): 1 between neighbo
 DISTANCES = "spatial_distances"  # obsp, CSR (n, n): distance between neighbours, in the unit of SPATIAL
 
 # --- a section, out --------------------------------------------------------------------------------------
-TOKEN = "squint_token"  # obs, categorical of str: the code's index at the first level and first head
-TOKENS = "squint_tokens"  # obsm, int32 (n, heads)
-DISTANCE = "squint_distance"  # obs, float32 in [0, 2]: 1 - cosine between the cell's latent and its code
-LATENT = "X_squint"  # obsm, float32 (n, n_latent): after FiLM, before quantisation
+TOKEN = "squint_token"  # obs, categorical of str: code of the first head; missing without counts
+TOKENS = "squint_tokens"  # obsm, int32 (n, heads); -1 = none
+DISTANCE = "squint_distance"  # obs, float32 in [0, 2]: 1 - cosine of latent and code; NaN without a token
+LATENT = "X_squint"  # obsm, float32 (n, n_latent): after FiLM, before quantisation; NaN without a token
 RECONSTRUCTED = (
     "squint_reconstructed"  # obsm, float32 (n, g): mean counts of the closed neighbourhood, from codes
 )
 RECONSTRUCTED_GRAPH = "squint_reconstructed_connectivities"  # obsp, CSR (n, n): the graph, from codes
-ACTIVATION = "squint_activation"  # obs, float32 in [0, 1]; NaN = not computed
+ACTIVATION = "squint_activation"  # obs, float32 in [0, 1]; NaN = not computed, or no token
 HIDDEN = "squint_hidden"  # obs, bool: hidden from the model in training and input
 SIMULATED_POSITION = "squint_simulated_position"  # obs, bool: no cell was measured there
 IMPUTED = "squint_imputed"  # obsm, DataFrame float32 (n, g): mean of closed neighbourhoods; NaN if observed

@@ -88,7 +88,7 @@ def _which_set(n_cells: int, first: NDArray[np.uint32], second: NDArray[np.uint3
 
 
 def assign(cells: pd.DataFrame, split: Split) -> "pd.Series[Any]":
-    """Say of each cell (n,) which group it is in, missing where in neither.
+    """Say of each cell (n,) which group it is in, missing where in neither; cells without counts never are.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def assign(cells: pd.DataFrame, split: Split) -> "pd.Series[Any]":
     else:
         labels = _column(cells, split.by)
     labels = labels.astype(object)
-    counted = labels.notna()
+    counted = labels.notna() & has_counts(cells)
     if split.types:
         counted &= _column(cells, keys.CELL_TYPE).isin(split.types)
     first = counted & labels.isin(split.group)
@@ -111,6 +111,11 @@ def assign(cells: pd.DataFrame, split: Split) -> "pd.Series[Any]":
     arm = pd.Series(None, index=cells.index, dtype=object)
     arm[first], arm[second] = GROUP, REFERENCE
     return arm
+
+
+def has_counts(cells: pd.DataFrame) -> "pd.Series[bool]":
+    """Mark the cells (n,) that have any count: nothing can be said of the expression of the others."""
+    return cells["n_counts"] != 0
 
 
 def _column(cells: pd.DataFrame, name: str) -> "pd.Series[Any]":

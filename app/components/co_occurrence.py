@@ -268,15 +268,16 @@ def _view(
 ) -> views.MapView:
     """Colour cells by community, or by token within one."""
     if chosen == "all":
-        values = cells[keys.TOKEN].astype(object).map(found.community).fillna("none")
+        tokens = cells[keys.TOKEN].astype(object)
+        values = tokens.map(found.community).fillna("none").where(tokens.notna())
         names = {name: f"{name}: {len(_tokens(found, name))} tokens" for name in several}
         scale = Categories("community, cells", tuple(several[:MAX_HIGHLIGHTED]), "other tokens", names)
-        return views.by_labels("Communities of tokens", sections, cells, values, scale)
-    tokens = _tokens(found, chosen)
+        return views.by_labels("Communities of tokens", sections, cells, values, scale, views.NO_TOKEN)
+    members = _tokens(found, chosen)
     scale = Categories(
-        f"tokens of community {chosen}", tuple(tokens[:MAX_HIGHLIGHTED]), "other tokens", found.names
+        f"tokens of community {chosen}", tuple(members[:MAX_HIGHLIGHTED]), "other tokens", found.names
     )
-    return views.by_labels(f"Community {chosen}", sections, cells, cells[keys.TOKEN], scale)
+    return views.by_labels(f"Community {chosen}", sections, cells, cells[keys.TOKEN], scale, views.NO_TOKEN)
 
 
 def _show_usage(found: Found, chosen: str, model: ModelFacts) -> None:

@@ -11,7 +11,7 @@ from app.components.job import run
 from app.exports.stamp import counts, many, stamp
 from app.library import profiles as token_profiles
 from app.library.models import ModelFacts
-from app.library.quality import doubted
+from app.library.quality import doubted, without_token
 from app.library.store import Library, Section
 from app.requests import SumTokens
 from app.text import sentence
@@ -37,6 +37,7 @@ def tokenised(library: Library, model: ModelFacts) -> list[Section]:
         n = len(every) - len(found)
         st.caption(f"{n} of {len(every)} sections have no tokens by this model and are not listed here.")
     say_doubts(library, found, model.sha256)
+    say_without_token(library, found, model.sha256)
     return found
 
 
@@ -53,6 +54,19 @@ def say_doubts(library: Library, sections: Sequence[Section], model: str) -> Non
             f"tissue. {sentence('; '.join(lines[:_DOUBTS_LISTED]))}{more}.",
             icon=":material/warning:",
         )
+
+
+def say_without_token(library: Library, sections: Sequence[Section], model: str) -> None:
+    """Say how many cells of some sections have no token, if any, and why."""
+    n_cells, n_empty = without_token(library, sections, model)
+    if not n_cells:
+        return
+    if n_empty == n_cells:
+        what = f"{many(n_cells, 'cell')} without counts"
+    else:
+        what = f"{many(n_cells, 'cell')} without counts in the model's genes ({n_empty:,} without any)"
+    have = "has" if n_cells == 1 else "have"
+    st.caption(f"{what} {have} no token and no score, and {have} no part in any share or comparison.")
 
 
 def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFacts | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from app.library.store import Library, Section
 from app.text import sentence
 
+NO_COUNTS = "They have no counts in the model's genes, so nothing is known of them."
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
 
 
@@ -21,7 +22,7 @@ def quality_flags(library: Library, section: Section, model: str) -> dict[str, s
         return flags | {"no tokens by this model": ""}
     if "problem" in facts:
         return flags | {"does not fit the model: for viewing": sentence(facts["problem"])}
-    return flags | _doubts(facts)
+    return flags | _doubts(facts) | _without_token(facts)
 
 
 def doubted(library: Library, sections: Sequence[Section], model: str) -> dict[str, list[str]]:
@@ -29,6 +30,22 @@ def doubted(library: Library, sections: Sequence[Section], model: str) -> dict[s
     facts = {section.id: library.token_facts(section.id, model) or {} for section in sections}
     found = {name: list(_doubts(known)) for name, known in facts.items() if "gene_overlap" in known}
     return {name: why for name, why in found.items() if why}
+
+
+def without_token(library: Library, sections: Sequence[Section], model: str) -> tuple[int, int]:
+    """Count the cells of some sections that have no token, and those of them without any counts at all."""
+    facts = [library.token_facts(section.id, model) or {} for section in sections]
+    n_cells, n_empty = (
+        sum(int(known.get(name, 0)) for known in facts) for name in ("n_without_token", "n_without_counts")
+    )
+    return n_cells, n_empty
+
+
+def _without_token(facts: Mapping[str, Any]) -> dict[str, str]:
+    n_cells = int(facts.get("n_without_token", 0))
+    return (
+        {f"{n_cells:,} {'cell' if n_cells == 1 else 'cells'} without a token": NO_COUNTS} if n_cells else {}
+    )
 
 
 def _doubts(facts: Mapping[str, Any]) -> dict[str, str]:

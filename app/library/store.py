@@ -232,7 +232,7 @@ class Library:
         return self.folder(section_id) / "tokens" / f"{model[:12]}.parquet"
 
     def tokens(self, section_id: str, model: str) -> pd.DataFrame | None:
-        """Read token and distance of each cell, or ``None`` if this model has not seen the section."""
+        """Read token (-1: none) and distance of each cell; ``None`` if the model has not seen the section."""
         path = self.tokens_path(section_id, model)
         return read_table(path) if path.exists() else None
 

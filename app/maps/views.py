@@ -15,8 +15,10 @@ from app.library.store import CELLS, LIBRARY_ID, Library, Section
 from app.library.type_colours import type_colours
 from app.maps import tables as columns
 from squint import keys
+from squint.columns import token_names
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
 
+NO_VALUE, NO_TOKEN = "no value", "no token"  # what the legend says of cells that lack what is shown
 IN_NONE, IN_SEVERAL = "in none of them", "in several of them"
 
 
@@ -59,7 +61,7 @@ def cells_of(
         path = library.tokens_path(section.id, model) if model else None
         if path is not None and path.exists():
             tokens = columns.read(path)
-            cells[keys.TOKEN] = pd.Categorical(tokens[keys.TOKEN]).rename_categories(str)
+            cells[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())
             cells[keys.DISTANCE] = tokens[keys.DISTANCE].to_numpy()
         if run:
             path = scores_path(library, run, section.id)
@@ -84,7 +86,8 @@ def by_token(
         "highlighted": ", ".join(highlighted) or "none",
         "codes": model.n_codes,
     }
-    return _view("Tokens", sections, cells, pd.Categorical(cells[keys.TOKEN]), scale, parameters)
+    values = pd.Categorical(cells[keys.TOKEN])
+    return _view("Tokens", sections, cells, values, scale, parameters, missing=NO_TOKEN)
 
 
 def by_type(library: Library, sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
@@ -102,12 +105,13 @@ def by_labels(
     cells: pd.DataFrame,
     values: "pd.Series[Any]",
     scale: Categories,
+    missing: str = NO_VALUE,
 ) -> MapView:
-    """Colour cells by any labels (n,)."""
+    """Colour cells by any labels (n,); the legend says what ``missing`` ones are."""
     what = scale.title.split(",")[0]
     parameters = {"colour": what, "highlighted": ", ".join(scale.highlighted)}
     shown = cells.assign(**{what: values})
-    return _view(title, sections, shown, pd.Categorical(values), scale, parameters)
+    return _view(title, sections, shown, pd.Categorical(values), scale, parameters, missing=missing)
 
 
 def by_cell_set(
@@ -140,7 +144,8 @@ def by_distance(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
     known = values[~np.isnan(values)]
     top = float(f"{np.quantile(known, 0.995):.2g}") if len(known) else 1.0
     scale = Continuous("distance to the token (1 - cosine)", 0, max(top, 0.01), palette="Cividis")
-    return _view("Distance to the token", sections, cells, values, scale, {"colour": scale.title})
+    parameters = {"colour": scale.title}
+    return _view("Distance to the token", sections, cells, values, scale, parameters, missing=NO_TOKEN)
 
 
 def by_number(
@@ -186,7 +191,7 @@ def by_activation(
         "low": f"below {thresholds[0]:g}",
         "high": f"above {thresholds[1]:g}",
     }
-    return _view("Risk map: activation score", sections, cells, values, scale, parameters)
+    return _view("Risk map: activation score", sections, cells, values, scale, parameters, missing="no score")
 
 
 def _unit(sections: Sequence[Section]) -> str:
@@ -206,6 +211,8 @@ def _view(
     values: NDArray[Any] | pd.Categorical,
     scale: Continuous | Categories,
     parameters: Mapping[str, object],
+    *,
+    missing: str = NO_VALUE,
 ) -> MapView:
     ids = pd.Categorical(cells[LIBRARY_ID])
     panels = []
@@ -217,6 +224,7 @@ def _view(
                 coordinates=cells[["x", "y"]].to_numpy(dtype=np.float64)[here],
                 values=values[here],
                 unit=section.unit,
+                missing_name=missing,
             )
         )
     return MapView(title, tuple(sections), tuple(panels), scale, cells, parameters, whole=True)

@@ -64,7 +64,7 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     report(0.8, "comparing with the nearest measured cells")
     measured = [gene for gene in bundle.genes if gene in adata.var_names]
     (section,) = hidden_in(adata, measured, hidden)
-    if facts["protocol"] != TRAINED_ON and not asked.fill and hidden.sum() >= LEAST_SCORED:
+    if facts["protocol"] != TRAINED_ON and not asked.fill and section.told.sum() >= LEAST_SCORED:
         tables["scores"] = _judge(section, {name: tables[name][measured].to_numpy() for name in tables})
     rows, columns = section.graph.nonzero()
     tables = {name: table if name == "scores" else table[measured] for name, table in tables.items()}
@@ -147,12 +147,17 @@ def _spread(
 def _judge(section: Hidden, imputed: Mapping[str, Floats]) -> pd.DataFrame:
     """Score the model and what needs no model on the same cells and genes."""
     truth = {CELL: section.counts[section.hidden].toarray(), NEIGHBOURHOOD: section.truth()}
-    rows = [_score(target, MODEL, truth[target], imputed[target]) for target in truth]
+    told = section.told
+
+    def score(target: str, method: str, values: Floats) -> dict[str, object]:
+        return _score(target, method, truth[target][told], values[told])
+
+    rows = [score(target, MODEL, imputed[target]) for target in truth]
     for name, values in averages(section):
         if name.startswith(KNN):
-            rows.append(_score(NEIGHBOURHOOD, name, truth[NEIGHBOURHOOD], values))
+            rows.append(score(NEIGHBOURHOOD, name, values))
     for k, profiles in knn_profiles(section.counts, section.nearest, SIZES):
-        rows.append(_score(CELL, f"{KNN}{k}_cell", truth[CELL], profiles))
+        rows.append(score(CELL, f"{KNN}{k}_cell", profiles))
     return pd.DataFrame(rows)
 
 

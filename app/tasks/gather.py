@@ -57,7 +57,7 @@ def gather(
     ``obs["row"]``
         The cell's place in its section.
     ``obs["squint_token"]``, ``obs["squint_distance"]``, ``obsm["squint_tokens"]``
-        Where a model is given.
+        Where a model is given; cells without counts have none, as `squint.tl.tokenize` says it.
     ``obsm["spatial"]``
         In three columns where a section has depth; a flat one then lies at 0.
     ``obsp["spatial_connectivities"]``
@@ -91,7 +91,8 @@ def gather(
     space = [axis for axis in ("x", "y", "z") if axis in cells]
     adata.obsm[keys.SPATIAL] = cells[space].fillna(0).to_numpy(dtype=np.float64)
     if model is not None:
-        adata.obsm[keys.TOKENS] = obs[[keys.TOKEN]].astype(np.int32).to_numpy()
+        tokens = pd.to_numeric(obs[keys.TOKEN].astype(object)).fillna(-1)
+        adata.obsm[keys.TOKENS] = tokens.to_numpy(dtype=np.int32)[:, None]
     if not counts and rows is None:
         adata.obsp[keys.CONNECTIVITIES] = block_diag(
             [neighbours(library, section_id) for section_id in ids], format="csr"

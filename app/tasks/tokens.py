@@ -12,11 +12,25 @@ from app.requests import Activate, SumTokens, Tokenise
 from app.tasks import models
 from app.tasks.gather import gather
 from squint import keys, tl
-from squint.columns import labels
+from squint.columns import labels, token_names
 from squint.errors import InputError
 from squint.files import write_json
 from squint.model.bundle import Bundle
 from squint.stats.token_profiles import add_up as add_up_tokens
+
+_NOTED = (
+    "gene_overlap",
+    "n_genes_shared",
+    "n_codes",
+    "n_without_token",
+    "n_without_counts",
+    "section_condition",
+    "share_beyond_p99",
+    "warnings",
+    "model_sha256",
+    "time_utc",
+    "versions",
+)
 
 
 def tokenise(library: Library, asked: Tokenise, report: Report) -> list[str]:
@@ -46,8 +60,7 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
         return False
     tl.tokenize(adata, bundle)
     facts = adata.uns[keys.PROVENANCE]
-    names = ("gene_overlap", "n_genes_shared", "n_codes", "section_condition", "share_beyond_p99", "warnings")
-    stored = {name: facts[name] for name in (*names, "model_sha256", "time_utc", "versions")}
+    stored = {name: facts[name] for name in _NOTED}
     table = pd.DataFrame(
         {keys.TOKEN: adata.obsm[keys.TOKENS][:, 0], keys.DISTANCE: adata.obs[keys.DISTANCE].to_numpy()},
         index=adata.obs_names,
@@ -69,7 +82,7 @@ def add_up(library: Library, asked: SumTokens, report: Report) -> list[str]:
         tokens = library.tokens(section_id, asked.model)
         if tokens is None:
             raise InputError(f"Section {library.get(section_id).title} has no tokens by this model.")
-        adata.obs[keys.TOKEN] = tokens[keys.TOKEN].astype(str).to_numpy()
+        adata.obs[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())
         _keep_sums(library, section_id, adata, bundle)
     return list(asked.ids)
 
@@ -78,8 +91,7 @@ def _keep_sums(library: Library, section_id: str, adata: Any, bundle: Bundle) ->
     """Add up the genes of the model and the cell types by token, and keep the sums beside the tokens."""
     genes = [gene for gene in bundle.genes if gene in adata.var_names]
     types = labels(adata, keys.CELL_TYPE) if keys.CELL_TYPE in adata.obs else None
-    tokens = adata.obs[keys.TOKEN].astype(str)
-    sums = add_up_tokens(adata[:, genes].X, genes, tokens, types)
+    sums = add_up_tokens(adata[:, genes].X, genes, labels(adata, keys.TOKEN), types)
     profiles.keep(library, section_id, bundle.sha256, sums)
 
 

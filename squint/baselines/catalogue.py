@@ -48,6 +48,11 @@ class Hidden(NamedTuple):
     means: csr_matrix  # (n, g), of observed neighbourhoods over observed cells only
     cell_type: NDArray[np.str_] | None  # (n,)
 
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Which of the hidden cells (m,) have counts: no prediction can be judged by the others."""
+        return np.asarray(self.counts[self.hidden].sum(axis=1) > 0).ravel()
+
     def truth(self) -> Floats:
         """Average the true counts over closed neighbourhoods: (m, g)."""
         return self.fill(np.asarray(self.counts[self.hidden].todense()))
@@ -100,6 +105,21 @@ def hidden_in(adata: AnnData, genes: list[str], hidden: NDArray[np.bool_]) -> It
             means=observed_means(counts, graph, within),
             cell_type=labels(adata[cells], keys.CELL_TYPE).to_numpy(dtype=str) if typed else None,
         )
+
+
+def judge_of(section: Hidden) -> Judge:
+    """Give the judge of a section's hidden cells, who looks at those with counts alone.
+
+    Raises
+    ------
+    InputError
+        If none has any.
+    """
+    if not section.told.any():
+        raise InputError(
+            f"No hidden cell of section {section.name!r} has a count: there is no truth to judge by."
+        )
+    return Judge(section.truth()[section.told])
 
 
 def averages(section: Hidden) -> Iterator[tuple[str, Floats]]:

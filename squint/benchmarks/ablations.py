@@ -223,7 +223,8 @@ class Ablations:
                 judge = self._judge(site)[part.name]
                 for method, values in catalogue.averages(part):
                     if method.startswith("knn"):
-                        yield _row(part.name, site, judge.score(values), n=len(values)) | {"method": method}
+                        row = _row(part.name, site, judge.score(values[part.told]), n=len(judge.truth))
+                        yield row | {"method": method}
                         yield f"{part.name}, {method}"
 
     def _of_trial(self, trial: Trial, seed: int) -> Iterator[Row | str]:
@@ -267,7 +268,7 @@ class Ablations:
         if site not in self._judges:
             genes, masks = self._genes(site), self.hidden[site]
             self._judges[site] = {
-                part.name: Judge(part.truth())
+                part.name: catalogue.judge_of(part)
                 for adata, mask in zip(self.sections, masks, strict=True)
                 for part in catalogue.hidden_in(adata, genes, mask)
             }
@@ -354,8 +355,9 @@ def _in_paint(adata: AnnData, mask: Mask, bundle: Bundle) -> Iterator[tuple[str,
     Yields
     ------
     A section's name, the mean counts of its hidden cells' closed neighbourhoods (m, g), and whether all
-    counts predicted of the cell itself round to zero (m,).
+    counts predicted of the cell itself round to zero (m,); of the m hidden cells that have counts.
     """
+    told = np.asarray(csr_matrix(adata[mask, bundle.genes].X).sum(axis=1) > 0).ravel()
     given = adata.copy()
     pp.spatial_neighbors(given, n_neighbors=catalogue.N_NEIGHBORS)
     cohort = prepare(
@@ -373,7 +375,7 @@ def _in_paint(adata: AnnData, mask: Mask, bundle: Bundle) -> Iterator[tuple[str,
     empty = np.rint(profiles).sum(axis=1) == 0
     section = cohort.section[mask]
     for code in np.unique(section):
-        here = section == code
+        here = (section == code) & told
         yield cohort.section_names[code], means[here], empty[here]
 
 

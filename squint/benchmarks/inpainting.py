@@ -118,7 +118,7 @@ class Inpainting:
         """Give each section with hidden cells, and the judge who knows their truth."""
         pairs = zip(self.sections, self.hidden, strict=True)
         found = chain.from_iterable(catalogue.hidden_in(adata, self.genes, mask) for adata, mask in pairs)
-        return [(part, Judge(part.truth())) for part in found]
+        return [(part, catalogue.judge_of(part)) for part in found]
 
     def _stages(self, seeds: Sequence[int]) -> Iterator[tuple[str, Iterator[Row | str]]]:
         for seed in seeds:
@@ -129,7 +129,7 @@ class Inpainting:
     def _of_averages(self) -> Iterator[Row | str]:
         for part, judge in self.parts:
             for method, values in catalogue.averages(part):
-                yield _row(part.name, method, judge.score(values), n=len(values))
+                yield _row(part.name, method, judge.score(values[part.told]), n=len(judge.truth))
                 yield f"{part.name}, {method}"
             halves = catalogue.truth_halves(judge.truth)
             mean = Scores(*np.mean(halves, axis=0).tolist())
@@ -138,7 +138,8 @@ class Inpainting:
     def _of_draws(self, seed: int) -> Iterator[Row | str]:
         for part, judge in self.parts:
             for method, values in chain(catalogue.draws(part, seed), [catalogue.of_position(part, seed)]):
-                yield _row(part.name, method, judge.score(values), n=len(values), seed=seed)
+                scores = judge.score(values[part.told])
+                yield _row(part.name, method, scores, n=len(judge.truth), seed=seed)
                 yield f"{part.name}, {method}"
 
     def _of_model(self, seed: int) -> Iterator[Row | str]:
@@ -165,8 +166,9 @@ class Inpainting:
                     imputed = self._impute(adata, mask, bundle, n_draws, seed)
                     facts = {"train_s": seconds, "inpaint_s": time.perf_counter() - start}
                     for name, values in imputed.items():
-                        (judge,) = (judge for part, judge in self.parts if part.name == name)
-                        yield _row(name, method, judge.score(values), MODEL, n=len(values), seed=seed) | facts
+                        ((part, judge),) = (pair for pair in self.parts if pair[0].name == name)
+                        scores = judge.score(values[part.told])
+                        yield _row(name, method, scores, MODEL, n=len(judge.truth), seed=seed) | facts
             yield method
 
     def _impute(

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import pandas as pd
 from distributed import Client, Nanny, Scheduler, Security, SpecCluster, as_completed
 from distributed.comm.core import connect as open_comm
 from distributed.scheduler import KilledWorker
@@ -263,7 +264,7 @@ def _written(task: _Task) -> dict[str, Any] | None:
 
 
 def _facts(tokens: Any, made: Mapping[str, Any]) -> dict[str, Any]:
-    return {"n_cells": len(tokens), "tokens_used": len(set(tokens)), **made}
+    return {"n_cells": len(tokens), "tokens_used": pd.Series(tokens).nunique(), **made}
 
 
 @lru_cache(maxsize=1)  # a second model takes the place of the first, in memory as well

@@ -65,8 +65,10 @@ def activate(options: argparse.Namespace) -> Facts:
     scores = pd.Series(adata.obs[keys.ACTIVATION].to_numpy()).groupby(labels(adata, keys.PATIENT).to_numpy())
     facts["share_above_0.75"] = {}
     for patient, score in scores:
-        facts["share_above_0.75"][str(patient)] = float((score > 0.75).mean())
-        say(f"{patient}: {(score > 0.75).mean():.1%} of {len(score):,} cells score above 0.75")
+        known = score.dropna()
+        if len(known):
+            facts["share_above_0.75"][str(patient)] = float((known > 0.75).mean())
+            say(f"{patient}: {(known > 0.75).mean():.1%} of {len(known):,} cells score above 0.75")
     return facts
 
 
@@ -92,7 +94,10 @@ def export_tokens(options: argparse.Namespace) -> Facts:
     said = facts[str(options.sections[0])]
     sequences.write_sequences(table, said, options.out)
     n_cells = dict(zip(table["section_id"], table["n_cells"].tolist(), strict=True))
-    say(f"{options.out}: {len(table)} sequences, {sum(n_cells.values()):,} tokens of {said['n_codes']}")
+    n_left_out = int(table["n_without_token"].sum())
+    left_out = f"; {n_left_out:,} cells without a token are left out" if n_left_out else ""
+    n_tokens = sum(n_cells.values())
+    say(f"{options.out}: {len(table)} sequences, {n_tokens:,} tokens of {said['n_codes']}{left_out}")
     return {"file": str(options.out), "n_cells": n_cells, **said}
 
 
@@ -154,8 +159,9 @@ def _tokenise_into(target: Path, paths: Sequence[Path], bundle: Any, options: ar
             [_tokenised(path, bundle, options, folder) for path, folder in zip(paths, scratch, strict=True)]
         )
         write(adata, target)
-    say(f"{target}: {adata.n_obs:,} cells, {_n_used(adata)} tokens in use")
-    return {"file": str(target), **_facts(adata)}
+    facts = _facts(adata)
+    say(f"{target}: {adata.n_obs:,} cells, {facts['tokens_used']} tokens in use{_without(facts)}")
+    return {"file": str(target), **facts}
 
 
 @contextmanager
@@ -244,7 +250,8 @@ def _say_done(done: Any) -> None:
     for kind in ("note", "warning"):
         for line in done.facts[f"{kind}s"]:
             progress(f"  {kind}: {line}")
-    say(f"{done.target}: {done.facts['n_cells']:,} cells, {done.facts['tokens_used']} tokens in use")
+    facts = done.facts
+    say(f"{done.target}: {facts['n_cells']:,} cells, {facts['tokens_used']} tokens in use{_without(facts)}")
 
 
 def _targets(options: argparse.Namespace) -> list[Path]:
@@ -265,6 +272,16 @@ def _written_as(path: Path) -> str:
 
 def _facts(adata: AnnData) -> Facts:
     return {"n_cells": adata.n_obs, "tokens_used": _n_used(adata), **adata.uns[keys.PROVENANCE]}
+
+
+def _without(facts: Facts) -> str:
+    """Say how many cells have no token and why, if any."""
+    n_cells = int(facts.get("n_without_token", 0))
+    if not n_cells:
+        return ""
+    n_empty = int(facts["n_without_counts"])
+    why = "no counts" if n_empty == n_cells else f"no counts in the model's genes, {n_empty:,} none at all"
+    return f"; {n_cells:,} cells have no token: {why}"
 
 
 def _n_used(adata: AnnData) -> int:

@@ -50,7 +50,9 @@ def token_sequences(adata: "AnnData", *, token_key: str = keys.TOKENS) -> pd.Dat
     ``z_um``
         Height of the section, where ``obs`` has it; NaN where its cells differ.
     ``n_cells``
-        Length of the lists that follow, one item per cell, in Morton order of the coordinates.
+        Length of the lists that follow, one item per cell with a token, in Morton order of the coordinates.
+    ``n_without_token``
+        Cells that have none, for they have no counts; they are left out.
     ``tokens``, ``tokens_2``, ...
         Lists of int: the tokens of the first head, as in ``obs["squint_token"]``, and one column for each
         further head.
@@ -76,10 +78,13 @@ def token_sequences(adata: "AnnData", *, token_key: str = keys.TOKENS) -> pd.Dat
     }
     lists = {**tokens, **dict(zip("xyz", coordinates.T, strict=False)), "cells": names}
     rows = []
+    known = (np.asarray(adata.obsm[token_key]) >= 0).all(axis=1)
     for section in sorted(set(sections)):
-        cells = np.flatnonzero(sections == section)
+        here = sections == section
+        cells = np.flatnonzero(here & known)
         cells = cells[morton_order(coordinates[cells], names[cells])]
-        row = {"section_id": section, **_facts_of_section(adata, cells), "n_cells": len(cells)}
+        row = {"section_id": section, **_facts_of_section(adata, np.flatnonzero(here))}
+        row |= {"n_cells": len(cells), "n_without_token": int((here & ~known).sum())}
         rows.append(row | {name: values[cells].tolist() for name, values in lists.items()})
     return pd.DataFrame(rows)
 
@@ -116,6 +121,8 @@ def morton_place(coordinates: NDArray[np.float64]) -> NDArray[np.uint64]:
     -------
     Places (n,); cells within one step share one.
     """
+    if not len(coordinates):
+        return np.zeros(0, dtype=np.uint64)
     low = coordinates.min(axis=0)
     span = float(np.max(coordinates - low)) or 1.0
     steps = ((coordinates - low) / span * (2**BITS - 1)).astype(np.uint64)  # (n, d)
@@ -254,7 +261,8 @@ def _type_of(column: str) -> pa.DataType:
     if column.startswith("tokens"):
         return pa.list_(pa.int32())
     lists = dict.fromkeys("xyz", pa.list_(pa.float64())) | {"cells": pa.list_(pa.string())}
-    return {**lists, "n_cells": pa.int64(), keys.Z: pa.float64()}.get(column, pa.string())
+    numbers = {"n_cells": pa.int64(), "n_without_token": pa.int64()}
+    return {**lists, **numbers, keys.Z: pa.float64()}.get(column, pa.string())
 
 
 def _write_jsonl(table: pd.DataFrame, facts: Mapping[str, Any], path: Path) -> None:

@@ -60,6 +60,20 @@ class Cohort:
         """Number of cells, hidden ones included."""
         return len(self.visible)
 
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Cells (n,) that tell something of themselves: visible, with a count in one of the model's genes."""
+        return np.asarray(np.diff(self.counts.indptr) > 0)
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Visible cells (n,) without any count in the model's genes.
+
+        They are neighbours like any other, for that nothing was found in a place is a measurement of it; but
+        nobody asks what they are themselves.
+        """
+        return self.visible & ~self.told
+
     def inputs(self, cells: NDArray[np.int64]) -> csr_matrix:
         """Bring cells to the model's depth, then log1p: float32 (len(cells), g)."""
         rows = csr_matrix(self.counts[cells])
@@ -137,11 +151,11 @@ class Cohort:
         """Cut every section into tiles of at most ``size`` neighbouring cells, anew at each call.
 
         In a share ``block_fraction`` of the tiles the cells to mask first lie around one of them, a
-        contiguous block; in the others they are spread at random. Tiles hold the cells ``among`` (n,), all
-        by default.
+        contiguous block; in the others they are spread at random. Tiles hold the cells ``among`` (n,), by
+        default all but the empty ones.
         """
-        among = np.ones(self.n_cells, dtype=bool) if among is None else among
-        rank = np.zeros(self.n_cells, dtype=np.float32)
+        among = ~self.empty if among is None else among
+        rank = self.empty.astype(np.float32)  # never masked: there is nothing to hide
         tiles = []
         for section in range(len(self.section_names)):
             cells = np.flatnonzero((self.section == section) & among)
@@ -196,11 +210,14 @@ def prepare(
     counts = _counts(adata, genes, visible)
     section = pp.section_codes(adata)
     names = section_names(adata)
+    there = ~visible | (np.diff(counts.indptr) > 0)
     return Cohort(
         counts=counts,
         factor=_factor(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names)),
         graph=csr_matrix(adata.obsp[keys.CONNECTIVITIES], dtype=np.float32),
-        features=_features(adata, section, visible, config, categories or find_categories(adata, config)),
+        features=_features(
+            adata, section, visible, there, config, categories or find_categories(adata, config)
+        ),
         coordinates=np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64),
         section=section,
         section_names=names,
@@ -306,14 +323,18 @@ def _features(
     adata: AnnData,
     section: NDArray[np.int64],
     visible: NDArray[np.bool_],
+    there: NDArray[np.bool_],
     config: ModelConfig,
     categories: Mapping[str, Sequence[str]],
 ) -> NDArray[np.float32]:
-    """Put together what the model is conditioned on beside the section: (n, c)."""
-    parts = [_distance_features(adata, section, config)]
+    """Put together what the model is conditioned on beside the section: (n, c).
+
+    Only cells that are ``there`` (n,), not empty, say how large and how crowded a section is.
+    """
+    parts = [_distance_features(adata, section, there, config)]
     for name in config.covariates:
         if name == POSITION:
-            parts.append(_position_features(adata, section))
+            parts.append(_position_features(adata, section, there))
         elif name not in adata.obs:
             raise InputError(f"The model is conditioned on {name!r}, which `obs` lacks.")
         else:
@@ -324,7 +345,7 @@ def _features(
 
 
 def _distance_features(
-    adata: AnnData, section: NDArray[np.int64], config: ModelConfig
+    adata: AnnData, section: NDArray[np.int64], there: NDArray[np.bool_], config: ModelConfig
 ) -> NDArray[np.float32]:
     """Radial basis functions of the distances to a cell's neighbours, mean over neighbours (section 4.2).
 
@@ -333,6 +354,8 @@ def _distance_features(
     """
     graph = csr_matrix(adata.obsp[keys.DISTANCES])
     of_row = section.astype(np.int32).repeat(np.diff(graph.indptr))
+    if not there.all():
+        of_row[~(there.repeat(np.diff(graph.indptr)) & there[graph.indices])] = -1
     centres = np.linspace(0, RBF_REACH, config.n_distance_features)
     width = RBF_REACH / max(config.n_distance_features - 1, 1)
     spacing = np.ones(section.max(initial=0) + 1)
@@ -352,13 +375,16 @@ def _distance_features(
     return features
 
 
-def _position_features(adata: AnnData, section: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Fourier features of x and y within the section's bounding box: (n, 4 * octaves)."""
+def _position_features(
+    adata: AnnData, section: NDArray[np.int64], there: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Fourier features of x and y within the bounding box of a section's cells: (n, 4 * octaves)."""
     position = np.array(adata.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
     for code in range(section.max(initial=-1) + 1):
         cells = section == code
-        position[cells] -= position[cells].min(axis=0)
-        position[cells] /= max(position[cells].max(), 1e-12)
+        inside = cells & there if (cells & there).any() else cells
+        position[cells] -= position[inside].min(axis=0)
+        position[cells] /= max(position[inside].max(), 1e-12)
     angle = np.pi * position[:, :, None] * 2.0 ** np.arange(POSITION_OCTAVES)
     angle = angle.reshape(len(position), -1)
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32)

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import anndata
 import numpy as np
@@ -18,7 +19,8 @@ def shared_genes(
     """Choose one list of genes for all sections together.
 
     Genes that every section measures; where these are more than ``n_genes``, the most variable of them by
-    scanpy's ``seurat_v3``, ranked over all sections at once. Hidden cells take no part.
+    scanpy's ``seurat_v3``, ranked over all sections at once. Hidden cells and those without counts take no
+    part.
 
     Parameters
     ----------
@@ -54,6 +56,9 @@ def shared_genes(
         label="file",
         index_unique="-",
     )
+    counts: Any = cells.X
+    some = np.asarray(counts.sum(axis=1)).ravel() > 0
+    cells = cells if some.all() else cells[some].copy()
     cells.obs["section"] = [
         f"{file}/{name}" for file, name in zip(cells.obs["file"], cells.obs[keys.SECTION], strict=True)
     ]

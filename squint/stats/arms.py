@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from squint.columns import UNKNOWN
 from squint.errors import InputError
@@ -31,7 +32,13 @@ class Patients(NamedTuple):
     problem: str  # empty if there can be a test
 
 
-def choose_arms(labels: "pd.Series[str]", group: str | Sequence[str], reference: str | Sequence[str]) -> Arms:
+def choose_arms(
+    labels: "pd.Series[str]",
+    group: str | Sequence[str],
+    reference: str | Sequence[str],
+    *,
+    counts: csr_matrix | None = None,
+) -> Arms:
     """Find the cells (n,) of two arms.
 
     Parameters
@@ -40,6 +47,8 @@ def choose_arms(labels: "pd.Series[str]", group: str | Sequence[str], reference:
         One label per cell.
     group, reference
         A label or several.
+    counts
+        Counts of the cells (n, g). Those without any are in neither arm: they say nothing of expression.
 
     Raises
     ------
@@ -58,11 +67,13 @@ def choose_arms(labels: "pd.Series[str]", group: str | Sequence[str], reference:
             f"{', '.join(map(repr, both))} cannot be in both the group and the reference. "
             "Leave it out on one side."
         )
-    arms = Arms(labels.isin(group).to_numpy(), labels.isin(reference).to_numpy())
+    counted = np.ones(len(labels), bool) if counts is None else np.asarray(counts.sum(axis=1)).ravel() > 0
+    arms = Arms(labels.isin(group).to_numpy() & counted, labels.isin(reference).to_numpy() & counted)
+    with_counts = "" if counted.all() else " with counts"
     for name, cells in arms._asdict().items():
         if cells.sum() < MIN_CELLS:
             raise InputError(
-                f"The {name} has {cells.sum()} cells; a comparison needs at least {MIN_CELLS}. "
+                f"The {name} has {cells.sum()} cells{with_counts}; a comparison needs at least {MIN_CELLS}. "
                 "Choose further labels."
             )
     return arms

@@ -72,7 +72,8 @@ def expression_by_group(
     names
         Names of all genes (g,).
     groups
-        Label of each cell (n,), ``None`` for cells to leave out, also of the median depth.
+        Label of each cell (n,), ``None`` for cells to leave out, also of the median depth. Cells without
+        counts are left out as well.
     genes
         The genes to give.
 
@@ -86,7 +87,7 @@ def expression_by_group(
     InputError
         If a gene is not there.
     """
-    kept = pd.notna(groups)
+    kept = pd.notna(groups) & (np.asarray(counts.sum(axis=1)).ravel() > 0)
     scaled = scaled_counts(csr_matrix(counts)[kept], names, genes).toarray()
     own = pd.Series(np.asarray(groups)[kept].astype(str))
     return by_group(pd.DataFrame(scaled, columns=list(genes)), own)

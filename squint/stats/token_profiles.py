@@ -34,7 +34,7 @@ class TokenSums(NamedTuple):
 def add_up(
     counts: csr_matrix, genes: list[str], tokens: "pd.Series[str]", types: "pd.Series[str] | None" = None
 ) -> TokenSums:
-    """Add up the cells of each token.
+    """Add up the cells of each token; cells without one are left out.
 
     Parameters
     ----------
@@ -43,10 +43,14 @@ def add_up(
     genes
         Their names (g,).
     tokens
-        Token of each cell (n,).
+        Token of each cell (n,), ``"unknown"`` for none.
     types
         Cell type of each cell (n,), where the section names any.
     """
+    known = (tokens != UNKNOWN).to_numpy()
+    if not known.all():
+        counts, tokens = csr_matrix(counts)[known], tokens[known]
+        types = types if types is None else types[known]
     used = sorted_tokens(tokens.unique())
     code = pd.Categorical(tokens, categories=used).codes.astype(np.int64)
     member = csr_matrix(
@@ -78,9 +82,10 @@ def describe(sections: Mapping[str, TokenSums], *, n_genes: int = N_GENES) -> pd
 
     Returns
     -------
-    Indexed by token in use: ``n_cells``; ``share`` of all cells; ``top_genes``, those with the largest ratio
-    of their share of the token's counts to their share of all counts, each over the sections that measure it;
-    ``top_types`` over the sections that name cell types; ``sections`` where it occurs, most cells first.
+    Indexed by token in use: ``n_cells``; ``share`` of all cells with a token; ``top_genes``, those with the
+    largest ratio of their share of the token's counts to their share of all counts, each over the sections
+    that measure it; ``top_types`` over the sections that name cell types; ``sections`` where it occurs, most
+    cells first.
     """
     tokens = _used(sections)
     n_cells = (

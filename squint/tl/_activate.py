@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
-from squint.columns import labels
+from squint.columns import UNKNOWN, labels
 from squint.errors import InputError
 
 Mode = Literal["most frequent", "most enriched"]
@@ -35,7 +35,8 @@ def activate(
     """Score how much each neighbourhood resembles a reference patient.
 
     The activation score of a cell is the share of its closed neighbourhood, itself included, that carries one
-    of the ``n_codes`` codes ranked highest in the reference patient.
+    of the ``n_codes`` codes ranked highest in the reference patient. Cells without a token have no score and
+    count nowhere: not in a neighbourhood, and not among the reference's cells.
 
     Parameters
     ----------
@@ -61,10 +62,10 @@ def activate(
     Returns ``None`` if ``copy=False``, else an ``AnnData``. Sets the following fields:
 
     ``adata.obs["squint_activation"]`` : float32 (n,)
-        Score in [0, 1].
+        Score in [0, 1]; NaN without a token.
     ``adata.uns["squint"]["activation"]`` : dict
         ``codes``, ``mode``, ``reference``, ``against`` and ``share_covered``, the share of the reference's
-        cells that carry one of the codes.
+        cells with a token that carry one of the codes.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["spatial_neighbors"]`` : dict
@@ -73,7 +74,7 @@ def activate(
     Raises
     ------
     InputError
-        If tokens or patients are missing, or a patient is not in the data.
+        If tokens or patients are missing, or a patient has no cell with a token.
 
     References
     ----------
@@ -83,10 +84,11 @@ def activate(
     tokens, patients = labels(adata, token_key), labels(adata, keys.PATIENT)
     if connectivity_key not in adata.obsp:
         pp.spatial_neighbors(adata)
-    count = np.ones(adata.n_obs, dtype=bool) if ranked is None else ranked
+    known = (tokens != UNKNOWN).to_numpy()
+    count = known if ranked is None else known & ranked
     best = rank_codes(tokens[count], patients[count], reference=reference, against=against, n_codes=n_codes)
     carries = tokens.isin(best.tokens).to_numpy()
-    adata.obs[keys.ACTIVATION] = activation(carries, csr_matrix(adata.obsp[connectivity_key]))
+    adata.obs[keys.ACTIVATION] = activation(carries, csr_matrix(adata.obsp[connectivity_key]), known)
     adata.uns.setdefault(keys.PROVENANCE, {})["activation"] = {
         "codes": best.tokens,
         "mode": best.mode,
@@ -154,7 +156,9 @@ def rank_codes(
     )
 
 
-def activation(carries: NDArray[np.bool_], connectivities: csr_matrix) -> NDArray[np.float32]:
+def activation(
+    carries: NDArray[np.bool_], connectivities: csr_matrix, known: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """Give the share of each cell's closed neighbourhood that carries a code.
 
     Parameters
@@ -163,13 +167,16 @@ def activation(carries: NDArray[np.bool_], connectivities: csr_matrix) -> NDArra
         Whether each cell carries one of the codes (n,).
     connectivities
         The graph (n, n); its weights do not count.
+    known
+        Cells (n,) with a token; all by default. The others do not count.
 
     Returns
     -------
-    Activation scores (n,), in [0, 1].
+    Activation scores (n,), in [0, 1]; NaN for cells without a token.
     """
+    known = np.ones(len(carries), dtype=bool) if known is None else known
     ones = np.ones(connectivities.nnz)
     connected = csr_matrix((ones, connectivities.indices, connectivities.indptr), shape=connectivities.shape)
-    size = 1 + np.diff(connectivities.indptr)
-    score: NDArray[np.float64] = (carries + connected @ carries.astype(float)) / size
-    return score.astype(np.float32)
+    size = 1 + connected @ known.astype(float)
+    score: NDArray[np.float64] = (carries + connected @ (carries & known).astype(float)) / size
+    return np.where(known, score, np.nan).astype(np.float32)

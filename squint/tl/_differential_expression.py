@@ -69,8 +69,9 @@ def differential_expression(
     """
     refuse_intensities(adata)
     adata = adata.copy() if copy else adata
-    chosen = arms.choose_arms(labels(adata, groupby), group, reference)
-    parts = compare(csr_matrix(adata.X), chosen, adata.var_names, test=test, pseudo_count=pseudo_count)
+    counts = csr_matrix(adata.X)
+    chosen = arms.choose_arms(labels(adata, groupby), group, reference, counts=counts)
+    parts = compare(counts, chosen, adata.var_names, test=test, pseudo_count=pseudo_count)
     table = combine(parts)
     named = {"groupby": groupby, "group": arms.listed(group), "reference": arms.listed(reference)}
     table.attrs = named | table.attrs

@@ -3,6 +3,7 @@ from typing import NamedTuple
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from squint import keys, pp
 from squint.errors import InputError
@@ -10,6 +11,8 @@ from squint.model.bundle import Bundle, section_sha256
 from squint.model.card import REFUSE_BELOW, WARN_BELOW
 from squint.model.cohort import Cohort, prepare, section_names
 from squint.model.tokens import UNSEEN_SECTION
+
+BLOCK = 1_000_000  # counts looked at together
 
 
 class Prepared(NamedTuple):
@@ -52,7 +55,8 @@ def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
     Raises
     ------
     InputError
-        If the sections measure less than 25 % of the model's genes, or hold intensities.
+        If the sections measure less than 25 % of the model's genes, hold intensities, or have no count in
+        any of these genes.
     """
     if adata.uns.get(keys.PROVENANCE, {}).get("values") == "intensities":
         raise InputError("The section holds intensities, not counts: it can be viewed, not tokenised.")
@@ -64,9 +68,21 @@ def check_fits(adata: AnnData, bundle: Bundle) -> list[str]:
             f"{said}; at least {REFUSE_BELOW:.0%} are needed. "
             "Use a model trained on this panel, or check that var_names are gene symbols of the same species."
         )
+    if not _any_count(csr_matrix(adata.X), adata.var_names.isin(bundle.genes)):
+        raise InputError(
+            "Nothing to tokenise: no cell has a count in any of the model's genes. The section can be viewed."
+        )
     if shared < WARN_BELOW * n_genes:
         return [f"{said}; below {WARN_BELOW:.0%} tokens are uncertain."]
     return []
+
+
+def _any_count(counts: csr_matrix, known: NDArray[np.bool_]) -> bool:
+    """Say whether any cell has a count in one of the known genes (g,); mostly seen in the first block."""
+    return any(
+        (known[counts.indices[start : start + BLOCK]] & (counts.data[start : start + BLOCK] != 0)).any()
+        for start in range(0, counts.nnz, BLOCK)
+    )
 
 
 def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:

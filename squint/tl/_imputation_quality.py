@@ -19,6 +19,7 @@ CELL, NEIGHBOURHOOD = "cell", "neighbourhood"
 MODEL, KNN, NOTHING = "model", "knn", "nothing"
 N_BLOCKS = 10  # the jackknife leaves out a tenth of a level's cells at a time
 LEAST_CELLS = 30  # held-out cells of a level, below which no verdict is given
+NO_LEVEL = -1
 LEAST_GAIN = 0.01  # in Pearson: less is level with kNN, however certain
 
 Floats = NDArray[np.floating]
@@ -31,8 +32,13 @@ class HeldOut(NamedTuple):
     graph: csr_matrix  # (n, n)
     hidden: NDArray[np.bool_]  # (n,)
     nearest: NDArray[np.int64]  # (m, k) observed cells, nearest first
-    level: NDArray[np.int64]  # (m,) number of the level
+    level: NDArray[np.int64]  # (m,) number of the level, NO_LEVEL for cells without counts
     block: NDArray[np.int64]  # (m,) one of the jackknife's blocks within the level
+
+    @property
+    def levels(self) -> NDArray[np.int64]:
+        """Numbers of the levels with hidden cells that have counts, in rising order."""
+        return np.unique(self.level[self.level != NO_LEVEL])
 
     def means(self, profiles: Floats) -> NDArray[np.float32]:
         """Average closed neighbourhoods, with profiles (m, g) in place of the hidden cells."""
@@ -60,6 +66,8 @@ def imputation_quality(
     hidden cells ranks the genes; the top of that ranking makes the groups. In each level the correlation of
     each gene is taken anew over that level's hidden cells, and averaged over the genes of a group. A gene
     without variation in a level is left out there; a flat prediction counts 0.
+
+    Hidden cells that turn out to have no counts are judged nowhere: there is no profile to agree with.
 
     Three things to know before believing a number:
 
@@ -90,9 +98,10 @@ def imputation_quality(
         A row per target (``"cell"``, ``"neighbourhood"``), method (``"model"``, ``"knn"``, and for
         neighbourhoods ``"nothing"``), level (by height, else in order of appearance) and group of genes.
         Columns ``target``, ``method``, ``k`` (neighbours of kNN, else 0), ``level``, ``z_um`` (median,
-        NaN without heights), ``n_cells`` (hidden in the level), ``group`` (``"top 50"``, ``"all 283"``),
-        ``n_genes`` (genes of the group with variation in the level), ``pearson``, and ``gain_se``: standard
-        error of the difference between model and kNN, by a jackknife over the level's cells.
+        NaN without heights), ``n_cells`` (hidden in the level, with counts), ``group`` (``"top 50"``,
+        ``"all 283"``), ``n_genes`` (genes of the group with variation in the level), ``pearson``, and
+        ``gain_se``: standard error of the difference between model and kNN, by a jackknife over the level's
+        cells.
 
     Raises
     ------
@@ -215,10 +224,15 @@ def _held_out(adata: AnnData, genes: list[str], level: NDArray[np.object_], name
     hidden = adata.obs[keys.HIDDEN].to_numpy(dtype=bool)
     number = pd.Index(names).get_indexer(pd.Index(level[hidden])).astype(np.int64)
     cells = adata.obs_names[hidden]
+    counts = csr_matrix(adata[:, genes].X, dtype=np.float32)
+    told = np.asarray(counts[hidden].sum(axis=1)).ravel() > 0
+    if not told.any():
+        raise InputError("None of the in-painted cells has a count in the genes predicted: nothing to judge.")
+    number[~told] = NO_LEVEL
     # By name, so that the order of cells does not matter.
     rank = pd.Series(np.argsort(np.argsort(cells, kind="stable"))).groupby(number).rank().to_numpy()
     return HeldOut(
-        counts=csr_matrix(adata[:, genes].X, dtype=np.float32),
+        counts=counts,
         graph=csr_matrix(adata.obsp[keys.CONNECTIVITIES]),
         hidden=hidden,
         nearest=nearest_observed(
@@ -231,7 +245,7 @@ def _held_out(adata: AnnData, genes: list[str], level: NDArray[np.object_], name
 
 def _by_level(held_out: HeldOut, truth: Floats, values: Floats) -> Iterator[NDArray[np.float64]]:
     """Correlate each gene within each level that has hidden cells: (g,) a level."""
-    for number in np.unique(held_out.level):
+    for number in held_out.levels:
         cells = held_out.level == number
         yield column_pearson(truth[cells], values[cells])
 
@@ -245,11 +259,13 @@ def _judge(
     group_sizes: Sequence[int],
 ) -> pd.DataFrame:
     """Make the table of one target, a row per method, number of the level and group."""
-    ranking = np.argsort(-np.nan_to_num(column_pearson(truth, model.values), nan=-2), kind="stable")
+    told = held_out.level != NO_LEVEL
+    overall = column_pearson(truth[told], model.values[told])
+    ranking = np.argsort(-np.nan_to_num(overall, nan=-2), kind="stable")
     n_genes = len(ranking)
     sizes = sorted({min(size, n_genes) for size in group_sizes})
     rows = []
-    for number in np.unique(held_out.level):
+    for number in held_out.levels:
         cells = held_out.level == number
         pair = (model.values[cells], knn.values[cells])
         se = _gain_se(truth[cells], pair, held_out.block[cells], ranking, sizes)

@@ -24,10 +24,10 @@ NOTE = (
 
 
 class TokenGraph(NamedTuple):
-    """The t most frequent tokens on the graph of n cells."""
+    """The t most frequent tokens on the graph of the n cells that have one."""
 
     tokens: list[str]  # most frequent first
-    codes: Integers  # (n,) number of the cell's token; t for any other, or none
+    codes: Integers  # (n,) number of the cell's token; t for any other
     section: Integers  # (n,) rising: the cells are sorted by section
     edges: Integers  # (2, e) both cells of each edge, once
 
@@ -71,8 +71,8 @@ def neighbor_enrichment(
     token_key, connectivity_key
         Where tokens and graph are; a graph is built if there is none. Its weights do not count.
     n_tokens
-        Most frequent tokens to report. Cells of other tokens, or of none, stay in the graph and are shuffled
-        with the rest; pairs with them are not reported.
+        Most frequent tokens to report. Cells of other tokens stay in the graph and are shuffled with the
+        rest; pairs with them are not reported. Cells without a token are left out, with their edges.
     n_permutations
         Draws.
     seed
@@ -101,8 +101,8 @@ def neighbor_enrichment(
         ``tokens``
             Table (t) of ``n_cells``.
         ``n_edges``, ``n_sections``, ``share_covered``, ``smallest_p``, ``note``, and the choices
-            Edges are those of all cells; ``share_covered`` is the share of cells that carry one of the
-            tokens.
+            Edges are those of all cells with a token; ``share_covered`` is the share of these cells that
+            carry one of the tokens.
     ``adata.uns["squint"]["neighbor_enrichment"]`` : dict
         The numbers and choices among these.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
@@ -113,7 +113,7 @@ def neighbor_enrichment(
     Raises
     ------
     InputError
-        If tokens or coordinates are missing, or no two cells are neighbours.
+        If tokens or coordinates are missing, or no two cells with a token are neighbours.
 
     Notes
     -----
@@ -170,14 +170,19 @@ def token_graph(
     shown = sorted(total.index, key=lambda token: (-total[token], len(token), token))[:n_tokens]
     codes = pd.Categorical(tokens, categories=shown).codes.astype(np.int64)
     codes[codes < 0] = len(shown)
-    section = pp.section_codes(adata)
+    known = np.flatnonzero(tokens != UNKNOWN)
+    section = pp.section_codes(adata)[known]
     order = np.argsort(section, kind="stable")
     place = np.argsort(order)
-    connected = csr_matrix(adata.obsp[connectivity_key], dtype=bool)
+    connected = csr_matrix(adata.obsp[connectivity_key], dtype=bool)[known][:, known]
     edges = triu(connected + connected.T, k=1, format="coo")
     if not edges.nnz:
-        raise InputError("No two cells are neighbours. Give sections of at least two cells.")
-    return TokenGraph(shown, codes[order], section[order], np.stack([place[edges.row], place[edges.col]]))
+        raise InputError(
+            "No two cells with a token are neighbours. Give sections of at least two such cells."
+        )
+    return TokenGraph(
+        shown, codes[known][order], section[order], np.stack([place[edges.row], place[edges.col]])
+    )
 
 
 def shuffled_edges(graph: TokenGraph, *, n_permutations: int = 1000, seed: int = 0) -> Iterator[Shuffled]:

@@ -81,7 +81,7 @@ def pseudobulk(
     """
     refuse_intensities(adata)
     adata = adata.copy() if copy else adata
-    arms = choose_arms(labels(adata, groupby), group, reference)
+    arms = choose_arms(labels(adata, groupby), group, reference, counts=csr_matrix(adata.X))
     of_cell = labels(adata, patient_key)
     found = patients(of_cell, arms, min_cells=min_cells)
     if found.problem:

@@ -31,9 +31,11 @@ def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnDat
 
     ``adata.obsm["squint_reconstructed"]`` : :class:`pandas.DataFrame`, float32 (n, g)
         Expected mean counts of each closed neighbourhood: the decoded share of each gene, times the summed
-        depth, divided by the neighbourhood's size. The columns are the model's genes.
+        depth, divided by the neighbourhood's size. The columns are the model's genes. NaN for cells without a
+        count in them, which have no token.
     ``adata.obsp["squint_reconstructed_connectivities"]`` : CSR (n, n), float32
-        1 between cells whose edge is among the ``n_neighbors`` most probable of either, within a section.
+        1 between cells with a token whose edge is among the ``n_neighbors`` most probable of either, within
+        a section.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["spatial_neighbors"]`` : dict
@@ -59,9 +61,9 @@ def reconstruct(adata: AnnData, bundle: Bundle, *, copy: bool = False) -> AnnDat
 def _decode_all(
     model: Squint, cohort: Cohort, conditions: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give expected neighbourhood means (n, g) and edge vectors (n, d) of all cells."""
-    means = np.empty(cohort.counts.shape, dtype=np.float32)
-    vectors = np.empty((cohort.n_cells, model.config.n_latent), dtype=np.float32)
+    """Give expected neighbourhood means (n, g) and edge vectors (n, d), NaN for empty cells."""
+    means = np.full(cohort.counts.shape, np.nan, dtype=np.float32)
+    vectors = np.full((cohort.n_cells, model.config.n_latent), np.nan, dtype=np.float32)
     for part in embed(model, cohort, conditions):
         decoded = decode(model, cohort, conditions, part)
         depth = cohort.neighbourhood_sums(part.cells).sum(axis=1) / cohort.neighbourhood_sizes(part.cells)
@@ -74,7 +76,7 @@ def _graph(cohort: Cohort, vectors: NDArray[np.float32], n_neighbors: int) -> cs
     """Join the most probable pairs of each section."""
     pairs = []
     for section in range(len(cohort.section_names)):
-        cells = np.flatnonzero(cohort.section == section)
+        cells = np.flatnonzero((cohort.section == section) & ~cohort.empty)
         pairs.append(cells[top_edges(torch.from_numpy(vectors[cells]), n_neighbors).numpy()])
     row, column = np.concatenate(pairs, axis=1)
     return csr_matrix((np.ones(len(row), dtype=np.float32), (row, column)), shape=cohort.graph.shape)

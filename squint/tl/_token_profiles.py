@@ -27,9 +27,9 @@ def token_profiles(
     Returns ``None`` if ``copy=False``, else an ``AnnData``. Sets the following field:
 
     ``adata.uns["squint_token_profiles"]`` : :class:`pandas.DataFrame`, indexed by token in use
-        ``n_cells``; ``share`` of all cells; ``top_genes``, those with the largest ratio of their share of the
-        token's counts to their share of all counts; ``top_types``, with percentages, empty without
-        ``obs["cell_type"]``; ``sections`` where the token occurs, most cells first.
+        ``n_cells``; ``share`` of all cells with a token; ``top_genes``, those with the largest ratio of their
+        share of the token's counts to their share of those cells' counts; ``top_types``, with percentages,
+        empty without ``obs["cell_type"]``; ``sections`` where the token occurs, most cells first.
 
     Raises
     ------

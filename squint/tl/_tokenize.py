@@ -2,12 +2,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from anndata import AnnData
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from squint import keys
+from squint.columns import token_names
 from squint.device import pick_device
 from squint.io.mapped import beside, let_go
 from squint.model.bundle import Bundle, versions
@@ -22,6 +23,9 @@ def tokenize(
     adata: AnnData, bundle: Bundle, *, device: str | None = None, copy: bool = False
 ) -> AnnData | None:
     """Give each cell, with its neighbourhood, the token that stands for it.
+
+    A cell without a count in any of the model's genes has no token: nothing is known of it. It stays a
+    neighbour of the others, to whom it says that nothing was found there.
 
     Parameters
     ----------
@@ -39,25 +43,27 @@ def tokenize(
     Returns ``None`` if ``copy=False``, else an ``AnnData``. Sets the following fields:
 
     ``adata.obs["squint_token"]`` : categorical of str (n,)
-        Index of the code, first head; the categories are all codes of the model.
+        Index of the code, first head; the categories are all codes of the model. Missing without a token.
     ``adata.obs["squint_distance"]`` : float32 (n,)
-        1 - cosine between latent and code: how new the cell is to the codebook.
+        1 - cosine between latent and code: how new the cell is to the codebook. NaN without a token.
     ``adata.obsm["squint_tokens"]`` : int32 (n, heads)
-        Tokens of all heads.
+        Tokens of all heads, -1 for none.
     ``adata.obsm["X_squint"]`` : float32 (n, n_latent)
-        Latent after FiLM, before quantisation; in a file where the counts are in one.
+        Latent after FiLM, before quantisation; in a file where the counts are in one. NaN without a token.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["spatial_neighbors"]`` : dict
         How that graph was built.
     ``adata.uns["squint"]`` : dict
-        Adds the model's sha256, overlap of genes, condition given to each section, share of cells farther
-        from their code than 99 % of the training cells, warnings, versions and time.
+        Adds the model's sha256, overlap of genes, condition given to each section, ``n_without_token`` and
+        of these ``n_without_counts``, which have no count in any gene, share of each section's cells with a
+        token that are farther from their code than 99 % of the training cells, warnings, versions and time.
 
     Raises
     ------
     InputError
-        If the section measures less than 25 % of the model's genes, or holds intensities.
+        If the section measures less than 25 % of the model's genes, holds intensities, or has no count in
+        any of these genes.
 
     References
     ----------
@@ -80,6 +86,7 @@ def tokenize(
         warnings.append("The GPU was out of memory; the CPU was used.")
 
     beyond = _share_beyond(adata, cohort, bundle.distance_p99)
+    depth = np.asarray(csr_matrix(adata.X)[np.flatnonzero(cohort.empty)].sum(axis=1)).ravel()
     warnings += [
         f"{share:.0%} of the cells of section {name} are farther from their code than 99 % of the training "
         "cells: this tissue is new to the model."
@@ -92,6 +99,8 @@ def tokenize(
         n_codes=bundle.model_config.n_codes,
         n_genes_shared=int(shared),
         gene_overlap=float(shared / len(bundle.genes)),
+        n_without_token=len(depth),
+        n_without_counts=int((depth == 0).sum()),
         section_condition={
             name: "unseen" if number == UNSEEN_SECTION else "trained"
             for name, number in zip(cohort.section_names, conditions, strict=True)
@@ -105,26 +114,27 @@ def tokenize(
 
 
 def _write(adata: AnnData, bundle: Bundle, cohort: Cohort, conditions: NDArray[np.int64]) -> None:
-    """Embed all cells and set the slots."""
+    """Embed all cells but the empty ones, and set the slots."""
     config = bundle.model_config
     latents = beside(adata.X, (adata.n_obs, config.n_latent), np.float32)
-    tokens = np.empty((adata.n_obs, config.n_heads), dtype=np.int32)
-    distance = np.empty(adata.n_obs, dtype=np.float32)
+    latents[cohort.empty] = np.nan
+    tokens = np.full((adata.n_obs, config.n_heads), -1, dtype=np.int32)
+    distance = np.full(adata.n_obs, np.nan, dtype=np.float32)
     for part in embed(bundle.model, cohort, conditions):
         latents[part.cells], tokens[part.cells] = part.latents, part.tokens
         distance[part.cells] = part.distance
         let_go(latents, cohort.counts.data, cohort.counts.indices)
-    adata.obs[keys.TOKEN] = pd.Categorical.from_codes(
-        tokens[:, 0], categories=pd.Index([str(code) for code in range(config.n_codes)])
-    )
+    adata.obs[keys.TOKEN] = token_names(tokens[:, 0], config.n_codes)
     adata.obs[keys.DISTANCE] = distance
     adata.obsm[keys.TOKENS] = tokens
     adata.obsm[keys.LATENT] = latents
 
 
 def _share_beyond(adata: AnnData, cohort: Cohort, limit: float) -> dict[str, Any]:
-    """Share of each section's cells that are farther from their code than ``limit``."""
-    beyond = adata.obs[keys.DISTANCE].to_numpy() > limit
+    """Share of each section's cells with a token that are farther from their code than ``limit``."""
+    beyond, told = adata.obs[keys.DISTANCE].to_numpy() > limit, cohort.told
+    counted = [told & (cohort.section == code) for code in range(len(cohort.section_names))]
     return {
-        name: float(beyond[cohort.section == code].mean()) for code, name in enumerate(cohort.section_names)
+        name: float(beyond[cells].mean()) if cells.any() else 0.0
+        for name, cells in zip(cohort.section_names, counted, strict=True)
     }

@@ -76,7 +76,7 @@ def learn_context(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
     Parameters
     ----------
     cohort
-        Sections; hidden cells carry nothing but their position.
+        Sections; hidden cells carry nothing but their position. Empty ones are seen, but not predicted.
     n_steps
         Steps of each network's optimiser; 0 learns nothing.
     seed
@@ -84,17 +84,19 @@ def learn_context(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
 
     Returns
     -------
-    None if there are too few visible cells, or no steps.
+    None if there are too few visible cells with counts, or no steps.
     """
-    n_visible = np.bincount(cohort.section[cohort.visible], minlength=1)
-    if n_steps == 0 or n_visible.max() < LEAST_CELLS:
+    n_told = np.bincount(cohort.section[cohort.told], minlength=1)
+    if n_steps == 0 or n_told.max() < LEAST_CELLS:
         return None
     cohort = in_order(cohort)[0]
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     context = _find_components(cohort, rng)
     known = know(context, cohort)
-    holes = _dig(known, rng)
+    holes = _dig(known, cohort.told, rng)
+    if not holes:
+        return None
     examples = [
         look_around(known.places, known.values, cells, known.observed & ~hole) for cells, hole in holes
     ]
@@ -107,7 +109,7 @@ def learn_context(cohort: Cohort, *, n_steps: int, seed: int) -> Context | None:
 
 def _find_components(cohort: Cohort, rng: np.random.Generator) -> Context:
     """Find the components of observed neighbourhoods, genes weighed by what they vary."""
-    cells = np.flatnonzero(cohort.visible)
+    cells = np.flatnonzero(cohort.told)
     if len(cells) > COMPONENT_CELLS:
         cells = np.sort(rng.choice(cells, COMPONENT_CELLS, replace=False))
     means = mean_counts(cohort.graph, cohort.visible, cohort.counts, cells).toarray()
@@ -124,16 +126,17 @@ def _find_components(cohort: Cohort, rng: np.random.Generator) -> Context:
     return context
 
 
-def _dig(known: Known, rng: np.random.Generator) -> list[tuple[Ints, Mask]]:
-    """Make sets of holes: some of the cells hidden in each, and all of them."""
+def _dig(known: Known, told: Mask, rng: np.random.Generator) -> list[tuple[Ints, Mask]]:
+    """Make sets of holes: some of the cells hidden in each that are told (n,), and all of them."""
     n_observed = int(known.observed.sum())
     n_sets = int(np.clip(N_EXAMPLES / (HOLE_SHARE * n_observed), *N_HOLE_SETS))
     holes = []
     for _ in range(n_sets):
         hole = make_holes(known.places, known.observed, HOLE_SHARE, rng)
-        cells = np.flatnonzero(hole)
+        cells = np.flatnonzero(hole & told)
         wanted = min(len(cells), N_EXAMPLES // n_sets)
-        holes.append((np.sort(rng.choice(cells, wanted, replace=False)), hole))
+        if wanted:
+            holes.append((np.sort(rng.choice(cells, wanted, replace=False)), hole))
     return holes
 
 

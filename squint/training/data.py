@@ -62,9 +62,9 @@ def join_sections(sections: list[AnnData], genes: list[str], n_neighbors: int) -
 
 
 def section_weights(cohort: Cohort) -> NDArray[np.float32]:
-    """Weigh cells so that sections count alike, mean 1 over visible cells: (n,)."""
-    n_visible = np.bincount(cohort.section[cohort.visible], minlength=len(cohort.section_names))
-    weight: NDArray[np.float64] = n_visible.sum() / (np.count_nonzero(n_visible) * np.maximum(n_visible, 1))
+    """Weigh cells so that sections count alike, mean 1 over the cells learned from: (n,)."""
+    n_told = np.bincount(cohort.section[cohort.told], minlength=len(cohort.section_names))
+    weight: NDArray[np.float64] = n_told.sum() / (np.count_nonzero(n_told) * np.maximum(n_told, 1))
     return weight[cohort.section].astype(np.float32)
 
 

@@ -26,13 +26,13 @@ class Edges:
 
     @classmethod
     def of(cls, cohort: Cohort, held_out: float, rng: np.random.Generator) -> "Edges":
-        """Take all edges of a cohort, and hold out a share of those between visible cells."""
+        """Take all edges of a cohort, and hold out a share of those between cells that are learned from."""
         graph = cohort.graph.tocoo()
         once = graph.row < graph.col
         numbers = np.sort(_number(graph.row[once], graph.col[once], cohort.n_cells))
         source, target = np.divmod(numbers, cohort.n_cells)
-        visible = cohort.visible[source] & cohort.visible[target]
-        return cls(cohort, numbers, visible & (rng.random(len(numbers)) < held_out))
+        told = cohort.told[source] & cohort.told[target]
+        return cls(cohort, numbers, told & (rng.random(len(numbers)) < held_out))
 
     def within(self, cells: NDArray[np.int64]) -> "Edges":
         """Keep the edges among some cells, sorted, and these cells alone."""

@@ -155,7 +155,10 @@ class Run:
         self.cohort = prepare(adata, genes, config, categories=categories, hidden=hidden_cells)
         if not self.cohort.visible.any():
             raise InputError("No cell is left to train on: all of them are hidden. Hide fewer.")
-        self.n_epochs = choices.n_epochs or epochs_for(int(self.cohort.visible.sum()))
+        self.own = self.cohort.told
+        if not self.own.any():
+            raise InputError("No cell is left to train on: none that is not hidden has a count.")
+        self.n_epochs = choices.n_epochs or epochs_for(int(self.own.sum()))
         self.choices = choices = replace(choices, n_epochs=self.n_epochs)
         scale = measure_scale(self.cohort.counts)
         n_features = self.cohort.features.shape[1]
@@ -167,7 +170,6 @@ class Run:
         self.weight = section_weights(self.cohort)
         self.edges = Edges.of(self.cohort, choices.edges_held_out, self.rng)
         self.resident: Resident | None = None
-        self.own = self.cohort.visible
         if ranks.n_ranks() > 1:
             self._keep_share()
         objective = Objective(self.model, choices)
@@ -302,9 +304,9 @@ class Run:
         codebook = self.model.codebook
         if self.rank == 0:
             n_cells = max(KMEANS_CELLS, self.model.config.n_codes)
-            visible = visit_order(self.cohort)
-            visible = visible[self.cohort.visible[visible]]
-            drawn = visible[np.sort(self.rng.permutation(len(visible))[:n_cells])]
+            told = visit_order(self.cohort)
+            told = told[self.cohort.told[told]]
+            drawn = told[np.sort(self.rng.permutation(len(told))[:n_cells])]
             parts = embed(self.model, self.cohort, self.cohort.own_conditions(), among=drawn)
             latents = torch.from_numpy(np.concatenate([part.latents for part in parts]))
             codebook.initialise(latents.to(self.model.device), self.choices.seed)
@@ -334,11 +336,11 @@ class Run:
         for part in embed(self.model, cohort, conditions):
             distance[part.cells], token[part.cells] = part.distance, part.tokens[:, 0]
             pearson.append(self._pearson(part, conditions))
-        use = np.bincount(token[cohort.visible], minlength=self.model.config.n_codes)
+        use = np.bincount(token[cohort.told], minlength=self.model.config.n_codes)
         of_decoder, of_mean = np.concatenate(pearson, axis=1).mean(axis=1)
-        self.bundle.distance_p99 = float(np.quantile(distance[cohort.visible], 0.99))
+        self.bundle.distance_p99 = float(np.quantile(distance[cohort.told], 0.99))
         self.bundle.metrics = {
-            "n_cells": int(cohort.visible.sum()),
+            "n_cells": int(cohort.told.sum()),
             "codes_used": int((use > 0).sum()),
             "perplexity": perplexity(use),
             "neighbourhood_pearson": float(of_decoder),
@@ -354,8 +356,8 @@ class Run:
         -------
         Pearson correlations (2, m): of what the codes decode to, and of the mean profile, which is the floor.
         """
-        visible = np.flatnonzero(self.cohort.visible[part.cells])
-        drawn = self.rng.permutation(visible)[: 1 + len(visible) * MEASURED_CELLS // self.cohort.n_cells]
+        told = np.flatnonzero(self.cohort.told[part.cells])
+        drawn = self.rng.permutation(told)[: 1 + len(told) * MEASURED_CELLS // self.cohort.n_cells]
         some = part._replace(cells=part.cells[drawn], tokens=part.tokens[drawn])
         decoded = decode(self.model, self.cohort, conditions, some).log_shares.exp().cpu().numpy()
         observed = self.cohort.neighbourhood_sums(some.cells)

@@ -7,12 +7,12 @@ from squint.model.cohort import Cohort
 
 
 def deal(cohort: Cohort, rank: int, n_ranks: int) -> NDArray[np.bool_]:
-    """Mark the visible cells (n,) that one process learns from.
+    """Mark the cells (n,) that one process learns from, of those that tell something.
 
     Every process gets as many, give or take one: section after section, the last one cut across x.
     """
-    visible = np.flatnonzero(cohort.visible)
-    order = visible[np.lexsort((cohort.coordinates[visible, 0], cohort.section[visible]))]
+    told = np.flatnonzero(cohort.told)
+    order = told[np.lexsort((cohort.coordinates[told, 0], cohort.section[told]))]
     own = np.zeros(cohort.n_cells, dtype=bool)
     own[np.array_split(order, n_ranks)[rank]] = True
     return own

@@ -18,13 +18,14 @@ from app.cell_sets.split import (
     Split,
     assign,
     count,
+    has_counts,
     split_sets,
     with_sets,
 )
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
-from app.components.tokens import say_doubts, why_no_tokens
+from app.components.tokens import say_doubts, say_without_token, why_no_tokens
 from app.exports.stamp import many, simulated
 from app.library.models import ModelFacts
 from app.library.store import LIBRARY_ID, Library, Section
@@ -140,6 +141,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     how: Mapping[str, Any] = {}
     if by in ("Activation score", "Token"):
         say_doubts(library, sections, str(sha256))
+        say_without_token(library, sections, str(sha256))
     if by == "Activation score":
         request, (low, high) = risk.choose(library, every, str(sha256))
         how = risk.score(library, request)
@@ -172,7 +174,7 @@ def _can_compare(cells: pd.DataFrame, column: str, sets: Sequence[CellSet], *, s
 def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]]:
     """Choose the labels of both groups; without any of the second, it is all other cells."""
     column, what = _BY[by], by.lower()
-    n_cells = cells[column].value_counts()
+    n_cells = cells.loc[has_counts(cells), column].value_counts()
     left, right = st.columns(2, gap="large")
     chosen: list[list[str]] = []
     for place, key, title in (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app import session
 from app.cell_sets import numbers
+from app.cell_sets.split import has_counts
 from app.cell_sets.store import CellSet
 from app.components.export_row import CHART, Export, export_row
 from app.exports.stamp import many, stamp
@@ -85,18 +86,23 @@ def _show_composition(
                 "Composition by", offered, default=offered[0], required=True, key=f"{place}-composition-by"
             )
         )
-    table = numbers.composition(cells, inside, _LABELS[by])
-    n = (int(inside.sum()), len(cells))
+    column = _LABELS[by]
+    known = (cells[column].notna() if column == keys.TOKEN else has_counts(cells)).to_numpy()
+    table = numbers.composition(cells[known], inside[known], column)
+    n = (int((inside & known).sum()), int(known.sum()))
     st.plotly_chart(
         _bars(table, one, n, session.style()),
         key=f"{place}-composition",
         config=CHART,
         alt=f"Share of each {by.lower()} among the cells of the set and among all cells shown",
     )
+    if n[0] < inside.sum():
+        lacking = "a token" if column == keys.TOKEN else "counts"
+        st.caption(f"{many(int(inside.sum()) - n[0], 'cell')} of the set without {lacking} left out.")
     marks = stamp(
         f"Cell set {one.name}: composition by {by.lower()}",
         sections,
-        model if _LABELS[by] == keys.TOKEN else None,
+        model if column == keys.TOKEN else None,
         parameters,
     )
     export_row(

@@ -11,6 +11,7 @@ CELLS = pd.DataFrame(
         keys.CELL_TYPE: ["tumour", "tumour", "stroma", "tumour", None, "tumour"],
         keys.TOKEN: ["1", "2", "1", "3", "3", None],
         keys.ACTIVATION: [0.9, 0.1, 0.8, 0.5, 0.9, 0.2],
+        "n_counts": [5.0] * 6,
     }
 )
 
@@ -34,6 +35,14 @@ def test_a_section_without_such_labels_is_in_neither_group() -> None:
     bare = CELLS.drop(columns=keys.CELL_TYPE)
     assert assign(bare, Split(keys.CELL_TYPE, ("tumour",))).isna().all()
     assert assign(bare, Split(keys.TOKEN, ("1",), types=("tumour",))).isna().all()
+
+
+def test_a_cell_without_counts_is_in_neither_group() -> None:
+    cells = CELLS.assign(n_counts=[0.0, 5, 5, 5, 5, 0])
+    for split in (Split(LEVEL, ("high",), ("low",)), Split(keys.TOKEN, ("1",))):
+        arm = assign(cells, split)
+        assert arm.isna().tolist()[::5] == [True, True]
+        pd.testing.assert_series_equal(arm[1:5], assign(CELLS, split)[1:5])
 
 
 def test_cells_of_both_groups_are_counted_by_patient() -> None:

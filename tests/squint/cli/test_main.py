@@ -114,6 +114,38 @@ def test_activate_writes_scores_and_the_codes_used(folder, against, capsys):
     assert "score above 0.75" in capsys.readouterr().out
 
 
+def test_cells_without_counts_are_counted_and_said(folder, tmp_path, capsys):
+    adata = io.read(folder / "first.h5ad")
+    counts = adata.X.toarray()
+    counts[:30] = 0
+    adata.X = csr_matrix(counts)
+    io.write(adata, tmp_path / "bins.h5ad")
+    bins, out = str(tmp_path / "bins.h5ad"), str(tmp_path / "out.h5ad")
+    model = ["--model", str(folder / "bundle")]
+    assert main(["tokenize", bins, *model, "--out", out, "--json", str(tmp_path / "facts.json")]) == 0
+    assert "30 cells have no token: no counts" in capsys.readouterr().out
+    (facts,) = json.loads((tmp_path / "facts.json").read_text())["files"]
+    assert (facts["n_cells"], facts["n_without_token"], facts["n_without_counts"]) == (200, 30, 30)
+    assert main(["activate", bins, *model, "--reference", "TOY-H", "--out", out]) == 0
+    scored = anndata.read_h5ad(out)
+    assert np.isnan(scored.obs[keys.ACTIVATION]).sum() == 30
+    said = capsys.readouterr().out
+    for patient, scores in scored.obs[keys.ACTIVATION].groupby(scored.obs[keys.PATIENT], observed=True):
+        share, n_cells = (scores.dropna() > 0.75).mean(), scores.notna().sum()
+        assert f"{patient}: {share:.1%} of {n_cells} cells score above 0.75" in said
+    assert main(["export-tokens", bins, *model, "--out", str(tmp_path / "tokens.jsonl")]) == 0
+    assert "170 tokens of 6; 30 cells without a token are left out" in capsys.readouterr().out
+
+
+def test_a_section_without_counts_is_refused_in_one_line(folder, tmp_path, capsys):
+    adata = io.read(folder / "first.h5ad")
+    adata.X = csr_matrix(adata.shape, dtype=np.float32)
+    io.write(adata, tmp_path / "void.h5ad")
+    arguments = [str(tmp_path / "void.h5ad"), "--model", str(folder / "bundle"), "--out"]
+    assert "Nothing to tokenise" in refused(capsys, "tokenize", *arguments, str(tmp_path / "out.h5ad"))
+    assert not (tmp_path / "out.h5ad").exists()
+
+
 def test_simulate_writes_the_cohort(tmp_path, capsys):
     assert main(["simulate", str(tmp_path), "--seed", "2"]) == 0
     assert len(list(tmp_path.glob("*.h5ad"))) == 6
