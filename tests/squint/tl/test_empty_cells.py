@@ -11,7 +11,10 @@ from scipy.sparse import csr_matrix
 
 import squint
 from squint import datasets, keys, pp, tl
+from squint.baselines import catalogue
+from squint.columns import token_names
 from squint.config import ModelConfig, TrainConfig
+from squint.formats import sequences
 from squint.io import read, write
 from squint.model.cohort import prepare
 from squint.training.data import section_weights
@@ -33,7 +36,7 @@ def bundle():
 def with_bins(adata, positions, section="TOY-H-1", patient=REFERENCE):
     """Append bins without counts at positions (k, 2)."""
     n_bins = len(positions)
-    obs = pd.DataFrame(index=[f"bin {i}" for i in range(n_bins)])
+    obs = pd.DataFrame(index=[f"bin {i} of {section}" for i in range(n_bins)])
     obs[keys.SECTION], obs[keys.PATIENT], obs[keys.CELL_TYPE] = section, patient, "background"
     bins = AnnData(csr_matrix((n_bins, adata.n_vars), dtype=np.float32), obs=obs)
     bins.var_names = adata.var_names
@@ -206,9 +209,12 @@ def test_a_model_trained_beside_empty_bins_counts_cells_alone():
     *_, last = squint.train(
         adata,
         model=ModelConfig(n_codes=8, n_hidden=16, n_latent=8),
-        train=TrainConfig(n_epochs=4, context_steps=0),
+        train=TrainConfig(n_epochs=4, context_steps=5),
     )
     assert last.bundle.metrics["n_cells"] == 200
+    hidden = np.arange(adata.n_obs) % 9 == 0
+    tl.inpaint(adata, last.bundle, hidden=hidden)
+    assert np.isfinite(adata.obsm[keys.IMPUTED_CELL].to_numpy()[hidden]).all()
     assert np.isfinite(list(last.losses.values())).all()
     assert 0 < last.bundle.distance_p99 < 1
 
@@ -260,3 +266,44 @@ def test_in_painting_is_not_judged_by_cells_that_turn_out_empty():
     few = of_cells["method"] == "model"
     pd.testing.assert_frame_equal(of_slide[few], of_cells[few])
     assert of_slide["n_cells"].equals(of_cells["n_cells"])
+
+
+def test_a_baseline_is_judged_by_hidden_cells_with_counts_alone():
+    adata = datasets.toy(n_cells=200, n_sections=1)
+    slide = with_bins(adata, clump(30))
+    genes = list(adata.var_names)
+    hidden = np.arange(200) % 5 == 0
+    (of_cells,) = catalogue.hidden_in(adata, genes, hidden)
+    (of_slide,) = catalogue.hidden_in(slide, genes, np.append(hidden, np.arange(30) % 2 == 0))
+    assert of_slide.told.tolist() == [True] * 40 + [False] * 15
+    np.testing.assert_allclose(catalogue.judge_of(of_slide).truth, catalogue.judge_of(of_cells).truth)
+    (of_bins,) = catalogue.hidden_in(slide, genes, np.append(~np.ones(200, bool), np.arange(30) < 9))
+    with pytest.raises(squint.InputError, match="No hidden cell of section 'TOY-H-1' has a count"):
+        catalogue.judge_of(of_bins)
+
+
+# --- names -----------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(-1, 6), max_size=20))
+def test_tokens_are_named_and_missing_ones_are_missing(tokens):
+    array = np.array(tokens, dtype=np.int32)
+    expected = [None if token < 0 else str(token) for token in tokens]
+    for n_codes in (None, 7):
+        named = token_names(array, n_codes)
+        assert [None if pd.isna(name) else name for name in named] == expected
+    assert list(token_names(array, 7).categories) == list("0123456")
+    assert list(token_names(array).categories) == sorted({str(token) for token in tokens if token >= 0})
+
+
+def test_sequences_hold_the_tokens_of_cells_and_say_how_many_have_none(bundle):
+    adata = with_bins(datasets.toy(n_cells=100), clump(12))
+    adata = with_bins(adata, clump(5), section="EMPTY", patient="NOBODY")
+    tl.tokenize(adata, bundle)
+    table = sequences.token_sequences(adata).set_index("section_id")
+    assert table["n_cells"].to_dict() == {"EMPTY": 0, "TOY-H-1": 50, "TOY-L-1": 50}
+    assert table["n_without_token"].to_dict() == {"EMPTY": 5, "TOY-H-1": 12, "TOY-L-1": 0}
+    assert table.loc["EMPTY", "tokens"] == []
+    for _, row in table.iterrows():
+        assert len(row["tokens"]) == len(row["x"]) == len(row["cells"]) == row["n_cells"]
+        assert adata.obs.loc[row["cells"], keys.TOKEN].astype(int).tolist() == row["tokens"]
