@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from squint.bounds import FARTHEST
 from squint.errors import InputError
 from squint.geometry.regions import Cells, Polygon, Rectangle, Shape, load
 
@@ -42,7 +43,7 @@ def rectangle(section: str, xs: Sequence[float], ys: Sequence[float]) -> Rectang
 def drawn(event: Mapping[str, Any], section: str) -> list[Shape]:
     """Mark what was drawn on a map; nothing if that is no area."""
     corners = tuple((_short(float(x)), _short(float(y))) for x, y in event.get("polygon", ()))
-    if len(set(corners)) < 3 or not np.isfinite(corners).all():
+    if len(set(corners)) < 3 or not (np.abs(corners) <= FARTHEST).all():
         return []
     if event.get("box"):
         xs, ys = zip(*corners, strict=True)

@@ -18,6 +18,7 @@ from squint import io, keys
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry import regions
+from squint.json_text import parse_json
 
 Facts = dict[str, Any]
 
@@ -154,9 +155,9 @@ def choices(path: Path | None, *, model: Facts, train: Facts) -> tuple[ModelConf
     from_file: tuple[ModelConfig, TrainConfig] = ModelConfig(), TrainConfig()
     if path is not None:
         try:
-            chosen: dict[str, Facts] = json.loads(path.read_text())
+            chosen: dict[str, Facts] = parse_json(path.read_bytes(), str(path))
             from_file = ModelConfig(**chosen.get("model", {})), TrainConfig(**chosen.get("train", {}))
-        except (OSError, json.JSONDecodeError, TypeError, AttributeError) as error:
+        except (OSError, TypeError, AttributeError) as error:
             raise InputError(f"{path} holds no choices of a model: {error}") from None
     said = [{name: value for name, value in part.items() if value is not None} for part in (model, train)]
     return replace(from_file[0], **said[0]), replace(from_file[1], **said[1])

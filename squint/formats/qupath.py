@@ -21,6 +21,7 @@ from squint.geometry.outlines import (
     hex_of,
     points_of,
 )
+from squint.json_text import parse_json
 
 
 def read(content: bytes, name: str, *, pixel_size_um: float | None = None) -> list[Outline]:
@@ -112,10 +113,7 @@ def _features(content: bytes, name: str) -> tuple[list[dict[str, Any]], Any]:
     """Give the features of a file, and what it says of all of them."""
     if len(content) > MAX_BYTES:
         raise InputError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB. Export fewer objects.")
-    try:
-        found = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # not UTF-8 is a ValueError too
-        raise InputError(f"{name} is no JSON. Export it again as GeoJSON.") from error
+    found = parse_json(content, name, "Export it again as GeoJSON.")
     common = found.get("properties") if isinstance(found, dict) else None
     if isinstance(found, dict) and found.get("type") == "FeatureCollection":
         found = found.get("features")
@@ -144,7 +142,7 @@ def _scale(sources: Sequence[Any], pixel_size_um: float | None, where: str) -> f
             return 1.0
         try:
             size = float(said.get("pixel_size_um"))  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             size = math.nan
         return _checked(size, where)
     if pixel_size_um is None:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from squint.bounds import FARTHEST
 from squint.errors import InputError
 from squint.geometry.outlines import (
-    FARTHEST,
     MAX_BYTES,
     MAX_CORNERS,
     MAX_FEATURES,

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from squint.bounds import FARTHEST
 from squint.errors import InputError
 
 MAX_BYTES = 64_000_000  # of a file
 MAX_CORNERS = 500_000  # of a file: the wand of QuPath leaves a corner every few pixels
 MAX_FEATURES = 5_000
-FARTHEST = 1e9  # um; no slide is a kilometre wide
 _GRID = 1e-10  # of the farthest corner: 1 pm on a slide of 1 cm
 _LISTED = 5
 

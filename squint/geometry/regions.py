@@ -1,7 +1,6 @@
 """Regions of tissue, as R.json holds them, and the cells inside them. Imports no anndata: pages may."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from squint import keys
+from squint.bounds import FARTHEST
 from squint.errors import InputError
 from squint.geometry.outlines import inside
+from squint.json_text import parse_json
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -190,15 +191,10 @@ def load(path: str | Path) -> list[Shape]:
             raise InputError(
                 f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB: name areas instead of cells."
             )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        written = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}. Check the path.") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path.name} is no JSON: {error.msg} in line {error.lineno}.") from error
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path.name} is no JSON of regions.") from error
+    content = parse_json(written, path.name)
     items = content.get("regions") if isinstance(content, dict) else None
     if not isinstance(items, list) or not items:
         raise InputError(f'{path.name} names no regions. Write {{"regions": [{{"section": "id", ...}}]}}.')
@@ -275,8 +271,8 @@ def _parse(item: Any, where: str) -> Shape:
 
 def _numbers(value: Any, where: str) -> tuple[float, ...]:
     items = value if isinstance(value, list) else [value]
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) and abs(n) < math.inf for n in items):
-        raise InputError(f"{where} holds something that is no finite number.")
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= FARTHEST for n in items):
+        raise InputError(f"{where} holds something that is no finite number up to {FARTHEST:,.0f}.")
     return tuple(map(float, items))
 
 

@@ -1,7 +1,6 @@
 """Small files beside a picture that say where it lies: of Visium, and of Xenium Explorer."""
 
 import csv
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from squint.errors import InputError
 from squint.images.placing import Affine, check_affine, compose, scaling
+from squint.json_text import parse_json
 
 XENIUM_UM = 0.2125  # of a pixel of the morphology pictures, where experiment.xenium names no other
 _XENIUM = re.compile(r"(morphology(_focus|_mip)?(_\d{4})?|ch\d{4}[\w-]*)\.ome\.tiff?", re.IGNORECASE)
@@ -49,17 +49,17 @@ def read_companion(companion: Path, picture: str, morphology_um: float = XENIUM_
     """
     if companion.stat().st_size > _MAX_BYTES:
         raise InputError(f"{companion.name} is too long to be the placement of a picture.")
-    text = companion.read_bytes().decode("utf-8-sig", errors="replace")
+    content = companion.read_bytes()
     if companion.suffix.lower() == ".json":
-        return _of_visium(text, companion.name, "lowres" if "lowres" in picture else "hires")
-    return _of_xenium_explorer(text, companion.name, morphology_um)
+        return _of_visium(content, companion.name, "lowres" if "lowres" in picture else "hires")
+    return _of_xenium_explorer(content.decode("utf-8-sig", errors="replace"), companion.name, morphology_um)
 
 
-def _of_visium(text: str, name: str, which: str) -> Affine:
+def _of_visium(content: bytes, name: str, which: str) -> Affine:
+    factors = parse_json(content, name, "Give Visium's scalefactors_json.json.")
     try:
-        factors = json.loads(text)
         factor = factors[f"tissue_{which}_scalef"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (LookupError, TypeError) as error:
         raise InputError(
             f"{name} names no tissue_{which}_scalef. Give Visium's scalefactors_json.json."
         ) from error

@@ -1,6 +1,5 @@
 """The files of a zarr folder or of a zip of one, listed and checked before anything is opened."""
 
-import json
 import os
 import re
 import stat
@@ -11,6 +10,7 @@ from typing import Any
 
 from squint.errors import InputError
 from squint.images._picture import reading
+from squint.json_text import parse_json
 
 MAX_FILES = 500_000
 MAX_DEPTH = 24
@@ -39,7 +39,7 @@ class Files:
                     content = archive.read(self.root + name)
             else:
                 content = (self.path / name).read_bytes()
-            found = json.loads(content)
+            found = parse_json(content, f"{self.path.name}: {name}", "Write the store again.")
         if not isinstance(found, dict):
             raise InputError(f"{self.path.name}: {name} is no description.")
         return found

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from squint.bounds import FARTHEST
 from squint.errors import InputError
 
 Affine = NDArray[np.float64]  # (2, 3): x = a[0, 0] column + a[0, 1] row + a[0, 2], and y likewise
@@ -85,8 +86,8 @@ def scaling(across: float, down: float, left: float = 0.0, top: float = 0.0) -> 
 def check_affine(affine: ArrayLike) -> Affine:
     """Refuse what puts no picture anywhere."""
     matrix = np.asarray(affine, dtype=np.float64)
-    if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
-        raise InputError("A picture is placed by six finite numbers.")
+    if matrix.shape != (2, 3) or not (np.abs(matrix) <= FARTHEST).all():
+        raise InputError(f"A picture is placed by six finite numbers, none of them beyond {FARTHEST:,.0f}.")
     along, down = np.linalg.norm(matrix[:, :2], axis=0)
     if abs(np.linalg.det(matrix[:, :2])) <= NARROW * along * down or not along * down:
         raise InputError("This would lay the picture flat onto a line. Check the numbers.")
@@ -149,6 +150,9 @@ def _check_landmarks(source: NDArray[np.float64], target: NDArray[np.float64], *
         raise InputError("Each landmark needs a column and a row of the picture, and x and y of the section.")
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise InputError("Some numbers of the landmarks are missing or not finite.")
+    far = np.flatnonzero((np.abs(np.column_stack([source, target])) > FARTHEST).any(axis=1))
+    if len(far):
+        raise InputError(f"Landmark {far[0] + 1} lies beyond {FARTHEST:,.0f}. Correct its numbers.")
     if len(source) < least:
         raise InputError(f"At least {least} landmarks are needed; there are {len(source)}.")
     for points, where in ((source, "in the picture"), (target, "in the section")):

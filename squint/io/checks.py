@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from squint.bounds import check_reach
 from squint.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -140,7 +141,13 @@ def spacings(coordinates: Floats, sections: NDArray[np.integer]) -> Floats:
     Returns
     -------
     The distances of at most ``MAX_SPACED`` evenly picked cells of each section of two or more cells.
+
+    Raises
+    ------
+    InputError
+        If a position lies where no tissue can.
     """
+    check_reach(coordinates, "A coordinate (x, y or the height)")
     found = [np.empty(0)]
     for section in np.unique(sections):
         points = coordinates[sections == section]
@@ -156,7 +163,7 @@ def check_coordinates(values: object, names: pd.Index, where: str) -> Floats:
     Raises
     ------
     InputError
-        If they have another shape, are no numbers, or not finite.
+        If they have another shape, are no numbers, not finite, or lie where no tissue can.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "iuf":
@@ -165,10 +172,5 @@ def check_coordinates(values: object, names: pd.Index, where: str) -> Floats:
         raise InputError(
             f"{where} has shape {array.shape}; it must be ({len(names)}, 2) or ({len(names)}, 3)."
         )
-    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"{where} is not finite for {len(bad)} cells, the first {names[bad[0]]!r}. "
-            "Remove or correct them."
-        )
+    check_reach(array, where, names)
     return array.astype(np.float64)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
+from squint.bounds import check_reach
+
 SCALES = (1, 4, 16, 64, 256, 512)  # nearest observed cells that are averaged
 LOCAL = 3  # of SCALES, what a prediction starts from
 N_DONORS = 256  # nearest observed cells that a draw is taken from
@@ -72,7 +74,13 @@ def locate(coordinates: NDArray[np.float64], section: Ints, wanted: Mask | None 
         Number of each cell's section (n,).
     wanted
         Cells (n,) to measure; all, if left out.
+
+    Raises
+    ------
+    InputError
+        If a position is not finite, or lies where no tissue can.
     """
+    check_reach(coordinates, "A position")
     n_sections = int(section.max(initial=-1)) + 1
     crowding = np.zeros((len(section), N_CROWDING), dtype=np.float32)
     spacing = np.ones(n_sections)

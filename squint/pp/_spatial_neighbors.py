@@ -5,6 +5,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from scipy.spatial import cKDTree
 
 from squint import keys
+from squint.bounds import check_reach
 from squint.errors import InputError
 
 BLOCK = 100_000  # cells whose neighbours are looked up together
@@ -24,7 +25,13 @@ def knn_graph(coordinates: NDArray[np.floating], n_neighbors: int) -> csr_matrix
     -------
     Symmetric CSR (n, n) of distances, in the unit of ``coordinates``. Cells at the same point are neighbours
     at distance 0, stored; no cell is its own neighbour.
+
+    Raises
+    ------
+    InputError
+        If a position is not finite, or lies where no tissue can.
     """
+    check_reach(coordinates, "A position")
     n_cells = len(coordinates)
     k = min(n_neighbors, n_cells - 1)
     if k < 1:
@@ -93,7 +100,7 @@ def spatial_neighbors(adata: AnnData, *, n_neighbors: int = 8, copy: bool = Fals
     Raises
     ------
     InputError
-        If the coordinates are missing.
+        If the coordinates are missing, not finite, or lie where no tissue can.
 
     References
     ----------
@@ -103,6 +110,7 @@ def spatial_neighbors(adata: AnnData, *, n_neighbors: int = 8, copy: bool = Fals
     if keys.SPATIAL not in adata.obsm:
         raise InputError(f"`adata.obsm` has no {keys.SPATIAL!r}: positions (n, 2) or (n, 3) are needed.")
     coordinates = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
+    check_reach(coordinates, f"`adata.obsm[{keys.SPATIAL!r}]`", adata.obs_names)
     distances = _by_section(coordinates, section_codes(adata), n_neighbors)
     adata.obsp[keys.DISTANCES] = distances
     adata.obsp[keys.CONNECTIVITIES] = csr_matrix(

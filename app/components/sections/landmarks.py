@@ -15,6 +15,7 @@ from app.library.store import Library, Section
 from app.maps import contract, views
 from app.maps.served import Served
 from app.maps.views import MapView
+from squint.bounds import FARTHEST
 from squint.pl import Categories, Panel
 
 _TOOLS: Sequence[contract.Tool] = ("pan", "landmark")
@@ -77,7 +78,7 @@ def _click_on(
 def _take(section_id: str, image_id: str, end: slice, _: Served, event: Mapping[str, Any]) -> None:
     """Set one end of the first landmark that lacks it, or of a new one."""
     place = np.array(event.get("place", ()), dtype=np.float64)
-    if place.shape != (2,) or not np.isfinite(place).all():
+    if place.shape != (2,) or not (np.abs(place) <= FARTHEST).all():
         return
     rows = session.landmarks(section_id, image_id).rows
     number = next((i for i, row in enumerate(rows) if None in row[end]), len(rows))

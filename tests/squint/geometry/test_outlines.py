@@ -285,6 +285,8 @@ def test_the_unit_nearest_to_a_feature_counts_and_none_is_asked_for():
         (b"\x89PNG\r\n\x1a\n", "no JSON"),
         (b"[" * 100_000, "no JSON"),
         (b"{", "no JSON"),
+        (b'{"type": "Feature", "id": ' + b"9" * 400 + b"}", "a whole number of 400 digits"),
+        (b'{"type": "Feature", "id": ' + b"9" * 5_000 + b"}", "a whole number of 5,000 digits"),
         (b"3", "no GeoJSON FeatureCollection"),
         (b"null", "no GeoJSON FeatureCollection"),
         (b"{}", "no GeoJSON FeatureCollection"),

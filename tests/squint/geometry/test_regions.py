@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -31,7 +32,10 @@ def saved(tmp_path):
 
     def save(*items):
         path = tmp_path / "R.json"
+        before = sys.get_int_max_str_digits()
+        sys.set_int_max_str_digits(0)  # for those that write such a file, it is no number to Python
         path.write_text(json.dumps({"regions": items}))
+        sys.set_int_max_str_digits(before)
         return path
 
     return save
@@ -142,6 +146,12 @@ def test_regions_that_do_not_fit_the_data_are_refused(adata, saved, item, messag
         ({"section": "s", "fraction": True}, "no finite number"),
         ({"section": "s", "x0": 2, "x1": 1, "y0": 0, "y1": 1}, "is empty"),
         ({"section": "s", "x0": 0, "x1": float("nan"), "y0": 0, "y1": 1}, "no finite number"),
+        ({"section": "s", "x0": 0, "x1": 2e9, "y0": 0, "y1": 1}, "no finite number up to 1,000,000,000"),
+        ({"section": "s", "points": [[1, 2], [1e155, 1e155]]}, "region 1: points holds .* no finite number"),
+        ({"section": "s", "points": [[1, 10**400]]}, "a whole number of 401 digits"),
+        ({"section": "s", "points": [[1, 10**20]]}, "no finite number up to"),
+        ({"section": "s", "fraction": 10**5000}, "a whole number of 5,001 digits"),
+        ({"section": "s", "polygon": [[0, 0], [1e300, 1], [1, 1]]}, "no finite number up to"),
         ({"section": "s", "polygon": [[0, 0], [1, 1]]}, "three corners"),
         ({"section": "s", "polygon": [[0, 0], [1, 1], [0]]}, r"list of \[x, y\]"),
         ({"section": "s", "cells": []}, "list of obs_names"),
@@ -152,6 +162,12 @@ def test_regions_that_do_not_fit_the_data_are_refused(adata, saved, item, messag
 def test_malformed_regions_are_refused(saved, item, message):
     with pytest.raises(InputError, match=message):
         regions.load(saved(item))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_json(saved):
+    path = saved({"section": "s", "fraction": 0.5})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert regions.load(path) == [regions.Fraction("s", 0.5)]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"regions": []}', '{"regions": 3}', "\x00", "[" * 100_000])

@@ -196,6 +196,7 @@ def test_a_similarity_has_no_shear(mirrored) -> None:
         ([[0, 0], [1, 0], [0, 1]], [[5, 5], [6, 6], [9, 9]], "one line in the section"),
         ([[1, 1]] * 3, [[0, 0], [1, 0], [0, 1]], "same point"),
         ([[0, 0], [1, 0], [0, np.nan]], [[0, 0], [1, 0], [0, 1]], "not finite"),
+        ([[0, 0], [1, 0], [0, 1]], [[0, 0], [1, 0], [0, 1e300]], "Landmark 3 lies beyond"),
         ([[0, 0], [1, 0], [0, 1]], [[0, 0], [1, 0]], "needs a column"),
     ],
 )

@@ -282,3 +282,12 @@ def test_too_many_resolutions_are_refused(tmp_path: Path) -> None:
     about["multiscales"][0]["datasets"] *= 30
     path.write_text(json.dumps(about))
     refused(tmp_path / "s.zarr", f"more than {limits.MAX_LEVELS}")
+
+
+@pytest.mark.parametrize("factor", ["9" * 400, "1e999", '"a"', "[]", "-1"])
+def test_a_scale_factor_that_is_no_number_is_refused(tmp_path: Path, factor) -> None:
+    path = tmp_path / "tissue_hires_image.png"
+    Image.fromarray(planted()).save(path)
+    (tmp_path / "scalefactors_json.json").write_text(f'\ufeff{{"tissue_hires_scalef": {factor}}}')
+    with pytest.raises(InputError, match=r"scalefactors_json\.json"), open_image(path):
+        pass

@@ -48,6 +48,8 @@ def test_no_cells_and_no_genes_are_refused(section, tmp_path):
         (np.array([["a", "b"]] * 30), "no numbers"),
         (np.array([[0.0, 1.0]] * 29 + [[np.nan, 1.0]]), "not finite for 1 cells, the first 'cell29'"),
         (np.array([[np.inf, 1.0]] * 30), "not finite for 30 cells"),
+        (np.array([[0.0, 1.0]] * 3 + [[0.0, -1e300]] * 27), "beyond .* for 27 cells, the first 'cell3'"),
+        (np.array([[0, 10**15]] * 30), "beyond .* for 30 cells, the first 'cell0'"),
     ],
 )
 def test_unusable_coordinates_are_refused_by_name_of_their_slot(section, saved, spatial, message):
@@ -57,6 +59,12 @@ def test_unusable_coordinates_are_refused_by_name_of_their_slot(section, saved, 
     with pytest.raises(InputError, match=message) as error:
         io.read(saved())
     assert 'obsm["spatial"]' in str(error.value)
+
+
+def test_a_third_coordinate_from_a_column_is_bounded_too(section, saved):
+    section.obs["z"] = [0.0, 1e300] * 15
+    with pytest.raises(InputError, match="beyond"):
+        io.read(saved())
 
 
 @pytest.mark.parametrize(
