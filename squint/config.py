@@ -1,16 +1,48 @@
 """Every choice of the model and of its training, checked when made and stored beside the weights."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from types import NoneType
+from typing import Any, Literal, get_args
 
 from squint.errors import InputError
 
 Backbone = Literal["sage", "gin", "gat"]
 
+POSITION = "position"  # as a covariate: where a cell lies, rather than a column of obs
+LARGEST = 1_000_000  # of sizes, weights and numbers of steps
+MOST_NEIGHBORS = 1_000  # of a cell
+
 
 def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
     if not condition:
         raise InputError(message)
+
+
+def _check_kinds(config: "ModelConfig | TrainConfig") -> None:
+    """Refuse values of another kind than their field, as a file may hold them, and those beyond all sense."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        kinds = get_args(field.type) or (field.type,)
+        said = f"not {value!r:.40}"
+        if isinstance(value, NoneType) and NoneType in kinds:
+            continue
+        if bool in kinds:
+            _require(isinstance(value, bool), f"{field.name}: true or false, {said}")
+        elif int in kinds:
+            _require(_is_a(value, Integral), f"{field.name}: a whole number, {said}")
+            _require(abs(value) <= _most(field.name), f"{field.name}: at most {_most(field.name):,}, {said}")
+        elif float in kinds:
+            sound = _is_a(value, Real) and 0 <= value <= LARGEST  # NaN is no such number either
+            _require(sound, f"{field.name}: a number from 0 to {LARGEST:,}, {said}")
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _most(name: str) -> int:
+    return 2**32 - 1 if name == "seed" else LARGEST
 
 
 @dataclass(frozen=True)
@@ -34,12 +66,22 @@ class ModelConfig:
     learned_mask: bool = True  # masked cells enter as a learned token; False: as cells without any count
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "covariates", tuple(self.covariates))
+        _check_kinds(self)
+        names: Any = self.covariates
         _require(
-            self.backbone in {"sage", "gin", "gat"}, f"backbone: sage, gin or gat, not {self.backbone!r}"
+            isinstance(names, list | tuple) and all(isinstance(name, str) for name in names),
+            f"covariates: a list of names, not {str(names)[:40]!r}",
         )
+        _require(len(set(names)) == len(names), f"covariates: each name once, not {', '.join(names)[:40]!r}")
+        object.__setattr__(self, "covariates", tuple(names))
+        sound = self.backbone in get_args(Backbone)
+        _require(sound, f"backbone: sage, gin or gat, not {self.backbone!r:.40}")
         _require(1 <= self.n_hops <= 4, f"n_hops: 1 to 4, not {self.n_hops}")
         _require(0 <= self.n_mlp_layers <= 4, f"n_mlp_layers: 0 to 4, not {self.n_mlp_layers}")
+        _require(
+            self.n_neighbors <= MOST_NEIGHBORS,
+            f"n_neighbors: at most {MOST_NEIGHBORS}, not {self.n_neighbors}",
+        )
         _require(self.n_codes >= 2, f"n_codes: at least 2, not {self.n_codes}")
         _require(self.n_heads >= 1, f"n_heads: at least 1, not {self.n_heads}")
         _require(
@@ -47,9 +89,7 @@ class ModelConfig:
             f"n_latent ({self.n_latent}) cannot be split into {self.n_heads} equal heads",
         )
         _require(0 <= self.decay < 1, f"decay: in [0, 1), not {self.decay}")
-        _require(
-            isinstance(self.learned_mask, bool), f"learned_mask: true or false, not {self.learned_mask!r}"
-        )
+        _require(0 <= self.dropout < 1, f"dropout: in [0, 1), not {self.dropout}")
         for name in ("n_genes", "n_neighbors", "n_hidden", "n_latent"):
             _require(getattr(self, name) >= 1, f"{name}: at least 1, not {getattr(self, name)}")
         for name in ("n_distance_features", "n_section_features"):
@@ -89,6 +129,8 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
+        _require(self.seed >= 0, f"seed: at least 0, not {self.seed}")
         _require(self.n_epochs is None or self.n_epochs >= 1, f"n_epochs: at least 1, not {self.n_epochs}")
         for name in ("batch_size", "tile_size"):
             _require(getattr(self, name) >= 1, f"{name}: at least 1, not {getattr(self, name)}")

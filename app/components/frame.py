@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.components.job import run
 from app.components.map.cell_map.component import fetch_scripts
-from app.engine.facts import WorkerFacts, worker_facts
+from app.engine.facts import WorkerFacts, worker_facts, worker_problem
 from app.requests import ImportSamples
 from app.settings import NOTICE, app_version, settings
 from app.text import as_text, sentence
@@ -37,15 +37,17 @@ def show_frame() -> None:
 
 def _model_line() -> None:
     """Say which model runs where; while it loads, look again every second."""
-    waiting = worker_facts() is None
+    waiting = worker_facts() is None and not worker_problem()
 
     @st.fragment(run_every=1 if waiting else None)
     def line() -> None:
         facts = worker_facts()
-        if facts is None:
+        if facts is None and not worker_problem():
             st.markdown("Model: loading …", width="content")
         elif waiting:
             st.rerun()
+        elif facts is None:
+            st.markdown(f"No model: {sentence(worker_problem())}", width="content")
         else:
             st.markdown(f"{_describe(facts)} · squint {as_text(app_version())}", width="content")
 

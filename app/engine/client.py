@@ -99,6 +99,7 @@ class Engine:
 
     def __init__(self, model: Path, tasks: str = MODEL) -> None:
         self.facts: dict[str, Any] | None = None  # what the worker said when it was ready
+        self.problem = ""  # why there is none; empty while it starts, and once it has
         self._model, self._tasks = model, tasks
         self._queue: queue.Queue[Job | None] = queue.Queue()
         self._open: dict[str, Job] = {}
@@ -222,10 +223,16 @@ class Engine:
         return message
 
     def _try_to_start(self) -> bool:
+        """Start a worker: with the model, or without one that ends whoever loads it."""
+        started = self._start(str(self._model)) or self._start()
+        self.problem = "" if started else "The worker process does not start. See the server's log."
+        return started
+
+    def _start(self, *model: str) -> bool:
         environment = {k: v for k, v in os.environ.items() if k != "HDF5_PLUGIN_PATH"}
         self._messages = queue.Queue()
         self._worker = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "app.engine.worker", self._tasks, str(self._model)],
+            [sys.executable, "-m", "app.engine.worker", self._tasks, *model],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

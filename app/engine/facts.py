@@ -23,3 +23,8 @@ def worker_facts() -> WorkerFacts | None:
         return None
     model = said["model"]
     return WorkerFacts(**{**said, "model": ModelFacts(**model) if model else None})
+
+
+def worker_problem() -> str:
+    """Say why the worker does not start; empty while it does, and once it has."""
+    return engine().problem

@@ -20,7 +20,7 @@ class _Stopped(Exception):  # noqa: N818 - not an error: the user asked for it
 class Worker:
     """Reads jobs and writes progress and results."""
 
-    def __init__(self, tasks: str, model: Path, answers: TextIO) -> None:
+    def __init__(self, tasks: str, model: Path | None, answers: TextIO) -> None:
         self._answers = answers
         self._jobs: queue.Queue[dict[str, Any]] = queue.Queue()
         self._stop = threading.Event()
@@ -69,7 +69,8 @@ def main() -> None:
     """Serve; whatever libraries print goes to the log, not between the answers."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    Worker(sys.argv[1], Path(sys.argv[2]), answers).serve()
+    model = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    Worker(sys.argv[1], model, answers).serve()
 
 
 if __name__ == "__main__":

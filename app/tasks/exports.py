@@ -11,7 +11,7 @@ from app.maps import export
 from app.tasks.decode import does
 
 
-def start(model: Path) -> dict[str, Any]:
+def start(model: Path | None) -> dict[str, Any]:
     """Start without the model."""
     del model
     return {}

@@ -1,5 +1,6 @@
 """What the worker that holds the model can do."""
 
+import traceback
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from squint.errors import InputError
 from squint.model.bundle import Bundle
 
 
-def start(model: Path) -> dict[str, Any]:
-    """Load the model once; return the :class:`app.engine.facts.WorkerFacts` that pages show, as JSON."""
+def start(model: Path | None) -> dict[str, Any]:
+    """Load the model once; return the :class:`app.engine.facts.WorkerFacts` that pages show, as JSON.
+
+    Whatever is wrong with the model, the worker starts: all that needs none works. ``None`` stands for a
+    model that ended a worker which loaded it.
+    """
     device = pick_device("auto")
     facts = WorkerFacts(
         device=f"GPU {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "CPU",
@@ -25,10 +30,17 @@ def start(model: Path) -> dict[str, Any]:
         problem="",
         chrome=find_chrome() is not None,
     )
+    if model is None:
+        return asdict(
+            replace(facts, problem="The model ended the process that loaded it. See the server's log.")
+        )
     try:
         bundle = Bundle.load(model, device)
     except InputError as error:
         return asdict(replace(facts, problem=str(error)))
+    except Exception:  # noqa: BLE001 - a defect of ours, or no memory; not a reason to do without a worker
+        traceback.print_exc()
+        return asdict(replace(facts, problem="The model could not be loaded. See the server's log."))
     models.hold(bundle)
     return asdict(replace(facts, model=models.facts_of(bundle, model.name)))
 

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from squint import files, keys
 from squint._version import __version__
-from squint.config import ModelConfig, TrainConfig
-from squint.errors import InputError
+from squint.config import POSITION, ModelConfig, TrainConfig
 from squint.io.mapped import row_blocks
 from squint.model.card import (
     CARD,
@@ -33,11 +32,12 @@ from squint.model.card import (
     misfit,
     read_card,
 )
-from squint.model.cohort import POSITION, POSITION_OCTAVES, Scale
+from squint.model.cohort import POSITION_OCTAVES, Scale
 from squint.model.context import Context
 from squint.model.tokens import Squint
 
 CONTEXT = "context."  # prefix of the weights that in-paint
+LARGEST_WEIGHT = 1e6  # trained ones stay below 100, but 1 / s.d. of a rare gene can be some thousands
 
 
 @dataclass
@@ -103,14 +103,18 @@ class Bundle:
         card = read_card(folder)
         try:
             weights = load_file(folder / WEIGHTS)
+            cls._check_shapes(card, weights)
             bundle = cls._build(card)
             bundle._load(weights)
-        except SafetensorError as error:
+        except (SafetensorError, OSError) as error:
             raise damaged(folder, error) from None
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise misfit(folder, error) from None
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
-            raise InputError(f"The model bundle {folder} is damaged: weights are not finite.")
+        for name, tensor in weights.items():
+            if not bool(torch.isfinite(tensor).all()):
+                raise damaged(folder, f"the weights {name} are not finite.")
+            if tensor.numel() and float(tensor.abs().max()) > LARGEST_WEIGHT:
+                raise damaged(folder, f"the weights {name} reach beyond {LARGEST_WEIGHT:,.0f}.")
         bundle.model.to(device).eval()
         bundle.sha256 = files.sha256(folder / WEIGHTS)
         return bundle
@@ -127,8 +131,23 @@ class Bundle:
         if self.context is not None:
             self.context.load_state_dict(of_context)
             self.context.eval()
-        elif of_context:
-            raise KeyError("weights of a context that config.json does not name")
+
+    @classmethod
+    def _check_shapes(cls, card: BundleCard, weights: Mapping[str, Tensor]) -> None:
+        """Compare weights with what the JSON files describe, before a model of that size is made."""
+        with torch.device("meta"):  # has shapes, and no numbers
+            described = cls._build(card)._weights()
+        if missing := described.keys() - weights.keys():
+            raise ValueError(f"the weights {min(missing)} are missing")
+        for name, tensor in weights.items():
+            if name not in described:
+                raise ValueError(f"the weights {name} are not of this model")
+            wanted = described[name]
+            if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
+                raise ValueError(
+                    f"the weights {name} are {tuple(tensor.shape)} {tensor.dtype}, not {tuple(wanted.shape)} "
+                    f"{wanted.dtype}"
+                )
 
     @classmethod
     def _build(cls, card: BundleCard) -> "Bundle":

@@ -4,17 +4,19 @@ The weights lie in ``weights.safetensors``; the choices, genes and sections in `
 should know before using the model in ``card.json``. :class:`squint.model.bundle.Bundle` is all of it.
 """
 
-import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from squint import files
-from squint.config import ModelConfig, TrainConfig
+from squint.config import POSITION, ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.json_text import parse_json
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
 LICENCE = "BSD-3-Clause"
@@ -24,6 +26,12 @@ INTENDED_USE = "For research use only. Not for use in diagnostic procedures."
 TRAINED_WITHOUT = "trained without these cells"
 NOT_IN_TRAINING = "not in training"
 TRAINED_ON = "trained on these cells"
+
+# What no trained model goes beyond
+MOST_CELLS = 10**12
+MOST_DEPTH = 1e9  # counts per cell
+LEAST_SHARE = 1e-15  # of a gene in all counts: training counts each at least once
+ROUNDED = 0.01  # what rounded shares may miss of 1
 
 REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
 WARN_BELOW = 0.60
@@ -103,8 +111,12 @@ def read_card(folder: Path) -> BundleCard:
         If a file is missing, damaged, or does not fit the others.
     """
     for name in (WEIGHTS, CONFIG, CARD):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} is not a model bundle: {name} is missing.")
+        try:
+            missing = "" if (folder / name).is_file() else "is missing"
+        except OSError as error:  # no permission, or a name that is too long
+            missing = f"cannot be read: {error.strerror}"
+        if missing:
+            raise InputError(f"{str(folder)[:200]} is not a model bundle: {name} {missing}.")
     config, card = _read_json(folder, CONFIG), _read_json(folder, CARD)
     try:
         return _parse(config, card)
@@ -146,10 +158,12 @@ def weights_sha256(folder: Path) -> str:
 def misfit(folder: Path, error: Exception) -> InputError:
     """Say that the files of a bundle contradict each other, or what they should hold."""
     reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
+    if isinstance(error, KeyError):
+        reason = f"{error} is missing"
     return InputError(f"The files of the model bundle {folder} do not fit together: {reason}")
 
 
-def damaged(folder: Path, error: Exception) -> InputError:
+def damaged(folder: Path, error: Exception | str) -> InputError:
     """Say that a file of a bundle cannot be read."""
     return InputError(f"The model bundle {folder} is damaged: {error}")
 
@@ -162,42 +176,122 @@ def _weights_sha256(path: Path, *written: int) -> str:
 
 def _read_json(folder: Path, name: str) -> Any:
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # of text: not JSON, or not even text
+        return parse_json((folder / name).read_bytes(), name, "Copy the bundle again.")
+    except (OSError, InputError) as error:
         raise damaged(folder, error) from None
 
 
 def _parse(config: Any, card: Any) -> BundleCard:
+    """Take every value by its name; whatever it should not be is a ``ValueError`` that names it."""
+    config, card = _table(config, CONFIG), _table(card, CARD)
     records = _records(card)
     if config["sections"] != [record.name for record in records]:
         raise ValueError(f"{CONFIG} and {CARD} name other sections")
-    if len(config["genes"]) != len(config["gene_shares"]):
-        raise ValueError("there is not one share for each gene")
+    model = ModelConfig(**_table(config["model"], "model"))
+    genes = _names(config["genes"], "genes")
+    labels = _table(config["categories"], "categories")
+    categories = {name: _names(known, f"categories.{name}") for name, known in labels.items()}
+    if set(categories) != set(model.covariates) - {POSITION}:
+        raise ValueError("categories: not those of the covariates")
     return BundleCard(
-        model=ModelConfig(**config["model"]),
-        train=TrainConfig(**config["train"]),
-        genes=_texts(config["genes"]),
-        gene_shares=[float(share) for share in config["gene_shares"]],
-        depth=float(config["depth"]),
-        categories={str(name): _texts(labels) for name, labels in config["categories"].items()},
+        model=model,
+        train=TrainConfig(**_table(config["train"], "train")),
+        genes=genes,
+        gene_shares=_shares(config["gene_shares"], len(genes)),
+        depth=_number(config["depth"], "depth", 1e-6, MOST_DEPTH),
+        categories=categories,
         sections=records,
-        distance_p99=float(config["distance_p99"]),
-        context_components=int(config.get("context_components", 0)),  # bundles of before had none
-        metrics=dict(card["metrics"]),
-        created=str(card["created"]),
-        simulated=bool(card["simulated"]),
+        distance_p99=_distance(config["distance_p99"]),
+        # bundles of before had none
+        context_components=_whole(config.get("context_components", 0), "context_components", 0, len(genes)),
+        metrics=_metrics(card["metrics"]),
+        created=_time(card["created"]),
+        simulated=_truth(card["simulated"], "simulated"),
     )
 
 
 def _records(card: Any) -> list[SectionRecord]:
-    records = [SectionRecord(**record) for record in card["sections"]]
-    return [
-        SectionRecord(str(record.name), str(record.sha256), int(record.n_cells), _texts(record.hidden))
-        for record in records
-    ]
+    given = _table(card, CARD)["sections"]
+    if not isinstance(given, list):
+        raise TypeError(f"sections: a list, not {given!r:.40}")
+    return [_record(record, f"sections[{i}]") for i, record in enumerate(given)]
 
 
-def _texts(values: Any) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"a list of names is expected, not {str(values)[:40]!r}")
-    return values
+def _record(given: Any, where: str) -> SectionRecord:
+    record = _table(given, where)
+    if unknown := set(record) - {"name", "sha256", "n_cells", "hidden"}:
+        raise ValueError(f"{where}: {min(unknown)!r} is not known")
+    name, sha256 = record["name"], record["sha256"]
+    if not isinstance(name, str):
+        raise TypeError(f"{where}.name: a text, not {name!r:.40}")
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ValueError(f"{where}.sha256: 64 hexadecimal digits, not {sha256!r:.40}")
+    n_cells = _whole(record["n_cells"], f"{where}.n_cells", 0, MOST_CELLS)
+    hidden = _names(record["hidden"], f"{where}.hidden", at_least=0)
+    if len(hidden) > n_cells:
+        raise ValueError(f"{where}.hidden: {len(hidden):,} of {n_cells:,} cells")
+    return SectionRecord(name, sha256, n_cells, hidden)
+
+
+def _table(given: Any, name: str) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise TypeError(f"{name}: a table, not {given!r:.40}")
+    return given
+
+
+def _names(given: Any, name: str, at_least: int = 1) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(value, str) for value in given):
+        raise TypeError(f"{name}: a list of names, not {given!r:.40}")
+    if len(set(given)) != len(given) or len(given) < at_least:
+        raise ValueError(f"{name}: {at_least} names or more, each once")
+    return given
+
+
+def _number(given: Any, name: str, low: float, high: float) -> float:
+    # NaN is between no two numbers
+    if isinstance(given, bool) or not isinstance(given, int | float) or not low <= given <= high:
+        raise ValueError(f"{name}: a number from {low:g} to {high:g}, not {given!r:.40}")
+    return float(given)
+
+
+def _whole(given: Any, name: str, low: int, high: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
+        raise ValueError(f"{name}: a whole number from {low:,} to {high:,}, not {given!r:.40}")
+    return given
+
+
+def _truth(given: Any, name: str) -> bool:
+    if not isinstance(given, bool):
+        raise TypeError(f"{name}: true or false, not {given!r:.40}")
+    return given
+
+
+def _shares(given: Any, n_genes: int) -> list[float]:
+    if not isinstance(given, list) or len(given) != n_genes:
+        raise ValueError("gene_shares: there is not one share for each gene")
+    shares = [_number(share, f"gene_shares[{i}]", LEAST_SHARE, 1) for i, share in enumerate(given)]
+    if abs(sum(shares) - 1) > ROUNDED:
+        raise ValueError(f"gene_shares: they add up to {sum(shares):g}, not to 1")
+    return shares
+
+
+def _distance(given: Any) -> float:
+    """Give 1 - cosine, or NaN where the training ended before it was measured."""
+    return given if isinstance(given, float) and isnan(given) else _number(given, "distance_p99", 0, 2)
+
+
+def _metrics(given: Any) -> dict[str, Any]:
+    """Give numbers by their name; one that is not defined for few cells is NaN."""
+    metrics = _table(given, "metrics")
+    for name, value in metrics.items():
+        if not (isinstance(value, float) and isnan(value)):
+            _number(value, f"metrics.{name}", -MOST_CELLS, MOST_CELLS)
+    return metrics
+
+
+def _time(given: Any) -> str:
+    try:
+        datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        raise ValueError(f"created: a time, not {given!r:.40}") from None
+    return str(given)

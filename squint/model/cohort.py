@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import keys, pp
-from squint.config import ModelConfig
+from squint.config import POSITION, ModelConfig
 from squint.errors import InputError
 from squint.io.mapped import change_rows
 
-POSITION = "position"
 POSITION_OCTAVES = 4
 RBF_REACH = 3.0  # radial basis functions cover 0 to 3 times a section's spacing
 BLOCK = 65_536  # cells looked at together, where a copy for all would take as much memory as the counts

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from squint.config import ModelConfig
+from squint.errors import InputError
 from squint.model.cohort import Cohort, Patch
 from squint.nn.codebook import Codebook, Quantised
 from squint.nn.conditioning import Condition
@@ -150,6 +151,11 @@ def embed(
         Which cells (m,), in this order; by default all, neighbours together.
     tile_size
         Cells at a time; tokens do not depend on it.
+
+    Raises
+    ------
+    InputError
+        If a latent is not finite.
     """
     model.eval()
     if among is None:
@@ -176,9 +182,12 @@ def _embed(
         for half in np.array_split(cells, 2):
             yield from _embed(model, cohort, conditions, half)
         return
+    found = latents.float().cpu().numpy()
+    if not np.isfinite(found).all():
+        raise InputError("The model gives latents that are not finite. Use another copy of its bundle.")
     yield Embedding(
         cells,
-        latents.float().cpu().numpy(),
+        found,
         quantised.tokens.int().cpu().numpy(),
         (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
     )

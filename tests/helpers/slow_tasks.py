@@ -11,7 +11,7 @@ from squint.errors import InputError
 Report = Callable[[float, str], None]
 
 
-def start(model: Path) -> dict[str, Any]:
+def start(model: Path | None) -> dict[str, Any]:
     return {"model": None, "device": "CPU", "problem": "", "folder": str(model)}
 
 

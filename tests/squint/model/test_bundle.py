@@ -88,6 +88,43 @@ def test_weights_that_are_not_finite_are_refused(bundle_folder):
         Bundle.load(bundle_folder)
 
 
+@pytest.mark.parametrize("value", [1e30, -1e30, np.inf, np.nan, 1e7])
+def test_weights_that_no_training_gives_are_refused_by_name(bundle_folder, value):
+    weights = load_file(bundle_folder / WEIGHTS)
+    weights["encoder.first.weight"][0, 0] = value
+    save_file(weights, bundle_folder / WEIGHTS)
+    with pytest.raises(squint.InputError, match=r"damaged: the weights encoder\.first\.weight"):
+        Bundle.load(bundle_folder)
+
+
+def test_latents_that_overflow_give_no_tokens(saved):
+    """Each weight may be sound, and what they make together not."""
+    bundle, adata = Bundle.load(saved), datasets.toy(n_cells=200)
+    with torch.no_grad():
+        for weights in bundle.model.encoder.parameters():
+            weights.fill_(1e20)
+    with pytest.raises(squint.InputError, match="latents that are not finite"):
+        squint.tl.tokenize(adata, bundle)
+    assert keys.TOKEN not in adata.obs
+
+
+def test_a_model_of_another_size_is_refused_before_it_is_made(bundle_folder):
+    """Made in full, its weights would fill four terabytes."""
+    config = json.loads((bundle_folder / CONFIG).read_text())
+    config["model"] |= {"n_hidden": 1_000_000, "n_latent": 1_000_000}
+    (bundle_folder / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(squint.InputError, match=r"the weights .* are .*, not "):
+        Bundle.load(bundle_folder)
+
+
+def test_weights_of_another_kind_are_refused(bundle_folder):
+    weights = load_file(bundle_folder / WEIGHTS)
+    weights["encoder.first.bias"] = weights["encoder.first.bias"].long()
+    save_file(weights, bundle_folder / WEIGHTS)
+    with pytest.raises(squint.InputError, match=r"encoder\.first\.bias are \(16,\) torch\.int64"):
+        Bundle.load(bundle_folder)
+
+
 def test_unknown_choices_are_refused(bundle_folder):
     config = json.loads((bundle_folder / CONFIG).read_text())
     config["model"]["n_wings"] = 2

@@ -126,3 +126,106 @@ def test_weights_are_hashed_once_and_again_when_they_change(folder):
     path.unlink()
     with pytest.raises(InputError, match="not a model bundle"):
         weights_sha256(folder)
+
+
+NAN, HUGE = float("nan"), 10**29
+WRONG = [  # file, place, value, what is said of it
+    (CONFIG, ("model", "dropout"), 5, "dropout"),
+    (CONFIG, ("model", "dropout"), "0.1", "dropout"),
+    (CONFIG, ("model", "dropout"), NAN, "dropout"),
+    (CONFIG, ("model", "n_hidden"), "256", "n_hidden"),
+    (CONFIG, ("model", "n_hidden"), True, "n_hidden"),
+    (CONFIG, ("model", "n_hidden"), 256.5, "n_hidden"),
+    (CONFIG, ("model", "n_hidden"), HUGE, "n_hidden"),
+    (CONFIG, ("model", "n_genes"), [1000], "n_genes"),
+    (CONFIG, ("model", "backbone"), ["sage"], "backbone"),
+    (CONFIG, ("model", "covariates"), "position", "covariates"),
+    (CONFIG, ("model", "covariates"), [3], "covariates"),
+    (CONFIG, ("model", "covariates"), ["sex"], "categories"),
+    (CONFIG, ("model", "learned_mask"), 1, "learned_mask"),
+    (CONFIG, ("model", "decay"), None, "decay"),
+    (CONFIG, ("model",), [], "model: a table"),
+    (CONFIG, ("train",), "x", "train: a table"),
+    (CONFIG, ("train", "learning_rate"), NAN, "learning_rate"),
+    (CONFIG, ("train", "mask_noise"), -1, "mask_noise"),
+    (CONFIG, ("train", "n_epochs"), "30", "n_epochs"),
+    (CONFIG, ("train", "seed"), -1, "seed"),
+    (CONFIG, ("depth",), 0, "depth"),
+    (CONFIG, ("depth",), -1.0, "depth"),
+    (CONFIG, ("depth",), NAN, "depth"),
+    (CONFIG, ("depth",), 1e300, "depth"),
+    (CONFIG, ("depth",), "151", "depth"),
+    (CONFIG, ("depth",), None, "depth"),
+    (CONFIG, ("genes",), "genes", "genes"),
+    (CONFIG, ("genes",), {}, "genes"),
+    (CONFIG, ("genes", 1), "NPHS1", "genes"),
+    (CONFIG, ("genes", 1), 7, "genes"),
+    (CONFIG, ("gene_shares",), [1.0], "gene_shares"),
+    (CONFIG, ("gene_shares", 0), NAN, r"gene_shares\[0\]"),
+    (CONFIG, ("gene_shares", 2), -0.1, r"gene_shares\[2\]"),
+    (CONFIG, ("gene_shares", 2), 0, r"gene_shares\[2\]"),
+    (CONFIG, ("gene_shares", 2), 0.5, "gene_shares: they add up to"),
+    (CONFIG, ("gene_shares", 2), "0.1", r"gene_shares\[2\]"),
+    (CONFIG, ("categories",), [], "categories"),
+    (CONFIG, ("categories",), {"sex": ["f"]}, "categories"),
+    (CONFIG, ("distance_p99",), -0.1, "distance_p99"),
+    (CONFIG, ("distance_p99",), 1e30, "distance_p99"),
+    (CONFIG, ("distance_p99",), None, "distance_p99"),
+    (CONFIG, ("context_components",), 1.5, "context_components"),
+    (CONFIG, ("context_components",), -1, "context_components"),
+    (CONFIG, ("context_components",), 10**6, "context_components"),
+    (CARD, ("sections",), {}, "sections"),
+    (CARD, ("sections", 0), [], r"sections\[0\]"),
+    (CARD, ("sections", 0, "name"), 3, r"sections\[0\].name"),
+    (CARD, ("sections", 0, "sha256"), "0", r"sections\[0\].sha256"),
+    (CARD, ("sections", 0, "n_cells"), -1, r"sections\[0\].n_cells"),
+    (CARD, ("sections", 0, "n_cells"), "9", r"sections\[0\].n_cells"),
+    (CARD, ("sections", 0, "n_cells"), 2, r"sections\[0\].hidden"),
+    (CARD, ("sections", 0, "hidden"), "cells", r"sections\[0\].hidden"),
+    (CARD, ("sections", 0, "wings"), 2, r"sections\[0\]: .wings"),
+    (CARD, ("metrics",), [], "metrics"),
+    (CARD, ("metrics", "perplexity"), "high", "metrics.perplexity"),
+    (CARD, ("metrics", "perplexity"), float("inf"), "metrics.perplexity"),
+    (CARD, ("created",), 3, "created"),
+    (CARD, ("created",), "yesterday", "created"),
+    (CARD, ("simulated",), "no", "simulated"),
+    (CARD, ("simulated",), 0, "simulated"),
+]
+
+
+def put(folder, name, path, value):
+    """Change one value of a JSON file of a bundle."""
+    content = json.loads((SHIPPED[1] / name).read_text())
+    *way, last = path
+    at = content
+    for key in way:
+        at = at[key]
+    at[last] = value
+    (folder / name).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("name", "path", "value", "said"), WRONG)
+def test_a_value_that_no_training_writes_is_refused_by_its_name(folder, name, path, value, said):
+    put(folder, name, path, value)
+    with pytest.raises(InputError, match=rf"^[^\n]*: {said}[^\n]*$"):
+        read_card(folder)
+
+
+@pytest.mark.parametrize("missing", ["depth", "genes", "gene_shares", "model", "train", "categories"])
+def test_a_value_that_is_missing_is_named(folder, missing):
+    config = json.loads((folder / CONFIG).read_text())
+    del config[missing]
+    (folder / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(InputError, match=f"'{missing}' is missing"):
+        read_card(folder)
+
+
+def test_what_was_not_measured_is_no_fault(folder):
+    put(folder, CONFIG, ("distance_p99",), NAN)
+    put(folder, CARD, ("metrics", "perplexity"), NAN)
+    assert read_card(folder).distance_p99 != read_card(folder).distance_p99
+
+
+def test_a_folder_of_an_impossible_name_is_no_bundle():
+    with pytest.raises(InputError, match="is not a model bundle"):
+        read_card(Path("x" * 5_000))
