@@ -8,6 +8,7 @@ import anndata as ad
 
 import squint.io
 from app.engine.client import Report
+from app.engine.limits import memory_limit, reading_limit
 from app.library.arrivals import room
 from app.library.store import Library
 from app.requests import ImportSamples, Keep, Validate
@@ -43,10 +44,12 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     left_alone = archives.left_alone(staged) if staged.suffix == _ZIP else []
     said: dict[str, Any] = {"problem": "", "report": None, "fit": None, "left_alone": left_alone}
     report(0.1, "checking the file")
-    said["columns"] = squint.io.obs_columns(path)
+    with memory_limit(reading_limit(path)):
+        said["columns"] = squint.io.obs_columns(path)
     report(0.3, "reading counts and positions")
     try:
-        adata, found = squint.io.read_and_validate(path, columns=asked.columns)
+        with memory_limit(reading_limit(path)):
+            adata, found = squint.io.read_and_validate(path, columns=asked.columns)
     except InputError as error:
         return said | {"problem": str(error)}
     report(0.9, "comparing with the model")
@@ -99,7 +102,8 @@ def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
     """
     path = unpacked(Path(asked.path), report)
     report(0.1, "reading the file")
-    adata = squint.io.read(path, columns=asked.columns)
+    with memory_limit(reading_limit(path)):
+        adata = squint.io.read(path, columns=asked.columns)
     labels = ingest.Labels(asked.patients, asked.sections, asked.organ, asked.assay)
     cleaned = list(ingest.clean(adata, labels))
     kept = []

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from squint import keys
 from squint.errors import InputError
-from squint.io import checks, mapped
+from squint.io import checks, mapped, unpacking
 from squint.io.checks import BadValues
 from squint.io.hdf5 import memory_budget, read_slot, reading
 from squint.io.mapped import Scratch
@@ -148,6 +148,7 @@ def _unpack(
             n_values = len(stored["data"])
         rows = mapped.Rows(scratch.folder, n_values)
         mapped.reserve(scratch.folder, n_values * rows.bytes_per_value)
+        _refuse_weight(stored, n_values * unpacking.NUMBER_BYTES)
         blocks = _sparse_blocks(stored, shape, where, scratch.block)
     bad = BadValues(0, -1, 0)
     n_rows = 0
@@ -163,6 +164,11 @@ def _unpack(
         rows.discard()
         return sparse.csr_matrix(shape, dtype=np.float32), bad
     return rows.finish(), bad
+
+
+def _refuse_weight(stored: h5py.Group | h5py.Dataset, n_bytes: int) -> None:
+    file = stored.file
+    unpacking.refuse_weight(n_bytes, int(file.id.get_filesize()), Path(file.filename).name)
 
 
 def _add(bad: BadValues, of_block: BadValues, start: int) -> BadValues:
@@ -183,8 +189,12 @@ def _dense_blocks(
         raise InputError(f"{where} is not a table of numbers. Store raw counts there, cells by genes.")
     _check_shape(stored.shape, shape, where)
     n_rows = max(1, DENSE * block // max(1, stored.shape[1]))
+    n_bytes, n_values, n_unpacked = stored.dtype.itemsize, 0, 0
     for start in range(0, stored.shape[0], n_rows):
-        yield sparse.csr_matrix(stored[start : start + n_rows])
+        rows = sparse.csr_matrix(stored[start : start + n_rows])
+        n_values, n_unpacked = n_values + rows.nnz, n_unpacked + rows.shape[0] * rows.shape[1] * n_bytes
+        _refuse_weight(stored, unpacking.weight_of_dense(n_unpacked, n_values))
+        yield rows
 
 
 def _sparse_blocks(

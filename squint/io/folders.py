@@ -64,6 +64,14 @@ def is_junk(name: str) -> bool:
     )
 
 
+def stored_bytes(path: Path) -> int:
+    """Give the bytes of a file, or of the files of a folder that a reader may open; 0 of what is neither."""
+    if path.is_file():
+        return path.stat().st_size
+    found = (part for part in path.rglob("*") if part.is_file() and not part.is_symlink())
+    return sum(part.stat().st_size for part in found if not is_left_alone(part.relative_to(path).as_posix()))
+
+
 def check_name(name: str, source: str) -> None:
     """Refuse a relative name, with ``/`` between folders, that could lead elsewhere or hide what it is.
 

@@ -22,13 +22,13 @@ from anndata.io import read_elem
 from h5py import h5a, h5d, h5g, h5l, h5o, h5pl, h5r, h5t, h5z
 
 from squint.errors import DAMAGED, InputError
+from squint.io import unpacking
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LZF = 32000  # part of h5py itself
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, LZF}
 MAX_OBJECTS = 20_000  # groups, data sets and attributes; a large h5ad has some hundreds
 MAX_DEPTH = 32
-STRING_BYTES = 64  # a variable-length string in memory; the file declares only its pointer
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 STREAMED = {"X", "layers", "raw"}  # with a scratch folder read in chunks, or not at all
 
@@ -70,11 +70,17 @@ def open_checked(path: Path, *, streamed: bool = False) -> Iterator[tuple[h5py.F
 
 def _explain(name: str, error: BaseException) -> str:
     text = str(error)
+    if _is_out_of_memory(error):
+        return f"{name} needs more memory to be read than may be used here. Split it into sections."
     if "truncated file" in text:
         return f"{name} is incomplete: the copy or upload broke off. Copy or upload it again."
     if "unable to lock file" in text:
         return f"{name} is being written by another program. Close it there and try again."
     return f"{name} is damaged and cannot be read. Copy it again, or write it again with anndata."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "memory alloc" in str(error)
 
 
 def _check_kind(path: Path) -> None:
@@ -160,26 +166,35 @@ def check(file: h5py.File, name: str, *, max_bytes: int | None = None, streamed:
     ------
     InputError
         At the first thing refused, with the name of the object.
+
+    See Also
+    --------
+    squint.io.unpacking : the second budget, by what the file takes on the disk.
     """
     budget = memory_budget() if max_bytes is None else max_bytes
+    n_stored = int(file.id.get_filesize())
     groups, datasets = _walk(file.id, name)
     addresses = {address for _, address in datasets}
-    n_attributes = 0
-    n_bytes = 0
+    n_attributes = n_bytes = n_unpacked = 0
+    most = min(budget, unpacking.allowed_bytes(n_stored))
+    most_texts = unpacking.allow_texts(file, most, _data_bytes(file.id, datasets))
     for key, _ in [*groups, *datasets]:
         located = h5o.open(file.id, key)
         n_attributes += h5a.get_num_attrs(located)
         if n_attributes > MAX_OBJECTS:
             raise InputError(f"{name} holds more than {MAX_OBJECTS} attributes, which no section needs.")
-        _check_attributes(located, key.decode(errors="replace"), addresses, name)
+        shown = key.decode(errors="replace")
+        _check_attributes(located, shown, addresses, name, most_texts)
         if isinstance(located, h5d.DatasetID):
-            in_chunks = streamed and key.split(b"/")[0].decode(errors="replace") in STREAMED
-            n_bytes += _check_dataset(located, key.decode(errors="replace"), name, in_chunks=in_chunks)
+            in_chunks = streamed and shown.split("/")[0] in STREAMED
+            n_bytes += _check_dataset(located, shown, name, in_chunks=in_chunks)
+            n_unpacked += 0 if in_chunks else unpacking.weight(located, shown)
     if n_bytes > budget:
         raise InputError(
             f"{name} declares {n_bytes / 1e9:,.1f} GB of data; at most {budget / 1e9:,.1f} GB are read here. "
             "Split it into sections, or use a machine with more memory."
         )
+    unpacking.refuse_weight(n_unpacked, n_stored, name)
     return [key.decode(errors="replace") for key, _ in [*groups, *datasets] if key != b"."]
 
 
@@ -218,13 +233,24 @@ def _walk(root: h5g.GroupID, name: str) -> tuple[list[_Object], list[_Object]]:
     return groups, datasets
 
 
-def _check_attributes(located: h5g.GroupID | h5d.DatasetID, key: str, addresses: set[int], name: str) -> None:
-    """Refuse references that lead anywhere but to a data set that was walked.
+def _data_bytes(root: h5g.GroupID, datasets: list[_Object]) -> int:
+    """Add up what the data sets take in the file; no text of variable length lies there."""
+    names = {address: key for key, address in datasets}
+    return sum(int(h5o.open(root, key).get_storage_size()) for key in names.values())
 
-    anndata 0.7 wrote the categories of a column as such a reference.
+
+def _check_attributes(
+    located: h5g.GroupID | h5d.DatasetID, key: str, addresses: set[int], name: str, most_texts: int
+) -> None:
+    """Refuse more texts than fit, were each as long as it can be, and references out of the tables.
+
+    anndata 0.7 wrote the categories of a column as a reference to a data set.
     """
     for i in range(h5a.get_num_attrs(located)):
         attribute = h5a.open(located, index=i)
+        n_values = attribute.get_space().get_simple_extent_npoints()
+        if n_values > most_texts and unpacking.has_references(attribute.get_type()):
+            raise InputError(f"{name} is refused: an attribute of `{key}` holds too many texts.")
         if not attribute.get_type().detect_class(h5t.REFERENCE):
             continue
         value = np.empty((), dtype=h5py.ref_dtype)
@@ -252,13 +278,8 @@ def _check_dataset(dataset: h5d.DatasetID, key: str, name: str, *, in_chunks: bo
     if kind.detect_class(h5t.REFERENCE):
         raise InputError(f"{name} is refused: `{key}` holds references instead of data.")
     whole = not in_chunks or key.endswith("/indptr")
-    n_values = dataset.get_space().get_simple_extent_npoints() if whole else 0
-    if plist.get_layout() == h5d.CHUNKED:
-        n_values = max(
-            n_values, int(np.prod(plist.get_chunk(), dtype=object))
-        )  # one chunk is read as a whole
-    is_text = kind.get_class() in {h5t.VLEN, h5t.STRING}
-    return int(n_values) * int(max(kind.get_size(), STRING_BYTES if is_text else 0))
+    least = unpacking.TEXT_BYTES if unpacking.is_text(kind) else 0
+    return unpacking.n_declared(dataset, whole=whole) * max(int(kind.get_size()), least)
 
 
 @contextmanager
@@ -280,6 +301,8 @@ def reading(file: h5py.File, slot: str) -> Iterator[None]:
             raise InputError(
                 f"{name}: `{slot}` is of a kind that squint does not read. Write it as anndata does."
             ) from error
+        if _is_out_of_memory(error):
+            raise InputError(_explain(name, error)) from error
         raise InputError(f"{name}: `{slot}` is damaged. Copy the file again, or write it again.") from error
 
 
@@ -289,9 +312,10 @@ def read_slot(file: h5py.File, slot: str) -> Any:
     Raises
     ------
     InputError
-        If the slot is damaged or of a kind that anndata cannot read here.
+        If the slot is damaged, of a kind that anndata cannot read here, or fills the memory.
     """
     with reading(file, slot), warnings.catch_warnings():
+        unpacking.count_texts(file, slot, Path(file.filename).name)
         # Files of anndata 0.7 are read well; codes outside their categories are refused as damage.
         warnings.simplefilter("ignore", OldFormatWarning)
         return read_elem(file[slot])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from app.engine.limits import memory_limit
 from squint.errors import InputError
 
 Report = Callable[[float, str], None]
@@ -59,7 +60,14 @@ def die(args: Mapping[str, Any], report: Report) -> None:
     os._exit(1)
 
 
+def fill(args: Mapping[str, Any], report: Report) -> int:
+    del report
+    with memory_limit(args["limit"]):
+        return len(bytearray(args["wanted"]))
+
+
 TASKS = {
+    "fill": fill,
     "add": add,
     "refuse": refuse,
     "break": break_,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ from app.requests import Keep, Validate
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
+from squint.io.folders import stored_bytes
 from squint.sensitive import looks_like
 
 _ENDINGS = (".h5ad", ".h5", ".zip")
@@ -31,6 +33,7 @@ _MAPPED = {
 _UNITS = {"um": "µm"}
 _AS_FOUND = "as found"
 _LIMIT_S = 3600
+_LEAST_S, _S_PER_MB = 300, 1  # sections take a tenth of it: whatever takes longer is made to
 
 
 def show_upload(library: Library) -> None:
@@ -116,7 +119,7 @@ _TAKEN = Taken(
 
 def _show_steps(library: Library, state: session.Upload) -> None:
     asked = Validate(str(state.staged), state.columns)
-    found = run(asked, library, "Reading the file", limit_s=_LIMIT_S)
+    found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
     if found is None:
         return
     if found["left_alone"]:
@@ -128,6 +131,12 @@ def _show_steps(library: Library, state: session.Upload) -> None:
     _map_columns(state, found["columns"])
     if not found["problem"]:
         _ask_names(library, state, found["report"], found["fit"])
+
+
+def _limit_s(path: Path) -> float:
+    """Give the seconds that reading a file may take, by its size."""
+    n_bytes = stored_bytes(path)
+    return min(_LIMIT_S, _LEAST_S + _S_PER_MB * n_bytes / 1_000_000)
 
 
 def _reset(library: Library, widget: int) -> None:
