@@ -27,6 +27,11 @@ class Files:
     root: str  # folder within the zip that holds the store, with a trailing "/" if there is one
     sizes: dict[str, int]  # by name relative to the root
 
+    def stored(self, prefix: str) -> int:
+        """Give the bytes on disk of the files below a folder, such as ``"images/he/"``."""
+        declared = sum(size for name, size in self.sizes.items() if name.startswith(prefix))
+        return min(declared, self.path.stat().st_size) if self.zipped else declared
+
     def json(self, name: str) -> dict[str, Any]:
         """Read a small JSON file; empty if there is none."""
         if name not in self.sizes:

@@ -1,14 +1,17 @@
 """What OME-XML says of a picture: its planes, channels and pixel size."""
 
+import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from squint.errors import InputError
-from squint.images._picture import MAX_CHANNELS
+from squint.images._picture import MAX_CHANNELS, check_channels, check_samples
 
 MAX_XML = 64 * 2**20
+MAX_PLANES = 100 * MAX_CHANNELS  # of all pictures of a file together, and so of what says where they lie
 ASIDE = re.compile(
     r"\b(label|macro|thumbnail|overview|barcode|map)\b", re.IGNORECASE
 )  # a slide's other pictures
@@ -54,6 +57,7 @@ def refuse_entities(text: str, name: str) -> None:
 def read_ome(text: str, name: str) -> Ome:
     """Read the description of the largest picture in a file that is no label or overview."""
     root = parse_xml(text, name)
+    _check_planes(root, name)
     found = [
         _read_image(image, pixels, root.get("UUID"), name)
         for image in root
@@ -69,13 +73,28 @@ def read_ome(text: str, name: str) -> Ome:
     return max(found, key=lambda ome: ome.width * ome.height)
 
 
+def _check_planes(root: ET.Element, name: str) -> None:
+    """Refuse a description of more planes than any file holds, before they are looked for."""
+    n_planes = n_said = 0
+    for pixels in (child for image in root for child in image if _tag(child) == "Pixels"):
+        n_planes += math.prod(_count(pixels.get(f"Size{axis}"), name) for axis in "CZT")
+        n_said += sum(_tag(child) == "TiffData" for child in pixels)
+    if n_planes > MAX_PLANES or n_said > MAX_PLANES:
+        raise InputError(
+            f"{name} declares {max(n_planes, n_said):,} planes; at most {MAX_PLANES:,} are read. "
+            "Save one picture per file, without its heights and times."
+        )
+
+
 def _read_image(image: ET.Element, pixels: ET.Element, uuid: str | None, name: str) -> Ome:
     sizes = {axis: _count(pixels.get(f"Size{axis}"), name) for axis in "XYCZT"}
-    if sizes["C"] * sizes["Z"] * sizes["T"] > 100 * MAX_CHANNELS or sizes["C"] > MAX_CHANNELS:
-        raise InputError(f"{name} declares {sizes['C']:,} channels of {sizes['Z']:,} planes: too many.")
+    if min(sizes.values()) < 1:
+        raise InputError(f"{name}: its OME-XML declares a picture without pixels. Save it again as OME-TIFF.")
+    check_channels(name, sizes["C"])
     channels = [child for child in pixels if _tag(child) == "Channel"]
     samples = _count(channels[0].get("SamplesPerPixel", "1"), name) if channels else 1
     named = [channel.get("Name") or f"channel {i + 1}" for i, channel in enumerate(channels)]
+    check_samples(name, samples)
     n_planes = max(1, sizes["C"] // samples)
     if samples > 1 or len(named) != n_planes:
         named = [f"channel {i + 1}" for i in range(n_planes * samples)]
@@ -103,8 +122,10 @@ def _planes(
     order = [axis for axis in pixels.get("DimensionOrder", "XYCZT") if axis in "CZT"]
     if sorted(order) != ["C", "T", "Z"]:
         raise InputError(f"{name}: its OME-XML names no order of planes. Save it again as OME-TIFF.")
+    middle = sizes["Z"] // 2
+    wanted = [_ravel(order, sizes, {"C": c, "Z": middle, "T": 0}) for c in range(sizes["C"])]  # ascending
+    pages: dict[int, int] = {}
     total = sizes["C"] * sizes["Z"] * sizes["T"]
-    pages: list[int | None] = [None] * total
     for data in (child for child in pixels if _tag(child) == "TiffData"):
         start = _ravel(order, sizes, {axis: _count(data.get(f"First{axis}", "0"), name) for axis in "CZT"})
         page = _count(data.get("IFD", "0"), name)
@@ -112,10 +133,9 @@ def _planes(
             data.get("PlaneCount", data.get("NumPlanes", "1" if "IFD" in data.attrib else "0")), name
         )
         if _is_here(data, uuid):
-            for i in range(min(count or total, total - start)):
-                pages[start + i] = page + i
-    middle = sizes["Z"] // 2
-    return tuple(pages[_ravel(order, sizes, {"C": c, "Z": middle, "T": 0})] for c in range(sizes["C"]))
+            first, last = bisect_left(wanted, start), bisect_left(wanted, start + (count or total))
+            pages |= {plane: page + plane - start for plane in wanted[first:last]}
+    return tuple(pages.get(plane) for plane in wanted)
 
 
 def _is_here(data: ET.Element, uuid: str | None) -> bool:

@@ -20,6 +20,8 @@ MAX_SIDE = 300_000  # a thin picture has few pixels, and still a band of it must
 MAX_WHOLE = 10**8  # pixels of a picture that can only be read as a whole, such as a PNG
 MAX_LEVELS = 40
 MAX_CHANNELS = 1_000
+MAX_SAMPLES = 64  # channels that lie side by side in each pixel, and so are decoded together
+PIXELS_PER_BYTE = 2_000  # of a file, above MAX_WHOLE: more than slides of bare glass have
 MAX_BLOCK = 256 * 2**20  # bytes of one tile, strip or chunk, decoded
 
 _DAMAGED = (
@@ -139,8 +141,31 @@ def check_size(name: str, width: int, height: int, n_channels: int, *, whole: bo
             f"{name} declares {width:,} x {height:,} pixels; at most {most:,}, and {MAX_SIDE:,} to a side, "
             f"are read. {advice}"
         )
+    check_channels(name, n_channels)
+
+
+def check_channels(name: str, n_channels: int) -> None:
+    """Refuse more channels than any instrument has."""
     if n_channels > MAX_CHANNELS:
         raise InputError(f"{name} declares {n_channels:,} channels; at most {MAX_CHANNELS:,} are read.")
+
+
+def check_samples(name: str, n_samples: int) -> None:
+    """Refuse more channels in each pixel than are decoded together."""
+    if not 1 <= n_samples <= MAX_SAMPLES:
+        raise InputError(
+            f"{name} declares {n_samples:,} samples per pixel; 1 to {MAX_SAMPLES} are read. "
+            "Save each channel as a plane of its own."
+        )
+
+
+def check_stored(name: str, width: int, height: int, n_bytes: int) -> None:
+    """Refuse a picture that declares far more pixels than the bytes of its file can hold."""
+    if width * height > max(MAX_WHOLE, PIXELS_PER_BYTE * n_bytes):
+        raise InputError(
+            f"{name} declares {width:,} x {height:,} pixels, but holds {n_bytes:,} bytes: it is empty or "
+            "incomplete. Copy it again, or cut out the tissue."
+        )
 
 
 def check_block(name: str, n_bytes: int) -> None:

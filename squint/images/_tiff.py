@@ -3,7 +3,7 @@
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 from squint.errors import InputError
 from squint.images._lzw import decode_lzw, is_readable
 from squint.images._ome import ASIDE, Ome, believable, read_ome, refuse_entities
-from squint.images._picture import MAX_LEVELS, Box, Level, Picture, check_block, check_size, reading
+from squint.images._picture import (
+    MAX_BLOCK,
+    MAX_LEVELS,
+    Box,
+    Level,
+    Picture,
+    check_block,
+    check_samples,
+    check_size,
+    check_stored,
+    reading,
+)
 
 MAX_PAGES = 20_000
 # none, LZW, JPEG, deflate (two numbers), PackBits, JPEG 2000 (three numbers), zstd
@@ -95,13 +106,13 @@ class TiffLevel:
     ) -> None:
         rows, columns = self.block
         across, down = -(-self.width // columns), -(-self.height // rows)
-        pieces = [
-            self._load(page, (sample * down + i) * across + j, i * rows, j * columns)
+        places = [
+            ((sample * down + i) * across + j, i * rows, j * columns)
             for i in range(box.top // rows, -(-box.bottom // rows))
             for j in range(box.left // columns, -(-box.right // columns))
         ]
         page.init_decode()
-        for piece, pixels in zip(pieces, self.pool.map(lambda p: _decode(page, p), pieces), strict=True):
+        for piece, pixels in self._decoded(page, places):
             top, left = max(box.top, piece.row), max(box.left, piece.column)
             bottom, right = min(box.bottom, piece.row + rows), min(box.right, piece.column + columns)
             target = out[top - box.top : bottom - box.top, left - box.left : right - box.left]
@@ -113,6 +124,15 @@ class TiffLevel:
                     top - piece.row : bottom - piece.row, left - piece.column : right - piece.column, s
                 ]
                 target[..., k] = part
+
+    def _decoded(
+        self, page: Any, places: Sequence[tuple[int, int, int]]
+    ) -> Iterator[tuple[_Piece, NDArray[Any] | None]]:
+        """Decode pieces, as many at once as fit into the memory that one may take."""
+        together = max(1, MAX_BLOCK // _piece_bytes(page))
+        for start in range(0, len(places), together):
+            pieces = [self._load(page, *place) for place in places[start : start + together]]
+            yield from zip(pieces, self.pool.map(lambda piece: _decode(page, piece), pieces), strict=True)
 
     def _load(self, page: Any, index: int, row: int, column: int) -> _Piece:
         if index >= min(len(page.dataoffsets), len(page.databytecounts)):
@@ -191,6 +211,7 @@ def _open(file: Any, name: str) -> Picture:
     full = stacks[0][0]
     n_channels = len(stacks[0]) * full.samplesperpixel
     check_size(name, full.imagewidth, full.imagelength, n_channels)
+    check_stored(name, full.imagewidth, full.imagelength, file.filehandle.size)
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
     levels: list[Level] = [TiffLevel(tuple(stacks[0]), name, pool)]
     for pages in stacks[1 : MAX_LEVELS + 1]:
@@ -272,6 +293,12 @@ def _check_page(page: Any, name: str) -> None:
         raise InputError(f"{name} holds {page.dtype} values, which is not read. Save it with 8 or 16 bit.")
     if page.compression == _LZW and not is_readable(page):
         raise InputError(f"{name} is compressed in an unusual way. Save it with JPEG, deflate or LZW.")
+    check_samples(name, page.samplesperpixel if page.planarconfig == 1 else 1)
+    check_block(name, _piece_bytes(page))
+
+
+def _piece_bytes(page: Any) -> int:
+    """Give the bytes of a tile or strip, decoded."""
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     rows, columns = (
         (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
@@ -279,7 +306,7 @@ def _check_page(page: Any, name: str) -> None:
     if page.is_memmappable and not page.is_tiled:
         rows = min(rows, _STRIP_ROWS)
     rows = min(rows, page.imagelength) if not page.is_tiled else rows
-    check_block(name, rows * columns * samples * page.dtype.itemsize)
+    return int(rows * columns * samples * page.dtype.itemsize)
 
 
 def _pixel_size(file: Any, described: str) -> tuple[float, float] | None:

@@ -16,7 +16,16 @@ from squint.errors import InputError
 from squint.images._files import Files, list_files
 from squint.images._ngff import matrix_of, to_system
 from squint.images._ome import believable
-from squint.images._picture import MAX_LEVELS, Box, Level, Picture, check_block, check_size, reading
+from squint.images._picture import (
+    MAX_LEVELS,
+    Box,
+    Level,
+    Picture,
+    check_block,
+    check_size,
+    check_stored,
+    reading,
+)
 from squint.images.placing import Affine, check_affine
 
 GLOBAL = "global"  # SpatialData's name of the coordinates that all its elements share
@@ -83,6 +92,7 @@ def open_zarr(path: Path, element: str = "") -> Picture:
     sizes = dict(zip(axes, shapes[0], strict=True))
     n_channels = sizes.get("c", 1)
     check_size(path.name, sizes["x"], sizes["y"], n_channels)
+    check_stored(path.name, sizes["x"], sizes["y"], files.stored(prefix))
     affine, um, notes = _place(files, scales, axes)
     levels, close = _open_levels(files, [f"{prefix}{d}" for d in datasets], axes, sizes)
     named = _channels(attributes, ome, n_channels)

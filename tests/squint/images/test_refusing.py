@@ -2,7 +2,10 @@
 
 import json
 import struct
+import time
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from squint.errors import InputError
-from squint.images import _picture as limits
 from squint.images import (
+    Box,
     open_image,
 )
+from squint.images import _picture as limits
 from tests.helpers.picture_files import (
     all_of,
     planted,
@@ -58,7 +62,82 @@ def test_entities_in_what_vendors_write_are_refused_too(tmp_path: Path, number) 
 @pytest.mark.parametrize("c", ["999999999", "-1", "a", ""])
 def test_a_description_with_absurd_numbers_is_refused(tmp_path: Path, c) -> None:
     pixels = f'<Pixels DimensionOrder="XYCZT" SizeX="900" SizeY="700" SizeC="{c}" SizeZ="1" SizeT="1"/>'
-    refused(ome_tiff(tmp_path / "a.ome.tif", f"<OME><Image>{pixels}</Image></OME>"), "OME-XML|channels")
+    refused(ome_tiff(tmp_path / "a.ome.tif", f"<OME><Image>{pixels}</Image></OME>"), "OME-XML|planes")
+
+
+def ome_of(samples: int = 1, z: int = 1, planes: str = "<TiffData/>", pictures: int = 1) -> str:
+    sizes = f'SizeX="900" SizeY="700" SizeC="1" SizeZ="{z}" SizeT="1"'
+    channel = f'<Channel SamplesPerPixel="{samples}"/>'
+    image = f'<Image><Pixels DimensionOrder="XYCZT" {sizes}>{channel}{planes}</Pixels></Image>'
+    return f"<OME>{image * pictures}</OME>"
+
+
+@pytest.mark.parametrize("n_samples", [65, 20_000_000, 999_999_999, 0])
+def test_many_samples_in_a_description_are_refused_before_they_are_listed(tmp_path: Path, n_samples) -> None:
+    path = ome_tiff(tmp_path / "a.ome.tif", ome_of(samples=n_samples))
+    tracemalloc.start()
+    refused(path, f"{n_samples:,} samples per pixel")
+    assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"z": 100_001},
+        {"z": 60_000, "pictures": 2},
+        {"z": 100_000, "pictures": 500},
+        {"planes": "<TiffData/>" * 100_001},
+    ],
+)
+def test_more_planes_than_files_hold_are_refused_before_they_are_looked_for(tmp_path: Path, declared) -> None:
+    refused(ome_tiff(tmp_path / "a.ome.tif", ome_of(**declared)), "planes; at most 100,000")
+
+
+def test_planes_said_many_times_are_looked_for_once(tmp_path: Path) -> None:
+    """Each of the 20,000 elements speaks of all 50,000 heights."""
+    xml = ome_of(z=50_000, planes='<TiffData IFD="0"/>' * 19_999 + '<TiffData FirstZ="25000" IFD="0"/>')
+    path = ome_tiff(tmp_path / "a.ome.tif", xml)
+    start = time.process_time()
+    with open_image(path) as picture:
+        assert np.array_equal(all_of(picture)[:, :, 0], planted(1)[:, :, 0])
+    assert time.process_time() - start < 10  # 28 s and more, when each element made its own list
+
+
+def test_many_samples_of_a_tiff_are_refused(tmp_path: Path) -> None:
+    about = [tag for tag in tags(600, 600) if tag[0] != 277]
+    refused(tiff_of(tmp_path / "a.tif", [*about, (277, 3, 1, 900)]), "900 samples per pixel")
+
+
+def test_a_tiff_of_many_pixels_and_few_bytes_is_refused(tmp_path: Path) -> None:
+    """Its 36 tiles are left out; cutting 10,000,000,000 black pixels would take minutes."""
+    n, side, tile = 36, 98_304, 16_384
+    start = 8 + 2 + 12 * 10 + 4
+    about = [tag for tag in tags(side, side, tile=tile) if tag[0] not in {324, 325}]
+    about += [(324, 4, n, start), (325, 4, n, start + 4 * n)]
+    refused(tiff_of(tmp_path / "a.tif", about, bytes(8 * n)), "empty or incomplete")
+
+
+def test_a_zarr_of_many_pixels_and_few_bytes_is_refused(tmp_path: Path) -> None:
+    write_spatialdata(tmp_path / "s.zarr", 2, {"type": "identity"})
+    changed_json(tmp_path / "s.zarr/images/he/0/.zarray", shape=[3, 90_000, 90_000])
+    refused(tmp_path / "s.zarr", "empty or incomplete")
+
+
+def test_tiles_are_decoded_a_few_at_a_time(tmp_path: Path) -> None:
+    """One deflated tile of 2048 x 2048 x 32 stands for all sixteen: 2 GiB, if all were held at once."""
+    n, tile, samples = 16, 2_048, 32
+    data = zlib.compress(bytes(tile * tile * samples))
+    start = 8 + 2 + 12 * 10 + 4
+    about = [tag for tag in tags(4 * tile, 4 * tile, tile=tile) if tag[0] not in {277, 324, 325}]
+    about += [(277, 3, 1, samples), (324, 4, n, start), (325, 4, n, start + 4 * n)]
+    lists = struct.pack(f"<{n}I", *[start + 8 * n] * n) + struct.pack(f"<{n}I", *[len(data)] * n)
+    with open_image(tiff_of(tmp_path / "a.tif", about, lists + data)) as picture:
+        tracemalloc.start()
+        assert not picture.levels[0].read(Box(0, 0, 4 * tile, 4 * tile), (5,)).any()
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert held < 2**30
 
 
 def tiff_of(path: Path, tags: list[tuple[int, int, int, int]], data: bytes = b"") -> Path:
