@@ -82,6 +82,21 @@ class Activate(Computation):
             object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
 
+# --- cell sets --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BringIn(Task[list[str]]):
+    """Make cell sets of a staged file of outlines or groups; say what was made, and what was not."""
+
+    name: ClassVar[str] = "bring_in"
+    section: str  # id
+    path: str
+    file: str  # its name, as the user knows it
+    pixel_size_um: float | None  # um per pixel, for GeoJSON that does not say its unit
+    skip_unknown: bool  # leave out cells that the section does not have
+
+
 # --- comparison -------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from squint.bounds import FARTHEST
 from squint.errors import InputError
 from squint.geometry.regions import Cells, Polygon, Rectangle, Shape, load
+from squint.parsing import check_values
+
+MAX_VALUES = 500_000  # of R.json: a page holds what it marks, and draws it
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +26,7 @@ def read(path: Path, section: str) -> list[Shape]:
     InputError
         If the file is no R.json, or names other sections only.
     """
+    check_values(path.read_bytes(), "The file", MAX_VALUES)
     found = load(path)
     own = [region for region in found if region.section == section]
     if not own:

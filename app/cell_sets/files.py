@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets, Draft, clean_name
+from app.engine.client import Report
 from app.exports.stamp import many
 from app.library.store import Library, Section
 from squint.errors import InputError
@@ -92,6 +93,7 @@ def bring_in(
     *,
     pixel_size_um: float | None = None,
     skip_unknown: bool = False,
+    report: Report = lambda *_: None,
 ) -> list[str]:
     """Make a cell set of each name in a file, all in one change.
 
@@ -105,6 +107,8 @@ def bring_in(
         um per pixel, for GeoJSON that does not say its unit; 1 where it is in um.
     skip_unknown
         Leave out cells that the section does not have.
+    report
+        Is told how far the work is; what it raises ends it, and nothing is made.
 
     Returns
     -------
@@ -124,7 +128,8 @@ def bring_in(
     if len(found) > MOST:
         raise InputError(f"{name} holds {len(found)} names, and at most {MOST} sets are made. Split it.")
     drafts, notes = [], []
-    for item in found:
+    for i, item in enumerate(found):
+        report(0.2 + 0.7 * i / len(found), "finding the cells")
         draft, note = _draft(library, section, item, name, skip_unknown=skip_unknown)
         notes.append(note)
         if draft is not None:

@@ -1,9 +1,10 @@
-"""What the second worker can do: files to download, without waiting for the model and without torch."""
+"""What the second worker can do: files in and out, without waiting for the model and without torch."""
 
 from pathlib import Path
 from typing import Any
 
 from app import requests
+from app.cell_sets import files
 from app.engine.client import Report
 from app.exports import drawing
 from app.library.store import Library
@@ -38,10 +39,25 @@ def write_csv(library: Library, asked: requests.WriteCsv, report: Report) -> str
     return str(drawing.write_csv(Path(asked.folder), asked.stamp))
 
 
+def bring_in(library: Library, asked: requests.BringIn, report: Report) -> list[str]:
+    """Make cell sets of a file; say what was made, and what was not."""
+    report(0.1, "reading the file")
+    return files.bring_in(
+        library,
+        library.get(asked.section),
+        Path(asked.path).read_bytes(),
+        asked.file,
+        pixel_size_um=asked.pixel_size_um,
+        skip_unknown=asked.skip_unknown,
+        report=report,
+    )
+
+
 TASKS = dict(
     (
         does(requests.Draw, draw),
         does(requests.DrawMap, draw_map),
         does(requests.WriteCsv, write_csv),
+        does(requests.BringIn, bring_in),
     )
 )

@@ -18,7 +18,7 @@ from squint import io, keys
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry import regions
-from squint.json_text import parse_json
+from squint.parsing import parse_json
 
 Facts = dict[str, Any]
 

@@ -21,7 +21,7 @@ from squint.geometry.outlines import (
     hex_of,
     points_of,
 )
-from squint.json_text import parse_json
+from squint.parsing import parse_json
 
 
 def read(content: bytes, name: str, *, pixel_size_um: float | None = None) -> list[Outline]:

@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
@@ -25,8 +26,13 @@ from squint.geometry.outlines import (
     closed,
     hex_of,
 )
+from squint.parsing import read_lines
 
 MAX_ROWS = 1_500_000  # of a file: a slide of Xenium has up to a million cells
+MAX_COLUMNS = 200  # of a file: those of 10x have three to five
+MAX_COMMENTS = 1_000  # lines
+MAX_NAME = 200  # characters
+_MISSING = {"", "na", "n/a", "nan", "none", "null", "<na>"}  # as groups, of cells that have none
 
 
 def read_groups(content: bytes, name: str) -> list[Group]:
@@ -35,8 +41,9 @@ def read_groups(content: bytes, name: str) -> list[Group]:
     Parameters
     ----------
     content
-        Columns ``cell_id`` and ``group``, and ``color`` (``#rrggbb``) if there is one; or ``Cell ID`` without
-        groups, as the statistics of a selection are downloaded: one group, named in the head of the file.
+        Columns ``cell_id`` and ``group``, and ``color`` (``#rrggbb``) if there is one; cells whose group is
+        missing, as ``NaN`` or blank, are in none. Or ``Cell ID`` without groups, as the statistics of a
+        selection are downloaded: one group, named in the head of the file.
     name
         Of the file.
 
@@ -58,23 +65,23 @@ def read_groups(content: bytes, name: str) -> list[Group]:
 
 
 def _groups(table: "_Table", name: str) -> list[Group]:
-    rows, titles, comments = table
+    titles, comments = table.titles, table.comments
     at_cell, at_group, at_colour = (_column(titles, *known) for known in _GROUP_TITLES)
     if at_cell is None:
         raise InputError(f"{name} has no column cell_id. Write cell_id,group in the first line.")
     alone = _named_in(comments) or Path(name).stem
     cells: dict[str, list[str]] = {}
     colours: dict[str, str | None] = {}
-    for _, row in rows:
-        cell, group = row[at_cell], alone if at_group is None else row[at_group]
-        if cell and group:
-            cells.setdefault(_plain(group), []).append(_plain(cell))
-            colour = None if at_colour is None else hex_of(row[at_colour])
-            colours[_plain(group)] = colours.get(_plain(group)) or colour
+    for line, row in table.rows:
+        cell = _field(row, at_cell)
+        group = _name(alone if at_group is None else _field(row, at_group), f"Line {line} of {name}")
+        if cell and (at_group is None or group.lower() not in _MISSING):
+            cells.setdefault(group, []).append(_plain(cell))
+            colours[group] = colours.get(group) or hex_of(_field(row, at_colour))
+            if len(cells) > MAX_FEATURES:
+                raise InputError(f"{name} has more than {MAX_FEATURES:,} groups. Keep those that you need.")
     if not cells:
         raise InputError(f"{name} names no cell with a group. Write one cell_id,group per line.")
-    if len(cells) > MAX_FEATURES:
-        raise InputError(f"{name} has more than {MAX_FEATURES:,} groups. Keep those that you need.")
     return [Group(group, tuple(dict.fromkeys(ids)), colours[group]) for group, ids in cells.items()]
 
 
@@ -111,7 +118,8 @@ def read_selections(content: bytes, name: str) -> list[Outline]:
     ----------
     content
         Lines beginning with ``#``; then the columns ``X`` and ``Y`` in um, and ``Selection`` where there may
-        be several, with ``Color`` in later versions.
+        be several, with ``Color`` in later versions. A corner that repeats the first one ends a ring; what
+        follows under the same name is a further ring.
     name
         Of the file.
 
@@ -134,29 +142,41 @@ def read_selections(content: bytes, name: str) -> list[Outline]:
 
 
 def _selections(table: "_Table", name: str) -> list[Outline]:
-    rows, titles, comments = table
+    titles, comments = table.titles, table.comments
     at_x, at_y, at_name, at_colour = (_column(titles, *known) for known in _SELECTION_TITLES)
     if at_x is None or at_y is None:
         raise InputError(f"{name} has no columns X and Y. Export the selection's coordinates once more.")
     alone = _named_in(comments) or Path(name).stem
-    corners: dict[str, list[list[float]]] = {}
+    rings: dict[str, list[list[list[float]]]] = {}
     colours: dict[str, str | None] = {}
-    for line, row in rows:
-        label = _plain((row[at_name] if at_name is not None else "") or alone)
-        corners.setdefault(label, []).append(
-            [_number(row[at], f"Line {line} of {name}") for at in (at_x, at_y)]
-        )
-        colours.setdefault(label, None if at_colour is None else hex_of(row[at_colour]))
-    if not corners:
+    n_corners, before = 0, ""
+    for line, row in table.rows:
+        where = f"Line {line} of {name}"
+        label = _name(_field(row, at_name) or alone, where)
+        own = rings.setdefault(label, [[]])
+        if _is_closed(own[-1]) or (own[-1] and label != before):
+            own.append([])
+        own[-1].append([_number(_field(row, at), where) for at in (at_x, at_y)])
+        colours.setdefault(label, hex_of(_field(row, at_colour)))
+        n_corners, before = n_corners + 1, label
+        if len(rings) > MAX_FEATURES or n_corners > MAX_CORNERS:
+            raise InputError(
+                f"{name} has more than {MAX_FEATURES:,} selections or {MAX_CORNERS:,} corners. Split it."
+            )
+    if not rings:
         raise InputError(f"{name} has no corners. Export the selection's coordinates once more.")
-    if len(corners) > MAX_FEATURES or len(rows) > MAX_CORNERS:
-        raise InputError(
-            f"{name} is too large: {len(corners):,} selections, {len(rows):,} corners. Split it."
-        )
     return [
-        Outline(label, ((as_ring(ring, f"Selection {label[:60]!r} of {name}"),),), colour=colours[label])
-        for label, ring in corners.items()
+        Outline(
+            label,
+            tuple((as_ring(ring, f"Selection {label[:60]!r} of {name}"),) for ring in own),
+            colour=colours[label],
+        )
+        for label, own in rings.items()
     ]
+
+
+def _is_closed(ring: Sequence[Sequence[float]]) -> bool:
+    return len(ring) > 3 and ring[0] == ring[-1]
 
 
 _SELECTION_TITLES = (("x",), ("y",), ("selection",), ("color", "colour"))
@@ -166,7 +186,8 @@ def write_selections(outlines: Sequence[Outline], text: Callable[[str], str] = s
     """Write outlines, in um, as the coordinates of selections in Xenium Explorer's form.
 
     A selection is one ring. So each polygon is a selection of its own, and a hole is cut to its border by a
-    line there and back, which by either rule of filling holds no area.
+    line there and back, which by either rule of filling holds no area. A ring begins at a corner that it
+    passes once, as one that comes back to its first corner ends there.
 
     Parameters
     ----------
@@ -178,6 +199,11 @@ def write_selections(outlines: Sequence[Outline], text: Callable[[str], str] = s
     Returns
     -------
     The content of the file.
+
+    Raises
+    ------
+    InputError
+        If a polygon passes all its corners twice.
     """
     rings = [
         (" ".join(text(name).replace(",", " ").split()), _one_ring(polygon), area([polygon]))
@@ -203,10 +229,15 @@ def _each(outline: Outline) -> Iterator[tuple[str, Polygon]]:
 
 def _one_ring(polygon: Polygon) -> Floats:
     border, *holes = polygon
+    times = Counter(map(tuple, np.concatenate(polygon).tolist()))
+    once = next((at for at, corner in enumerate(border.tolist()) if times[tuple(corner)] == 1), None)
+    if once is None:
+        raise InputError("The outline passes each of its corners twice. Save it as GeoJSON instead.")
+    border = np.roll(border, -once, axis=0)
     ring = [border]
     for hole in holes:
         other_way = hole[::-1] if _runs_as(hole, border) else hole
-        ring += [border[:1], other_way, other_way[:1], border[:1]]
+        ring += [other_way, other_way[:1], border[-1:]]
     return np.concatenate(ring)
 
 
@@ -221,40 +252,49 @@ def _runs_as(one: Floats, other: Floats) -> bool:
 
 
 class _Table(NamedTuple):
-    rows: list[tuple[int, list[str]]]  # numbers of lines, and fields: at least as many as there are titles
+    rows: Iterator[tuple[int, list[str]]]  # numbers of lines, and fields; read while they are asked for
     titles: list[str]  # in small letters
     comments: list[str]
 
 
 def _table(content: bytes, name: str) -> _Table:
-    """Split a CSV into rows, titles and comments."""
+    """Read the titles of a CSV and what stands above them; its rows follow one by one."""
     if len(content) > MAX_BYTES:
         raise InputError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB. Keep the cells that you need.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} is no plain text. Save it as CSV UTF-8.") from error
-    if text.count("\n") > MAX_ROWS:
-        raise InputError(f"{name} has more than {MAX_ROWS:,} rows. Keep the cells that you need.")
-    if re.search(r"[\x00-\x08\x0e-\x1f]", text):
-        raise InputError(f"{name} is no plain text. Save it as CSV UTF-8.")
-    lines = [(at, line) for at, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    comments = [line for _, line in lines if line.startswith("#")]
-    lines = [(at, line) for at, line in lines if not line.startswith("#")]
-    if not lines:
+    lines = read_lines(content, name, most=MAX_ROWS)
+    comments = []
+    for _, line in lines:
+        if not line.startswith("#"):
+            break
+        comments.append(line)
+        if len(comments) > MAX_COMMENTS:
+            raise InputError(f"{name} begins with more than {MAX_COMMENTS:,} comments. Export it once more.")
+    else:
         raise InputError(f"{name} is empty. Export it from Xenium Explorer once more.")
-    separator = max(",;\t", key=lines[0][1].count)
+    separator = max(",;\t", key=line.count)
+    titles = [title.lower() for title in _fields(line, separator, name)]
+    rows = ((at, _fields(line, separator, name)) for at, line in lines if not line.startswith("#"))
+    return _Table((row for row in rows if any(row[1])), titles, comments)
+
+
+def _fields(line: str, separator: str, name: str) -> list[str]:
+    if line.count(separator) >= MAX_COLUMNS:
+        raise InputError(f"{name} has more than {MAX_COLUMNS} columns. Keep those that you need.")
     try:
-        split = [next(csv.reader([line], delimiter=separator)) for _, line in lines]
+        return [field.strip() for field in next(csv.reader([line], delimiter=separator))]
     except csv.Error as error:
         raise InputError(f"{name} is no table: {error}. Save it as CSV UTF-8.") from error
-    titles = [title.strip().lower() for title in split[0]]
-    rows = [
-        (at, [field.strip() for field in row] + [""] * (len(titles) - len(row)))
-        for (at, _), row in zip(lines[1:], split[1:], strict=True)
-        if any(field.strip() for field in row)
-    ]
-    return _Table(rows, titles, comments)
+
+
+def _field(row: Sequence[str], at: int | None) -> str:
+    return row[at] if at is not None and at < len(row) else ""
+
+
+def _name(field: str, where: str) -> str:
+    """Give the name of a group or selection as it was before it was kept from spreadsheets."""
+    if len(field) > MAX_NAME:
+        raise InputError(f"{where} has a name of more than {MAX_NAME} characters. Shorten it.")
+    return _plain(field)
 
 
 def _column(titles: Sequence[str], *known: str) -> int | None:
@@ -264,7 +304,7 @@ def _column(titles: Sequence[str], *known: str) -> int | None:
 def _named_in(comments: Sequence[str]) -> str:
     """Find the name of a selection in the comments of a file."""
     found = (re.match(r"#\s*Selection name:\s*(.+?)[\s,;]*$", line, re.IGNORECASE) for line in comments)
-    return next((match[1] for match in found if match), "")
+    return next((match[1][:MAX_NAME] for match in found if match), "")
 
 
 def _plain(field: str) -> str:

@@ -14,7 +14,7 @@ from squint import keys
 from squint.bounds import FARTHEST
 from squint.errors import InputError
 from squint.geometry.outlines import inside
-from squint.json_text import parse_json
+from squint.parsing import parse_json
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -9,7 +9,7 @@ import numpy as np
 
 from squint.errors import InputError
 from squint.images.placing import Affine, check_affine, compose, scaling
-from squint.json_text import parse_json
+from squint.parsing import parse_json, read_lines
 
 XENIUM_UM = 0.2125  # of a pixel of the morphology pictures, where experiment.xenium names no other
 _XENIUM = re.compile(r"(morphology(_focus|_mip)?(_\d{4})?|ch\d{4}[\w-]*)\.ome\.tiff?", re.IGNORECASE)
@@ -52,14 +52,14 @@ def read_companion(companion: Path, picture: str, morphology_um: float = XENIUM_
     content = companion.read_bytes()
     if companion.suffix.lower() == ".json":
         return _of_visium(content, companion.name, "lowres" if "lowres" in picture else "hires")
-    return _of_xenium_explorer(content.decode("utf-8-sig", errors="replace"), companion.name, morphology_um)
+    return _of_xenium_explorer(content, companion.name, morphology_um)
 
 
 def _of_visium(content: bytes, name: str, which: str) -> Affine:
-    factors = parse_json(content, name, "Give Visium's scalefactors_json.json.")
     try:
+        factors = parse_json(content, name, "Give Visium's scalefactors_json.json.", most=1_000)
         factor = factors[f"tissue_{which}_scalef"]
-    except (LookupError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(
             f"{name} names no tissue_{which}_scalef. Give Visium's scalefactors_json.json."
         ) from error
@@ -77,10 +77,13 @@ def of_scale_factor(factor: Any, name: str) -> Affine:
     return scaling(1 / number, 1 / number)
 
 
-def _of_xenium_explorer(text: str, name: str, um: float) -> Affine:
+def _of_xenium_explorer(content: bytes, name: str, um: float) -> Affine:
     """Read a 3 x 3 matrix from pixels of the picture to those of the morphology picture."""
     try:
-        matrix = np.array([[float(cell) for cell in row] for row in csv.reader(text.splitlines()) if row])
+        lines = [line for _, line in read_lines(content, name, most=100)]
+        matrix = np.array([[float(cell) for cell in row] for row in csv.reader(lines) if row])
+    except InputError:
+        raise
     except (ValueError, csv.Error) as error:
         raise InputError(
             f"{name} is no matrix. Give what Xenium Explorer exports as *_imagealignment.csv."

@@ -10,7 +10,7 @@ from typing import Any
 
 from squint.errors import InputError
 from squint.images._picture import reading
-from squint.json_text import parse_json
+from squint.parsing import parse_json
 
 MAX_FILES = 500_000
 MAX_DEPTH = 24
@@ -44,7 +44,7 @@ class Files:
                     content = archive.read(self.root + name)
             else:
                 content = (self.path / name).read_bytes()
-            found = parse_json(content, f"{self.path.name}: {name}", "Write the store again.")
+            found = parse_json(content, f"{self.path.name}: {name}", "Copy the picture again.")
         if not isinstance(found, dict):
             raise InputError(f"{self.path.name}: {name} is no description.")
         return found

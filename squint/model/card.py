@@ -16,7 +16,7 @@ from typing import Any
 from squint import files
 from squint.config import POSITION, ModelConfig, TrainConfig
 from squint.errors import InputError
-from squint.json_text import parse_json
+from squint.parsing import parse_json
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
 LICENCE = "BSD-3-Clause"

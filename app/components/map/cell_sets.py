@@ -1,6 +1,7 @@
 """The panel of cell sets beside a map: which there are, their numbers, and their files."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,10 +11,12 @@ import streamlit as st
 from app import session
 from app.cell_sets import files
 from app.cell_sets.store import CellSet, CellSets
+from app.components.job import run
 from app.components.map.set_numbers import show_numbers
 from app.exports.stamp import many, stamp
 from app.library.models import ModelFacts
 from app.library.store import Library, Section, harmless_name
+from app.requests import BringIn
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.pl import LIGHT
@@ -239,28 +242,33 @@ def _load(library: Library, sections: Sequence[Section], place: str) -> None:
         file = st.file_uploader("File", type=["geojson", "json", "csv"], key=f"{place}-file-{n_loaded}")
         size = _pixel_size(st, section, f"{place}-load-pixel")
         skip = st.checkbox("Leave out cells that this section does not have", key=f"{place}-skip")
-        if file is not None:
-            st.button(
-                "Make cell sets of it",
-                key=f"{place}-load",
-                type="primary",
-                on_click=_bring_in,
-                args=(library, section, file, place, size),
-                kwargs={"skip": skip},
-            )
+        if file is None:
+            _forget(library, place)
+        elif st.button("Make cell sets of it", key=f"{place}-load", type="primary"):
+            _forget(library, place)
+            path = library.workspace() / "upload"
+            path.write_bytes(file.getbuffer())
+            asked = BringIn(section.id, str(path), file.name, size, skip)
+            st.session_state[f"_{place}-bringing"] = asked
+        if f"_{place}-bringing" in st.session_state:
+            _bring_in(library, place)
 
 
-def _bring_in(
-    library: Library, section: Section, file: Any, place: str, size: float | None, *, skip: bool
-) -> None:
-    def bring_in() -> None:
-        notes = files.bring_in(
-            library, section, file.getvalue(), file.name, pixel_size_um=size, skip_unknown=skip
-        )
+def _bring_in(library: Library, place: str) -> None:
+    """Let a worker make cell sets of a file: a small one may unfold to much."""
+    notes = run(st.session_state[f"_{place}-bringing"], library, "Making cell sets")
+    if notes is not None:
+        _forget(library, place)
         st.session_state[f"_{place}-told"] = (False, "; ".join(notes) + ".")
         st.session_state[f"_{place}-loaded"] = st.session_state.get(f"_{place}-loaded", 0) + 1
+        st.rerun()
 
-    _act(place, bring_in)
+
+def _forget(library: Library, place: str) -> None:
+    """Remove a file that was to be made cell sets of."""
+    asked: BringIn | None = st.session_state.pop(f"_{place}-bringing", None)
+    if asked is not None:
+        library.unstage(Path(asked.path))
 
 
 def _pixel_size(column: Any, section: Section, key: str) -> float | None:

@@ -84,6 +84,24 @@ def test_a_file_that_marks_no_cell_says_where_it_lies(store: Library) -> None:
     assert notes == ["Imported: 16 cells", "An outline that holds no cell was left out"]
 
 
+def test_a_file_whose_reading_is_stopped_makes_no_set(store: Library, sets: CellSets) -> None:
+    class StoppedError(Exception):
+        pass
+
+    told = []
+
+    def stop(fraction: float, words: str) -> None:
+        told.append((fraction, words))
+        if fraction > 0.5:
+            raise StoppedError
+
+    text = "Selection,X,Y\n" + "".join(f"{name},{x},{y}\n" for name in "ABC" for x, y in SQUARE)
+    with pytest.raises(StoppedError):
+        files.bring_in(store, store.get(A), text.encode(), "s.csv", report=stop)
+    assert len(told) == 3
+    assert not sets.all()
+
+
 def test_a_unit_that_is_unknown_stays_so(store: Library, sets: CellSets) -> None:
     made, c = sets.make("C", {C: [0, 1]}), store.get(C)
     with pytest.raises(InputError, match="unit of P2 · C is unknown"):

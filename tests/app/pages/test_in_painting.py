@@ -320,6 +320,10 @@ def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library)
     app.file_uploader(f"regions-{section.id}").set_value(("R.json", only, "application/json")).run()
     app.button(f"regions-take-{section.id}").click().run()
     assert "marks nothing in section 'TOY-H-1', but in another" in words(app)
+    bomb = b'{"regions": [' + b"{}," * 300_000 + b"{}]}"
+    app.file_uploader(f"regions-{section.id}").set_value(("R.json", bomb, "application/json")).run()
+    app.button(f"regions-take-{section.id}").click().run()
+    assert "holds more than 500,000 values" in words(app)
     assert not list(loaded.staging.iterdir())
 
 

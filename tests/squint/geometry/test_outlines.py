@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from contextlib import suppress
 
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from matplotlib.path import Path as Drawn
 
@@ -425,8 +426,73 @@ whole = st.lists(
 ).filter(lambda many: not any(o.name.startswith(("#", "'")) or "," in o.name for o in many))
 
 
+def test_wide_tables_take_little_memory():
+    """Rows of two fields below 200 titles were made as wide as the titles: 300 MB here."""
+    content = b"cell_id,group" + b",x" * 198 + b"\n" + b"a,b\n" * 200_000
+    tracemalloc.start()
+    assert xenium_explorer.read(content, "a.csv") == [Group("b", ("a",))]
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("item", [b"{}", b"[]", b"[[", b'{"":', b"0,"])
+def test_json_of_many_values_is_refused_before_it_is_parsed(item):
+    content = b"[" + item + (b"," if item[-1:] in b"]}" else b"")
+    content += content[1:] * (20_000_000 // len(content))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="holds more than 2,500,000 values"):
+        qupath.read(content, "a.json", pixel_size_um=1)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+
+
+def test_half_a_million_corners_are_read():
+    corners = "[0, 0, 5], [9, 0, 5], " + "[9, 9, 5], " * 499_997
+    geometry = f'{{"type": "Polygon", "coordinates": [[{corners[:-2]}]]}}'
+    text = f'{{"type": "Feature", "properties": {{}}, "geometry": {geometry}}}'
+    ((ring,),) = qupath.read(text.encode(), "a.json", pixel_size_um=0.5)[0].polygons
+    assert ring.shape == (499_999, 2)
+
+
+@pytest.mark.parametrize("missing", ["NaN", "nan", "NA", "None", "null", "<NA>", "n/a", ""])
+def test_cells_whose_group_is_missing_are_in_none(missing):
+    text = f"cell_id,group\na,T\nb,{missing}\nc,Nan cells\n"
+    assert xenium_explorer.read(text.encode(), "a.csv") == [Group("T", ("a",)), Group("Nan cells", ("c",))]
+    with pytest.raises(InputError, match="names no cell with a group"):
+        xenium_explorer.read(f"cell_id,group\na,{missing}\n".encode(), "a.csv")
+
+
+def as_rows(ring, name):
+    return "".join(f"{name},{x},{y}\n" for x, y in ring)
+
+
+@pytest.mark.parametrize("between", ["", "B,90,90\nB,92,90\nB,92,92\n"])
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_two_rings_of_one_name_stay_two(between, is_closed):
+    """Run into one, they would hold the strip between them, or not what both hold."""
+    one, two = SQUARE, SQUARE + 40
+    if not is_closed and not between:
+        pytest.skip("nothing says where the first ends")
+    rings = [np.vstack([ring, ring[:1]]) if is_closed else ring for ring in (one, two)]
+    text = "Selection,X,Y\n" + as_rows(rings[0], "A") + between + as_rows(rings[1], "A")
+    found = xenium_explorer.read(text.encode(), "a.csv")[0]
+    assert [len(polygon) for polygon in found.polygons] == [1, 1]
+    for polygon, ring in zip(found.polygons, (one, two), strict=True):
+        np.testing.assert_array_equal(polygon[0], ring)
+    assert outlines.area(found.polygons) == 200
+
+
+def test_an_outline_that_nothing_can_begin_is_not_written():
+    with pytest.raises(InputError, match="each of its corners twice"):
+        xenium_explorer.write_selections([Outline("A", ((SQUARE, SQUARE),))])
+
+
 @given(whole)
 def test_selections_hold_the_same_cells_when_they_come_back(drawn: list[Outline]) -> None:
+    for one in drawn:
+        for rings in one.polygons:
+            border = {tuple(corner) for corner in rings[0].tolist()}
+            assume(border - {tuple(corner) for ring in rings[1:] for corner in ring.tolist()})
     read = xenium_explorer.read(xenium_explorer.write_selections(drawn).encode(), "a.csv")
     back = [o for o in read if isinstance(o, Outline)]
     assert [o.name for o in back] == [o.name for o in drawn]
@@ -491,7 +557,12 @@ def test_selections_of_every_version_are_read(text, names):
         ("X,Y\n0,0\n1\n1,1\n", "Line 3 of a.csv has ''"),
         ("X,Y\n0,0\n1,1e99\n1,1\n", "'1e99'"),
         ("X,Y\n\x000,0\n", "no plain text"),
-        ('X,Y\n"' + "1" * 200_000 + '",1\n', "no table"),
+        ('X,Y\n"' + "1" * 200_000 + '",1\n', "Line 2 of a.csv is longer than 10,000 characters"),
+        ("X,Y" + "," * 20_000_000, "Line 1 of a.csv is longer than 10,000 characters"),
+        ("X,Y" + "," * 200 + "\n" + "0,0\n" * 100_000, "more than 200 columns"),
+        ("X,Y\n0,0\n" + "," * 300, "more than 200 columns"),
+        ("#\n" * 1_001 + "X,Y\n", "more than 1,000 comments"),
+        ("cell_id,group\na," + "g" * 201, "Line 2 of a.csv has a name of more than 200 characters"),
     ],
 )
 def test_bad_tables_are_refused_in_plain_words(text, message):
@@ -503,7 +574,7 @@ def test_bad_tables_are_refused_in_plain_words(text, message):
 
 def test_too_large_tables_are_refused(monkeypatch):
     monkeypatch.setattr(xenium_explorer, "MAX_CORNERS", 3)
-    with pytest.raises(InputError, match="4 corners"):
+    with pytest.raises(InputError, match="more than 5,000 selections or 3 corners"):
         xenium_explorer.read(b"X,Y\n0,0\n2,0\n2,2\n1,1\n", "a.csv")
     monkeypatch.setattr(xenium_explorer, "MAX_FEATURES", 1)
     with pytest.raises(InputError, match="more than 1 groups"):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squint.errors import InputError
-from squint.json_text import MAX_DIGITS, parse_json
+from squint.parsing import MAX_DIGITS, parse_json
 
 VALUES = st.recursive(
     st.none()
