@@ -58,6 +58,7 @@ def take_area(
     if isinstance(corners, list) and len(corners) > MAX_CORNERS:
         raise InputError(f"The area has more than {MAX_CORNERS:,} corners. Draw it more simply.")
     area: Polygon = (shapes.as_ring(corners, "The area"),)
+    shapes.check_outline([area], "The area")
     rows = np.flatnonzero(shapes.inside([area], coordinates))
     change = {section.id: rows}, {section.id: [area]}, "drawn on the map"
     return _change(CellSets(library), *change, name=UNNAMED, mode=mode, chosen=chosen)

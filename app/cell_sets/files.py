@@ -161,6 +161,7 @@ def _draft(
         note = many(len(rows), "cell") + (f", {n_unknown:,} that are not here left out" if n_unknown else "")
         return Draft(name, {section.id: rows}, {}, how, item.colour or ""), note
     positions = _positions(library, section)
+    shapes.check_outline(item.polygons, f"{item.name[:60]} of {where}")
     inside = np.flatnonzero(shapes.inside(item.polygons, positions)).astype(np.uint32)
     clicked, n_far = shapes.at_points(item.points, positions) if len(item.points) else (inside[:0], 0)
     rows = np.union1d(inside, clicked)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.cell_sets.store import CellSet, CellSets
 from app.exports.stamp import many
 from app.library.store import LIBRARY_ID, Library, Section
+from squint.errors import InputError
 from squint.geometry import outlines as shapes
 
 REST, MISSING = "all others", "without one"
@@ -38,7 +39,10 @@ def numbers(library: Library, cell_set: CellSet, sections: Sequence[Section]) ->
     sets = CellSets(library)
     here = [section for section in sections if section.id in cell_set.members]
     n_cells = sum(sets.n_cells(cell_set, section.id) for section in here)
-    area, words = _area(library, cell_set, here)
+    try:
+        area, words = _area(library, cell_set, here)
+    except InputError as error:  # an outline that crosses itself too often
+        area, words = None, f"no area and no density: {error}"
     return Numbers(n_cells, len(here), len({section.patient for section in here}), area, words)
 
 

@@ -265,7 +265,10 @@ class CellSets:
             return new
         if not before or not new:
             return ()
-        return (*before, *new) if mode == ADD else shapes.subtract(before, new)
+        if mode == SUBTRACT:
+            return shapes.subtract(before, new)
+        shapes.check_outline((*before, *new), "The outline, with what is added,")
+        return (*before, *new)
 
     def _keep_rows(self, section_id: str, rows: ArrayLike) -> str:
         """Write rows into the folder of their section; returns the name of the file, or nothing if none."""

@@ -19,6 +19,10 @@ from squint.errors import InputError
 MAX_BYTES = 64_000_000  # of a file
 MAX_CORNERS = 500_000  # of a file: the wand of QuPath leaves a corner every few pixels
 MAX_FEATURES = 5_000
+MAX_OUTLINE = 100_000  # corners of one name: a page draws them, and measures their area
+MAX_CROSSED = 20_000  # corners of lines that cross, which are cut at each other
+MAX_CROSSINGS = 3_000  # of lines: what a hand draws crosses itself a few times
+MAX_COMPARED = 100_000_000  # pairs of an edge and a cell beside it: 2 s
 _GRID = 1e-10  # of the farthest corner: 1 pm on a slide of 1 cm
 _LISTED = 5
 
@@ -59,15 +63,39 @@ def inside(polygons: Sequence[Polygon], coordinates: Floats) -> Mask:
         In the unit of the coordinates.
     coordinates
         Of the cells (n, 2 | 3); the third is not looked at.
+
+    Raises
+    ------
+    InputError
+        If the outlines run up and down past so many cells that it would take minutes.
     """
     mask = np.zeros(len(coordinates), dtype=bool)
+    order = np.argsort(coordinates[:, 1], kind="stable")
+    x, y = coordinates[order, 0], coordinates[order, 1]
+    n_left = MAX_COMPARED
     for polygon in polygons:
         corners = np.concatenate(polygon)
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        near = np.flatnonzero(((coordinates[:, :2] >= low) & (coordinates[:, :2] <= high)).all(axis=1))
-        near = near[np.argsort(coordinates[near, 1], kind="stable")]
-        mask[near[_even_odd(polygon, coordinates[near, 0], coordinates[near, 1])]] = True
+        (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
+        start, end = np.searchsorted(y, low, side="left"), np.searchsorted(y, high, side="right")
+        near = start + np.flatnonzero((x[start:end] >= left) & (x[start:end] <= right))
+        n_left -= (end - start) // 10 + _n_compared(polygon, y[near])
+        if n_left < 0:
+            raise InputError(
+                "The outline runs up and down past too many cells. Draw it more simply, or in several parts."
+            )
+        mask[order[near[_even_odd(polygon, x[near], y[near])]]] = True
     return mask
+
+
+def _n_compared(polygon: Polygon, y: Floats) -> int:
+    """Count the pairs of an edge and a point beside it; points are sorted by ``y``."""
+    return sum(
+        int(
+            np.searchsorted(y, np.maximum(own, other), side="right").sum()
+            - np.searchsorted(y, np.minimum(own, other), side="left").sum()
+        )
+        for own, other in ((ring[:, 1], np.roll(ring[:, 1], -1)) for ring in polygon)
+    )
 
 
 def _even_odd(polygon: Polygon, x: Floats, y: Floats) -> Mask:
@@ -89,7 +117,18 @@ def _even_odd(polygon: Polygon, x: Floats, y: Floats) -> Mask:
 
 
 def area(polygons: Sequence[Polygon]) -> float:
-    """Give the area of the union of polygons, in the square of their unit."""
+    """Give the area of the union of polygons, in the square of their unit.
+
+    Raises
+    ------
+    InputError
+        If they cross themselves or each other too often.
+    """
+    import shapely  # noqa: PLC0415 - only where an area is asked for
+
+    shapes = _as_shapes(polygons)
+    if _are_apart(shapes):
+        return float(shapely.area(shapes).sum())
     faces, within = _faces(polygons)
     return float(sum(face.area for face in faces[inside(polygons, within)]))
 
@@ -104,13 +143,86 @@ def hull_area(coordinates: Floats) -> float:
 
 
 def subtract(polygons: Sequence[Polygon], others: Sequence[Polygon]) -> tuple[Polygon, ...]:
-    """Cut polygons out of polygons; what is left has no crossings."""
+    """Cut polygons out of polygons; what is left has no crossings.
+
+    Raises
+    ------
+    InputError
+        If they cross themselves or each other too often.
+    """
     import shapely  # noqa: PLC0415 - only where an area is cut
 
     faces, within = _faces([*polygons, *others])
     rest = shapely.coverage_union_all(faces[inside(polygons, within) & ~inside(others, within)])
     lines = [[part.exterior, *part.interiors] for part in shapely.get_parts(rest)]
     return tuple(tuple(np.array(ring.coords)[:-1, :2] for ring in rings) for rings in lines)
+
+
+def check_outline(polygons: Sequence[Polygon], where: str) -> None:
+    """Refuse an outline of which no area could be measured in a few seconds.
+
+    Parameters
+    ----------
+    polygons
+        Of the outline.
+    where
+        Which one it is, for the message.
+
+    Raises
+    ------
+    InputError
+        If it has too many corners, or crosses itself too often.
+    """
+    n_corners = sum(len(ring) for polygon in polygons for ring in polygon)
+    if n_corners > MAX_OUTLINE:
+        raise InputError(
+            f"{where} has {n_corners:,} corners, and at most {MAX_OUTLINE:,} are taken under one name. "
+            "Simplify it first."
+        )
+    if not _are_apart(_as_shapes(polygons)):
+        _check_crossings([ring for polygon in polygons for ring in polygon], where)
+
+
+def _as_shapes(polygons: Sequence[Polygon]) -> NDArray[np.object_]:
+    import shapely  # noqa: PLC0415 - only where an area is asked for
+
+    return np.array([shapely.Polygon(border, holes) for border, *holes in polygons], dtype=object)
+
+
+def _are_apart(shapes: NDArray[np.object_]) -> bool:
+    """Say whether no line of polygons crosses another, and no two polygons share more than their borders."""
+    import shapely  # noqa: PLC0415 - only where an area is asked for
+
+    if not shapely.is_valid(shapes).all():
+        return False
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    return bool(shapely.touches(shapes[one], shapes[other]).all())
+
+
+def _check_crossings(rings: Sequence[Floats], where: str) -> None:
+    """Count how often lines meet, a few at a time, until they are too many."""
+    import shapely  # noqa: PLC0415 - only where an area is asked for
+
+    n_corners = sum(map(len, rings))
+    if n_corners > MAX_CROSSED:
+        raise InputError(
+            f"{where} crosses itself and has {n_corners:,} corners, and at most {MAX_CROSSED:,} are taken. "
+            "Draw it without crossings, or simplify it first."
+        )
+    ends = [np.stack([ring, np.roll(ring, -1, axis=0)], axis=1) for ring in rings]
+    lines = shapely.linestrings(np.concatenate(ends))
+    tree, together = shapely.STRtree(lines), max(1, 200_000 // len(lines))
+    n_met = 0
+    for start in range(0, len(lines), together):
+        some = lines[start : start + together]
+        n_met += tree.query(some, predicate="intersects").shape[1] - 3 * len(
+            some
+        )  # itself and both beside it
+        if n_met > 2 * MAX_CROSSINGS:
+            raise InputError(
+                f"{where} crosses itself more than {MAX_CROSSINGS:,} times. Draw it more simply."
+            )
 
 
 def _faces(polygons: Sequence[Polygon]) -> tuple[NDArray[np.object_], Floats]:
@@ -122,6 +234,7 @@ def _faces(polygons: Sequence[Polygon]) -> tuple[NDArray[np.object_], Floats]:
     import shapely  # noqa: PLC0415 - only where an area is asked for
 
     rings = [ring for polygon in polygons for ring in polygon]
+    _check_crossings(rings, "The outline")
     reach = max((float(np.abs(ring).max()) for ring in rings), default=1.0) or 1.0
     lines = shapely.union_all([shapely.LinearRing(ring) for ring in rings], grid_size=_GRID * reach)
     faces = shapely.get_parts(shapely.polygonize([lines]))

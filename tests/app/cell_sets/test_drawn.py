@@ -87,6 +87,23 @@ def test_an_entry_without_cells_is_refused(store: Library) -> None:
         take_entry(store, "tumour", {A: [], B: np.empty(0, dtype=int)}, mode="new")
 
 
+def test_an_area_that_crosses_itself_all_over_is_refused_with_what_it_is_added_to(store: Library) -> None:
+    star = np.random.default_rng(0).uniform(0, 9, (3_000, 2)).tolist()
+    with pytest.raises(InputError, match="The area crosses itself more than 3,000 times"):
+        draw(store, star)
+    made = draw(store, star[:100])
+    assert made.outlines
+
+    def add_all() -> None:
+        for i in range(20):
+            draw(store, star[100 * i : 100 * i + 100], mode="add", chosen=made.id)
+
+    with pytest.raises(InputError, match="with what is added, crosses itself more than"):
+        add_all()
+    (left,) = CellSets(store).all()
+    assert numbers.numbers(store, left, [store.get(A)]).area_mm2
+
+
 POSTED = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.sampled_from(["new", "add", A, ""]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["mode", "0"]), inner),

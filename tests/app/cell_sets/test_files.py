@@ -1,6 +1,7 @@
 """Cell sets in and out of files."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from app.cell_sets.store import CellSets
 from app.exports.stamp import stamp
 from app.library.store import Library
 from squint.errors import InputError
+from squint.formats import qupath
+from squint.geometry.outlines import Outline
 from tests.helpers.cell_sets import SQUARE, A, B, C, draw
 
 
@@ -99,6 +102,22 @@ def test_a_file_whose_reading_is_stopped_makes_no_set(store: Library, sets: Cell
     with pytest.raises(StoppedError):
         files.bring_in(store, store.get(A), text.encode(), "s.csv", report=stop)
     assert len(told) == 3
+    assert not sets.all()
+
+
+@pytest.mark.parametrize("form", ["geojson", "selection"])
+def test_an_outline_that_crosses_itself_all_over_is_refused(
+    store: Library, sets: CellSets, form: str
+) -> None:
+    star = np.random.default_rng(0).uniform(0, 9, (1_000, 2))
+    if form == "geojson":
+        text = qupath.write([Outline("Star", ((star,),))])
+    else:
+        text = "Selection,X,Y\n" + "".join(f"Star,{x},{y}\n" for x, y in star)
+    start = time.process_time()
+    with pytest.raises(InputError, match=r"Star of a\.\w+ crosses itself more than 3,000 times"):
+        files.bring_in(store, store.get(A), text.encode(), "a.json" if form == "geojson" else "a.csv")
+    assert time.process_time() - start < 5
     assert not sets.all()
 
 

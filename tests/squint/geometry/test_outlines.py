@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import tracemalloc
 from contextlib import suppress
 
@@ -108,6 +109,77 @@ def test_outlines_are_read_without_anndata():
     code = "import sys, squint.formats.qupath, squint.formats.xenium_explorer; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"anndata", "scanpy", "torch", "shapely", "scipy"} & set(done.stdout.split())
+
+
+def star(n_corners):
+    return np.random.default_rng(0).uniform(0, 1e4, (n_corners, 2))
+
+
+def zigzag(n_corners):
+    """Run up and down across the section, and back below it."""
+    x, y = np.linspace(0, 1e4, n_corners - 1), np.where(np.arange(n_corners - 1) % 2, 0, 1e4)
+    return np.vstack([np.column_stack([x, y]), [[5e3, -1e8]]])
+
+
+def wave(n_corners):
+    angle = np.linspace(0, 2 * np.pi, n_corners, endpoint=False)
+    reach = 4e3 + 100 * np.sin(50 * angle)
+    return 5e3 + reach[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+@pytest.mark.parametrize("n_corners", [300, 1_000, 3_000, 10_000])
+def test_outlines_that_cross_all_over_are_refused_at_once(n_corners):
+    """1,000 corners took 13 s and 3,000 took 2.5 GB, before any number was shown."""
+    start = time.process_time()
+    for act in (outlines.area, lambda many: outlines.subtract(many, [(SQUARE,)])):
+        with pytest.raises(InputError, match="crosses itself more than 3,000 times"):
+            act([(star(n_corners),)])
+    with pytest.raises(InputError, match="The area crosses itself more than"):
+        outlines.check_outline([(star(n_corners),)], "The area")
+    assert time.process_time() - start < 10
+
+
+def test_rings_that_cross_each_other_all_over_are_refused():
+    squares = [(SQUARE * 100 + np.array([i, 7 * i % 101]),) for i in range(100)]
+    with pytest.raises(InputError, match="crosses itself more than"):
+        outlines.check_outline(squares, "Tumour")
+    outlines.check_outline(squares[:10], "Tumour")
+    apart = [(SQUARE + np.array([10 * i, 10 * j]),) for i in range(60) for j in range(60)]  # share borders
+    outlines.check_outline(apart, "Tumour")
+    assert outlines.area(apart) == 360_000
+
+
+def test_corners_are_bounded():
+    with pytest.raises(InputError, match="100,001 corners, and at most 100,000"):
+        outlines.check_outline([(wave(100_001),)], "The area")
+    with pytest.raises(InputError, match="crosses itself and has 20,005 corners"):
+        outlines.check_outline([(np.vstack([BOW - 2, wave(20_001)]),)], "The area")
+    outlines.check_outline([(wave(50_000),)], "The area")
+    assert outlines.area([(wave(50_000),)]) == pytest.approx(np.pi * (4e3**2 + 100**2 / 2), rel=1e-3)
+
+
+def test_an_outline_that_runs_past_all_cells_too_often_is_refused_at_once():
+    """20,000 corners over 230,000 cells took 90 s."""
+    cells = np.random.default_rng(1).uniform(0, 1e4, (230_000, 2))
+    start = time.process_time()
+    with pytest.raises(InputError, match="runs up and down past too many cells"):
+        outlines.inside([(zigzag(20_000),)], cells)
+    with pytest.raises(InputError, match="runs up and down past too many cells"):
+        outlines.inside([(zigzag(100),)] * 200, cells)  # one would do
+    assert time.process_time() - start < 10
+    assert outlines.inside([(wave(20_000),)], cells).mean() == pytest.approx(np.pi * 0.16, rel=0.02)
+
+
+def test_thousands_of_small_outlines_over_many_cells_are_decided_soon():
+    cells = np.random.default_rng(1).uniform(0, 1e4, (200_000, 2))
+    many = [(SQUARE + corner,) for corner in star(5_000)]
+    start = time.process_time()
+    found = outlines.inside(many, cells)
+    assert time.process_time() - start < 5  # 12 s, when each looked at all cells
+    lows = np.array([rings[0][0] for rings in many])
+    some = cells[:2_000, None]
+    held = ((some >= lows) & (some <= lows + 10)).all(axis=-1).any(axis=-1)
+    np.testing.assert_array_equal(found[:2_000], held)
 
 
 @pytest.mark.parametrize(
