@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
@@ -18,10 +19,16 @@ def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
     """Give the genes of every set, by name."""
     found = {AGGRESSIVE: tuple(gene_sets.AGGRESSIVE_KIDNEY)}
     for path in _paths(library):
-        with suppress(InputError):  # a stray file is no reason to show none
-            for name, genes in gene_sets.read(path).items():
+        with suppress(InputError, FileNotFoundError):  # a stray file is no reason to show none
+            for name, genes in _read(path, path.stat().st_mtime_ns).items():
                 found[name if name == path.stem else f"{path.stem}: {name}"] = genes
     return found
+
+
+@lru_cache(maxsize=100)
+def _read(path: Path, changed: int) -> dict[str, tuple[str, ...]]:  # noqa: ARG001 - another time, another file
+    """Read a file once: a page asks for all of them whenever anything on it is touched."""
+    return gene_sets.read(path)
 
 
 def sources() -> Mapping[str, str]:
