@@ -56,15 +56,13 @@ def geojson(
 
 def cell_groups(library: Library, sets: Sequence[CellSet], section: Section) -> str:
     """Write the cells of sets in a section as the CSV of cell groups that Xenium Explorer imports."""
-    from app.exports.drawing import neutral  # noqa: PLC0415 - it brings Chrome's driver, which a page needs only here
-
     names = library.cells(section.id).index.astype(str).to_numpy()
     groups = [
         Group(one.name, tuple(names[_rows(library, one, section)]), one.colour)
         for one in sets
         if section.id in one.members
     ]
-    return xenium_explorer.write_groups(groups, neutral)
+    return xenium_explorer.write_groups(groups)
 
 
 def selections(library: Library, cell_set: CellSet, section: Section) -> str:
@@ -75,14 +73,12 @@ def selections(library: Library, cell_set: CellSet, section: Section) -> str:
     InputError
         If it has none, or the section's unit is unknown.
     """
-    from app.exports.drawing import neutral  # noqa: PLC0415 - it brings Chrome's driver, which a page needs only here
-
     outline = CellSets(library).outline(cell_set, section.id)
     if not outline or section.unit == "unknown":
         raise InputError(
             f"{cell_set.name} has no outline in um in {section.title}. Take its cells as cell groups instead."
         )
-    return xenium_explorer.write_selections([Outline(cell_set.name, outline)], neutral)
+    return xenium_explorer.write_selections([Outline(cell_set.name, outline)])
 
 
 def bring_in(

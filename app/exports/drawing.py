@@ -14,12 +14,12 @@ from app.library.store import read_table
 from squint.chrome import find_chrome
 from squint.errors import InputError
 from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
+from squint.spreadsheet import csv_text
 
 SCREEN_DPI = 96
 _TRIES = 2  # Chrome failed once in 45 when tried
 _LIMIT_S = 60
 _server = {"running": False}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -> Path:
@@ -89,21 +89,8 @@ def stop() -> None:
 
 
 def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:
-    """Turn ``table.parquet`` in a folder into ``table.csv``, headed by the stamp."""
-    table = read_table(folder / "table.parquet")
-    for name in table.columns:
-        if table[name].dtype.kind not in "fiub":
-            table[name] = table[name].astype(object).map(neutral, na_action="ignore")
-    table.columns = [neutral(name) for name in table.columns]
+    """Turn ``table.parquet`` in a folder into ``table.csv``, headed by a byte-order mark and the stamp."""
     path = folder / "table.csv"
-    with path.open("w", newline="") as file:
-        for key, value in stamp.items():
-            file.write(f"# {key}: {' '.join(value.split())}\n")
-        table.to_csv(file, index=False)
+    text = csv_text(read_table(folder / "table.parquet"), stamp)
+    path.write_text(text, encoding="utf-8-sig", newline="")  # or Excel on Windows shows "Âµm" for "µm"
     return path
-
-
-def neutral(cell: object) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    text = str(cell).replace("\0", "")
-    return f"'{text}" if text.startswith(FORMULA) else text

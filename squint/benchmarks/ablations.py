@@ -32,6 +32,7 @@ from squint.files import write_text
 from squint.geometry.regions import Fraction, Region, hidden_cells
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.cohort import prepare, section_names
+from squint.spreadsheet import csv_text
 from squint.stats.metrics import Judge, Scores, mmd, shares
 from squint.training.run import train
 
@@ -190,7 +191,7 @@ class Ablations:
         self.table = summarise(rows, of_floor)
         setting = {"model": asdict(self.model), "training": asdict(self.choices)}
         self.text = to_markdown(self.table, self.facts, setting)
-        write_text(self.folder / TABLE, self.table.to_csv(index=False))
+        write_text(self.folder / TABLE, csv_text(self.table))
         write_text(self.folder / TEXT, self.text)
 
     @cached_property

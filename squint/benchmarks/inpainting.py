@@ -26,6 +26,7 @@ from squint.files import write_text
 from squint.model.bundle import Bundle, section_sha256, versions
 from squint.model.card import TRAINED_WITHOUT
 from squint.model.cohort import section_names
+from squint.spreadsheet import csv_text
 from squint.stats.metrics import Judge, Scores
 from squint.training.run import train
 
@@ -110,7 +111,7 @@ class Inpainting:
         self.table = summarise(rows)
         of_genes = [{**facts, "n_genes": len(self.genes)} for facts in self.facts]
         self.text = to_markdown(self.table, of_genes, seeds)
-        write_text(self.folder / TABLE, self.table.to_csv(index=False))
+        write_text(self.folder / TABLE, csv_text(self.table))
         write_text(self.folder / TEXT, self.text)
 
     @cached_property

@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from squint.geometry.outlines import (
     hex_of,
 )
 from squint.parsing import read_lines
+from squint.spreadsheet import neutral, restored
 
 MAX_ROWS = 1_500_000  # of a file: a slide of Xenium has up to a million cells
 MAX_COLUMNS = 200  # of a file: those of 10x have three to five
@@ -76,7 +77,7 @@ def _groups(table: "_Table", name: str) -> list[Group]:
         cell = _field(row, at_cell)
         group = _name(alone if at_group is None else _field(row, at_group), f"Line {line} of {name}")
         if cell and (at_group is None or group.lower() not in _MISSING):
-            cells.setdefault(group, []).append(_plain(cell))
+            cells.setdefault(group, []).append(restored(cell))
             colours[group] = colours.get(group) or hex_of(_field(row, at_colour))
             if len(cells) > MAX_FEATURES:
                 raise InputError(f"{name} has more than {MAX_FEATURES:,} groups. Keep those that you need.")
@@ -88,15 +89,15 @@ def _groups(table: "_Table", name: str) -> list[Group]:
 _GROUP_TITLES = (("cell_id", "cell id", "barcode"), ("group", "cluster"), ("color", "colour"))
 
 
-def write_groups(groups: Iterable[Group], text: Callable[[str], str] = str) -> str:
+def write_groups(groups: Iterable[Group]) -> str:
     """Write cell groups as the CSV that Xenium Explorer imports: ``cell_id,group,color``.
+
+    Names are kept from being computed by spreadsheets, as :func:`squint.spreadsheet.neutral` does.
 
     Parameters
     ----------
     groups
         Of cells named as in the Xenium output.
-    text
-        What is done to each name on its way out, such as to keep spreadsheets from computing it.
 
     Returns
     -------
@@ -106,8 +107,8 @@ def write_groups(groups: Iterable[Group], text: Callable[[str], str] = str) -> s
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["cell_id", "group", "color"])
     for group in groups:
-        name = text(group.name)
-        writer.writerows([text(cell), name, group.colour or ""] for cell in group.cells)
+        name = neutral(group.name)
+        writer.writerows([neutral(cell), name, group.colour or ""] for cell in group.cells)
     return file.getvalue()
 
 
@@ -182,7 +183,7 @@ def _is_closed(ring: Sequence[Sequence[float]]) -> bool:
 _SELECTION_TITLES = (("x",), ("y",), ("selection",), ("color", "colour"))
 
 
-def write_selections(outlines: Sequence[Outline], text: Callable[[str], str] = str) -> str:
+def write_selections(outlines: Sequence[Outline]) -> str:
     """Write outlines, in um, as the coordinates of selections in Xenium Explorer's form.
 
     A selection is one ring. So each polygon is a selection of its own, and a hole is cut to its border by a
@@ -193,8 +194,6 @@ def write_selections(outlines: Sequence[Outline], text: Callable[[str], str] = s
     ----------
     outlines
         With polygons; positions are left out.
-    text
-        What is done to each name on its way out, such as to keep spreadsheets from computing it.
 
     Returns
     -------
@@ -206,7 +205,7 @@ def write_selections(outlines: Sequence[Outline], text: Callable[[str], str] = s
         If a polygon passes all its corners twice.
     """
     rings = [
-        (" ".join(text(name).replace(",", " ").split()), _one_ring(polygon), area([polygon]))
+        (" ".join(neutral(name).replace(",", " ").split()), _one_ring(polygon), area([polygon]))
         for outline in outlines
         for name, polygon in _each(outline)
     ]
@@ -294,7 +293,7 @@ def _name(field: str, where: str) -> str:
     """Give the name of a group or selection as it was before it was kept from spreadsheets."""
     if len(field) > MAX_NAME:
         raise InputError(f"{where} has a name of more than {MAX_NAME} characters. Shorten it.")
-    return _plain(field)
+    return restored(field)
 
 
 def _column(titles: Sequence[str], *known: str) -> int | None:
@@ -305,11 +304,6 @@ def _named_in(comments: Sequence[str]) -> str:
     """Find the name of a selection in the comments of a file."""
     found = (re.match(r"#\s*Selection name:\s*(.+?)[\s,;]*$", line, re.IGNORECASE) for line in comments)
     return next((match[1][:MAX_NAME] for match in found if match), "")
-
-
-def _plain(field: str) -> str:
-    """Take off the apostrophe that keeps spreadsheets from computing a field."""
-    return field[1:] if re.match(r"'[=+\-@\t\r]", field) else field
 
 
 def _number(field: str, where: str) -> float:

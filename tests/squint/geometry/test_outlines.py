@@ -479,14 +479,12 @@ def test_cell_groups_of_other_hands_are_read():
 
 def test_names_are_neutralised_on_the_way_out_and_come_back():
     groups = [Group("=1+1", ("@a", "-b"))]
-
-    def neutral(text):
-        return f"'{text}" if text[0] in "=+-@" else text
-
-    text = xenium_explorer.write_groups(groups, neutral)
+    text = xenium_explorer.write_groups(groups)
     assert text.splitlines()[1:] == ["'@a,'=1+1,", "'-b,'=1+1,"]
     assert xenium_explorer.read(text.encode(), "a.csv") == groups
-    selections = xenium_explorer.write_selections([Outline("=1+1", ((SQUARE,),))], neutral)
+    split = xenium_explorer.write_groups([Group("A\r=cmd()", ("a\n=b",))])
+    assert split == "cell_id,group,color\na =b,A =cmd(),\n"
+    selections = xenium_explorer.write_selections([Outline("=1+1", ((SQUARE,),))])
     assert selections.splitlines()[3].startswith("'=1+1,")
 
 
