@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import zlib
 
 import anndata
 import h5py
@@ -12,31 +11,10 @@ import pytest
 from squint import io
 from squint.errors import InputError
 from squint.io import hdf5, unpacking
+from tests.helpers.bombs import fill, repeat_text
 
 MEGA = 10**6
 N_CELLS = 30  # of the section that bombs are put into
-
-
-def fill(file, name, shape, chunk, value, dtype):
-    """Make a data set of one value at once: its first chunk is packed, and stored as each of them."""
-    packed = zlib.compress(np.full(chunk, value, dtype).tobytes(), 9)
-    stored = file.create_dataset(
-        name, shape=shape, dtype=dtype, chunks=chunk, compression="gzip", compression_opts=9
-    )
-    for at in np.ndindex(*(-(-n // step) for n, step in zip(shape, chunk, strict=True))):
-        stored.id.write_direct_chunk(tuple(i * step for i, step in zip(at, chunk, strict=True)), packed)
-    return stored
-
-
-def repeat_text(file, name, n_values, length):
-    """Make a column in which every cell refers to the same text."""
-    stored = file.create_dataset(name, shape=(n_values,), dtype=h5py.string_dtype(), chunks=(1,))
-    stored[0] = "x" * length
-    file.flush()
-    reference = stored.id.read_direct_chunk((0,))[1]
-    for at in range(1, n_values):
-        stored.id.write_direct_chunk((at,), reference)
-    stored.attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
 
 
 def dense(file, value, dtype, n_values):
