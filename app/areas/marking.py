@@ -102,4 +102,5 @@ def describe(regions: Sequence[Shape]) -> str:
 
 
 def _short(value: float) -> float:
-    return float(f"{value:.6g}")
+    """Drop the digits that a mouse does not mean: at 1.2e7 um, as at 1, what is left is far below a cell."""
+    return float(f"{value:.12g}")

@@ -186,7 +186,7 @@ def _extents(library: Library, section: Section, found: Sequence[Outline | Group
 
 def _span(points: NDArray[np.float64]) -> str:
     low, high = points.min(axis=0), points.max(axis=0)
-    return f"x {low[0]:.4g} to {high[0]:.4g}, y {low[1]:.4g} to {high[1]:.4g}"
+    return f"x {low[0]:.9g} to {high[0]:.9g}, y {low[1]:.9g} to {high[1]:.9g}"
 
 
 def _positions(library: Library, section: Section) -> NDArray[np.float64]:

@@ -24,14 +24,18 @@ def open_plain(path: Path) -> Picture:
             check_size(path.name, *file.size, 1, whole=True)
             grey = _GREY.get(file.mode)
             turned = ImageOps.exif_transpose(file)
+            if turned.mode == "LA":
+                turned = _on_white(turned)
             if grey:
                 pixels = np.asarray(turned.convert(grey) if turned.mode != grey else turned)[:, :, None]
                 if pixels.dtype.kind == "i":
                     pixels = np.clip(pixels, 0, 65_535).astype(np.uint16)
                 return Picture((ArrayLevel(pixels),), ("channel 1",), is_rgb=False)
             if turned.has_transparency_data:
-                turned = turned.convert("RGBA")
-                ground = Image.new("RGBA", turned.size, "white")
-                turned = Image.alpha_composite(ground, turned)
+                turned = _on_white(turned)
             pixels = np.asarray(turned.convert("RGB"))
     return Picture((ArrayLevel(pixels),), ("red", "green", "blue"), is_rgb=True)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))

@@ -28,6 +28,7 @@ from squint.images._picture import (
     check_stored,
     reading,
 )
+from squint.images._turned import UPRIGHT, LevelOnWhite, TurnedLevel
 
 MAX_PAGES = 20_000
 # none, LZW, JPEG, deflate (two numbers), PackBits, JPEG 2000 (three numbers), zstd
@@ -219,9 +220,15 @@ def _open(file: Any, name: str) -> Picture:
             _check_page(pages[0], name)
             levels.append(TiffLevel(tuple(pages), name, pool))
     is_rgb = full.photometric in {2, 6} and full.samplesperpixel >= 3
+    opacity = full.extrasamples[0] if full.extrasamples else 0  # 1: weighted by it, 2: not, 0: something else
+    if is_rgb and full.samplesperpixel == 4 and opacity in {1, 2}:
+        levels, n_channels = [LevelOnWhite(level, weighted=opacity == 1) for level in levels], 3
+    turned = full.tags.valueof(274, UPRIGHT)
+    if turned in range(2, 9):
+        levels = [TurnedLevel(level, int(turned)) for level in levels]
     named = ome.channels if ome and len(ome.channels) == n_channels else ()
     channels = named or tuple(f"channel {i + 1}" for i in range(n_channels))
-    if is_rgb and n_channels == full.samplesperpixel:
+    if is_rgb and n_channels in {3, full.samplesperpixel}:
         channels = ("red", "green", "blue", *channels[3:])
 
     def close() -> None:
@@ -229,6 +236,8 @@ def _open(file: Any, name: str) -> Picture:
         file.close()
 
     um = ome.um_per_pixel if ome else _pixel_size(file, described)
+    if um and turned in range(5, 9):
+        um = um[::-1]
     return Picture(tuple(levels), channels, is_rgb, None, um, ome.notes if ome else (), close)
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from squint.errors import InputError
 from squint.images._companions import of_scale_factor
 from squint.images._picture import ArrayLevel, Picture, check_size
+from squint.images._turned import on_white
 from squint.io.hdf5 import open_checked
 
 _KINDS = ("hires", "lowres")
@@ -51,15 +53,14 @@ def _pixels(stored: Any, name: str) -> Any:
     if stored.dtype.itemsize > 4:
         raise InputError(f"{name}: its picture is stored as {stored.dtype}. Write it as uint8 or float32.")
     pixels = stored[...] if stored.ndim == 3 else stored[...][:, :, None]
-    pixels = (
-        np.broadcast_to(pixels[:, :, :1], (*pixels.shape[:2], 3))
-        if pixels.shape[2] == 1
-        else pixels[:, :, :3]
-    )
+    pixels = _in_8_bit(pixels)
+    if pixels.shape[2] == 4:
+        return on_white(pixels[:, :, :3], pixels[:, :, 3:])
+    return np.broadcast_to(pixels[:, :, :1], (*pixels.shape[:2], 3)) if pixels.shape[2] == 1 else pixels
+
+
+def _in_8_bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype.kind == "f":
         top = 1.0 if np.nanmax(pixels, initial=0) <= 1.0 else 255.0
-        pixels = (np.nan_to_num(np.clip(pixels / top, 0, 1)) * 255).round()
-        return pixels.astype(np.uint8)
-    return (
-        pixels if pixels.dtype == np.uint8 else (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)
-    )
+        return (np.nan_to_num(np.clip(pixels / top, 0, 1)) * 255).round().astype(np.uint8)
+    return (pixels >> (8 * (pixels.dtype.itemsize - 1))).astype(np.uint8)

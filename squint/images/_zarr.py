@@ -26,6 +26,7 @@ from squint.images._picture import (
     check_stored,
     reading,
 )
+from squint.images._turned import LevelOnWhite
 from squint.images.placing import Affine, check_affine
 
 GLOBAL = "global"  # SpatialData's name of the coordinates that all its elements share
@@ -97,6 +98,8 @@ def open_zarr(path: Path, element: str = "") -> Picture:
     levels, close = _open_levels(files, [f"{prefix}{d}" for d in datasets], axes, sizes)
     named = _channels(attributes, ome, n_channels)
     is_rgb = _is_rgb(named, levels[0]) if n_channels in {3, 4} else False
+    if is_rgb and n_channels == 4 and named[3].lower() in {"a", "alpha"}:
+        levels, named = [LevelOnWhite(level) for level in levels], named[:3]
     return Picture(tuple(levels), named, is_rgb, affine, um, notes, close)
 
 

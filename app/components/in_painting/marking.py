@@ -112,8 +112,8 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
             ):
                 numbers[axis, end] = column.number_input(
                     f"{axis} {end}",
-                    value=float(f"{start:.5g}"),
-                    format="%g",
+                    value=_rounded(start, reach[axis]),
+                    format="%.12g",
                     key=f"{axis}-{end}-{section.id}",
                 )
         if st.form_submit_button("Mark this rectangle"):
@@ -136,6 +136,11 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
             on_click=session.mark,
             args=(section.id, [held_out]),
         )
+
+
+def _rounded(value: float, reach: float) -> float:
+    """Round a coordinate to a thousandth of how far the rectangle reaches, however far from 0 it lies."""
+    return float(round(value, 3 - int(np.floor(np.log10(reach))) if reach > 0 else 3))
 
 
 def _mark_a_set(library: Library, section: Section) -> None:

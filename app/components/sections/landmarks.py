@@ -82,5 +82,5 @@ def _take(section_id: str, image_id: str, end: slice, _: Served, event: Mapping[
         return
     rows = session.landmarks(section_id, image_id).rows
     number = next((i for i, row in enumerate(rows) if None in row[end]), len(rows))
-    x, y = (float(f"{value:.7g}") for value in place)
+    x, y = (float(f"{value:.12g}") for value in place)
     set_landmark(section_id, image_id, number, **{"pixel" if end is _PIXEL else "place": (x, y)})

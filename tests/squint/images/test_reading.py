@@ -9,12 +9,14 @@ import anndata as ad
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+import zarr
+from PIL import Image, ImageOps
 
 from squint.images import (
     Box,
     apply,
     open_image,
+    show,
 )
 from squint.images.placing import scaling
 from tests.helpers.picture_files import (
@@ -22,6 +24,7 @@ from tests.helpers.picture_files import (
     MARK,
     WIDTH,
     all_of,
+    axes,
     planted,
     write_pyramid,
     write_spatialdata,
@@ -184,6 +187,74 @@ def test_16_bit_png_and_transparency(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((5, 5, 4), np.uint8)).save(tmp_path / "b.png")
     with open_image(tmp_path / "b.png") as picture:
         assert (all_of(picture) == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["tif", "tiled.tif", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_its_file_notes_whatever_its_kind(tmp_path: Path, kind, orientation) -> None:
+    """Pillow is the other source: it turns by the same tag."""
+    path, pixels = tmp_path / f"a.{kind}", planted()
+    if kind == "jpg":
+        exif = Image.Exif()
+        exif[274] = orientation
+        Image.fromarray(pixels).save(path, quality=95, exif=exif)
+    else:
+        tile = (128, 64) if kind == "tiled.tif" else None
+        tags = [(274, 3, 1, orientation, True)]
+        tifffile.imwrite(path, pixels, photometric="rgb", tile=tile, metadata=None, extratags=tags)
+    with open_image(path) as picture, Image.open(path) as file:
+        np.testing.assert_array_equal(all_of(picture), np.asarray(ImageOps.exif_transpose(file)))
+
+
+def test_the_pixel_size_and_all_levels_are_turned_too(tmp_path: Path) -> None:
+    pixels = planted(2).transpose(2, 0, 1)
+    write_pyramid(tmp_path / "a.ome.tif", pixels, extratags=[(274, 3, 1, 6, True)])
+    with open_image(tmp_path / "a.ome.tif") as picture:
+        sizes = [(level.width, level.height) for level in picture.levels]
+        assert sizes == [(700, 900), (350, 450), (175, 225)]
+        assert picture.um_per_pixel == (0.25, 0.5)
+        np.testing.assert_array_equal(all_of(picture), np.rot90(planted(2), -1))
+
+
+@pytest.mark.parametrize("kind", ["tif", "weighted.tif", "16.tif", "png", "grey.png", "h5ad", "zarr"])
+def test_clear_pixels_are_white_whatever_the_kind_of_file(tmp_path: Path, kind) -> None:
+    """Half of it is clear, half opaque, and one pixel half of either."""
+    path = tmp_path / f"a.{kind}"
+    pixels = np.zeros((40, 60, 4), dtype=np.uint8)
+    pixels[:, :30] = [200, 100, 50, 255]
+    pixels[0, 0, 3] = 51
+    if kind.endswith("tif"):
+        weighted = kind == "weighted.tif"
+        stored: np.ndarray = pixels.copy()
+        if weighted:
+            stored[..., :3] = (pixels[..., :3] * (pixels[..., 3:] / 255)).round()
+        stored = stored.astype(np.uint16) * 257 if kind == "16.tif" else stored
+        extra = ["assocalpha" if weighted else "unassalpha"]
+        tifffile.imwrite(path, stored, photometric="rgb", extrasamples=extra, metadata=None)
+    elif kind == "grey.png":
+        Image.fromarray(pixels[..., [0, 3]], "LA").save(path)
+    elif kind == "png":
+        Image.fromarray(pixels, "RGBA").save(path)
+    elif kind == "h5ad":
+        adata = ad.AnnData(np.zeros((1, 1)))
+        factors = {"tissue_hires_scalef": 1.0}
+        adata.uns["spatial"] = {"lib": {"images": {"hires": pixels}, "scalefactors": factors}}
+        adata.write_h5ad(path)
+    else:
+        group = zarr.open_group(path, mode="w", zarr_format=2)
+        group.create_array("0", shape=(4, 40, 60), dtype="u1")[...] = pixels.transpose(2, 0, 1)
+        about = {"axes": axes("c", "y", "x")["axes"], "datasets": [{"path": "0"}]}
+        channels = {"channels": [{"label": c} for c in "rgba"]}
+        group.attrs.update({"multiscales": [about], "omero": channels})
+    with open_image(path) as picture:
+        found = show(picture).read(0, Box(0, 0, 60, 40))
+        assert picture.n_channels == (1 if kind == "grey.png" else 3)
+    if kind == "grey.png":
+        assert (found[5, 40, 0], found[5, 5, 0], found[0, 0, 0]) == (255, 0, 204)  # of 200 to 255
+        return
+    assert found[5, 40].tolist() == [255, 255, 255]
+    assert found[5, 5].tolist() == [200, 100, 50]
+    np.testing.assert_allclose(found[0, 0], [244, 224, 214], atol=1)
 
 
 def test_the_hires_image_of_visium_lies_on_the_scan(tmp_path: Path) -> None:
