@@ -13,6 +13,7 @@ from squint.io.findings import Findings
 
 CONTROL_COUNTS = "control_counts"  # column of cells: counts of controls, which are no genes
 TYPE_COLUMNS = ("feature_types", "feature_type", "code_class")
+GENES = "Gene Expression"  # what 10x calls them
 GENE_TYPES = {"gene expression", "gene", "genes", "rna", "mrna", "endogenous"}
 PROTEIN_TYPES = {"protein expression", "antibody capture", "protein"}
 CONTROLS = {  # what vendors call them, where no column states the type
@@ -39,7 +40,7 @@ def types_of(var: pd.DataFrame) -> tuple[pd.Series, str]:
     -------
     (g,) text, ``"Gene Expression"`` for genes; and the column's name.
     """
-    by_name = pd.Series("Gene Expression", index=np.arange(len(var)), dtype=object)
+    by_name = pd.Series(GENES, index=np.arange(len(var)), dtype=object)
     names = var.index.astype(str)
     for pattern, kind in CONTROLS.items():
         by_name[names.str.fullmatch(pattern).astype(bool)] = kind
@@ -49,7 +50,7 @@ def types_of(var: pd.DataFrame) -> tuple[pd.Series, str]:
     stated = var[column].astype(object).reset_index(drop=True)
     text = stated.map(lambda value: str(value).strip() if isinstance(value, str) else "")
     types = text.where(text != "", by_name)
-    return types.where(~types.str.lower().isin(GENE_TYPES), "Gene Expression"), column
+    return types.where(~types.str.lower().isin(GENE_TYPES), GENES), column
 
 
 def genes_only(
@@ -78,7 +79,7 @@ def genes_only(
         If there are no genes.
     """
     types, column = types_of(var)
-    is_gene = (types == "Gene Expression").to_numpy()
+    is_gene = (types == GENES).to_numpy()
     source = f"var[{column!r}]" if column else "names of features"
     if is_gene.all():
         return counts, obs, var

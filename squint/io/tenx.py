@@ -13,7 +13,9 @@ from scipy import sparse
 
 from squint.errors import DAMAGED, InputError
 from squint.io import checks, packed
+from squint.io.features import GENES
 from squint.io.findings import Findings
+from squint.io.forms import existing, first_sound
 from squint.io.hdf5 import memory_budget, open_checked, reading
 from squint.io.packed import damaged, lines, opened
 from squint.io.tenx_zarr import read_parts
@@ -23,7 +25,6 @@ HEADER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real)\s+ge
 MAX_COMMENTS = 1_000  # lines before the sizes
 MAX_LINE = 10_000  # bytes of one of them
 BYTES_PER_VALUE = 40  # that a value of Matrix Market takes while it is read
-GENES = "Gene Expression"
 MATRIX = ("matrix.mtx.gz", "matrix.mtx")
 BARCODES = ("barcodes.tsv.gz", "barcodes.tsv")
 FEATURES = ("features.tsv.gz", "features.tsv", "genes.tsv.gz", "genes.tsv")
@@ -47,40 +48,12 @@ def sources(folder: Path, stem: str) -> list[Path]:
     stem
         ``"cell_feature_matrix"`` or ``"filtered_feature_bc_matrix"``.
     """
-    names = (f"{stem}.h5", f"{stem}.zarr.zip", f"{stem}.zarr", stem)
-    return [folder / name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
+    return existing(folder, f"{stem}.h5", f"{stem}.zarr.zip", f"{stem}.zarr", stem)
 
 
 def read_first(found: Sequence[Path], findings: Findings) -> tuple[Matrix, Path]:
-    """Read the first of several forms of one matrix that is not damaged; which one is damaged is said.
-
-    Parameters
-    ----------
-    found
-        As :func:`sources` gives them; at least one.
-    findings
-        Added to.
-
-    Returns
-    -------
-    The matrix, and where it was read from.
-
-    Raises
-    ------
-    InputError
-        If none can be read: why the first cannot.
-    """
-    errors = []
-    for path in found:
-        try:
-            matrix = read_matrix(path)
-        except InputError as error:
-            errors.append((path, error))
-            continue
-        for other, reason in errors:
-            findings.leave_out(other.name, None, f"{path.name} was read instead: {reason}", other.name)
-        return matrix, path
-    raise errors[0][1]
+    """Read the first form of a matrix that is not damaged; see :func:`squint.io.forms.first_sound`."""
+    return first_sound(found, read_matrix, findings)
 
 
 def read_matrix(path: Path) -> Matrix:
@@ -275,9 +248,8 @@ def _read_folder(folder: Path) -> Matrix:
 
 
 def _one_of(folder: Path, names: Sequence[str]) -> Path:
-    for name in names:
-        if (folder / name).exists() or (folder / name).is_symlink():
-            return folder / name
+    if found := existing(folder, *names):
+        return found[0]
     raise InputError(f"{folder.name} has no {names[0]}. Copy the folder again, whole.")
 
 
