@@ -73,6 +73,9 @@ def _clean_column(column: pd.Series, slot: str, name: str, findings: Findings) -
 
 
 def _clean_text(values: Iterable[Any], slot: str, name: str, findings: Findings) -> list[str | None]:
+    values = list(values)
+    if all(type(value) is str for value in values) and _is_fit("".join(values)):
+        return values
     cleaned, n_odd = [], 0
     for value in values:
         text = None if not isinstance(value, str) and pd.isna(value) else str(value)
@@ -86,6 +89,10 @@ def _clean_text(values: Iterable[Any], slot: str, name: str, findings: Findings)
 
 def _fit(text: str) -> str:
     """Drop NUL, halves of surrogate pairs and other control characters."""
-    if text.isascii() and text.isprintable():
+    if _is_fit(text):
         return text
     return "".join(c for c in text if c in "\t\n" or unicodedata.category(c) not in {"Cc", "Cs"})
+
+
+def _is_fit(text: str) -> bool:
+    return text.isascii() and text.isprintable()

@@ -1,7 +1,7 @@
 """Matrices of counts as 10x Genomics writes them: HDF5, zarr, or a folder of Matrix Market and two lists."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,6 +23,7 @@ from squint.io.tenx_zarr import read_parts
 GROUP = "matrix"
 HEADER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real)\s+general\s*", re.IGNORECASE)
 MAX_COMMENTS = 1_000  # lines before the sizes
+ASCII = 127
 MAX_LINE = 10_000  # bytes of one of them
 BYTES_PER_VALUE = 40  # that a value of Matrix Market takes while it is read
 MATRIX = ("matrix.mtx.gz", "matrix.mtx")
@@ -146,8 +147,10 @@ def _whole(values: NDArray[Any], where: str) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def texts(values: Iterable[Any]) -> NDArray[np.object_]:
-    """Turn text or bytes into an array of text (n,)."""
+def texts(values: NDArray[Any]) -> NDArray[np.object_]:
+    """Turn text or bytes (n,) into text."""
+    if values.dtype.kind == "S" and not (np.ascontiguousarray(values).view(np.uint8) > ASCII).any():
+        return values.astype(str).astype(object)
     found = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
     return np.array(found, dtype=object)
 
