@@ -83,9 +83,9 @@ def columns_of(path: Path) -> list[str]:
     """
     try:
         with open_text(path) as stream:
-            return _header(stream, path.name)[0]
+            return header(stream, path.name)[0]
     except UNREADABLE as error:
-        raise _unreadable(path.name, error) from error
+        raise unreadable(path.name, error) from error
 
 
 def read_counts_csv(path: Path, id_columns: Sequence[str], scratch: Scratch | None = None) -> CountsTable:
@@ -112,13 +112,14 @@ def read_counts_csv(path: Path, id_columns: Sequence[str], scratch: Scratch | No
     """
     try:
         with open_text(path) as stream:
-            names, delimiter, rest = _header(stream, path.name)
+            names, delimiter, rest = header(stream, path.name)
             return _read(stream, rest, _Parser(path.name, names, id_columns, delimiter), scratch)
     except UNREADABLE as error:
-        raise _unreadable(path.name, error) from error
+        raise unreadable(path.name, error) from error
 
 
-def _unreadable(name: str, error: BaseException) -> InputError:
+def unreadable(name: str, error: BaseException) -> InputError:
+    """Say what one of ``UNREADABLE`` means for the user."""
     if isinstance(error, FileNotFoundError):
         return InputError(f"{name} was not found.")
     if isinstance(error, PermissionError):
@@ -126,7 +127,7 @@ def _unreadable(name: str, error: BaseException) -> InputError:
     return InputError(f"{name} is incomplete or damaged: it cannot be unpacked. Copy it again.")
 
 
-def _header(stream: BufferedIOBase, name: str) -> tuple[list[str], str, bytes]:
+def header(stream: BufferedIOBase, name: str) -> tuple[list[str], str, bytes]:
     """Give the names of columns, what separates them, and the line after the header."""
     first = stream.readline(MAX_LINE)
     second = stream.readline(MAX_LINE)
@@ -218,9 +219,9 @@ class _Parser:
     def _refused(self, block: _Block, message: str) -> InputError:
         if found := _BAD_ROW.match(message):
             row, wanted, got = map(int, found.groups())
+            where = f"{self.name}, line {self._line(block, row):,}"
             return InputError(
-                f"{self.name}, line {self._line(block, row):,}: {got:,} columns, and {wanted:,} in the header. "
-                "The file is incomplete or damaged: copy it again."
+                f"{where}: {got:,} columns, and {wanted:,} in the header: incomplete or damaged. Copy it again."
             )
         if found := _BAD_VALUE.match(message):
             row, column = int(found[2]), self.names[int(found[1])]

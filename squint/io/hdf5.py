@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -33,6 +33,8 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 STREAMED = {"X", "layers", "raw"}  # with a scratch folder read in chunks, or not at all
 
 _DAMAGED = (*DAMAGED, IORegistryError)
+_Kind = TypeVar("_Kind", h5py.Group, h5py.Dataset)
+_IDS: dict[type, type] = {h5py.Group: h5g.GroupID, h5py.Dataset: h5d.DatasetID}
 
 
 @contextmanager
@@ -58,14 +60,52 @@ def open_checked(path: Path, *, streamed: bool = False) -> Iterator[tuple[h5py.F
     InputError
         If the file is missing, of another kind, damaged, or holds anything that :func:`check` refuses.
     """
+    with open_unwalked(path) as file:
+        yield file, check(file, path.name, streamed=streamed)
+
+
+@contextmanager
+def open_unwalked(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file of very many objects, each of which :func:`open_inside` checks when it is opened.
+
+    Yields
+    ------
+    The file, of which nothing was checked.
+
+    Raises
+    ------
+    InputError
+        If it is missing, of another kind or damaged; in the block, for whatever h5py raises.
+    """
     _check_kind(path)
     try:
         with _no_plugins(), h5py.File(path, "r") as file:
-            yield file, check(file, path.name, streamed=streamed)
+            yield file
     except InputError:
         raise
     except _DAMAGED as error:
         raise InputError(_explain(path.name, error)) from error
+
+
+def open_inside(group: h5py.Group, child: str, kind: type[_Kind]) -> _Kind:
+    """Open a group or data set right inside a group, if it is no link, and its data lie in this file.
+
+    Raises
+    ------
+    InputError
+        If it is missing, of another kind, a link, or stored as :func:`check` refuses.
+    """
+    name = Path(group.file.filename).name
+    key = child.encode()
+    if not group.id.links.exists(key) or group.id.links.get_info(key).type != h5l.TYPE_HARD:
+        raise InputError(f"{name} is refused: `{child}` in `{group.name}` is missing, or a link.")
+    located = h5o.open(group.id, key)
+    if isinstance(located, h5d.DatasetID):
+        _check_dataset(located, child, name)
+    found = kind(located) if isinstance(located, _IDS[kind]) else None
+    if found is None:
+        raise InputError(f"{name} is refused: `{child}` in `{group.name}` is of another kind.")
+    return found
 
 
 def _explain(name: str, error: BaseException) -> str:

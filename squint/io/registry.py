@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squint.errors import InputError
-from squint.io import h5ad, visium, xenium
+from squint.io import h5ad, merscope, visium, xenium
 from squint.io.content import Reader
 
 GROUP = "squint.readers"
-READERS: tuple[Reader, ...] = (xenium.READER, visium.READER, h5ad.READER)  # asked in this order
+READERS: tuple[Reader, ...] = (xenium.READER, merscope.READER, visium.READER, h5ad.READER)  # asked in this order
 DEPTH = 4  # folders below the one given in which a source may lie
 MAX_FOLDERS = 2_000  # that are looked into
 WRAPPERS = {"outs", "output"}  # folders that name nothing

@@ -200,7 +200,8 @@ def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = N
     """
     path = Path(path)
     sources = sources_in(path)
-    if answers.section is not None or len({source.reader.kind for source in sources}) > 1:
+    several = len({source.reader.kind for source in sources}) > 1
+    if len(sources) > 1 and (several or answers.section is not None):  # else the reader is told
         sources = [_chosen(sources, answers.section, path)]
     parts = [settle(s.reader.read(s.path, Asked(answers, scratch)), answers, s.name) for s in sources]
     settled = (
