@@ -265,7 +265,7 @@ def note_empty(counts: sparse.csr_matrix, findings: Findings) -> None:
     n_empty = int((np.diff(counts.indptr) == 0).sum())
     if n_empty == counts.shape[0]:
         findings.note("No cell has any counts: there is nothing to tokenise.")
-    elif n_empty:
+    if n_empty:
         findings.note(
             f"{n_empty:,} cells have no counts at all: they are kept, and get no token and no score."
         )
