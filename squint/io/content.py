@@ -39,6 +39,7 @@ class Asked:
 
     answers: Answers = field(default_factory=Answers)
     scratch: Scratch | None = None  # where to make files that counts lie in; None: in memory
+    part: str = ""  # which of several sources that lie side by side in one folder; see Reader.parts
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,8 @@ class Reader(NamedTuple):
         None  # of its table of cells, without reading it, if that is quick
     )
     counts_bytes: Callable[[Path], int] | None = None  # that its counts fill, if they can be read in parts
+    parts: Callable[[Path], list[str]] | None = None
+    """Names of the sources in a folder, where files of several can lie side by side in one; never raises."""
+    asks_part: bool = (
+        False  # whether several parts are asked about, even if they could be sections beside each other
+    )

@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squint.errors import InputError
-from squint.io import h5ad, merscope, visium, xenium
+from squint.io import cosmx, h5ad, merscope, visium, xenium
 from squint.io.content import Reader
 
 GROUP = "squint.readers"
-READERS: tuple[Reader, ...] = (xenium.READER, merscope.READER, visium.READER, h5ad.READER)  # asked in this order
+READERS: tuple[Reader, ...] = (
+    xenium.READER,
+    merscope.READER,
+    cosmx.READER,
+    visium.READER,
+    h5ad.READER,
+)  # asked in this order
 DEPTH = 4  # folders below the one given in which a source may lie
 MAX_FOLDERS = 2_000  # that are looked into
 WRAPPERS = {"outs", "output"}  # folders that name nothing
@@ -30,6 +36,7 @@ class Source(NamedTuple):
     name: str  # of the section it is, where it states none
     path: Path
     reader: Reader
+    part: str = ""  # which of those that lie side by side in the folder
 
 
 def sources_in(path: Path) -> list[Source]:
@@ -43,11 +50,16 @@ def sources_in(path: Path) -> list[Source]:
     readers = (*_of_other_packages(), *READERS)
     is_folder = os.path.isdir(path)  # noqa: PTH112 - a name that is none is no folder, and no error
     if (reader := _reader_of(path, readers)) is not None:
-        return [Source(_stem(path) if is_folder else path.stem, path, reader)]
+        return list(_parts_of(_stem(path) if is_folder else path.stem, "", path, reader))
+    if is_folder and (found := list(_below(path, readers))):
+        return found
+    if path.is_file() and (reader := _reader_of(path.parent, readers)) is not None:
+        raise InputError(
+            f"{path.name} is one file of several ({reader.kind}). Give the folder that it lies in, "
+            f"{path.parent.name!r}."
+        )
     if not is_folder:
         return [Source(path.stem, path, h5ad.READER)]  # who says why it is none
-    if found := list(_below(path, readers)):
-        return found
     raise InputError(
         f"{path.name}: nothing in this folder is a section that squint reads. It looks for the output "
         "folders of Xenium, MERSCOPE, CosMx, Visium and Visium HD, for SpatialData and AnnData .zarr, .h5ad, "
@@ -57,6 +69,15 @@ def sources_in(path: Path) -> list[Source]:
 
 def _reader_of(path: Path, readers: tuple[Reader, ...]) -> Reader | None:
     return next((reader for reader in readers if reader.reads(path)), None)
+
+
+def _parts_of(name: str, above: str, path: Path, reader: Reader) -> Iterator[Source]:
+    """Give the source, or each of those whose files lie side by side in one folder."""
+    parts = reader.parts(path) if reader.parts is not None else []
+    if len(parts) < 2:
+        yield Source(name, path, reader, *parts)
+    else:
+        yield from (Source(f"{above}{part}", path, reader, part) for part in parts)
 
 
 def _below(path: Path, readers: tuple[Reader, ...]) -> Iterator[Source]:
@@ -74,7 +95,8 @@ def _below(path: Path, readers: tuple[Reader, ...]) -> Iterator[Source]:
                 inside = Path(entry.path)
                 reader = _reader_of(inside, readers)
                 if reader is not None:
-                    yield Source(_name_below(path, inside), inside, reader)
+                    name = _name_below(path, inside)
+                    yield from _parts_of(name, f"{name}/", inside, reader)
                 elif entry.is_dir(follow_symlinks=False):
                     deeper.append(inside)
         level = deeper

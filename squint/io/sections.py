@@ -200,10 +200,10 @@ def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = N
     """
     path = Path(path)
     sources = sources_in(path)
-    several = len({source.reader.kind for source in sources}) > 1
-    if len(sources) > 1 and (several or answers.section is not None):  # else the reader is told
+    is_open = len({source.reader.kind for source in sources}) > 1 or _ask_part(sources)
+    if len(sources) > 1 and (is_open or answers.section is not None):  # of one source the reader is told
         sources = [_chosen(sources, answers.section, path)]
-    parts = [settle(s.reader.read(s.path, Asked(answers, scratch)), answers, s.name) for s in sources]
+    parts = [settle(s.reader.read(s.path, Asked(answers, scratch, s.part)), answers, s.name) for s in sources]
     settled = (
         parts[0] if len(parts) == 1 else join_settled(parts, [source.name for source in sources], path.name)
     )
@@ -214,6 +214,12 @@ def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = N
 def _told(columns: Mapping[str, str] | None, answers: Answers | None) -> Answers:
     told = answers or Answers()
     return replace(told, columns={**told.columns, **columns}) if columns else told
+
+
+def _ask_part(sources: list[Source]) -> bool:
+    """Say whether one folder holds several sources of a kind of which one is to be chosen."""
+    paths = [source.path for source in sources if source.reader.asks_part]
+    return len(set(paths)) < len(paths)
 
 
 def _chosen(sources: list[Source], answer: str | None, path: Path) -> Source:
