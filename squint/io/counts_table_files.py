@@ -1,0 +1,180 @@
+"""Which files of a folder are a table of counts, and which one says where its cells lie."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from squint.errors import InputError
+from squint.io import tenx
+from squint.io.delimited import Start, is_table, start_of, stem
+from squint.io.positions import find_columns
+
+MIN_FEATURES = 5  # columns of values from which a table of numbers is one of counts
+MAX_COLUMNS = 200  # of a table of positions
+MAX_TABLES = 60  # in a folder, to look into
+TYPES_ROW = "type"  # in small letters, begins the second line in files of the Single Cell Portal
+MEX = {*tenx.MATRIX, *tenx.BARCODES, *tenx.FEATURES}
+
+
+class Positions(NamedTuple):
+    """A table of positions."""
+
+    path: Path
+    names: list[str]  # of its columns
+    n_header: int  # lines before the first cell
+    delimiter: str
+
+
+class Pair(NamedTuple):
+    """Counts, and where their cells lie."""
+
+    name: str
+    counts: Path
+    positions: Positions
+    is_shared: bool  # whether the positions are also those of other tables of counts
+
+
+class Tables(NamedTuple):
+    """What a folder holds."""
+
+    counts: list[Path]
+    positions: list[Positions]
+    others: list[Path]
+    unreadable: list[Path]
+
+
+def look(folder: Path) -> Tables:
+    """Sort the tables in a folder by what their first two lines show."""
+    counts: list[Path] = []
+    values: list[Path] = []
+    found = Tables(counts, [], [], [])
+    starts: dict[Path, Start] = {}
+    for path in _tables(folder):
+        try:
+            start = start_of(path)
+        except InputError:
+            found.unreadable.append(path)
+            continue
+        if (positions := _as_positions(path, start)) is not None:
+            found.positions.append(positions)
+        elif _is_wide(start):
+            (counts if _are_whole(start.second[1:]) else values).append(path)
+        else:
+            found.others.append(path)
+            starts[path] = start
+    if not counts:
+        counts += values or _matrices(folder)
+    if len(counts) == len(starts) == 1 and not found.positions:  # positions under names that are not known
+        (path, start), *_ = starts.items()
+        if sum(map(_is_number, start.second)) >= 2:
+            found.positions.append(Positions(path, start.first, 1, start.delimiter))
+            found.others.remove(path)
+    return found
+
+
+def pairs_in(tables: Tables) -> list[Pair]:
+    """Put counts and positions together: the only ones, or those whose names are most alike.
+
+    Returns
+    -------
+    The pairs; none where it is not clear which belongs to which.
+    """
+    counts, positions = tables.counts, tables.positions
+    if not counts or not positions:
+        return []
+    if len(positions) == 1:
+        return [Pair(stem(path), path, positions[0], len(counts) > 1) for path in counts]
+    pairs = []
+    for path in counts:
+        alike = [_alike(stem(path), stem(other.path)) for other in positions]
+        if alike.count(max(alike)) > 1:
+            return []
+        pairs.append(Pair(stem(path), path, positions[alike.index(max(alike))], is_shared=False))
+    return pairs if len({pair.positions.path for pair in pairs}) == len(pairs) else []
+
+
+def _tables(folder: Path) -> list[Path]:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except (OSError, ValueError):
+        return []
+    found = [folder / name for name in names if not name.startswith(".") and name not in MEX]
+    tables = [path for path in found if is_table(path) and path.is_file() and not path.is_symlink()]
+    return tables if len(tables) <= MAX_TABLES else []
+
+
+def _matrices(folder: Path) -> list[Path]:
+    """List matrices of 10x Genomics: HDF5 files, or the folder itself or one in it with Matrix Market."""
+    try:
+        inside = sorted(
+            path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_symlink()
+        )
+    except OSError:
+        return []
+    folders = [path for path in (folder, *inside) if path.is_dir()]
+    return [
+        *(path for path in inside if path.suffix.lower() == ".h5" and path.is_file()),
+        *(path for path in folders if any((path / name).is_file() for name in tenx.MATRIX)),
+    ]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    return all(map(_is_number, texts))
+
+
+def _are_whole(texts: Sequence[str]) -> bool:
+    return all(float(text) >= 0 and float(text) % 1 == 0 for text in texts)
+
+
+def _is_wide(start: Start) -> bool:
+    """Say whether there is a header, of names that are all different, and below it a name and numbers."""
+    first, second = start.first, start.second
+    if len(set(first)) < len(first):
+        return False
+    fits = len(second) in {len(first), len(first) + 1}  # R writes no name above the names of rows
+    return (
+        fits
+        and len(second) > MIN_FEATURES
+        and _are_numbers(second[1:])
+        and not _are_numbers([*first, *second])
+    )
+
+
+def _as_positions(path: Path, start: Start) -> Positions | None:
+    first, second = start.first, start.second
+    if _are_numbers(first) and len(first) == len(second) == 2 and _are_numbers(second):
+        return Positions(path, ["x", "y"], 0, start.delimiter)
+    if len(first) == len(second) == 3 and _are_numbers([*first[1:], *second[1:]]) and not _are_numbers(first):
+        return Positions(path, ["name", "x", "y"], 0, start.delimiter)
+    if len(first) > MAX_COLUMNS:
+        return None
+    names = [*first] if len(second) != len(first) + 1 else ["", *first]
+    try:
+        columns, _ = find_columns(names, {})
+    except InputError:
+        return None
+    if second[:1] and second[0].strip().lower() == TYPES_ROW:
+        return Positions(path, names, 2, start.delimiter)
+    values = (
+        [second[names.index(column)] for column in columns.values()] if len(second) == len(names) else [""]
+    )
+    return Positions(path, names, 1, start.delimiter) if _are_numbers(values) else None
+
+
+def _alike(name: str, other: str) -> int:
+    """Count the letters that two names share at their beginnings and ends."""
+    n_first = _shared(name, other)
+    return n_first + _shared(name[n_first:][::-1], other[n_first:][::-1])
+
+
+def _shared(name: str, other: str) -> int:
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(name), len(other)))
