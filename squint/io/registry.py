@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squint.errors import InputError
-from squint.io import cosmx, counts_table, h5ad, merscope, visium, xenium
+from squint.io import cosmx, counts_table, h5ad, merscope, refused, visium, xenium
 from squint.io.content import Reader
 
 GROUP = "squint.readers"
@@ -59,6 +59,8 @@ def sources_in(path: Path) -> list[Source]:
             f"{path.name} is one file of several ({reader.kind}). Give the folder that it lies in, "
             f"{path.parent.name!r}."
         )
+    if (why := refused.why(path)) is not None:
+        raise InputError(why)
     if not is_folder:
         return [Source(path.stem, path, h5ad.READER)]  # who says why it is none
     raise InputError(
