@@ -53,8 +53,8 @@ def split(field: str) -> list[str]:
     -------
     The genes, with plain hyphens and without weights such as those of ``CA9,1.0``.
     """
-    if _PLAIN.fullmatch(field):
-        return [field]
+    if not field or _PLAIN.fullmatch(field):
+        return [field] if field else []
     text = clean(field).translate(_DASHES)
     if is_date(text):
         return [text]

@@ -11,6 +11,7 @@ from squint.formats import gene_fields
 from squint.formats.gene_fields import clean, gene_columns, is_gene_title, is_set_title
 
 MAX_BYTES = 2_000_000
+MAX_GENES = 400_000  # of all sets, and blanks between them: more than 2 MB of names have
 _LISTED = 5
 
 # Genes linked to aggressive kidney cancer in the SQUINT paper, section 5.3, each with its source there.
@@ -92,6 +93,8 @@ def _decode(content: bytes, name: str) -> str:
         raise InputError(
             f"{name} is larger than {MAX_BYTES // 1_000_000} MB. Keep the gene sets that you need."
         )
+    if sum(map(content.count, (b",", b";", b"\t", b" ", b"|", b"\n", b"\r"))) > MAX_GENES:
+        raise InputError(f"{name} holds more than {MAX_GENES:,} fields. Keep the gene sets that you need.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -179,7 +182,7 @@ def _split(text: str, name: str) -> list[_Row]:
         rows = [_Row(reader.line_num, list(map(clean, row))) for row in reader]
     except csv.Error as error:
         raise InputError(f"{name} is no table: {error}. Save it as CSV UTF-8.") from error
-    rows = [row for row in rows if any(gene_fields.split(field) for field in row.fields)]
+    rows = [row for row in rows if any(map(gene_fields.split, row.fields))]
     rows = [row for row in rows if not row.fields[0].startswith("#")]
     if not rows:
         raise InputError(f"{name} is empty. Give one gene per line, or a set and a gene.")

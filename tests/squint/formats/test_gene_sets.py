@@ -155,6 +155,8 @@ def test_columns_may_be_in_any_order() -> None:
         (b"x" * 2_000_001, "a.csv", "larger than 2 MB"),
         (b"LDHA", "a.xlsx", "no .gmt, .csv or .txt"),
         (b"LDHA", "LDHA", "no .gmt, .csv or .txt"),
+        (b"gene\n" + b"," * 400_001 + b"a", "a.csv", "more than 400,000 fields"),
+        (b"A\tabout" + b"\t" * 1_000_000, "a.gmt", "more than 400,000 fields"),
         (b"A\tabout\tLDHA\nB\tabout", "a.gmt", "Line 2 of a.gmt is no gene set"),
         (b"A\tabout\t\t", "a.gmt", "Line 1 of a.gmt is no gene set"),
         (b"LDHA\nMMP14", "a.gmt", "Line 1 of a.gmt is no gene set"),
