@@ -4,13 +4,14 @@ Imports nothing heavy, so that pages can ask.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from app.cell_sets.split import Split
 from app.library.images import Addition
 from app.library.results import Computation, Task
 from squint.geometry.regions import Shape
+from squint.io.content import Answers
 from squint.pl import Kind
 
 # --- sections ---------------------------------------------------------------------------------------------
@@ -22,7 +23,7 @@ class Validate(Task[dict[str, Any]]):
 
     name: ClassVar[str] = "validate"
     path: str
-    columns: Mapping[str, str]  # our name of a column -> the file's
+    answers: Answers = field(default_factory=Answers)  # to what it leaves open
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,21 @@ class Keep(Task[list[dict[str, Any]]]):
 
     name: ClassVar[str] = "keep"
     path: str
-    columns: Mapping[str, str]
+    answers: Answers
     patients: Mapping[str, str]  # patient in the file ("" where it names none) -> study code
     sections: Mapping[str, str]  # section in the file -> name to keep
     organ: str = ""
     assay: str = ""
+
+
+@dataclass(frozen=True)
+class AddFound(Task[list[str]]):
+    """Keep the pictures that a staged upload holds, with the section that was kept of it."""
+
+    name: ClassVar[str] = "add_found"
+    path: str
+    answers: Answers
+    section: str  # id
 
 
 @dataclass(frozen=True)

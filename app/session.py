@@ -14,10 +14,12 @@ from app.library.arrivals import Arrived
 from app.library.models import ModelFacts
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
+from app.requests import AddFound
 from app.settings import settings
 from app.text import sentence
 from squint.errors import InputError
 from squint.geometry.regions import Shape
+from squint.io.content import Answers
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
 
 # Keys of widgets whose value outlives a change of page
@@ -54,10 +56,11 @@ class Upload:
     arrived: Arrived | None = None  # a large file, streamed past the widget
     staged: Path | None = None
     likeness: str | None = None  # what the file's name looks like, if it may name a person
-    columns: dict[str, str] = field(default_factory=dict)  # our name -> the file's
+    answers: Answers | None = None  # to what the file leaves open; None: none yet, nor remembered
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
+    pictures: AddFound | None = None  # to be kept once the cells are there
 
 
 @dataclass

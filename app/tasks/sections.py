@@ -1,21 +1,29 @@
 """Uploads looked at and kept, and the sample cohort imported. Runs in the worker."""
 
+import hashlib
+import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import numpy as np
 
 import squint.io
 from app.engine.client import Report
 from app.engine.limits import memory_limit, reading_limit
+from app.library import answers
 from app.library.arrivals import room
+from app.library.images import FROM_FILE, Addition, Images
 from app.library.store import Library
-from app.requests import ImportSamples, Keep, Validate
-from app.tasks import ingest, models, tokens
+from app.requests import AddFound, ImportSamples, Keep, Validate
+from app.tasks import images, ingest, models, tokens
 from squint import keys, tl
 from squint.errors import InputError
 from squint.io import archives, folders
+from squint.io.findings import AskedError
+from squint.io.registry import sources_in
 from squint.model.bundle import Bundle, section_sha256
 
 _ZIP = ".zip"
@@ -35,26 +43,45 @@ class Fit:
 def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any]:
     """Read a staged upload and say what it holds; nothing is kept.
 
-    A file that cannot be opened is refused; one whose columns may just be named differently
-    has a ``problem``.
+    What cannot be opened is refused. What leaves open how it is to be read has a ``question``, and what may
+    just have columns that are named differently has a ``problem``.
     """
     del library
     staged = Path(asked.path)
     path = unpacked(staged, report)
     left_alone = archives.left_alone(staged) if staged.suffix == _ZIP else []
-    said: dict[str, Any] = {"problem": "", "report": None, "fit": None, "left_alone": left_alone}
-    report(0.1, "checking the file")
+    said: dict[str, Any] = {"problem": "", "question": None, "report": None, "fit": None}
+    report(0.1, "looking what it is")
     with memory_limit(reading_limit(path)):
-        said["columns"] = squint.io.obs_columns(path)
+        said |= {
+            "left_alone": left_alone,
+            "kind": kind_of(path),
+            "columns": squint.io.obs_columns(path),
+        }
     report(0.3, "reading counts and positions")
     try:
         with memory_limit(reading_limit(path)):
-            adata, found = squint.io.read_and_validate(path, columns=asked.columns)
+            settled = squint.io.read_settled(path, asked.answers)
+    except AskedError as error:
+        return said | {"question": asdict(error.question)}
     except InputError as error:
         return said | {"problem": str(error)}
     report(0.9, "comparing with the model")
-    fit = compare_with(adata, models.held())
-    return said | {"report": asdict(found), "fit": asdict(fit)}
+    fit = compare_with(settled.adata, models.held())
+    found = squint.io.report_on(settled, path.name)
+    known: Any = settled.adata.obs
+    return said | {
+        "report": asdict(found),
+        "fit": asdict(fit),
+        "columns": sorted({*said["columns"], *map(str, known.columns)}),
+    }
+
+
+def kind_of(path: Path) -> str:
+    """Say what kind of source it is, in words, and of which columns: files alike have answers alike."""
+    kinds = sorted({source.reader.kind for source in sources_in(path)})
+    columns = hashlib.sha256(json.dumps(squint.io.obs_columns(path)).encode()).hexdigest()[:8]
+    return f"{' and '.join(kinds)} {columns}"
 
 
 def unpacked(staged: Path, report: Report) -> Path:
@@ -98,19 +125,45 @@ def compare_with(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
 def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
     """Put the sections of a staged upload into the library.
 
-    Returns id and title of each, and whether it is new: one that is there already stays as it is.
+    Returns id and title of each, and whether it is new: one that is there already stays as it is. How the
+    source's questions were answered is remembered for the next of its kind.
     """
     path = unpacked(Path(asked.path), report)
     report(0.1, "reading the file")
     with memory_limit(reading_limit(path)):
-        adata = squint.io.read(path, columns=asked.columns)
+        settled = squint.io.read_settled(path, asked.answers)
     labels = ingest.Labels(asked.patients, asked.sections, asked.organ, asked.assay)
-    cleaned = list(ingest.clean(adata, labels))
+    names = settled.adata.obs[keys.SECTION]
+    cleaned = list(ingest.clean(settled.adata, labels))
     kept = []
-    for i, section in enumerate(cleaned):
+    for i, (section, name) in enumerate(zip(cleaned, names.cat.categories, strict=True)):
         report(0.3 + 0.7 * i / len(cleaned), f"keeping section {i + 1} of {len(cleaned)}")
-        added, new = ingest.add(library, section, labels)
+        rings = settled.boundaries
+        if rings is not None and len(cleaned) > 1:
+            rings = rings.of(np.flatnonzero((names == name).to_numpy()))
+        added, new = ingest.add(library, section, labels, rings)
         kept.append({"id": added.id, "title": added.title, "new": new})
+    answers.remember(library, kind_of(path), asked.answers)
+    return kept
+
+
+def add_found(library: Library, asked: AddFound, report: Report) -> list[str]:
+    """Keep the pictures that a staged upload holds and places, as tiles under the cells; return their names.
+
+    One that cannot be read is left out: the section is there without it.
+    """
+    path = unpacked(Path(asked.path), report)
+    with memory_limit(reading_limit(path)):
+        pictures = squint.io.read_settled(path, asked.answers).pictures
+    kept = []
+    for picture in pictures:
+        if picture.to_section is None:
+            continue
+        with suppress(InputError):
+            addition = Addition(asked.section, str(picture.path))
+            image = images.keep(library, addition, report)
+            Images(library).place(asked.section, image.id, picture.to_section, FROM_FILE)
+            kept.append(picture.name)
     return kept
 
 

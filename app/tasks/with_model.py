@@ -49,6 +49,7 @@ TASKS = dict(
     (
         does(requests.Validate, sections.validate),
         does(requests.Keep, sections.keep),
+        does(requests.AddFound, sections.add_found),
         does(requests.ImportSamples, sections.import_samples),
         does(requests.Tokenise, tokens.tokenise),
         does(requests.SumTokens, tokens.add_up),

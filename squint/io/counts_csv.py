@@ -221,7 +221,7 @@ class _Parser:
             row, wanted, got = map(int, found.groups())
             where = f"{self.name}, line {self._line(block, row):,}"
             return InputError(
-                f"{where}: {got:,} columns, and {wanted:,} in the header: incomplete or damaged. Copy it again."
+                f"{where}: {got:,} columns, {wanted:,} in the header: incomplete or damaged. Copy it again."
             )
         if found := _BAD_VALUE.match(message):
             row, column = int(found[2]), self.names[int(found[1])]

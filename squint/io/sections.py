@@ -22,6 +22,7 @@ from squint.io import slots
 from squint.io.content import Answers, Asked
 from squint.io.facts import Settled, settle
 from squint.io.findings import AskedError, Question
+from squint.io.folders import is_left_alone
 from squint.io.hdf5 import memory_budget
 from squint.io.joining import join_settled
 from squint.io.mapped import Scratch, let_go, mapping_of
@@ -316,7 +317,8 @@ def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
 def source_sha256(path: Path) -> str:
     """Hash a file, or the names, sizes and contents of the files of a folder.
 
-    Of pictures only names and sizes count: they are large, and no part of the cells.
+    Of pictures and of what no reader opens names and sizes alone count: they are large, and no part of the
+    cells.
     """
     if path.is_file():
         with path.open("rb") as stream:
@@ -325,7 +327,7 @@ def source_sha256(path: Path) -> str:
     for part in sorted(part for part in path.rglob("*") if part.is_file() and not part.is_symlink()):
         name = part.relative_to(path).as_posix()
         digest.update(f"{name} {part.stat().st_size}\n".encode(errors="surrogateescape"))
-        if part.suffix.lower() not in PICTURES:
+        if part.suffix.lower() not in PICTURES and not is_left_alone(name):
             with part.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

@@ -105,7 +105,7 @@ def measure(folder: Path, what: str, wanted: str, record: Record) -> None:
 
 def test_a_real_section(real_section, tmp_path, record):
     adata = io.read(real_section("xenium_human_pancreas_full"))
-    positions = np.asarray(adata.obsm[keys.SPATIAL])[:, :2]
+    positions: NDArray[np.float64] = np.asarray(adata.obsm[keys.SPATIAL])[:, :2]
     folder = write(tmp_path / "pancreas", list(adata.obs_names), adata.X, positions, list(adata.var_names))
     measure(folder, f"Xenium folder, {adata.n_obs:,} x {adata.n_vars}", "at most 5 s and 1 GB", record)
 
@@ -114,7 +114,7 @@ def test_a_million_cells(tmp_path, record):
     adata = datasets.bulk(MILLION, N_GENES)
     numbers = np.sort(np.random.default_rng(0).choice(2**32, MILLION, replace=False))
     ids = [hex_id(int(number)) for number in numbers]
-    positions = np.asarray(adata.obsm[keys.SPATIAL], np.float64)[:, :2]
+    positions: NDArray[np.float64] = np.asarray(adata.obsm[keys.SPATIAL], np.float64)[:, :2]
     folder = write(tmp_path / "million", ids, adata.X, positions, list(adata.var_names))
     del adata
     measure(folder, f"Xenium folder, {MILLION:,} x {N_GENES}", "at most 30 s and 3 GB", record)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import streamlit as st
 
@@ -19,11 +20,13 @@ from app.text import as_text
 from squint.errors import InputError
 
 _PER_ROW = 4
+_PICTURES_S = 3600
 
 
 def show_gallery(library: Library, sections: Sequence[Section]) -> None:
     """Show a card per section."""
     _tokenise_what_was_asked(library)
+    _keep_pictures_found(library)
     _offer_to_tokenise_all(library, sections)
     stacks = [stack for stack in find_stacks(sections) if stack.levels[0].stack]
     within = {level.id for stack in stacks for level in stack.levels}
@@ -97,6 +100,21 @@ def _tokenise_what_was_asked(library: Library) -> None:
         state.kept = []
         if done:
             st.toast(f"{many(len(done), 'section')} tokenised.", icon=":material/check:", duration="long")
+        st.rerun()
+
+
+def _keep_pictures_found(library: Library) -> None:
+    """Keep the pictures that came with a section, once its cells are there."""
+    state = session.upload()
+    if state.pictures is None or state.kept:
+        return
+    asked = state.pictures
+    done = run(asked, library, "Keeping the pictures of the tissue", limit_s=_PICTURES_S)
+    if done is not None:
+        state.pictures = None
+        library.unstage(Path(asked.path))
+        if done:
+            st.toast(f"{many(len(done), 'picture')} lie under the cells.", icon=":material/image:")
         st.rerun()
 
 

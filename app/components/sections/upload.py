@@ -1,6 +1,5 @@
 """Adding a section: a file or folder, report, names, and only then keeping it."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,15 @@ import streamlit as st
 from app import session
 from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_drop, some_of
 from app.components.job import run
+from app.components.sections import questions
+from app.components.sections.report import show_report
+from app.library.answers import remembered
 from app.library.arrivals import Arrived, stage_import
 from app.library.store import Library, harmless_name
-from app.requests import Keep, Validate
+from app.requests import AddFound, Keep, Validate
 from app.text import as_text, sentence
-from squint import keys
 from squint.errors import InputError
+from squint.io.content import Answers
 from squint.io.folders import stored_bytes
 from squint.sensitive import looks_like
 
@@ -23,15 +25,6 @@ _ENDINGS = (".h5ad", ".h5", ".zip")
 _STORE = ".zarr"  # of a folder
 _ARCHIVES = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".mtx", ".mtx.gz", ".parquet")
-_MAPPED = {
-    keys.SECTION: "Section",
-    keys.PATIENT: "Patient",
-    keys.CELL_TYPE: "Cell type",
-    keys.REGION: "Region",
-    keys.Z: "Height in µm",
-}
-_UNITS = {"um": "µm"}
-_AS_FOUND = "as found"
 _LIMIT_S = 3600
 _LEAST_S, _S_PER_MB = 300, 1  # sections take a tenth of it: whatever takes longer is made to
 
@@ -118,19 +111,34 @@ _TAKEN = Taken(
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:
-    asked = Validate(str(state.staged), state.columns)
+    asked = Validate(str(state.staged), state.answers or Answers())
     found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
     if found is None:
         return
+    _remember(library, state, found["kind"])
     if found["left_alone"]:
         st.caption(f"Not unpacked, as nothing here reads it: {some_of(found['left_alone'])}.")
-    if found["problem"]:
+    questions.show_answers()
+    if found["question"]:
+        questions.ask(found["question"])
+    elif found["problem"]:
         st.error(sentence(found["problem"]))
     else:
-        _show_report(found["report"], found["fit"])
-    _map_columns(state, found["columns"])
-    if not found["problem"]:
+        show_report(found["report"], found["fit"])
+        for question in found["report"]["asked"]:
+            questions.ask(question)
+    questions.map_columns(found["columns"])
+    if found["report"]:
         _ask_names(library, state, found["report"], found["fit"])
+
+
+def _remember(library: Library, state: session.Upload, kind: str) -> None:
+    """Answer as for the last of its kind, at the first look at an upload."""
+    if state.answers is None:
+        state.answers = remembered(library, kind)
+        if state.answers != Answers():
+            st.toast("Questions are answered as for the last file of this kind.")
+            st.rerun()
 
 
 def _limit_s(path: Path) -> float:
@@ -143,59 +151,8 @@ def _reset(library: Library, widget: int) -> None:
     staged = session.upload().staged
     if staged:
         library.unstage(staged)
-    kept = session.upload().kept
-    st.session_state["_upload"] = session.Upload(widget=widget, kept=kept)
-
-
-def _show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
-    what = "counts" if report["values"] == "counts" else "intensity"
-    numbers = {
-        "Cells": f"{report['n_cells']:,}",
-        "Genes": f"{report['n_genes']:,}",
-        "Sections": f"{len(report['sections']):,}",
-        "Patients": f"{len(report['patients']):,}" if report["patients"] else "not named",
-        "Cell types": f"{report['n_cell_types']:,}" if report["n_cell_types"] else "none",
-        f"Median {what}": f"{report['median_depth']:,.0f}",
-        "Unit": _UNITS.get(report["unit"], report["unit"]),
-        "Model's genes": "no model" if math.isnan(fit["gene_overlap"]) else f"{fit['gene_overlap']:.0%}",
-    }
-    for column, (name, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
-        column.metric(name, value)
-    if fit["problem"]:
-        st.warning(f"{sentence(fit['problem'])} It can be kept for viewing, without tokens.")
-    for warning in fit["warnings"]:
-        st.warning(sentence(warning))
-    for note in report["notes"]:
-        st.caption(f"Note: {sentence(note)}")
-    unseen = [name for name, condition in fit["conditions"].items() if condition == "unseen"]
-    if unseen:
-        named = ", ".join(as_text(name) for name in unseen[:6])
-        st.caption(f"The model was not trained on {named}, and takes it as an unseen section.")
-    if report["sensitive"]:
-        places = "; ".join(
-            f"{as_text(s['where'])} {as_text(s['key'])} ({as_text(s['why'])})" for s in report["sensitive"]
-        )
-        st.warning(
-            f"May identify a person: {places}. Of this file only counts, positions, names of cells and "
-            "genes, cell types and the codes given below are kept."
-        )
-
-
-def _map_columns(state: session.Upload, columns: list[str]) -> None:
-    with st.expander("Are columns named differently in this file?"):
-        for place, (key, name) in zip(st.columns(len(_MAPPED)), _MAPPED.items(), strict=True):
-            chosen = place.selectbox(
-                f"{name} is in",
-                [_AS_FOUND, *columns],
-                key=f"column-{key}-{state.file_id}",
-                format_func=lambda column: column if column == _AS_FOUND else f"obs: {column}",
-            )
-            wanted = None if chosen == _AS_FOUND else chosen
-            if state.columns.get(key) != wanted:
-                state.columns = {k: v for k, v in state.columns.items() if k != key}
-                if wanted:
-                    state.columns[key] = wanted
-                st.rerun()
+    before = session.upload()
+    st.session_state["_upload"] = session.Upload(widget=widget, kept=before.kept, pictures=before.pictures)
 
 
 def _ask_names(
@@ -211,7 +168,7 @@ def _ask_names(
     sections = {name: _ask_code(f"Code of section {as_text(name)}", name, "section") for name in flagged}
     left, right = st.columns(2)
     organ = left.text_input("Organ (optional)", key=f"organ-{state.file_id}", max_chars=40)
-    assay = right.text_input("Assay (optional)", key=f"assay-{state.file_id}", max_chars=40)
+    assay = right.text_input("Assay (optional)", report["assay"], key=f"assay-{state.file_id}", max_chars=40)
     complete = all(patients.values()) and all(sections.values())
     will = "keep and tokenise" if not fit["problem"] else "keep for viewing"
     if st.button(will.capitalize(), type="primary", disabled=not complete, key="keep"):
@@ -220,11 +177,17 @@ def _ask_names(
         what = "patient and for each section asked for" if flagged else "patient"
         st.caption(f"A study code is needed for each {what}.")
     if state.keeping and complete:
-        asked = Keep(str(state.staged), state.columns, patients, sections, organ, assay)
+        answers = state.answers or Answers()
+        asked = Keep(str(state.staged), answers, patients, sections, organ, assay)
         kept = run(asked, library, "Keeping the section", limit_s=_LIMIT_S)
         if kept is None:
             return
+        pictures = None
+        if report["pictures"] and len(kept) == 1:
+            pictures = AddFound(asked.path, answers, kept[0]["id"])
+            state.staged = None  # it stays until its pictures are kept too
         _reset(library, state.widget + 1)
+        session.upload().pictures = pictures
         session.show([section["id"] for section in kept])
         session.upload().known = [section["title"] for section in kept if not section["new"]]
         session.upload().kept += [section["id"] for section in kept if section["new"]]

@@ -13,6 +13,7 @@ from app.library.store import Library
 from app.tasks import exports, with_model
 from app.tasks.decode import does
 from squint.geometry.regions import Cells, Fraction, Points, Polygon, Rectangle
+from squint.io.content import Answers
 
 SHAPES = (
     Rectangle("S", 0, 1, 2, 3),
@@ -22,8 +23,9 @@ SHAPES = (
     Points("S", ((1, 2),)),
 )
 ASKED: list[Task] = [
-    requests.Validate("file.h5ad", {"section_id": "slide"}),
-    requests.Keep("file.h5ad", {}, {"": "P1"}, {"S": "T"}, "kidney"),
+    requests.Validate("file.h5ad", Answers(unit="0.5", columns={"section_id": "slide"})),
+    requests.Keep("file.h5ad", Answers(), {"": "P1"}, {"S": "T"}, "kidney"),
+    requests.AddFound("folder", Answers(bin="008um"), "0123"),
     requests.ImportSamples("folder"),
     requests.Tokenise(("a", "b")),
     requests.SumTokens(("a",), "ff"),

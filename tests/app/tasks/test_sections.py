@@ -10,6 +10,7 @@ from app.engine.client import Engine
 from app.library.store import Library
 from app.requests import Keep, Validate
 from squint.errors import InputError
+from squint.io.content import Answers
 from tests.helpers.app import one_section
 from tests.helpers.bombs import fill, repeat_text
 
@@ -32,11 +33,11 @@ def test_a_bomb_is_refused_in_one_line_and_the_worker_stays(
                 for name in ("X/data", "X/indices"):
                     del file[name]
                     fill(file, name, (250_000_000,), (10_000_000,), 1, "u1")
-        asked = Keep(str(path), {}, {"TOY-H": "K-1"}, {}, "", "")
+        asked = Keep(str(path), Answers(), {"TOY-H": "K-1"}, {}, "", "")
         with pytest.raises(InputError, match=rf"^{kind}.h5ad is refused: [^\n]*{said}[^\n]*$"):
             worker.ask(asked, library).result(120)
         try:
-            said_of = worker.ask(Validate(str(path), {}), library).result(120)["problem"]
+            said_of = worker.ask(Validate(str(path)), library).result(120)["problem"]
         except InputError as error:  # before its columns are known
             said_of = str(error)
         assert said in said_of

@@ -1,0 +1,83 @@
+"""What an upload holds: the report before anything is kept."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.exports.stamp import many
+from app.text import as_text, sentence
+
+_UNITS = {"um": "µm", "unknown": "not known"}
+_SHOWN = 12  # rows of a table; what is beyond is counted
+
+
+def show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
+    """Show the numbers, what was left out, assumed and noted, and how it fits the model."""
+    what = "counts" if report["values"] == "counts" else "intensity"
+    numbers = {
+        "Cells": f"{report['n_cells']:,}",
+        "Genes": f"{report['n_genes']:,}",
+        "Sections": f"{len(report['sections']):,}",
+        "Patients": f"{len(report['patients']):,}" if report["patients"] else "not named",
+        "Cell types": f"{report['n_cell_types']:,}" if report["n_cell_types"] else "none",
+        f"Median {what}": f"{report['median_depth']:,.0f}",
+        "Unit": _UNITS.get(report["unit"], report["unit"]),
+        "Model's genes": "no model" if math.isnan(fit["gene_overlap"]) else f"{fit['gene_overlap']:.0%}",
+    }
+    for column, (name, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
+        column.metric(name, value)
+    _show_what_comes_along(report)
+    if fit["problem"]:
+        st.warning(f"{sentence(fit['problem'])} It can be kept for viewing, without tokens.")
+    for warning in fit["warnings"]:
+        st.warning(sentence(warning))
+    _show_items("Left out", report["left_out"])
+    _show_items("Assumed", report["assumed"])
+    for note in report["notes"]:
+        st.caption(f"Note: {sentence(as_text(note))}")
+    unseen = [name for name, condition in fit["conditions"].items() if condition == "unseen"]
+    if unseen:
+        named = ", ".join(as_text(name) for name in unseen[:6])
+        st.caption(f"The model was not trained on {named}, and takes it as an unseen section.")
+    _show_sensitive(report["sensitive"])
+
+
+def _show_what_comes_along(report: Mapping[str, Any]) -> None:
+    parts = [f"Read as {as_text(report['assay'])}"] if report["assay"] else []
+    if report["n_boundaries"]:
+        parts.append(f"outlines of {many(report['n_boundaries'], 'cell')} come along")
+    if report["pictures"]:
+        parts.append(f"pictures of the tissue: {', '.join(map(as_text, report['pictures']))}")
+    if parts:
+        st.caption(f"{'; '.join(parts)}.")
+
+
+def _show_items(title: str, items: Sequence[Mapping[str, Any]]) -> None:
+    if not items:
+        return
+    st.markdown(f"**{title}**")
+    shown = items[:_SHOWN]
+    table = pd.DataFrame(
+        {
+            "What": [as_text(item["what"]) for item in shown],
+            "Number": ["" if item["n"] is None else f"{item['n']:,}" for item in shown],
+            "Why": [as_text(item["why"]) for item in shown],
+            "From": [as_text(item["file"]) for item in shown],
+        }
+    )
+    st.table(table.set_index("What"))
+    if len(items) > _SHOWN:
+        st.caption(f"And {len(items) - _SHOWN} more.")
+
+
+def _show_sensitive(sensitive: Sequence[Mapping[str, Any]]) -> None:
+    if not sensitive:
+        return
+    places = "; ".join(f"{as_text(s['where'])} {as_text(s['key'])} ({as_text(s['why'])})" for s in sensitive)
+    st.warning(
+        f"May identify a person: {places}. Of this upload only counts, positions, outlines, names of cells "
+        "and genes, cell types, what the instrument measured of cells, and the codes given below are kept."
+    )
