@@ -103,8 +103,10 @@ def from_rings(
 ) -> Boundaries:
     """Gather rings from their corners (corners, 2) and where each begins; see :func:`from_corners`."""
     corners = np.asarray(corners)
+    corners = corners if corners.dtype.kind == "f" else corners.astype(np.float64)
     finite = np.isfinite(corners).all(axis=1)
-    origin = corners[finite].mean(axis=0, dtype=np.float64).round() if finite.any() else np.zeros(2)
+    known = corners if finite.all() else corners[finite]
+    origin = known.mean(axis=0, dtype=np.float64).round() if len(known) else np.zeros(2)
     starts, stops = np.asarray(offsets[:-1], np.int64), np.asarray(offsets[1:], np.int64)
     filled = stops - starts > 1
     closed = np.zeros(len(starts), bool)
@@ -115,15 +117,29 @@ def from_rings(
     order = usable[np.lexsort((-sizes[usable], np.asarray(cells)[usable]))]
     owner = np.asarray(cells)[order]
     order = order[np.concatenate([[True], owner[1:] != owner[:-1]])] if len(order) else order
-    lengths = sizes[order]
-    begins = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    picked = np.repeat(starts[order] - begins[:-1], lengths) + np.arange(begins[-1])
+    taken = _gathered(corners, starts[order], sizes[order])
+    taken -= origin.astype(taken.dtype)
     return Boundaries(
         np.asarray(cells)[order].astype(np.int64),
-        begins,
-        (corners[picked] - origin).astype(np.float32),
+        np.concatenate([[0], np.cumsum(sizes[order])]).astype(np.int64),
+        taken.astype(np.float32, copy=False),
         (float(origin[0]), float(origin[1])),
         what,
+    )
+
+
+def _gathered(
+    corners: npt.NDArray[np.floating], starts: Ints, sizes: npt.NDArray[np.integer]
+) -> npt.NDArray[np.floating]:
+    """Copy the rings that begin at ``starts``, one after the other."""
+    if (np.diff(starts) > 0).all():  # as instruments write them: a mark for each corner, and no number
+        marks = np.zeros(len(corners) + 1, np.int8)
+        marks[starts] = 1
+        marks[starts + sizes] -= 1  # where the next one begins at once, nothing changes
+        return cast("npt.NDArray[np.floating]", corners[np.cumsum(marks[:-1], dtype=np.int8).view(bool)])
+    begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return cast(
+        "npt.NDArray[np.floating]", corners[np.repeat(starts - begins[:-1], sizes) + np.arange(begins[-1])]
     )
 
 

@@ -1,7 +1,6 @@
 """Columns of Parquet and CSV files: the same whatever the form, and refused where something is wrong."""
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from squint.errors import InputError
 from squint.io import arrow
 from squint.io.arrow import column_names, read_columns, texts, to_pandas
-from squint.io.outlines import read_outlines
 from tests.helpers.xenium_folder import write_table
 
 NAMES = ["a-1", "0123", "é"]
@@ -88,33 +86,6 @@ def test_a_parquet_file_with_a_byte_changed_is_read_or_refused(tmp_path_factory,
         assert read_columns(path, ["cell_id", "x"]).column_names == ["cell_id", "x"]
     except InputError as error:
         assert "t.parquet" in str(error)  # noqa: PT017 - some changes do not matter
-
-
-def square(cell: str, at: float) -> list[tuple[str, float, float]]:
-    return [(cell, at + x, at + y) for x, y in ((0, 0), (2, 0), (2, 2), (0, 2), (0, 0))]
-
-
-def write_corners(path: Path, rows: list[tuple[str, float, float]]) -> None:
-    cells, x, y = zip(*rows, strict=True)
-    write_table(path, {"cell_id": list(cells), "vertex_x": list(x), "vertex_y": list(y)})
-
-
-@pytest.mark.parametrize("name", ["t.parquet", "t.csv.gz"])
-def test_outlines_lie_by_the_rows_of_their_cells(tmp_path, name):
-    write_corners(
-        tmp_path / name, [*square("c", 10), *square("other", 5), *square("a", 20), *square("b", 0)[:2]]
-    )
-    rings = read_outlines(tmp_path / name, pd.Index(["a", "b", "c"]), "cell_id")
-    assert rings.cells.tolist() == [0, 2]
-    corners = rings.corners + np.array(rings.origin)
-    assert corners[:4].tolist() == [[20, 20], [22, 20], [22, 22], [20, 22]]
-    assert corners[4:].tolist() == [[10, 10], [12, 10], [12, 12], [10, 12]]
-
-
-def test_outlines_of_other_cells_alone_are_refused(tmp_path):
-    write_corners(tmp_path / "t.parquet", square("z", 1))
-    with pytest.raises(InputError, match=r"t\.parquet holds no outline of these cells"):
-        read_outlines(tmp_path / "t.parquet", pd.Index(["a"]), "cell_id")
 
 
 def test_a_parquet_file_that_was_gzipped_is_refused(tmp_path):
