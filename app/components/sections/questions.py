@@ -43,7 +43,7 @@ def ask(question: Mapping[str, Any]) -> None:
     state = session.upload()
     key = f"question-{option}-{state.file_id}"
     with st.container(border=True):
-        st.markdown(f"**{sentence(as_text(question['words']))}**")
+        st.markdown(f"**{sentence(question['words'])}**")
         if question["file"]:
             st.caption(f"From {as_text(question['file'])}")
         if option == "unit":

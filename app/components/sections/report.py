@@ -37,7 +37,7 @@ def show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
     _show_items("Left out", report["left_out"])
     _show_items("Assumed", report["assumed"])
     for note in report["notes"]:
-        st.caption(f"Note: {sentence(as_text(note))}")
+        st.caption(f"Note: {sentence(note)}")
     unseen = [name for name, condition in fit["conditions"].items() if condition == "unseen"]
     if unseen:
         named = ", ".join(as_text(name) for name in unseen[:6])
@@ -62,10 +62,10 @@ def _show_items(title: str, items: Sequence[Mapping[str, Any]]) -> None:
     shown = items[:_SHOWN]
     table = pd.DataFrame(
         {
-            "What": [as_text(item["what"]) for item in shown],
+            "What": [sentence(item["what"]) for item in shown],
             "Number": ["" if item["n"] is None else f"{item['n']:,}" for item in shown],
-            "Why": [as_text(item["why"]) for item in shown],
-            "From": [as_text(item["file"]) for item in shown],
+            "Why": [sentence(item["why"]) for item in shown],
+            "From": [sentence(item["file"]) for item in shown],
         }
     )
     st.table(table.set_index("What"))
