@@ -116,7 +116,8 @@ def _explain(name: str, error: BaseException) -> str:
         return f"{name} is incomplete: the copy or upload broke off. Copy or upload it again."
     if "unable to lock file" in text:
         return f"{name} is being written by another program. Close it there and try again."
-    return f"{name} is damaged and cannot be read. Copy it again, or write it again with anndata."
+    again = ", or write it again with anndata" if name.endswith(".h5ad") else ""
+    return f"{name} is damaged and cannot be read. Copy it again{again}."
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -145,9 +146,10 @@ def _check_kind(path: Path) -> None:
 def _explain_bytes(name: str, start: bytes) -> str:
     if not start:
         return f"{name}: the file is empty."
-    if start[:2] == b"PK":
+    kind = "an .h5ad" if name.endswith(".h5ad") else "an HDF5"  # instruments write others
+    if start[:2] == b"PK" and kind == "an .h5ad":
         return f"{name} is a zip archive: archives are not read yet. Convert it to .h5ad."
-    return f"{name} is not an .h5ad file: its first bytes are not those of HDF5."
+    return f"{name} is not {kind} file: its first bytes are not those of HDF5."
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -282,3 +282,9 @@ def test_the_vendor_s_own_files(bundle, name, shape, total):
     matrix = read_matrix(bundle(name))
     assert matrix.counts.shape == shape
     assert matrix.counts.sum() == total
+
+
+def test_what_is_no_hdf5_is_called_so(tmp_path):
+    (tmp_path / "m.h5").write_bytes(b"barcode,gene")
+    with pytest.raises(InputError, match=r"m\.h5 is not an HDF5 file"):
+        read_matrix(tmp_path / "m.h5")
