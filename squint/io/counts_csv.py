@@ -221,7 +221,8 @@ class _Parser:
             row, wanted, got = map(int, found.groups())
             where = f"{self.name}, line {self._line(block, row):,}"
             return InputError(
-                f"{where}: {got:,} columns, {wanted:,} in the header: incomplete or damaged. Copy it again."
+                f"{where}: {got:,} columns, and {wanted:,} in the header. It is incomplete or damaged: "
+                "copy it again."
             )
         if found := _BAD_VALUE.match(message):
             row, column = int(found[2]), self.names[int(found[1])]
@@ -286,7 +287,7 @@ def _in_order(parser: _Parser, blocks: Iterator[_Block]) -> Iterator[tuple[Any, 
     waiting: deque[Future[tuple[Any, sparse.csr_matrix]]] = deque()
     with ThreadPoolExecutor(n_workers) as workers:
         for block in blocks:
-            if block.text.strip():
+            if not block.text.isspace():
                 waiting.append(workers.submit(parser.parse, block))
             if len(waiting) > n_workers:
                 yield waiting.popleft().result()

@@ -13,6 +13,7 @@ from squint.io.boundaries import Boundaries, from_rings
 from squint.io.findings import Findings
 from squint.io.hdf5 import memory_budget
 from squint.io.merscope_hdf5 import read_folder
+from squint.io.wkb import Rings, decode
 
 FOLDER = "cell_boundaries"
 TABLES = (
@@ -23,8 +24,8 @@ TABLES = (
 )  # those in mosaic_space count pixels
 IDS = ("EntityID", "ID")
 ROW_BYTES = 32  # of ids and planes, with what is made of them
-BATCH = 1 << 15  # outlines decoded at once
-POLYGON = 3  # shapely's number of the type
+BUFFER = 1 << 22  # bytes
+BATCH = 1 << 12  # outlines decoded at once; more of them leave the processor's cache
 
 
 class _Chosen(NamedTuple):
@@ -98,18 +99,18 @@ def _read_table(path: Path, name: str, ids: pd.Index, findings: Findings) -> tup
 
     try:
         # buffered, so that a row group of many hundred MB is not held as a whole
-        with pq.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, buffer_size=BUFFER, page_checksum_verification=True) as file:
             key, plane, geometry = _columns(file, path.name)
             chosen = _choose_rows(file.read([key, *plane]), key, plane, ids)
-            cells, sizes, corners, n_damaged = _rings(file, geometry, chosen)
+            rings, n_damaged = _rings(file, geometry, chosen)
     except InputError:
         raise
     except (pa.ArrowException, shapely.errors.ShapelyError, *DAMAGED) as error:
         raise InputError("the file is incomplete or damaged") from error
     if n_damaged:
         findings.leave_out("outlines", n_damaged, "they are damaged, or no polygons", name)
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    return from_rings(cells, offsets, corners), chosen.planes
+    offsets = np.concatenate([[0], np.cumsum(rings.sizes)])
+    return from_rings(rings.cells, offsets, rings.corners), chosen.planes
 
 
 def _columns(file: Any, name: str) -> tuple[str, list[str], str]:
@@ -175,39 +176,21 @@ def _cells_of(column: Any, ids: pd.Index) -> NDArray[np.int64]:
     return np.asarray(ids.get_indexer(pd.Index(pc.cast(column, pa.string()).to_pandas())))
 
 
-def _rings(
-    file: Any, geometry: str, chosen: _Chosen
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int]:
-    """Decode the chosen polygons: cells, number of corners of each, all corners; and how many are damaged."""
-    decoded = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2)))]
-    n_damaged = start = 0
+def _rings(file: Any, geometry: str, chosen: _Chosen) -> tuple[Rings, int]:
+    """Decode the chosen polygons, and say how many of them are damaged."""
+    decoded = [Rings(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2)))]
+    start = 0
     for group in range(file.num_row_groups):
         stop = start + file.metadata.row_group(group).num_rows
-        if np.searchsorted(chosen.rows, start) == np.searchsorted(chosen.rows, stop):
-            start = stop
-            continue
-        for batch in file.iter_batches(BATCH, row_groups=[group], columns=[geometry], use_threads=False):
+        first, last = np.searchsorted(chosen.rows, [start, stop])
+        parts = []
+        batches = file.iter_batches(BATCH, row_groups=[group], columns=[geometry], use_threads=False)
+        for batch in batches if first < last else ():
             low, high = np.searchsorted(chosen.rows, [start, start + len(batch)])
-            stored = batch.column(0).take(chosen.rows[low:high] - start)
-            decoded.append(_exteriors(stored.to_numpy(zero_copy_only=False), chosen.cells[low:high]))
-            n_damaged += int(high - low) - len(decoded[-1][0])
+            parts.append(batch.column(0).take(chosen.rows[low:high] - start))
             start += len(batch)
-    cells, sizes, corners = zip(*decoded, strict=True)
-    return np.concatenate(cells), np.concatenate(sizes), np.concatenate(corners), n_damaged
-
-
-def _exteriors(
-    stored: NDArray[np.object_], owners: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Give the outer ring of each WKB (multi)polygon, of several parts of the largest."""
-    import shapely  # noqa: PLC0415
-
-    parts, of = shapely.get_parts(shapely.from_wkb(stored, on_invalid="ignore"), return_index=True)
-    usable = (shapely.get_type_id(parts) == POLYGON) & ~shapely.is_empty(parts)
-    parts, of = parts[usable], of[usable]
-    if len(of) > len(np.unique(of)):
-        largest_first = np.lexsort((-shapely.area(parts), of))
-        first = np.concatenate([[True], np.diff(of[largest_first]) > 0])
-        parts, of = parts[largest_first[first]], of[largest_first[first]]
-    rings = shapely.get_exterior_ring(parts)
-    return owners[of], shapely.get_num_coordinates(rings).astype(np.int64), shapely.get_coordinates(rings)
+        decoded += decode(parts, chosen.cells[first:last])
+        start = stop
+    n_rings = sum(len(part.cells) for part in decoded)
+    cells, sizes, corners = (np.concatenate(arrays) for arrays in zip(*decoded, strict=True))
+    return Rings(cells, sizes, corners), len(chosen.rows) - n_rings
