@@ -55,10 +55,10 @@ def read(path: Path, asked: Asked) -> Content:
     Parameters
     ----------
     path
-        The folder; of several runs in it, told apart by what file names begin with, the answer ``section``
-        names one.
+        The folder.
     asked
-        What the user says.
+        What the user says; of several runs in the folder, told apart by what file names begin with, ``part``
+        names one.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def read(path: Path, asked: Asked) -> Content:
         If there are several runs.
     """
     findings = Findings()
-    files = _choose_files(path, asked.answers.section, findings)
+    files = _choose_files(path, asked.part or asked.answers.section, findings)
     columns = columns_of(files.counts)
     key = _id_column(columns)
     others = [name for name in columns[:1] if name in ROW_NAMES and name != key]
@@ -125,7 +125,21 @@ def _has_centres(table: Path) -> bool:
         return True  # broken, so that who reads it says why
 
 
-def _choose_files(path: Path, section: str | None, findings: Findings) -> _Files:
+def parts(path: Path) -> list[str]:
+    """Name the runs whose tables lie side by side in a folder, by what file names begin with."""
+    found = [
+        [name[: name.index(kind)] for name in _names(path) if _is(name, kind)] for kind in (COUNTS, CELLS)
+    ]
+    if max(len(set(prefixes)) for prefixes in found) < 2:
+        return []
+    return list(_labels(found[0] + found[1]))
+
+
+def _labels(prefixes: Iterable[str]) -> dict[str, str]:
+    return {prefix.rstrip("_-. ") or NO_PREFIX: prefix for prefix in sorted(set(prefixes))}
+
+
+def _choose_files(path: Path, part: str | None, findings: Findings) -> _Files:
     """Find the two tables of one run."""
     found = {kind: _by_prefix(path, kind, findings) for kind in (COUNTS, CELLS)}
     for kind, tables in found.items():
@@ -138,9 +152,9 @@ def _choose_files(path: Path, section: str | None, findings: Findings) -> _Files
     if len(counts) == len(cells) == 1:
         (prefix, counts_file), (cells_file,) = *counts.items(), cells.values()
         return _Files(counts_file, cells_file, prefix)
-    prefixes = {prefix.rstrip("_-. ") or NO_PREFIX: prefix for prefix in sorted({*counts, *cells})}
+    prefixes = _labels([*counts, *cells])
     words = "The tables of several runs lie in this folder."
-    prefix = prefixes[choose("section", section, words, list(prefixes), path.name)]
+    prefix = prefixes[choose("section", part, words, list(prefixes), path.name)]
     for kind, tables in found.items():
         if prefix not in tables:
             raise InputError(f"{path.name} has no {prefix}{kind}. Copy it from the run's output folder.")
@@ -252,4 +266,4 @@ def _read_clusters(file: Path) -> pd.Series:
     return labels.where(labels != "")
 
 
-READER = Reader("Vizgen's MERSCOPE", reads, read, columns)
+READER = Reader("Vizgen's MERSCOPE", reads, read, columns, parts=parts, asks_part=True)

@@ -230,7 +230,10 @@ def test_of_several_runs_in_a_folder_one_is_asked_for(tmp_path):
     assert asked.value.question.choices == ("A", "B")
     with pytest.raises(AskedError, match="'C'"):
         read(folder, section="C")
+    assert merscope.parts(folder) == ["A", "B"]
     assert read(folder, section="A").boundaries is not None
+    with pytest.raises(AskedError, match="several runs"):
+        merscope.read(folder, io.content.Asked())
     chosen = read(folder, section="B")
     assert chosen.adata.obs_names.tolist() == second.ids
     assert chosen.boundaries is None
