@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.io import cosmx_places
+from squint.io import cosmx_places, packed
 from squint.io.boundaries import Boundaries, from_corners
 from squint.io.cosmx_ids import CELL, CELL_NAMES, FOV, MAX_ID, NO_ROW, Ints, find_column, key, rows_of
 from squint.io.cosmx_places import Fields, Places
@@ -32,6 +32,7 @@ class Corners:
     """
 
     def __init__(self, path: Path, *, in_fields: bool) -> None:
+        packed.check_file(path)
         columns = columns_of(path)
         ids = [find_column(columns, (FOV,), path.name), find_column(columns, CELL_NAMES, path.name)]
         table = pd.DataFrame(columns=columns)

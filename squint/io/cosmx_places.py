@@ -242,6 +242,7 @@ def place(
             findings.note(
                 f"{file}: positions on the slide and in fields do not agree: the slide's alone are used."
             )
+    _check_finite(xy, cells, file)
     sign = -1.0 if placing is not None and placing.slope[1] < 0 else 1.0
     _say_direction(sign, known=placing is not None, findings=findings, file=file)
     if sign < 0 and placing is not None:
@@ -255,6 +256,14 @@ def place(
         findings.find(f"{scale[0]:.5g} um per pixel", None, file, f"shown by {scale[1]}")
     stated = None if scale is None else scale[0]
     return Places(xy, stated, stated, placing, sign, in_pixels=True)
+
+
+def _check_finite(xy: Floats, cells: pd.DataFrame, file: str) -> None:
+    if len(bad := np.flatnonzero(~np.isfinite(xy).all(axis=1))):
+        raise InputError(
+            f"{file}: {len(bad):,} cells have no position, the first is {cells.index[bad[0]]}. Export it "
+            "again, or remove them from both tables."
+        )
 
 
 def _say_direction(sign: float, *, known: bool, findings: Findings, file: str) -> None:

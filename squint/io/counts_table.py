@@ -11,11 +11,11 @@ from scipy import sparse
 
 from squint import keys
 from squint.errors import InputError
-from squint.io import checks, packed, tenx
+from squint.io import checks, tenx
 from squint.io.content import Answers, Asked, Content, Reader
 from squint.io.counts_csv import columns_of, read_counts_csv
 from squint.io.counts_table_files import Pair, Positions, look, pairs_in
-from squint.io.delimited import is_table, read_table
+from squint.io.delimited import is_table, read_table, start_of
 from squint.io.findings import AskedError, Findings, Question, choose
 from squint.io.positions import find_columns
 
@@ -93,7 +93,7 @@ def read(path: Path, asked: Asked) -> Content:
         counts=matrix.values,
         obs=obs,
         var=pd.DataFrame(index=matrix.columns) if matrix.var is None else matrix.var,
-        obsm={keys.SPATIAL: _spatial(table, axes, pair.positions.path.name)[picked]},
+        obsm={keys.SPATIAL: _spatial(table.iloc[picked], axes, pair.positions.path.name)},
         um_per_unit=_unit([str(column) for column in axes.values()]),
         findings=findings,
     )
@@ -103,7 +103,8 @@ def _read_matrix(path: Path, asked: Asked) -> Matrix:
     if not is_table(path):
         matrix = tenx.read_matrix(path)
         return Matrix(matrix.counts, pd.Index(matrix.barcodes), matrix.var.index, matrix.var)
-    packed.check_file(path)
+    if (mark := start_of(path).delimiter) not in {",", "\t"}:
+        raise InputError(f"{path.name} separates columns by {mark!r}. Write it with commas or tabs.")
     first = columns_of(path)[0]
     table = read_counts_csv(path, [first], asked.scratch)
     return Matrix(
@@ -114,7 +115,7 @@ def _read_matrix(path: Path, asked: Asked) -> Matrix:
 def _read_positions(table: Positions, chosen: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read a table of positions, and find its columns of x, y and perhaps z."""
     try:
-        axes, others = find_columns(table.names, {key: chosen[key] for key in AXES if key in chosen})
+        axes, others = find_columns(table.names, {key: chosen[key] for key in AXES if chosen.get(key)})
     except InputError as error:
         raise InputError(f"{table.path.name}: {error}") from error
     found = read_table(table.path, table.names, table.delimiter, others, table.n_header)
@@ -221,7 +222,10 @@ def _spatial(table: pd.DataFrame, axes: Mapping[str, str], file: str) -> NDArray
             raise InputError(
                 f"{file}: column {column!r} holds text where positions are expected. Correct it."
             )
-    return table[list(axes.values())].to_numpy(np.float64)
+    spatial = table[list(axes.values())].to_numpy(np.float64)
+    if n_bad := int((~np.isfinite(spatial)).any(axis=1).sum()):
+        raise InputError(f"{file}: {n_bad:,} rows have no position. Remove them, and their counts.")
+    return spatial
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:

@@ -39,37 +39,42 @@ class Tables(NamedTuple):
 
     counts: list[Path]
     positions: list[Positions]
+    values: list[Path]  # of numbers that are no counts
     others: list[Path]
     unreadable: list[Path]
 
 
 def look(folder: Path) -> Tables:
     """Sort the tables in a folder by what their first two lines show."""
-    counts: list[Path] = []
-    values: list[Path] = []
-    found = Tables(counts, [], [], [])
+    found = Tables([], [], [], [], [])
     starts: dict[Path, Start] = {}
     for path in _tables(folder):
         try:
-            start = start_of(path)
+            starts[path] = start_of(path)
         except InputError:
             found.unreadable.append(path)
-            continue
-        if (positions := _as_positions(path, start)) is not None:
-            found.positions.append(positions)
-        elif _is_wide(start):
-            (counts if _are_whole(start.second[1:]) else values).append(path)
-        else:
-            found.others.append(path)
-            starts[path] = start
-    if not counts:
-        counts += values or _matrices(folder)
-    if len(counts) == len(starts) == 1 and not found.positions:  # positions under names that are not known
-        (path, start), *_ = starts.items()
-        if sum(map(_is_number, start.second)) >= 2:
-            found.positions.append(Positions(path, start.first, 1, start.delimiter))
-            found.others.remove(path)
+    for path, start in starts.items():
+        _sort_in(path, start, found)
+    if not found.counts:
+        found.counts.extend(_matrices(folder))
+    if len(found.counts) == len(found.others) == 1 and not found.positions:
+        start = starts[found.others[0]]
+        if sum(map(_is_number, start.second)) >= 2:  # positions, perhaps, under names that are not known
+            found.positions.append(Positions(found.others.pop(), start.first, 1, start.delimiter))
     return found
+
+
+def _sort_in(path: Path, start: Start, found: Tables) -> None:
+    if not start.second:
+        found.unreadable.append(path)
+    elif (positions := _as_positions(path, start)) is not None:
+        found.positions.append(positions)
+    elif not _is_wide(start):
+        found.others.append(path)
+    elif _are_whole(start.second[1:]):
+        found.counts.append(path)
+    else:
+        found.values.append(path)
 
 
 def pairs_in(tables: Tables) -> list[Pair]:
@@ -135,9 +140,9 @@ def _are_whole(texts: Sequence[str]) -> bool:
 
 
 def _is_wide(start: Start) -> bool:
-    """Say whether there is a header, of names that are all different, and below it a name and numbers."""
+    """Say whether there is a header, and below it a name and numbers."""
     first, second = start.first, start.second
-    if len(set(first)) < len(first):
+    if _are_numbers(first[1:]) and len(set(first)) < len(first):  # numbers may name cells, but each another
         return False
     fits = len(second) in {len(first), len(first) + 1}  # R writes no name above the names of rows
     return (

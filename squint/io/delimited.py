@@ -178,6 +178,8 @@ def _parse(
 
 def _in_words(error: Exception) -> str:
     first = str(error).strip().splitlines()[0]
+    if "UTF8" in first:
+        return "its text is not UTF-8"
     return first.removeprefix("CSV parse error: ")[:120].rstrip(".")
 
 

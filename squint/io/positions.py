@@ -44,6 +44,7 @@ def find_columns(columns: Sequence[Any], chosen: Mapping[str, str]) -> tuple[dic
     """
     listed = ", ".join(map(str, columns))
     by_name = {str(column).strip().lower(): column for column in columns}
+    by_name |= {str(column): column for column in columns}  # of x and X, x
     found: dict[str, Any] = {}
     for axis, names in NAMES.items():
         if axis in chosen:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from squint.io.delimited import is_table
 DEPTH = 4  # folders below the one given that are looked into
 MAX_LOOKED_AT = 2_000  # files and folders
 BESIDE = "Put a table of positions beside it: names of cells, x and y"
+NO_COUNTS = "holds values that are no counts (fractions, or negative). Give the table of raw counts."
 COUNTS_BESIDE = "Put a table of counts beside it"
 
 
@@ -80,7 +81,11 @@ def why(path: Path) -> str | None:
         return _why_kind([path]) or (_why_table(path) if is_table(path) else None)
     found = list(_inside(path))
     folders = [path, *(entry for entry in found if entry.is_dir())]
-    return next(filter(None, map(_why_tables, folders)), None) or _why_kind(found)
+    return _first(_why_tables, folders) or _why_kind(found) or _first(_why_damaged, folders)
+
+
+def _first(say: Callable[[Path], str | None], folders: Sequence[Path]) -> str | None:
+    return next(filter(None, map(say, folders)), None)
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -116,6 +121,8 @@ def _why_kind(paths: Sequence[Path]) -> str | None:
 def _why_table(path: Path) -> str:
     """Say what a single table lacks."""
     tables = look(path.parent)
+    if path in tables.values:
+        return f"{path.name} {NO_COUNTS}"
     if path in tables.counts:
         return f"{path.name} holds counts without positions. {BESIDE}, and give the folder."
     if path in {positions.path for positions in tables.positions}:
@@ -130,6 +137,8 @@ def _why_tables(folder: Path) -> str | None:
     tables = look(folder)
     damaged = [path.name for path in tables.unreadable]
     odd = f" ({', '.join(damaged)}: empty or damaged)" if damaged else ""
+    if tables.others and not odd:
+        odd = f" ({tables.others[0].name} holds neither)"
     counts = [path.name for path in tables.counts if is_table(path)]
     positions = [table.path.name for table in tables.positions]
     if counts and positions:
@@ -137,8 +146,15 @@ def _why_tables(folder: Path) -> str | None:
             f"Which counts ({', '.join(counts)}) belong to which positions ({', '.join(positions)}) is not "
             "clear. Give them names that begin alike: slice1.csv and slice1_positions.csv."
         )
+    if tables.values and positions:
+        return f"{tables.values[0].name} {NO_COUNTS}"
     if counts:
         return f"{counts[0]} holds counts without positions{odd}. {BESIDE}."
     if positions and not any(_why_kind([table.path]) for table in tables.positions):
         return f"{positions[0]} holds positions without counts{odd}. {COUNTS_BESIDE}."
-    return f"{damaged[0]} is empty or damaged. Copy it again." if damaged else None
+    return None
+
+
+def _why_damaged(folder: Path) -> str | None:
+    damaged = look(folder).unreadable
+    return f"{damaged[0].name} is empty or damaged. Copy it again." if damaged else None

@@ -193,6 +193,60 @@ def test_millimetres_are_stated_and_outlines_follow_them(tmp_path):
     np.testing.assert_allclose(settled.adata.obs["cell_area"], table["Area"] * run.um**2)
 
 
+def test_cells_without_a_position_are_refused(tmp_path):
+    folder = write_run(run := Run(), tmp_path)
+    table = run.metadata()
+    write(
+        folder,
+        metadata_file=table.assign(CenterX_global_px=table["CenterX_global_px"].where(table.index != 3)),
+    )
+    assert "S1_metadata_file.csv: 1 cells have no position, the first is 7_4" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"CenterX_global_px": "left"}, "column 'CenterX_global_px' holds text"),
+        ({"cell_ID": -1}, "'fov', 'cell_ID' of row 1 are no whole numbers"),
+        ({"fov": 1.5}, "'fov', 'cell_ID' of row 1 are no whole numbers"),
+    ],
+)
+def test_odd_values_are_refused_with_their_column(tmp_path, change, words):
+    folder = write_run(run := Run(), tmp_path)
+    write(folder, metadata_file=run.metadata().assign(**change))
+    assert words in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: content + b"\n\n",
+        lambda content: content.replace(b"Mean.DAPI", b'"Mean.DAPI"'),
+    ],
+)
+def test_other_ways_to_write_a_table_are_read(tmp_path, spoil):
+    run = Run()
+    folder = write_run(run, tmp_path)
+    for path in folder.iterdir():
+        path.write_bytes(spoil(path.read_bytes()))
+    settled = read_settled(folder, Answers())
+    np.testing.assert_array_equal(dense(settled.adata), run.counts[:, :3])
+    np.testing.assert_array_equal(settled.adata.obs["Mean.DAPI"], run.metadata()["Mean.DAPI"])
+    assert len(settled.boundaries.cells) == len(run.fov)
+
+
+def test_links_are_never_followed(tmp_path):
+    run = Run()
+    for name in ("exprMat_file", "metadata_file", "polygons"):
+        folder = write_run(run, tmp_path / name)
+        (path,) = folder.glob(f"*{name}.csv")
+        path.symlink_to(path.rename(tmp_path / path.name))
+        found = outcome(folder)
+        assert path.name in found if isinstance(found, str) else mentions(found, f"{path.name} is refused")
+
+
 def local_only(run):
     return run.metadata().drop(columns=["CenterX_global_px", "CenterY_global_px"])
 

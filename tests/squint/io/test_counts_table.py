@@ -14,6 +14,7 @@ from squint.io import Answers, read_settled
 from squint.io.counts_table import READER
 from squint.io.counts_table_files import look, pairs_in
 from squint.io.findings import AskedError
+from squint.io.registry import sources_in
 from tests.helpers.sabotage import mentions, outcome, spoilt
 from tests.helpers.tenx_files import write_folder, write_h5
 
@@ -135,9 +136,19 @@ def test_tables_that_do_not_belong_together_are_refused_with_their_numbers(tmp_p
 
 def test_values_that_are_no_counts_are_refused(tmp_path):
     counts, positions = numbers()
-    put(tmp_path, counts=np.log1p(counts), where=positions)
-    with pytest.raises(InputError, match=r"counts\.csv holds values that are no counts"):
-        read_settled(tmp_path, Answers())
+    later = counts.astype(float)
+    later.iloc[7, 2] = 0.5
+    for values in (np.log1p(counts + 1), later):
+        put(tmp_path, counts=values, where=positions)
+        with pytest.raises(InputError, match=r"counts\.csv holds values that are no counts"):
+            read_settled(tmp_path, Answers())
+
+
+def test_results_of_an_analysis_are_no_second_source(saved):
+    path = saved()
+    counts, positions = numbers()
+    put(path.parent / "results", pca=counts - 0.5, umap=positions)
+    assert [source.path for source in sources_in(path.parent)] == [path]
 
 
 # --- columns -------------------------------------------------------------------------------------------
@@ -167,6 +178,54 @@ def test_a_third_coordinate_and_the_line_of_types_of_the_single_cell_portal(tmp_
     adata = read_settled(tmp_path, Answers()).adata
     np.testing.assert_array_equal(adata.obsm["spatial"][:, 2], np.arange(N))
     assert adata.obs_names.tolist() == counts.index.tolist()
+
+
+def test_of_x_and_large_x_the_small_one_counts(tmp_path):
+    counts, positions = numbers()
+    put(tmp_path, counts=counts, where=positions.assign(X=range(N), Y=range(N)))
+    check(read_settled(tmp_path, Answers(columns={"x": ""})), counts, positions)
+
+
+@pytest.mark.parametrize("where", ["both", "counts"])
+def test_headers_as_r_writes_them_name_no_first_column(tmp_path, where):
+    counts, positions = numbers()
+    counts.to_csv(tmp_path / "counts.tsv", sep="\t", index_label=False)
+    positions.to_csv(tmp_path / "where.tsv", sep="\t", index_label=False if where == "both" else "cell")
+    check(read_settled(tmp_path, Answers()), counts, positions)
+
+
+def test_positions_without_a_header_may_have_names_first(tmp_path):
+    counts, positions = (table.set_axis([f"b{i}" for i in range(N)]) for table in numbers())
+    put(tmp_path, counts=counts)
+    positions[["x", "y"]].to_csv(tmp_path / "where.csv", header=False)
+    check(read_settled(tmp_path, Answers()), counts, positions)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cell;A;B;C;D;E\nc0;1;2;3;4;5\n", "separates columns by ';'"),
+        ("cell,A,A,C,D,E\nc0,1,2,3,4,5\n", "two columns called 'A'"),
+        ("cell,A,B,C,D,E\n", "empty or damaged"),
+        ('cell,A,B,C,D,E\nc0,1,2,3,4,"5\n', "is no count"),
+        ('cell,A,B,C,D,E\nc0,1,2,"3,4,5\n', "counts.csv holds neither"),
+        ("cell,A,B,C,D,E\nc0,1,2,3,4,5\nc1,1,2\n", "3 columns, and 6 in the header"),
+    ],
+)
+def test_odd_tables_of_counts_are_refused_by_name(tmp_path, text, words):
+    put(tmp_path, where=numbers()[1])
+    (tmp_path / "counts.csv").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_settled(tmp_path, Answers())
+    assert "counts.csv" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_cells_without_a_position_are_refused(tmp_path):
+    counts, positions = numbers()
+    put(tmp_path, counts=counts, where=positions.assign(y=positions["y"].where(positions.index != "0003")))
+    with pytest.raises(InputError, match=r"where\.csv: 1 rows have no position"):
+        read_settled(tmp_path, Answers())
 
 
 def test_text_among_positions_is_refused(tmp_path):
