@@ -156,6 +156,7 @@ class FolderArrival:
         ticket.make_way()
         with disk_errors():
             self._folder = ticket.library.workspace() / listing.name
+            self._made = {self._folder}
             try:
                 self._folder.mkdir()
                 self._go_on()
@@ -189,7 +190,9 @@ class FolderArrival:
                 self._file = None
                 return
             path = self._folder / file.name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parent not in self._made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._made.add(path.parent)
             self._file = path.open("xb", buffering=0)
             self._name, self._left, self._digest = file.name, file.n_bytes, hashlib.sha256()
 

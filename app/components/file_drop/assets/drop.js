@@ -1,6 +1,6 @@
 // A field for one file or folder: dropped or chosen, streamed to the server, with its progress and a way to stop.
 
-import { aFolder, chosen, dropped } from "./given.js";
+import { aFolder, chosen, contentOf, dropped } from "./given.js";
 import { aborted, ask, put, wordsOf } from "./server.js";
 
 /**
@@ -160,10 +160,11 @@ class FileDrop {
     if (answer.status === 403 || answer.status === 404) return this.renew(given);
     if (answer.problem) throw new Error(answer.problem);
     const wanted = given.parts ? aFolder(given.name, without(given.parts, answer.unwanted ?? [])) : given;
+    const content = await contentOf(wanted, signal);
     const ends = endsOf(wanted.files);
     this.progress(0, wanted, ends);
     const tell = (/** @type {number} */ sent) => this.progress(sent, wanted, ends);
-    const received = await put(address, wanted, answer.listing ?? "", tell, signal);
+    const received = await put(address, wanted, content, answer.listing ?? "", tell, signal);
     this.end(`${titleOf(given)} has come.`);
     this.trigger("done", received.sha256);
   }

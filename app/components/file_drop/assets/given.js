@@ -6,6 +6,10 @@
  *   Without parts, it is the one file itself; files that were given together are a folder without a name.
  */
 
+const AT_ONCE = 32; // files or folders that the browser is asked for together
+const SMALL = 1 << 18; // bytes
+const MOST_HELD = 1 << 27; // bytes of small files
+
 /** @type {(file: File) => Given} */
 export const aFile = (file) => ({ name: file.name, parts: null, files: [file], size: file.size });
 
@@ -49,7 +53,7 @@ export async function dropped(entries, atMost, tell, signal) {
   /** @type {[string, FileSystemEntry][]} */
   let waiting = alone ? await inside("", first) : entries.map((entry) => [entry.name, entry]);
   while (waiting.length) {
-    const some = waiting.splice(-BATCH);
+    const some = waiting.splice(-AT_ONCE);
     const found = await Promise.all(
       some.map(async ([path, entry]) => {
         if (isFolder(entry)) return inside(`${path}/`, entry);
@@ -64,8 +68,6 @@ export async function dropped(entries, atMost, tell, signal) {
   }
   return aFolder(name, parts);
 }
-
-const BATCH = 200; // entries asked for at once
 
 /**
  * @param {FileSystemEntry} entry
@@ -83,11 +85,39 @@ function isFolder(entry) {
   return entry.isDirectory;
 }
 
+/**
+ * What is sent: large files as they lie on the disk, small ones read before, many at a time. On the way the
+ * browser opens one file after the other, which takes some ms each.
+ *
+ * @param {Given} given
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+export async function contentOf({ parts, files }, signal) {
+  if (!parts) return files[0];
+  /** @type {(Blob | ArrayBuffer)[]} */
+  const pieces = [...files];
+  let held = 0;
+  const small = files.flatMap((file, i) => {
+    if (file.size > SMALL || held + file.size > MOST_HELD) return [];
+    held += file.size;
+    return [i];
+  });
+  while (small.length) {
+    const read = async (/** @type {number} */ i) => {
+      pieces[i] = await files[i].arrayBuffer().catch(() => Promise.reject(unreadable(files[i])));
+    };
+    await Promise.all(small.splice(-AT_ONCE).map(read));
+    signal.throwIfAborted();
+  }
+  return new Blob(pieces);
+}
+
 /** @type {(entry: FileSystemFileEntry) => Promise<File>} */
 const fileOf = (entry) =>
   new Promise((resolve, reject) => entry.file(resolve, () => reject(unreadable(entry))));
 
-/** @type {(entry: FileSystemEntry) => Error} */
+/** @type {(entry: { name: string }) => Error} */
 const unreadable = (entry) => new Error(`${entry.name} cannot be read on this computer.`);
 
 /**

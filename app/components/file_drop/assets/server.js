@@ -36,16 +36,17 @@ export async function ask(address, given, signal) {
 }
 
 /**
- * Send a file, or the files of a folder one after the other, which the browser reads from the disk as they go.
+ * Send a file, or the files of a folder one after the other.
  *
  * @param {string} address
  * @param {Given} given
+ * @param {Blob} content
  * @param {string} listing which the server gave for a folder
  * @param {(sent: number) => void} tell
  * @param {AbortSignal} signal
  * @returns {Promise<Received>}
  */
-export function put(address, given, listing, tell, signal) {
+export function put(address, given, content, listing, tell, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch tells nothing of what it has sent
     request.open("PUT", address);
@@ -63,7 +64,7 @@ export function put(address, given, listing, tell, signal) {
     };
     request.onabort = () => reject(new DOMException("", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
-    request.send(given.parts ? new Blob(given.files) : given.files[0]);
+    request.send(content);
   });
 }
 
