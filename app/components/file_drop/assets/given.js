@@ -86,8 +86,8 @@ function isFolder(entry) {
 }
 
 /**
- * What is sent: large files as they lie on the disk, small ones read before, many at a time. On the way the
- * browser opens one file after the other, which takes some ms each.
+ * What is sent: large files as they lie on the disk, small ones read before, many at a time, and joined. On the
+ * way the browser takes some ms for each piece.
  *
  * @param {Given} given
  * @param {AbortSignal} signal
@@ -95,22 +95,48 @@ function isFolder(entry) {
  */
 export async function contentOf({ parts, files }, signal) {
   if (!parts) return files[0];
-  /** @type {(Blob | ArrayBuffer)[]} */
-  const pieces = [...files];
-  let held = 0;
-  const small = files.flatMap((file, i) => {
-    if (file.size > SMALL || held + file.size > MOST_HELD) return [];
-    held += file.size;
-    return [i];
-  });
+  const { pieces, small } = laidOut(files);
   while (small.length) {
-    const read = async (/** @type {number} */ i) => {
-      pieces[i] = await files[i].arrayBuffer().catch(() => Promise.reject(unreadable(files[i])));
+    const read = async (/** @type {Small} */ { file, whole, at }) => {
+      const content = await file.arrayBuffer().catch(() => new ArrayBuffer(0));
+      if (content.byteLength !== file.size) throw unreadable(file);
+      whole.set(new Uint8Array(content), at);
     };
     await Promise.all(small.splice(-AT_ONCE).map(read));
     signal.throwIfAborted();
   }
   return new Blob(pieces);
+}
+
+/**
+ * The pieces of what is sent, those of small files that follow one another as one, and where each of these goes.
+ *
+ * @typedef {{ file: File, whole: Uint8Array, at: number }} Small
+ * @param {File[]} files
+ */
+function laidOut(files) {
+  /** @type {BlobPart[]} */
+  const pieces = [];
+  /** @type {Small[]} */
+  const small = [];
+  let held = 0;
+  for (let start = 0; start < files.length; ) {
+    let [end, size] = [start, 0];
+    for (; files[end]?.size <= SMALL && held + size + files[end].size <= MOST_HELD; end++)
+      size += files[end].size;
+    if (end === start) pieces.push(files[start++]);
+    else {
+      const whole = new Uint8Array(size);
+      let at = 0;
+      for (; start < end; start++) {
+        small.push({ file: files[start], whole, at });
+        at += files[start].size;
+      }
+      pieces.push(whole);
+      held += size;
+    }
+  }
+  return { pieces, small };
 }
 
 /** @type {(entry: FileSystemFileEntry) => Promise<File>} */
