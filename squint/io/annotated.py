@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,7 +48,17 @@ class Slots(Protocol):
         ...
 
 
-def take(source: Slots, names: list[str], answers: Answers) -> Content:
+@dataclass(frozen=True)
+class Placing:
+    """Positions of cells that do not come from the container itself."""
+
+    xy: checks.Floats  # (n, 2), NaN where a cell has none
+    um_per_unit: float | None
+
+
+def take(
+    source: Slots, names: list[str], answers: Answers, findings: Findings, placing: Placing | None = None
+) -> Content:
     """Read counts, tables, positions and squint's own results.
 
     Parameters
@@ -58,6 +69,10 @@ def take(source: Slots, names: list[str], answers: Answers) -> Content:
         Of everything in it.
     answers
         What the user says.
+    findings
+        The report; added to.
+    placing
+        Positions, where they are known from elsewhere: ``obsm["spatial"]`` is then not read.
 
     Returns
     -------
@@ -68,32 +83,48 @@ def take(source: Slots, names: list[str], answers: Answers) -> Content:
     InputError
         If a slot is missing, damaged, or contradicts the others.
     """
-    obs, var = (_read_table(source, slot) for slot in ("obs", "var"))
+    obs, var = (read_table(source, slot) for slot in ("obs", "var"))
     for slot, table, what in (("obs", obs, "cells"), ("var", var, "genes")):
         if not len(table):
             raise InputError(f"{source.name} has 0 {what} (`{slot}` is empty). Give a section with {what}.")
-    findings = Findings()
     counts, slot = source.counts(obs.index, len(var), findings.notes)
     findings.find("cells", len(obs), "obs")
     findings.find("features", len(var), "var")
-    obsm, left = _read_arrays(source, obs, answers.columns, findings)
+    obsm, left = _read_arrays(source, obs, answers.columns, findings, placing)
     uns = {key: source.read(f"uns/{key}") for key in source.keys("uns") if key.startswith("squint")}
     if keys.PROVENANCE in uns:
         plain = slots.to_plain(uns[keys.PROVENANCE])
         uns[keys.PROVENANCE] = plain if isinstance(plain, dict) else {}
     obsp = _read_graph(source, len(obs))
     obs = _name_regions(source, obs, findings)
-    taken = {slot, f"obsm/{left}" if left else "", *(f"obsm/{k}" for k in obsm), *(f"obsp/{k}" for k in obsp)}
+    arrays = {left} | (set(obsm) - {keys.SPATIAL})
+    taken = {slot, *(f"obsm/{key}" for key in arrays), *(f"obsp/{k}" for k in obsp)}
     groups = ("layers", "obsm", "obsp", "varm", "varp")
     found = [f"{g}/{key}" for g in groups for key in source.keys(g)]
     found += [s for s in ("X", "raw") if s in source.keys("")]
     for other in (name for name in found if name not in taken):
         findings.leave_out(other, None, "squint does not use it", source.name)
-    um_per_unit = _stated_unit(source, uns, obs, obsm[keys.SPATIAL], findings)
+    um_per_unit = placing.um_per_unit if placing else _stated_unit(source, uns, findings)
+    if um_per_unit is None:
+        um_per_unit = um_of_bins(obs.index, obsm[keys.SPATIAL], findings)
     return Content(counts, obs, var, obsm, obsp, uns, um_per_unit=um_per_unit, names=names, findings=findings)
 
 
-def _read_table(source: Slots, slot: str) -> pd.DataFrame:
+def read_table(source: Slots, slot: str) -> pd.DataFrame:
+    """Read a table of cells or genes, indexed by text.
+
+    Parameters
+    ----------
+    source
+        The container.
+    slot
+        ``"obs"`` or ``"var"``.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, no table, or has two columns of one name.
+    """
     table = source.read(slot)
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{source.name}: `{slot}` is not a table. Write the file again with anndata.")
@@ -104,17 +135,24 @@ def _read_table(source: Slots, slot: str) -> pd.DataFrame:
 
 
 def _read_arrays(
-    source: Slots, obs: pd.DataFrame, columns: Mapping[str, str], findings: Findings
+    source: Slots,
+    obs: pd.DataFrame,
+    columns: Mapping[str, str],
+    findings: Findings,
+    placing: Placing | None,
 ) -> tuple[dict[str, Any], str]:
     """Read positions and other numeric arrays of cells; say which slot the positions are from."""
-    slot = _slot_of_positions(source)
-    where = f'{source.name}: obsm["{slot}"]'
-    positions, others = xy_of(source.read(f"obsm/{slot}"), where, columns)
-    for name in others:
-        findings.leave_out(f"column {name!r}", None, "it is no position", f"obsm/{slot}")
-    obsm = {keys.SPATIAL: checks.check_coordinates(positions, obs.index, where)}
+    slot = "" if placing else _slot_of_positions(source)
+    if placing is not None:
+        obsm: dict[str, Any] = {keys.SPATIAL: placing.xy}
+    else:
+        where = f'{source.name}: obsm["{slot}"]'
+        positions, others = xy_of(source.read(f"obsm/{slot}"), where, columns)
+        for name in others:
+            findings.leave_out(f"column {name!r}", None, "it is no position", f"obsm/{slot}")
+        obsm = {keys.SPATIAL: checks.check_coordinates(positions, obs.index, where)}
     for key in source.keys("obsm"):
-        if key != slot and source.is_array(f"obsm/{key}"):
+        if key not in {slot, keys.SPATIAL} and source.is_array(f"obsm/{key}"):
             obsm[key] = source.read(f"obsm/{key}")
             if obsm[key].shape[:1] != (len(obs),):
                 raise InputError(
@@ -164,9 +202,7 @@ def _name_regions(source: Slots, obs: pd.DataFrame, findings: Findings) -> pd.Da
     return obs
 
 
-def _stated_unit(
-    source: Slots, uns: dict[str, Any], obs: pd.DataFrame, positions: checks.Floats, findings: Findings
-) -> float | None:
+def _stated_unit(source: Slots, uns: dict[str, Any], findings: Findings) -> float | None:
     """Give the micrometres of one unit of the positions, where the source states them."""
     if uns.get(keys.PROVENANCE, {}).get("unit") == "um":
         return 1.0
@@ -175,15 +211,23 @@ def _stated_unit(
         text = source.read(slot) if key in source.keys(group) and not source.keys(slot) else None
         if isinstance(text, str) and MICROMETRES.match(text):
             return 1.0
-    scale = _um_per_pixel(source)
-    if scale is not None:
-        findings.find("micrometres per pixel", None, "uns/spatial", f"{scale:.6g}")
-        return scale
-    return um_of_bins(obs.index, positions, findings)
+    return um_per_pixel(source, findings)
 
 
-def _um_per_pixel(source: Slots) -> float | None:
-    """Take the scale that Space Ranger states in ``uns["spatial"][...]["scalefactors"]``, if all agree."""
+def um_per_pixel(source: Slots, findings: Findings) -> float | None:
+    """Take the scale that Space Ranger states in ``uns["spatial"][...]["scalefactors"]``, if all agree.
+
+    Parameters
+    ----------
+    source
+        The container.
+    findings
+        Added to.
+
+    Returns
+    -------
+    Micrometres of one pixel at full resolution; None where it is not stated.
+    """
     found = set()
     for library in source.keys("uns/spatial"):
         slot = f"uns/spatial/{library}/scalefactors"
@@ -191,7 +235,11 @@ def _um_per_pixel(source: Slots) -> float | None:
             value = np.asarray(source.read(f"{slot}/microns_per_pixel"))
             if value.ndim == 0 and value.dtype.kind in "iuf" and 0 < float(value) < np.inf:
                 found.add(float(value))
-    return found.pop() if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    scale = found.pop()
+    findings.find("micrometres per pixel", None, "uns/spatial", f"{scale:.6g}")
+    return scale
 
 
 def um_of_bins(cells: pd.Index, positions: checks.Floats, findings: Findings) -> float | None:
@@ -202,7 +250,7 @@ def um_of_bins(cells: pd.Index, positions: checks.Floats, findings: Findings) ->
     cells
         Names such as ``"s_008um_00748_00689-1"``.
     positions
-        (n, 2 | 3), in an unknown unit.
+        (n, 2 | 3), in an unknown unit; NaN where there is none.
     findings
         Added to.
 
@@ -214,10 +262,13 @@ def um_of_bins(cells: pd.Index, positions: checks.Floats, findings: Findings) ->
     if parts.isna().any(axis=None) or parts[0].nunique() != 1:
         return None
     grid = parts[[1, 2]].to_numpy(np.float64)
-    design = np.column_stack([grid, np.ones(len(grid))])
-    fit, *_ = np.linalg.lstsq(design, positions[:, :2], rcond=None)
+    placed = np.isfinite(positions[:, :2]).all(axis=1)
+    if not placed.any():
+        return None
+    design, xy = np.column_stack([grid, np.ones(len(grid))])[placed], positions[placed, :2]
+    fit, *_ = np.linalg.lstsq(design, xy, rcond=None)
     pitch = float(np.sqrt(abs(np.linalg.det(fit[:2]))))
-    residual = float(np.abs(design @ fit - positions[:, :2]).max())
+    residual = float(np.abs(design @ fit - xy).max())
     if not pitch or residual > pitch / 2:
         return None
     width = int(str(parts.iloc[0, 0]))

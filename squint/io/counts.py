@@ -1,9 +1,9 @@
-"""Read raw counts from a checked ``.h5ad`` file: whole, or a block of rows at a time into scratch files."""
+"""Read raw counts from a checked ``.h5ad`` or zarr group: whole, or in blocks of rows into scratch files."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
-import h5py
 import numpy as np
 import pandas as pd
 from anndata.io import sparse_dataset
@@ -23,15 +23,27 @@ NUMBERS = "buif"  # kinds of numpy's types
 BYTES_AT_ONCE = 50  # that unpacking takes for each stored value of a block
 
 
+class File(Protocol):
+    """An open :class:`h5py.File`, or a zarr group that behaves alike."""
+
+    @property
+    def filename(self) -> str:
+        """Its path."""
+
+    def __contains__(self, slot: str) -> bool: ...
+
+    def __getitem__(self, slot: str) -> Any: ...
+
+
 def read_counts(
-    file: h5py.File, cells: pd.Index, n_genes: int, notes: list[str], scratch: Scratch | None = None
+    file: File, cells: pd.Index, n_genes: int, notes: list[str], scratch: Scratch | None = None
 ) -> tuple[sparse.csr_matrix, str]:
     """Read raw counts from ``X``, or from the counts layer where ``X`` holds no counts; name the slot.
 
     Parameters
     ----------
     file
-        An open file that :func:`squint.io.hdf5.check` accepted.
+        An open file or group that was checked.
     cells
         Names of the cells, for messages.
     n_genes
@@ -79,22 +91,59 @@ def read_counts(
     raise InputError(reason)
 
 
-def declared_bytes(file: h5py.File) -> int:
+def read_intensities(
+    file: File, n_cells: int, n_genes: int, scratch: Scratch | None = None
+) -> sparse.csr_matrix | None:
+    """Read ``X`` for viewing, where it holds numbers that are no counts, and none is negative or missing.
+
+    Parameters
+    ----------
+    file
+        An open file or group that was checked.
+    n_cells, n_genes
+        Its shape.
+    scratch
+        As for :func:`read_counts`.
+
+    Returns
+    -------
+    CSR float32 (n, g); None if ``X`` is missing, or holds other numbers.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    if "X" not in file:
+        return None
+    shape = (n_cells, n_genes)
+    found = _read(file, "X", shape) if scratch is None else _unpack(file, "X", shape, scratch, fractions=True)
+    if found is None or found[1].n_values > found[1].n_fractions:
+        return None
+    found[0].eliminate_zeros()
+    return sparse.csr_matrix(found[0], dtype=np.float32)
+
+
+def declared_bytes(file: File) -> int:
     """Give the bytes that the larger of the slots of counts declares; 0 if one cannot be read in blocks."""
     declared = [_declared(file, slot) for slot in SLOTS if slot in file]
     return max((n_bytes or 0 for n_bytes in declared), default=0) if None not in declared else 0
 
 
-def _declared(file: h5py.File, slot: str) -> int | None:
+def _declared(file: File, slot: str) -> int | None:
     stored = file[slot]
-    if isinstance(stored, h5py.Dataset):
+    if _is_array(stored):
         return int(stored.nbytes)
     with reading(file, slot):
         is_csr = _format(stored) == "csr"
         return int(stored["data"].nbytes) + int(stored["indices"].nbytes) if is_csr else None
 
 
-def _format(stored: h5py.Group) -> str | None:
+def _is_array(stored: Any) -> bool:
+    return hasattr(stored, "dtype")  # of h5py and of zarr alike
+
+
+def _format(stored: Any) -> str | None:
     """Say how anndata wrote a sparse matrix: ``"csr"`` or ``"csc"``; None for anything else."""
     try:
         return sparse_dataset(stored).format
@@ -102,11 +151,11 @@ def _format(stored: h5py.Group) -> str | None:
         return None
 
 
-def _read(file: h5py.File, slot: str, shape: tuple[int, int]) -> tuple[sparse.csr_matrix, BadValues] | None:
+def _read(file: File, slot: str, shape: tuple[int, int]) -> tuple[sparse.csr_matrix, BadValues] | None:
     """Read a matrix of any storage and number type as CSR, without making it dense."""
     where = f"{Path(file.filename).name}: `{slot}`"
     stored = file[slot]
-    if isinstance(stored, h5py.Dataset):
+    if _is_array(stored):
         if stored.shape is None:  # how anndata writes that there is none
             return None
         matrix = sparse.vstack(list(_dense_blocks(stored, shape, where, mapped.BLOCK)), format="csr")
@@ -126,12 +175,12 @@ def _read(file: h5py.File, slot: str, shape: tuple[int, int]) -> tuple[sparse.cs
 
 
 def _unpack(
-    file: h5py.File, slot: str, shape: tuple[int, int], scratch: Scratch
+    file: File, slot: str, shape: tuple[int, int], scratch: Scratch, *, fractions: bool = False
 ) -> tuple[sparse.csr_matrix, BadValues] | None:
     """Do as `_read`, a block of rows at a time, and leave the rows in scratch files as float32."""
     where = f"{Path(file.filename).name}: `{slot}`"
     stored = file[slot]
-    if isinstance(stored, h5py.Dataset):
+    if _is_array(stored):
         if stored.shape is None:
             return None
         rows = mapped.Rows(scratch.folder, max_values=shape[0] * shape[1])
@@ -145,7 +194,7 @@ def _unpack(
         with reading(file, slot):
             if kind is None or stored["data"].dtype.kind not in NUMBERS:
                 raise _no_numbers(where)
-            n_values = len(stored["data"])
+            n_values = stored["data"].shape[0]
         rows = mapped.Rows(scratch.folder, n_values)
         mapped.reserve(scratch.folder, n_values * rows.bytes_per_value)
         _refuse_weight(stored, n_values * unpacking.NUMBER_BYTES)
@@ -157,10 +206,10 @@ def _unpack(
             block.sum_duplicates()
             bad = _add(bad, checks.bad_values(block), n_rows)
             n_rows += block.shape[0]
-            if not bad.n_values:  # else the rest is only counted
+            if not bad.n_values - bad.n_fractions * fractions:  # else the rest is only counted
                 block.eliminate_zeros()
                 rows.append(block)
-    if bad.n_values:
+    if bad.n_values - bad.n_fractions * fractions:
         rows.discard()
         return sparse.csr_matrix(shape, dtype=np.float32), bad
     return rows.finish(), bad
@@ -181,9 +230,7 @@ def _add(bad: BadValues, of_block: BadValues, start: int) -> BadValues:
     )
 
 
-def _dense_blocks(
-    stored: h5py.Dataset, shape: tuple[int, int], where: str, block: int
-) -> Iterator[sparse.csr_matrix]:
+def _dense_blocks(stored: Any, shape: tuple[int, int], where: str, block: int) -> Iterator[sparse.csr_matrix]:
     """Read a dense matrix some rows at a time."""
     if stored.dtype.kind not in NUMBERS or stored.ndim != 2:
         raise InputError(f"{where} is not a table of numbers. Store raw counts there, cells by genes.")
@@ -198,13 +245,13 @@ def _dense_blocks(
 
 
 def _sparse_blocks(
-    stored: h5py.Group, shape: tuple[int, int], where: str, block: int
+    stored: Any, shape: tuple[int, int], where: str, block: int
 ) -> Iterator[sparse.csr_matrix]:
     """Read a CSR matrix some rows at a time, and refuse index arrays that contradict its shape."""
     values, columns = stored["data"], stored["indices"]
     own_shape = sparse_dataset(stored).shape
     pointers = stored["indptr"][...].astype(np.int64, casting="same_kind")
-    checks.check_pointers(pointers, own_shape[0], len(columns), len(values), where)
+    checks.check_pointers(pointers, own_shape[0], columns.shape[0], values.shape[0], where)
     longest, most = int(np.diff(pointers).max(initial=0)), memory_budget() // BYTES_AT_ONCE
     if longest > most:
         raise InputError(f"{where} stores {longest:,} values in one cell. Write the file again with anndata.")

@@ -73,6 +73,14 @@ class Findings:
         """Add something that the source does not state, and is taken to be so."""
         self.assumed.append(Item(what, n, why, file))
 
+    def extend(self, other: "Findings") -> None:
+        """Add all of another report."""
+        self.found += other.found
+        self.left_out += other.left_out
+        self.assumed += other.assumed
+        self.asked += other.asked
+        self.notes += other.notes
+
     def ask(self, option: str, words: str, choices: Sequence[str] = (), file: str = "") -> None:
         """Add a question that can stay open."""
         self.asked.append(Question(option, words, tuple(choices), file))

@@ -11,6 +11,7 @@ from squint.errors import InputError
 from squint.io import annotated
 from squint.io.content import Asked, Content, Reader
 from squint.io.counts import declared_bytes, read_counts
+from squint.io.findings import Findings
 from squint.io.hdf5 import open_checked, read_slot
 from squint.io.mapped import Scratch
 
@@ -42,7 +43,7 @@ def read(path: Path, asked: Asked) -> Content:
     with open_checked(path, streamed=asked.scratch is not None) as (file, names):
         for slot in ("obs", "var"):
             _check_table(file, slot)
-        return annotated.take(_File(file, asked.scratch), names, asked.answers)
+        return annotated.take(_File(file, asked.scratch), names, asked.answers, Findings())
 
 
 class _File:

@@ -325,8 +325,8 @@ def _check_dataset(dataset: h5d.DatasetID, key: str, name: str, *, in_chunks: bo
 
 
 @contextmanager
-def reading(file: h5py.File, slot: str) -> Iterator[None]:
-    """Say of whatever h5py and anndata raise inside that the slot is damaged, or of a kind not read here.
+def reading(file: Any, slot: str) -> Iterator[None]:
+    """Say of whatever h5py, zarr and anndata raise inside that the slot is damaged, or not read here.
 
     Raises
     ------
@@ -348,7 +348,7 @@ def reading(file: h5py.File, slot: str) -> Iterator[None]:
         raise InputError(f"{name}: `{slot}` is damaged. Copy the file again, or write it again.") from error
 
 
-def read_slot(file: h5py.File, slot: str) -> Any:
+def read_slot(file: Any, slot: str) -> Any:
     """Read one slot, such as ``"obs"``, with anndata.
 
     Raises
