@@ -14,7 +14,6 @@ from zarr.storage import LocalStore, ZipStore
 
 from squint.errors import InputError
 from squint.images._files import Files, list_files
-from squint.images._ngff import matrix_of, to_system
 from squint.images._ome import believable
 from squint.images._picture import (
     MAX_LEVELS,
@@ -28,6 +27,7 @@ from squint.images._picture import (
 )
 from squint.images._turned import LevelOnWhite
 from squint.images.placing import Affine, check_affine
+from squint.io.ngff import matrix_of, to_system
 
 GLOBAL = "global"  # SpatialData's name of the coordinates that all its elements share
 _DTYPES = re.compile(r"[<>|]?([uif][1248]|b1)|u?int(8|16|32|64)|float(16|32|64)|bool")

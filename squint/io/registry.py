@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squint.errors import InputError
-from squint.io import anndata_zarr, cosmx, counts_table, h5ad, merscope, refused, visium, xenium
+from squint.io import anndata_zarr, cosmx, counts_table, h5ad, merscope, refused, spatialdata, visium, xenium
 from squint.io.content import Reader
 
 GROUP = "squint.readers"
@@ -24,6 +24,7 @@ READERS: tuple[Reader, ...] = (
     cosmx.READER,
     visium.READER,
     anndata_zarr.READER,
+    spatialdata.READER,
     counts_table.READER,
     h5ad.READER,
 )  # asked in this order

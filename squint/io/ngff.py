@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from squint.errors import InputError
 
 Matrix = NDArray[np.float64]  # (3, 3)
+UNITS = {"micrometer": 1.0, "micrometre": 1.0, "micron": 1.0, "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0,
+         "millimeter": 1000.0, "mm": 1000.0, "nanometer": 0.001, "nm": 0.001}  # fmt: skip
 
 
 def to_system(transformations: Any, system: str, axes: Sequence[str]) -> Matrix | None:
@@ -34,6 +36,37 @@ def to_system(transformations: Any, system: str, axes: Sequence[str]) -> Matrix 
     return None
 
 
+def systems(transformations: Any) -> dict[str, float | None]:
+    """Name the coordinate systems that an element has a place in.
+
+    Parameters
+    ----------
+    transformations
+        The list ``coordinateTransformations`` of an element.
+
+    Returns
+    -------
+    Micrometres of a unit of each, where its axes state it, by name.
+    """
+    found = {}
+    for one in transformations if isinstance(transformations, list) else []:
+        if isinstance(one, Mapping) and (name := _name_of(one.get("output"))):
+            found[name] = um_of_axes(_parts(one.get("output")).get("axes"))
+            if found[name] is None and one.get("type") == "identity":
+                found[name] = um_of_axes(_parts(one.get("input")).get("axes"))
+    return found
+
+
+def um_of_axes(axes: Any) -> float | None:
+    """Give the micrometres of a unit of axes x and y, where both state the same."""
+    stated = {
+        str(axis.get("unit"))
+        for axis in (axes if isinstance(axes, list) else [])
+        if isinstance(axis, Mapping) and axis.get("name") in {"x", "y"}
+    }
+    return UNITS.get(stated.pop()) if len(stated) == 1 else None
+
+
 def matrix_of(transformation: Mapping[str, Any], axes: Sequence[str], depth: int = 0) -> Matrix:
     """Give a transformation as a matrix on x and y; what it does to other axes is left out."""
     source = _axes_of(transformation.get("input")) or list(axes)
@@ -51,10 +84,10 @@ def matrix_of(transformation: Mapping[str, Any], axes: Sequence[str], depth: int
             matrix = _simple(kind, transformation, source, target)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
-            f"The place of the picture is given by a transformation ({str(kind)[:30]}) that is not read."
+            f"A place is given by a transformation ({str(kind)[:30]}) that is not read."
         ) from error
     if not np.isfinite(matrix).all():
-        raise InputError("The place of the picture is given by numbers that are not finite.")
+        raise InputError("A place is given by numbers that are not finite.")
     return matrix
 
 
@@ -78,6 +111,10 @@ def _simple(kind: Any, one: Mapping[str, Any], source: Sequence[str], target: Se
     else:
         raise ValueError
     return matrix
+
+
+def _parts(system: Any) -> Mapping[str, Any]:
+    return system if isinstance(system, Mapping) else {}
 
 
 def _name_of(system: Any) -> str:
