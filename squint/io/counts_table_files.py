@@ -1,5 +1,6 @@
 """Which files of a folder are a table of counts, and which one says where its cells lie."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,11 @@ MIN_FEATURES = 5  # columns of values from which a table of numbers is one of co
 MAX_COLUMNS = 200  # of a table of positions
 MAX_TABLES = 60  # in a folder, to look into
 TYPES_ROW = "type"  # in small letters, begins the second line in files of the Single Cell Portal
+TRANSCRIPTS = re.compile(
+    r"(.*[_-])?(detected_)?transcripts(\.\w+)*\.(csv|csv\.gz|parquet|zarr|zip)|(.*_)?tx_file\.csv(\.gz)?",
+    re.IGNORECASE,
+)
+VISIUM = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 MEX = {*tenx.MATRIX, *tenx.BARCODES, *tenx.FEATURES}
 
 
@@ -104,7 +110,8 @@ def _tables(folder: Path) -> list[Path]:
     except (OSError, ValueError):
         return []
     found = [folder / name for name in names if not name.startswith(".") and name not in MEX]
-    tables = [path for path in found if is_table(path) and path.is_file() and not path.is_symlink()]
+    found = [path for path in found if is_table(path) and not TRANSCRIPTS.fullmatch(path.name)]
+    tables = [path for path in found if path.is_file() and not path.is_symlink()]
     return tables if len(tables) <= MAX_TABLES else []
 
 
@@ -154,24 +161,32 @@ def _is_wide(start: Start) -> bool:
 
 
 def _as_positions(path: Path, start: Start) -> Positions | None:
+    names = _names_without_header(path, start)
+    if names is not None:
+        return Positions(path, names, 0, start.delimiter)
     first, second = start.first, start.second
-    if _are_numbers(first) and len(first) == len(second) == 2 and _are_numbers(second):
-        return Positions(path, ["x", "y"], 0, start.delimiter)
-    if len(first) == len(second) == 3 and _are_numbers([*first[1:], *second[1:]]) and not _are_numbers(first):
-        return Positions(path, ["name", "x", "y"], 0, start.delimiter)
-    if len(first) > MAX_COLUMNS:
-        return None
-    names = [*first] if len(second) != len(first) + 1 else ["", *first]
+    names = ["", *first] if len(second) == len(first) + 1 else [*first]
     try:
-        columns, _ = find_columns(names, {})
+        columns, _ = find_columns(names if len(names) <= MAX_COLUMNS else [], {})
     except InputError:
         return None
-    if second[:1] and second[0].strip().lower() == TYPES_ROW:
+    if second[0].strip().lower() == TYPES_ROW:
         return Positions(path, names, 2, start.delimiter)
     values = (
         [second[names.index(column)] for column in columns.values()] if len(second) == len(names) else [""]
     )
     return Positions(path, names, 1, start.delimiter) if _are_numbers(values) else None
+
+
+def _names_without_header(path: Path, start: Start) -> list[str] | None:
+    """Name the columns of positions without a header; None where there is one, or they are no positions."""
+    first, second = start.first, start.second
+    if len(first) != len(second) or not _are_numbers([*first[1:], *second[1:]]):
+        return None
+    if path.name.startswith("tissue_positions") and len(first) == len(VISIUM):
+        return [*VISIUM]
+    named = not _is_number(first[0])
+    return ["name", "x", "y"][not named :] if len(first) == 2 + named else None
 
 
 def _alike(name: str, other: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squint.io import tenx
-from squint.io.counts_table_files import look
+from squint.io.counts_table_files import TRANSCRIPTS, look
 from squint.io.delimited import is_table
 
 DEPTH = 4  # folders below the one given that are looked into
@@ -48,8 +48,8 @@ KINDS: Sequence[_Kind] = (  # in this order
         "obsm['spatial'], and write it as .h5ad.",
     ),
     _named(r".*\.(tar|tar\.\w+|tgz|tbz|txz|7z|rar)", "is an archive. Unpack it and give its folder."),
-    _named(
-        r"(.*[_-])?(detected_)?transcripts(\.\w+)*\.(csv|csv\.gz|parquet|zarr|zip)|(.*_)?tx_file\.csv(\.gz)?",
+    _Kind(
+        TRANSCRIPTS,
         "holds transcripts, and there are no counts of cells. Export the instrument's tables of counts and "
         "of cells into the same folder.",
     ),
@@ -150,7 +150,7 @@ def _why_tables(folder: Path) -> str | None:
         return f"{tables.values[0].name} {NO_COUNTS}"
     if counts:
         return f"{counts[0]} holds counts without positions{odd}. {BESIDE}."
-    if positions and not any(_why_kind([table.path]) for table in tables.positions):
+    if positions:
         return f"{positions[0]} holds positions without counts{odd}. {COUNTS_BESIDE}."
     return None
 

@@ -194,6 +194,21 @@ def test_headers_as_r_writes_them_name_no_first_column(tmp_path, where):
     check(read_settled(tmp_path, Answers()), counts, positions)
 
 
+def test_positions_of_visium_without_a_header_are_read(tmp_path):
+    counts, positions = numbers()
+    put(tmp_path, counts=counts)
+    rows = [f"{cell},1,{i},7,{row.y},{row.x}" for i, (cell, row) in enumerate(positions.iterrows())]
+    (tmp_path / "tissue_positions_list.csv").write_text("\n".join(rows))
+    check(read_settled(tmp_path, Answers()), counts, positions)
+
+
+def test_transcripts_are_no_positions(tmp_path):
+    counts, positions = numbers()
+    put(tmp_path, counts=counts, my_transcripts=positions)
+    assert not READER.reads(tmp_path)
+    check(read_settled(put(tmp_path, where=positions), Answers()), counts, positions)
+
+
 def test_positions_without_a_header_may_have_names_first(tmp_path):
     counts, positions = (table.set_axis([f"b{i}" for i in range(N)]) for table in numbers())
     put(tmp_path, counts=counts)
@@ -209,7 +224,7 @@ def test_positions_without_a_header_may_have_names_first(tmp_path):
         ("cell,A,B,C,D,E\n", "empty or damaged"),
         ('cell,A,B,C,D,E\nc0,1,2,3,4,"5\n', "is no count"),
         ('cell,A,B,C,D,E\nc0,1,2,"3,4,5\n', "counts.csv holds neither"),
-        ("cell,A,B,C,D,E\nc0,1,2,3,4,5\nc1,1,2\n", "3 columns, and 6 in the header"),
+        ("cell,A,B,C,D,E\nc0,1,2,3,4,5\nc1,1,2\n", "line 3: 3 columns"),
     ],
 )
 def test_odd_tables_of_counts_are_refused_by_name(tmp_path, text, words):

@@ -25,8 +25,8 @@ POSITIONS = "cell,x,y\n" + "\n".join(f"c{i},{i}.5,{i % 3}" for i in range(12))
         ("run.tar.gz", "Unpack it"),
         ("run.7z", "Unpack it"),
         ("run.rar", "Unpack it"),
-        ("transcripts.parquet", "tables of counts and of cells"),
-        ("Run1_detected_transcripts.csv.gz", "tables of counts and of cells"),
+        ("my_transcripts.parquet", "tables of counts and of cells"),
+        ("baysor_transcripts.csv.gz", "tables of counts and of cells"),
         ("filtered_feature_bc_matrix.h5", "counts without positions"),
         ("matrix.mtx.gz", "counts without positions"),
         ("tissue.ome.tif", "is a picture"),
@@ -69,7 +69,7 @@ def test_one_file_of_several_is_answered_with_its_folder(tmp_path):
 
 def test_what_is_refused_never_hides_what_can_be_read(saved):
     path = saved()
-    for name in ("object.rds", "run.tar", "transcripts.csv", "tissue.ome.tif", "lone.csv"):
+    for name in ("object.rds", "run.tar", "my_transcripts.csv", "tissue.ome.tif", "lone.csv"):
         (path.parent / name).write_text(COUNTS)
     assert [source.path for source in sources_in(path.parent)] == [path]
 
