@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import h5py
 import numpy as np
 import pandas as pd
 from anndata.io import sparse_dataset
@@ -215,7 +216,10 @@ def _unpack(
     return rows.finish(), bad
 
 
-def _refuse_weight(stored: h5py.Group | h5py.Dataset, n_bytes: int) -> None:
+def _refuse_weight(stored: Any, n_bytes: int) -> None:
+    """Refuse what is too large beside its file; a store of zarr was weighed when it was opened."""
+    if not isinstance(stored, h5py.Group | h5py.Dataset):
+        return
     file = stored.file
     unpacking.refuse_weight(n_bytes, int(file.id.get_filesize()), Path(file.filename).name)
 

@@ -357,7 +357,8 @@ def read_slot(file: Any, slot: str) -> Any:
         If the slot is damaged, of a kind that anndata cannot read here, or fills the memory.
     """
     with reading(file, slot), warnings.catch_warnings():
-        unpacking.count_texts(file, slot, Path(file.filename).name)
+        if isinstance(file, h5py.File):  # a store of zarr is weighed when it is opened
+            unpacking.count_texts(file, slot, Path(file.filename).name)
         # Files of anndata 0.7 are read well; codes outside their categories are refused as damage.
         warnings.simplefilter("ignore", OldFormatWarning)
         return read_elem(file[slot])
