@@ -268,7 +268,7 @@ def _blocks(stream: BufferedIOBase, rest: bytes, parser: _Parser) -> Iterator[_B
     while part := stream.read(size):
         end = part.rfind(b"\n") + 1
         if end:
-            text, rest = rest + part[:end], part[end:]
+            text, rest = rest + memoryview(part)[:end], part[end:]
             yield _Block(text, line)
             line += text.count(b"\n")
         elif len(rest) + len(part) <= MAX_LINE:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 POLYGON = 3  # number of the type in WKB
 CORNER = 16  # bytes in WKB
 _ONE_RING = (1, POLYGON, 0, 0, 0, 1, 0, 0, 0)  # little-endian, a polygon, of one ring
-HEADERS = (  # of a polygon of one ring, and of a multipolygon of one such; then comes the number of corners
-    np.array(_ONE_RING, np.uint8),
+HEADERS = (  # of a multipolygon of one polygon, and of the polygon; then comes the number of corners
     np.array((1, 6, 0, 0, 0, 1, 0, 0, 0, *_ONE_RING), np.uint8),
+    np.array(_ONE_RING, np.uint8),
 )
 
 
@@ -48,9 +48,9 @@ def decode(parts: Iterable[Any], cells: NDArray[np.int64]) -> Iterator[Rings]:
         content = np.frombuffer(stored.buffers()[2] or b"", np.uint8)
         simple = np.zeros(len(part), bool)
         for header in HEADERS:
-            rows = np.flatnonzero(_are_like(content, offsets, header))
-            simple[rows] = True
-            yield _as_they_lie(content, offsets, rows, len(header) + 4, owners)
+            if not simple.all() and len(rows := np.flatnonzero(_are_like(content, offsets, header))):
+                simple[rows] = True
+                yield _as_they_lie(content, offsets, rows, len(header) + 4, owners)
         if not simple.all():
             rest = np.flatnonzero(~simple)
             yield _exteriors(stored.take(pa.array(rest)).to_numpy(zero_copy_only=False), owners[rest])
