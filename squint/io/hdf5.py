@@ -95,17 +95,19 @@ def open_inside(group: h5py.Group, child: str, kind: type[_Kind]) -> _Kind:
     InputError
         If it is missing, of another kind, a link, or stored as :func:`check` refuses.
     """
-    name = Path(group.file.filename).name
     key = child.encode()
     if not group.id.links.exists(key) or group.id.links.get_info(key).type != h5l.TYPE_HARD:
-        raise InputError(f"{name} is refused: `{child}` in `{group.name}` is missing, or a link.")
+        raise _refused_inside(group, child, "is missing, or a link")
     located = h5o.open(group.id, key)
     if isinstance(located, h5d.DatasetID):
-        _check_dataset(located, child, name)
-    found = kind(located) if isinstance(located, _IDS[kind]) else None
-    if found is None:
-        raise InputError(f"{name} is refused: `{child}` in `{group.name}` is of another kind.")
-    return found
+        _check_dataset(located, child, Path(group.file.filename).name)
+    if not isinstance(located, _IDS[kind]):
+        raise _refused_inside(group, child, "is of another kind")
+    return kind(located)
+
+
+def _refused_inside(group: h5py.Group, child: str, why: str) -> InputError:
+    return InputError(f"{Path(group.file.filename).name} is refused: `{child}` in `{group.name}` {why}.")
 
 
 def _explain(name: str, error: BaseException) -> str:

@@ -95,6 +95,8 @@ def _largest(plane: h5py.Group) -> NDArray[np.float64] | None:
                 raise InputError(f"{stored.name} holds no corners")
             rings.append(np.asarray(stored[()], np.float64).reshape(-1, 2))
     rings = [ring for ring in rings if len(ring)]
+    if len(rings) == 1:
+        return rings[0]
     return max(rings, key=_area) if rings else None
 
 
