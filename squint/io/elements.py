@@ -203,7 +203,7 @@ def um_of(regions: list[Region]) -> float | None:
 def scale_of(regions: list[Region]) -> float | None:
     """Give how much longer a unit of the elements is than one of the positions, where that is one number."""
     found = set()
-    for region in regions:
+    for region in (region for region in regions if region.element):
         turned = region.matrix[:2, :2]
         scale = float(np.sqrt(abs(np.linalg.det(turned))))
         if scale <= 0 or not np.allclose(turned @ turned.T, scale**2 * np.eye(2), rtol=1e-6, atol=0):

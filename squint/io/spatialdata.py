@@ -80,13 +80,10 @@ class _Table(anndata_zarr.Slots):
 
     def annotation(self) -> dict[str, Any]:
         """Say what the table annotates: ``region``, ``region_key`` and ``instance_key``."""
-        found = super().read(f"uns/{SPATIALDATA}") if SPATIALDATA in super().keys("uns") else None
-        found = found if isinstance(found, dict) else self._group.attributes()
-        return {
-            key: slots.to_plain(found[key])
-            for key in ("region", "region_key", "instance_key")
-            if key in found
-        }
+        own = super().read(f"uns/{SPATIALDATA}") if SPATIALDATA in super().keys("uns") else None
+        own = slots.to_plain(own) if isinstance(own, dict) else {}
+        said = self._group.attributes() | {key: value for key, value in own.items() if value}
+        return {key: said[key] for key in ("region", "region_key", "instance_key") if key in said}
 
     def keys(self, group: str) -> list[str]:
         return sorted({*super().keys(group), *([SPATIALDATA] if group == "uns" else [])})
@@ -185,14 +182,20 @@ def _place(
     """Find positions in the elements that the table annotates; None where ``obsm["spatial"]`` has to do."""
     from squint.io import elements  # noqa: PLC0415 - only where there is zarr
 
+    region_key = source.annotation().get("region_key", "")
     has_own = keys.SPATIAL in source.keys("obsm")
     missing = [region.name for region in regions if not region.element]
     if not has_own:
-        if not regions or len(missing) == len(regions):
-            names = f"({slots.listed(missing)}) " if missing else ""
+        if len(missing) == len(regions):
+            names = slots.listed([repr(name) for name in missing])
+            what = (
+                f"shapes or labels named {names}, as obs[{region_key!r}] says"
+                if missing
+                else f"shapes that its {SPATIALDATA} name"
+            )
             raise InputError(
-                f"{store.name} holds no positions: neither shapes or labels {names}that the table annotates, "
-                'nor obsm["spatial"]. Give a store with one of them.'
+                f'{store.name} holds no positions: its table has no obsm["spatial"], and there are no '
+                f"{what}. Give a store with one of them."
             )
         return elements.place(store, regions, n_cells, instance_key, findings)
     if regions and not missing:

@@ -84,7 +84,7 @@ def test_squints_own_section_comes_back(section: AnnData, tmp_path: Path, versio
     section.obsm["spatial"] = np.random.default_rng(0).random((section.n_obs, 2)) * 100
     section.write_h5ad(tmp_path / "first.h5ad")
     adata = read(tmp_path / "first.h5ad")
-    pp.spatial_neighbors(adata, n_neighbors=3)
+    pp.spatial_neighbors(adata)
     write(adata, tmp_path / "again.zarr", version)
     again = read(tmp_path / "again.zarr")
     assert keys.DISTANCES in again.obsp

@@ -404,7 +404,7 @@ def test_store_without_a_table_or_positions_is_refused(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "s.zarr").shapes("cells", points(places()))
     assert "no table of counts of cells: there is only shapes (cells)" in refusal(writer.path)
     writer.table(table(["elsewhere"]))
-    assert "holds no positions: neither shapes or labels (elsewhere)" in refusal(writer.path)
+    assert "no shapes or labels named 'elsewhere', as obs['region'] says" in refusal(writer.path)
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc", "a/../b", ""])
