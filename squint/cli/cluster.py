@@ -248,8 +248,8 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
 
 def _written(task: _Task) -> dict[str, Any] | None:
     """Give the facts of a result that is there; None if it is damaged, or of another section or model."""
+    from squint.io.hashing import source_sha256
     from squint.io.hdf5 import open_checked, read_slot
-    from squint.io.sections import source_sha256
     from squint.io.slots import to_plain
 
     try:

@@ -8,4 +8,4 @@ from .sections import read_and_validate as read_and_validate
 from .sections import read_settled as read_settled
 from .sections import report_on as report_on
 from .sections import validate as validate
-from .sections import write as write
+from .writing import write as write

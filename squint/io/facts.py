@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from squint import keys
-from squint.io import checks, slots
+from squint.errors import InputError
+from squint.io import checks, mapped, slots
 from squint.io.boundaries import Boundaries
 from squint.io.content import Answers, Content, Placed
 from squint.io.features import genes_only
@@ -106,6 +107,8 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
     spatial, obs = slots.place_z(spatial, obs, findings)
     counts, var = slots.name_genes(counts, var, findings)
     values = content.values or slots.kind_of_values(counts, findings)
+    if values == "counts":
+        _check_counts(counts, obs.index, name)
     slots.note_empty(counts, findings)
     adata = AnnData(X=counts, obs=obs, var=var, obsm=content.obsm | {keys.SPATIAL: spatial}, uns=content.uns)
     if graph is not None:
@@ -120,6 +123,16 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
     }
     uns_names = [name.removeprefix("uns/") for name in content.names if name.startswith("uns/")]
     return Settled(adata, boundaries, pictures, findings, uns_names)
+
+
+def _check_counts(counts: sparse.csr_matrix, cells: pd.Index, name: str) -> None:
+    """Refuse what cannot be counts; of counts in files that was asked as they were read."""
+    bad = None if mapped.folder_of(counts) else checks.bad_values(counts)
+    if bad is not None and bad.n_values:
+        raise InputError(
+            f"{name} holds {bad.n_values:,} values that are negative, not finite or no whole numbers, the "
+            f"first in cell {cells[bad.first_cell]!r}: they are no counts. Give the raw counts."
+        )
 
 
 def _with_unique_names(obs: pd.DataFrame, findings: Findings) -> pd.DataFrame:

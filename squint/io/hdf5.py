@@ -138,7 +138,7 @@ def _check_kind(path: Path) -> None:
     except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
         raise InputError(f"{str(path)[:80]!r} is not a usable file name.") from error
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(_explain_folder(path))
+        raise InputError(f"{path.name} is a folder, and no HDF5 file.")
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path.name} is not a file. Give an .h5ad file.")
     if start != MAGIC:
@@ -150,22 +150,13 @@ def _explain_bytes(name: str, start: bytes) -> str:
         return f"{name}: the file is empty."
     kind = "an .h5ad" if name.endswith(".h5ad") else "an HDF5"  # instruments write others
     if start[:2] == b"PK" and kind == "an .h5ad":
-        return f"{name} is a zip archive: archives are not read yet. Convert it to .h5ad."
+        return f"{name} is a zip archive. Name it .zip, or unpack it and give the folder."
     return f"{name} is not {kind} file: its first bytes are not those of HDF5."
 
 
 def _first_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(len(MAGIC))
-
-
-def _explain_folder(path: Path) -> str:
-    kind = (
-        "a SpatialData or zarr folder"
-        if path.suffix == ".zarr" or (path / ".zgroup").exists()
-        else "a folder"
-    )
-    return f"{path.name} is {kind}: zarr and vendor output folders are not read yet. Convert it to .h5ad."
 
 
 @contextmanager

@@ -19,7 +19,9 @@ CLOSE = 0.25  # of the mean spacing; in tissue few cells are nearer to another
 FOURTH = 1.13  # mean spacings to the fourth neighbour, where points are scattered without order
 MANY_CLOSE = 0.05  # share of cells with another that close, from which groups are looked at
 WITHIN = 0.3  # of the close pairs that chance would put within groups, at most so many are
+MIN_PAIRS = 20  # close pairs from which their groups say something
 MAX_GROUPS = 1_000
+MEASURED = {"control_counts", "in_tissue", "cell_area", "nucleus_area"}  # of cells, and never of sections
 MIN_CELLS = 50
 MAX_LOOKED_AT = 50_000  # cells of a section
 FEW, MANY_SECTIONS = 30, 20  # cells at the median from which so many sections are no sections
@@ -71,7 +73,8 @@ def check_layout(
 
 def candidates(obs: pd.DataFrame) -> list[str]:
     """Name the columns whose groups may be pieces of tissue: two groups or more, of some cells each."""
-    return [str(name) for name in obs.columns if name != keys.SECTION and _groups(obs[name]) is not None]
+    names = [str(name) for name in obs.columns if name != keys.SECTION and name not in MEASURED]
+    return [name for name in names if _groups(obs[name]) is not None]
 
 
 def _groups(column: pd.Series) -> NDArray[np.integer] | None:
@@ -104,6 +107,8 @@ def _overlaid(obs: pd.DataFrame, spatial: NDArray[np.float64], first: NDArray[np
     distances, neighbours = tree.query(places[looked], k=5)
     close = distances[:, 1] < CLOSE / FOURTH * np.median(distances[:, 4])
     if close.mean() < MANY_CLOSE:
+        return None
+    if close.sum() < MIN_PAIRS:
         return None
     pairs = np.column_stack([looked[close], neighbours[close, 1]])
     rows = first[pairs]

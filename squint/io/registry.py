@@ -51,10 +51,12 @@ def sources_in(path: Path) -> list[Source]:
         If there is nothing in a folder, or the reader of another package cannot be loaded.
     """
     readers = (*_of_other_packages(), *READERS)
-    is_folder = os.path.isdir(path)  # noqa: PTH112 - a name that is none is no folder, and no error
+    there = os.path.exists(path)  # noqa: PTH110 - a name that is none is no file, and no error
+    if not there:
+        return [Source(path.stem, path, h5ad.READER)]  # who says why it is none
     if (reader := _reader_of(path, readers)) is not None:
-        return list(_parts_of(_stem(path) if is_folder else path.stem, "", path, reader))
-    if is_folder and (found := list(_below(path, readers))):
+        return list(_parts_of(_stem(path) if is_folder(path) else path.stem, "", path, reader))
+    if is_folder(path) and (found := list(_below(path, readers))):
         return found
     if path.is_file() and (reader := _reader_of(path.parent, readers)) is not None:
         raise InputError(
@@ -63,13 +65,18 @@ def sources_in(path: Path) -> list[Source]:
         )
     if (why := refused.why(path)) is not None:
         raise InputError(why)
-    if not is_folder:
+    if not is_folder(path):
         return [Source(path.stem, path, h5ad.READER)]  # who says why it is none
     raise InputError(
         f"{path.name}: nothing in this folder is a section that squint reads. It looks for the output "
         "folders of Xenium, MERSCOPE, CosMx, Visium and Visium HD, for SpatialData and AnnData .zarr, .h5ad, "
         "and a table of counts beside one of positions."
     )
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path is a folder; a name that is too long, or holds a NUL, is none and raises nothing."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises
 
 
 def _reader_of(path: Path, readers: tuple[Reader, ...]) -> Reader | None:

@@ -1,36 +1,30 @@
-"""Read, check and write tissue sections."""
+"""Read and check tissue sections, of whatever source."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, cast
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import cast
 
-import h5py
 import pandas as pd
 from anndata import AnnData
-from anndata._io.specs.registry import IORegistryError  # public nowhere, and derived from Exception alone
-from numpy.typing import NDArray
 
 from squint import keys, sensitive
 from squint.errors import InputError
-from squint.files import whole
-from squint.io import slots
+from squint.io import archives, folders
 from squint.io.content import Answers, Asked
 from squint.io.facts import Settled, settle
 from squint.io.findings import AskedError, Question
-from squint.io.folders import is_left_alone
+from squint.io.hashing import source_sha256
 from squint.io.hdf5 import memory_budget
 from squint.io.joining import join_settled
-from squint.io.mapped import Scratch, let_go, mapping_of
-from squint.io.registry import Source, sources_in
+from squint.io.mapped import Scratch
+from squint.io.registry import Source, is_folder, sources_in
 from squint.io.report import Report, summarise
 
 LARGE = 0.5  # share of the memory budget, itself half of the memory
-PICTURES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".btf", ".svs"}  # not part of a section's hash
 
 
 def read(
@@ -45,8 +39,8 @@ def read(
     Parameters
     ----------
     path
-        An ``.h5ad`` file, an AnnData or SpatialData ``.zarr``, or the output folder of an instrument. A
-        folder that holds several sources of one kind and panel gives a section of each.
+        An ``.h5ad`` file, an AnnData or SpatialData ``.zarr``, or the output folder of an instrument, or a
+        ``.zip`` of it. A folder that holds several sources of one kind and panel gives a section of each.
     columns
         Which column of the source's cells holds what, where its names are neither squint's nor known aliases:
         ``{"section_id": "slide"}``. Keys are ``section_id``, ``patient_id``, ``cell_type``,
@@ -112,6 +106,8 @@ def is_large(path: str | Path) -> bool:
     InputError
         If the source cannot be opened, or is damaged.
     """
+    if _is_zip(Path(path)):
+        return False
     sources = sources_in(Path(path))
     sizes = [source.reader.counts_bytes(source.path) for source in sources if source.reader.counts_bytes]
     return len(sizes) == len(sources) == 1 and sizes[0] > memory_budget() * LARGE
@@ -200,6 +196,10 @@ def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = N
         As :func:`read`.
     """
     path = Path(path)
+    if _is_zip(path):
+        return _read_zip(path, answers, scratch)
+    if is_folder(path):
+        folders.check(path)
     sources = sources_in(path)
     is_open = len({source.reader.kind for source in sources}) > 1 or _ask_part(sources)
     if len(sources) > 1 and (is_open or answers.section is not None):  # of one source the reader is told
@@ -210,6 +210,20 @@ def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = N
     )
     settled.adata.uns[keys.PROVENANCE]["source_sha256"] = source_sha256(path)
     return settled
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and not is_folder(path)
+
+
+def _read_zip(path: Path, answers: Answers, scratch: Scratch | None) -> Settled:
+    """Unpack a zip for as long as it is read; its pictures go with it."""
+    with TemporaryDirectory(prefix="squint-") as name:
+        folder = Path(name) / path.stem
+        inside = archives.unpack(path, folder, max_bytes=shutil.disk_usage(name).free)
+        settled = read_settled(inside, answers, scratch)
+    settled.adata.uns[keys.PROVENANCE]["source_sha256"] = source_sha256(path)
+    return replace(settled, pictures=[])
 
 
 def _told(columns: Mapping[str, str] | None, answers: Answers | None) -> Answers:
@@ -251,83 +265,7 @@ def obs_columns(path: str | Path) -> list[str]:
         If the source cannot be opened, or is damaged.
     """
     found: set[str] = set()
-    for source in sources_in(Path(path)):
+    for source in [] if _is_zip(Path(path)) else sources_in(Path(path)):
         if source.reader.columns is not None:
             found |= set(source.reader.columns(source.path))
     return sorted(found)
-
-
-def write(adata: AnnData, path: str | Path) -> None:
-    """Write sections to an ``.h5ad`` file, whole or not at all.
-
-    Parameters
-    ----------
-    adata
-        Annotated data; not changed.
-    path
-        The file, replaced if it exists.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing, the disk refuses, or a slot holds what no file can hold.
-    """
-    path = Path(path)
-    raw: Any = adata.raw
-    uns = dict(adata.uns)
-    if keys.PROVENANCE in uns:
-        uns[keys.PROVENANCE] = slots.to_storable(uns[keys.PROVENANCE])
-    mapped = {key: array for key, array in adata.obsm.items() if mapping_of(array) is not None}
-    # anndata turns text columns into categories while it writes: of this shell, not of the caller's object
-    shell = AnnData(
-        X=adata.X,
-        obs=cast("pd.DataFrame", adata.obs).copy(),
-        var=cast("pd.DataFrame", adata.var).copy(),
-        uns=uns,
-        obsm={key: array for key, array in adata.obsm.items() if key not in mapped},
-        varm=dict(adata.varm),
-        obsp=dict(adata.obsp),
-        varp=dict(adata.varp),
-        layers=dict(adata.layers),
-        raw=None if raw is None else {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)},
-    )
-    with whole(path) as temporary:
-        try:
-            shell.write_h5ad(temporary, compression="gzip")
-        except (ValueError, TypeError, KeyError, UnicodeError, IORegistryError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path.name} could not be written: {reason}") from error
-        _write_mapped(mapped, temporary)
-
-
-def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Add arrays that lie in files to ``obsm`` of an ``.h5ad`` file as anndata does, some rows at a time."""
-    with h5py.File(path, "r+") as file:
-        for key, array in arrays.items():
-            stored = file["obsm"].create_dataset(
-                key, shape=array.shape, dtype=array.dtype, chunks=True, compression="gzip"
-            )
-            stored.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-            n_rows = stored.chunks[0]
-            for start in range(0, len(array), n_rows):
-                stored[start : start + n_rows] = array[start : start + n_rows]
-                let_go(array)
-
-
-def source_sha256(path: Path) -> str:
-    """Hash a file, or the names, sizes and contents of the files of a folder.
-
-    Of pictures and of what no reader opens names and sizes alone count: they are large, and no part of the
-    cells.
-    """
-    if path.is_file():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for part in sorted(part for part in path.rglob("*") if part.is_file() and not part.is_symlink()):
-        name = part.relative_to(path).as_posix()
-        digest.update(f"{name} {part.stat().st_size}\n".encode(errors="surrogateescape"))
-        if part.suffix.lower() not in PICTURES and not is_left_alone(name):
-            with part.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()

@@ -45,7 +45,7 @@ def test_an_empty_file_is_refused(tmp_path):
     ("start", "message"),
     [
         (b"\x89PNG\r\n\x1a\n" + bytes(99), "not an .h5ad file"),
-        (b"PK\x03\x04" + bytes(99), "not read yet"),
+        (b"PK\x03\x04" + bytes(99), "is a zip archive. Name it .zip"),
         (b"x", "not an .h5ad file"),
     ],
 )
