@@ -15,7 +15,7 @@ from squint.io.findings import Findings
 from squint.io.mapped import Scratch
 
 if TYPE_CHECKING:
-    from squint.io.zarr_store import Group
+    from squint.io.zarr_group import Group
 
 DESCRIBED = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 TABLES = ("obs", "var")

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from squint.errors import InputError
 from squint.io.ngff import matrix_of
 from squint.io.shapes import moved
-from squint.io.zarr_store import Group, Store
+from squint.io.zarr_group import Group
+from squint.io.zarr_store import Store
 
 ENOUGH_PIXELS = 10**8  # of a level to begin with; finer ones are read only where cells are lost in it
 MAX_PIXELS = 4 * 10**9

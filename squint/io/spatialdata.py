@@ -18,7 +18,8 @@ from squint.io.content import Asked, Content, Reader
 from squint.io.findings import Findings, choose
 
 if TYPE_CHECKING:
-    from squint.io.zarr_store import Group, Store
+    from squint.io.zarr_group import Group
+    from squint.io.zarr_store import Store
 
 TABLES = ("tables", "table")  # the older store has the second
 KINDS = (*TABLES, "shapes", "points", "labels", "images")
@@ -114,7 +115,7 @@ def _table(store: "Store", answer: str | None) -> str:
 
 
 def _take(store: "Store", source: _Table, group: "Group", asked: Asked, findings: Findings) -> Content:
-    from squint.io import elements  # noqa: PLC0415 - only where there is zarr
+    from squint.io import companions, elements  # noqa: PLC0415 - only where there is zarr
 
     annotation = source.annotation()
     instance_key = str(annotation.get("instance_key", ""))
@@ -126,12 +127,12 @@ def _take(store: "Store", source: _Table, group: "Group", asked: Asked, findings
     xy = content.obsm[keys.SPATIAL][:, :2]
     if placing is not None:
         _state_scale(content, elements.scale_of(regions), source)
-    content.boundaries, frame = elements.outlines(store, regions, xy, instance_key, findings)
+    content.boundaries, frame = companions.outlines(store, regions, xy, instance_key, findings)
     systems = {region.system for region in regions if region.element}
     system = systems.pop() if len(systems) == 1 else elements.GLOBAL
     if placing is not None:
         frame = np.eye(3) if not systems else None
-    content.pictures = elements.pictures(store, system, frame, findings)
+    content.pictures = companions.pictures(store, system, frame, findings)
     _keep_placed(content, store.name, [region.name for region in regions])
     if checks.bad_values(content.counts).n_values:
         content.values = "intensities"

@@ -81,7 +81,10 @@ def shape_of(path: Path, array: str, shape: list[int], chunks: list[int]) -> Non
         change(file, shape=shape, chunks=chunks)
     else:
         grid = {"name": "regular", "configuration": {"chunk_shape": chunks}}
-        change(file, shape=shape, chunk_grid=grid)
+        codecs = json.loads(file.read_text())["codecs"]
+        if codecs[0]["name"] == "sharding_indexed":
+            codecs[0]["configuration"]["chunk_shape"] = chunks
+        change(file, shape=shape, chunk_grid=grid, codecs=codecs)
 
 
 def chunk(path: Path, array: str) -> Path:
