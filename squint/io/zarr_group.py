@@ -67,7 +67,21 @@ class Group:
         for name in self._inside(slot):
             if name in self._arrays:
                 self._check_stored(name, self._arrays[name])
+            elif (kind := self.attributes(name).get(_ENCODED)) in {"csr_matrix", "csc_matrix"}:
+                self._check_lines(name, "csr" if kind == "csr_matrix" else "csc")
         return self._opened[slot]
+
+    def _check_lines(self, slot: str, kind: str) -> None:
+        """Refuse a matrix that declares other lines than are stored, before memory is taken for them."""
+        shape: Any = self.attributes(slot).get("shape")
+        starts = self._arrays.get(f"{slot}/indptr")
+        sound = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape)
+        declared = shape[kind == "csc"] if sound else None
+        if starts is None or declared is None or starts.shape != (declared + 1,):
+            raise InputError(
+                f"{self.name}: `{self._full(slot)}` is damaged: its shape and its `indptr` do not fit. "
+                "Copy it again."
+            )
 
     def _check_stored(self, slot: str, array: ArrayNode) -> None:
         """Refuse lost chunks that cannot be the fill value; keep of others that they were filled in."""
