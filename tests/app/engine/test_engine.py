@@ -145,7 +145,7 @@ def test_an_export_does_not_wait_for_the_model(monkeypatch: pytest.MonkeyPatch, 
     wait_for(lambda: busy.progress.words == "hanging")
     write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "table.parquet")
     job = engines.ask(WriteCsv(str(tmp_path), {"Title": "Two"}), Library(tmp_path / "home"))
-    assert Path(job.result(60)).read_text().splitlines() == ["# Title: Two", "a", "1", "2"]
+    assert Path(job.result(60)).read_text("utf-8-sig").splitlines() == ["# Title: Two", '"a"', "1", "2"]
     assert not busy.done
     busy.cancel()
     slow.close()

@@ -62,7 +62,7 @@ def smooth(n_channels: int = 3) -> np.ndarray:
 def added(library: Library, section: AnnData, tmp_path: Path) -> Section:
     """Add a section without pictures."""
     section.write_h5ad(tmp_path / "upload.h5ad")
-    adata = squint.io.read(tmp_path / "upload.h5ad")
+    adata = squint.io.read(tmp_path / "upload.h5ad", answers=squint.io.Answers(unit="um"))
     labels = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {})
     return ingest.add(library, next(iter(ingest.clean(adata, labels))), labels)[0]
 

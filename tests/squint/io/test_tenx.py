@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numcodecs import Blosc
+from zarr.registry import get_numcodec
 
 from squint.errors import InputError
 from squint.io import packed
@@ -35,7 +35,7 @@ def write(layout: str, folder: Path) -> Path:
         return folder / "m.h5"
     if layout.startswith("zarr"):
         path = folder / ("m.zarr.zip" if "zipped" in layout else "m.zarr")
-        packing = Blosc("lz4") if "Xenium" in layout else "auto"
+        packing = get_numcodec({"id": "blosc", "cname": "lz4"}) if "Xenium" in layout else "auto"
         version = 3 if "3" in layout else 2
         write_zarr(path, COUNTS, BARCODES, NAMES, types=TYPES, version=version, compressors=packing)
         return path
