@@ -5,6 +5,7 @@ Progress goes to stderr, facts to stdout and, with ``--json``, to a file. Bad in
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,9 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facts = command(options)
         if facts and options.json is not None:
             write_json(options.json, facts)
+        sys.stdout.flush()
     except InputError as error:
         progress(f"squint: {error}")
         return 2
+    except BrokenPipeError:  # whoever was told, such as `head`, has heard enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - Python flushes it once more at its end
+        return 0
     return 0
 
 

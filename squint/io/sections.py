@@ -174,7 +174,7 @@ def read_and_validate(
         If the source cannot be read or is no section.
     """
     settled = read_settled(path, _told(columns, answers))
-    return settled.adata, report_on(settled, Path(path).name)
+    return settled.adata, report_on(settled, Path(path).name or Path(path).resolve().name)
 
 
 def report_on(settled: Settled, name: str) -> Report:

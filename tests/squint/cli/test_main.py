@@ -199,3 +199,14 @@ def test_every_real_section_is_read_or_refused_in_one_line(real_section, capsys)
 
 def test_a_folder_of_a_vendor_is_not_read_yet(tmp_path, capsys):
     assert "not" in refused(capsys, "validate", str(tmp_path))
+
+
+def test_a_listener_that_has_heard_enough_is_no_error(section, tmp_path):
+    section.write_h5ad(tmp_path / "x.h5ad")
+    command = [sys.executable, "-m", "squint", "validate", str(tmp_path / "x.h5ad")]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    assert running.stderr is not None
+    assert running.stderr.read() == b""
+    assert running.wait() == 0
