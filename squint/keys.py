@@ -9,6 +9,9 @@ CELL_TYPE = "cell_type"  # obs, categorical
 REGION = "region"  # obs, categorical: a part of the tissue that somebody outlined and named
 CELL_ID = "cell_id"  # obs, str: the instrument's id of a cell, where it is not the cell's name here
 Z = "z_um"  # obs, float: height of the cell's level, um
+CELL_AREA = "cell_area"  # obs, float: um2
+CONTROL_COUNTS = "control_counts"  # obs: counts of controls, which are no genes
+IN_TISSUE = "in_tissue"  # obs, 1 or 0: whether a spot or bin lies on the tissue
 
 # --- the graph, under squidpy's names --------------------------------------------------------------------
 CONNECTIVITIES = "spatial_connectivities"  # obsp, CSR (n, n): 1 between neighbours, symmetric

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from squint import keys
 
 MEASURED_COLUMNS = (
-    "cell_area",
-    "control_counts",
-    "in_tissue",
+    keys.CELL_AREA,
+    keys.CONTROL_COUNTS,
+    keys.IN_TISSUE,
     "cluster",
     "fov",
 )  # by the instrument, of cells

@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from squint import keys
 from squint.errors import InputError
 from squint.io import checks, mapped
 from squint.io.findings import Findings
 
-CONTROL_COUNTS = "control_counts"  # column of cells: counts of controls, which are no genes
 TYPE_COLUMNS = ("feature_types", "feature_type", "code_class")
 GENES = "Gene Expression"  # what 10x calls them
 GENE_TYPES = {"gene expression", "gene", "genes", "rna", "mrna", "endogenous"}
@@ -91,8 +91,8 @@ def genes_only(
     for kind, n in types[~is_gene].value_counts().sort_index().items():
         findings.leave_out(str(kind), int(n), "no gene", source)
     controls = ~is_gene & ~types.str.lower().isin(PROTEIN_TYPES).to_numpy()
-    if CONTROL_COUNTS not in obs and controls.any():
-        obs = obs.assign(**{CONTROL_COUNTS: checks.row_sums(_columns(counts, controls))})
+    if keys.CONTROL_COUNTS not in obs and controls.any():
+        obs = obs.assign(**{keys.CONTROL_COUNTS: checks.row_sums(_columns(counts, controls))})
     return _columns(counts, is_gene), obs, var[is_gene]
 
 

@@ -1,4 +1,4 @@
-"""Prepare sections: the graph of neighbours and the genes they share."""
+"""Prepare sections: the graph of neighbours, the genes they share, and cells of low quality."""
 
 import lazy_loader
 
