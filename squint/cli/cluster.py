@@ -25,6 +25,7 @@ from distributed.scheduler import KilledWorker
 from squint import keys
 from squint.errors import InputError
 from squint.io.content import Answers
+from squint.pp import QualityFilter
 
 if TYPE_CHECKING:
     from squint.model.bundle import Bundle
@@ -54,6 +55,7 @@ class _Task(NamedTuple):
     model: Path
     model_sha256: str
     answers: Answers
+    criteria: QualityFilter
     device: str
     squint: str  # our version
 
@@ -143,6 +145,7 @@ def tokenize(
     model: Path,
     *,
     answers: Answers | None = None,
+    criteria: QualityFilter | None = None,
     device: str = "auto",
 ) -> Iterator[Outcome]:
     """Write the tokens of each section, except where they are there already.
@@ -158,6 +161,8 @@ def tokenize(
         Folder of the bundle.
     answers
         What the sections leave open.
+    criteria
+        Which cells to keep; all by default.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``; each worker finds out for itself what ``"auto"`` is.
 
@@ -176,7 +181,7 @@ def tokenize(
     for source, target in files.items():
         if source.resolve() == target.resolve():
             raise InputError(f"{target} would replace the section it is made of. Give another folder as OUT.")
-    told = (answers or Answers(), device, version("squint"))
+    told = (answers or Answers(), criteria or QualityFilter(), device, version("squint"))
     tasks = [
         _Task(source.absolute(), target.absolute(), model.absolute(), sha256, *told)
         for source, target in files.items()
@@ -233,6 +238,7 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
     """Do one section, in a worker; say whether it was there already, and what the file holds."""
     # Here, because the scheduler imports this module too and should not need torch.
     from squint import io, tl
+    from squint.cli.quality import leave_out
 
     with _turn:
         if version("squint") != task.squint:  # of a worker that came after the versions were checked
@@ -240,7 +246,7 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
         facts = _written(task)
         if facts is not None:
             return True, facts
-        adata = io.read(task.source, answers=task.answers)
+        adata = leave_out(io.read(task.source, answers=task.answers), task.criteria, task.source.name)
         tl.tokenize(adata, _bundle(task.model, task.model_sha256), device=task.device)
         io.write(adata, task.target)
         return False, _facts(adata.obs[keys.TOKEN], adata.uns[keys.PROVENANCE])
@@ -257,6 +263,9 @@ def _written(task: _Task) -> dict[str, Any] | None:
             made = to_plain(read_slot(file, f"uns/{keys.PROVENANCE}"))
             made_of = (made["model_sha256"], made["source_sha256"], made.get("answers", {}))
             if made_of != (task.model_sha256, source_sha256(task.source), task.answers.given()):
+                return None
+            left_out = made.get("filter")
+            if (left_out["criteria"] if isinstance(left_out, dict) else {}) != task.criteria.given():
                 return None
             return _facts(read_slot(file, f"obs/{keys.TOKEN}"), made)
     except InputError:

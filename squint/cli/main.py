@@ -14,6 +14,7 @@ from typing import Any
 from squint import keys
 from squint.cli.ablations import add_ablations
 from squint.cli.inpainting import add_inpainting
+from squint.cli.quality import add_filter, filter_of
 from squint.cli.speed import add_speed
 from squint.cli.terminal import (
     Facts,
@@ -85,7 +86,9 @@ def validate(options: argparse.Namespace) -> Facts:
 def train(options: argparse.Namespace) -> Facts:
     """Train a model and save it as a bundle."""
     fabric = _fabric(options)
-    sections = [read_section(path, answers_of(options)) for path in options.sections]
+    sections = [
+        read_section(path, answers_of(options), criteria=filter_of(options)) for path in options.sections
+    ]
     hidden = None
     if options.regions is not None:
         hidden = hide(sections, options.regions, options.seed)
@@ -149,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add(train)
     add_sections(sub)
+    add_filter(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")
     sub.add_argument(

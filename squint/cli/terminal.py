@@ -15,10 +15,12 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from squint import io, keys
+from squint.cli.quality import leave_out
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.geometry import regions
 from squint.parsing import parse_json
+from squint.pp import QualityFilter
 
 Facts = dict[str, Any]
 
@@ -125,10 +127,19 @@ def add_model(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", type=Path, required=True, metavar="OUT")
 
 
-def read_section(path: Path, answers: io.Answers, scratch: Path | None = None) -> AnnData:
-    """Read one source, its counts by way of a scratch folder if there is one, and pass the notes on."""
+def read_section(
+    path: Path,
+    answers: io.Answers,
+    scratch: Path | None = None,
+    criteria: QualityFilter | None = None,
+) -> AnnData:
+    """Read one source, its counts by way of a scratch folder if there is one, and pass the notes on.
+
+    Of its cells those are kept that meet the criteria, if there are any.
+    """
     adata = io.read(path, answers=answers, scratch=scratch)
     progress(f"{path}: {adata.n_obs:,} cells, {adata.n_vars:,} genes")
+    adata = leave_out(adata, criteria or QualityFilter(), path.name)
     for note in adata.uns[keys.PROVENANCE]["notes"]:
         progress(f"  note: {note}")
     return adata
@@ -178,8 +189,10 @@ def joined(parts: list[AnnData]) -> AnnData:
         index_unique="-" if len(set(names)) < len(names) else None,
         keys=[str(i) for i in range(len(parts))],
     )
+    of_parts = [part.uns[keys.PROVENANCE] for part in parts]
     together.uns[keys.PROVENANCE] = {
-        **parts[0].uns[keys.PROVENANCE],
-        "source_sha256": [part.uns[keys.PROVENANCE]["source_sha256"] for part in parts],
+        **of_parts[0],
+        "source_sha256": [made["source_sha256"] for made in of_parts],
+        **({"filter": [made.get("filter") for made in of_parts]} if "filter" in of_parts[0] else {}),
     }
     return together

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from squint import keys
+from squint.cli.quality import add_filter, filter_of
 from squint.cli.terminal import (
     Facts,
     add_model,
@@ -105,6 +106,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the three commands to the program's."""
     sub = add(tokenize)
     add_sections(sub)
+    add_filter(sub)
     add_model(sub)
     sub.add_argument(
         "--engine",
@@ -131,6 +133,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     sub = add(activate)
     add_sections(sub)
+    add_filter(sub)
     add_model(sub)
     sub.add_argument("--reference", required=True, metavar="PATIENT")
     sub.add_argument("--against", metavar="PATIENT", help="rank codes by enrichment against this patient")
@@ -184,7 +187,8 @@ def _scratch(path: Path, options: argparse.Namespace) -> Iterator[Path | None]:
 
 def _tokenised(path: Path, bundle: Any, options: argparse.Namespace, scratch: Path | None = None) -> AnnData:
     """Read and tokenise one source."""
-    return _tokenise(read_section(path, answers_of(options), scratch), bundle, options.device)
+    adata = read_section(path, answers_of(options), scratch, filter_of(options))
+    return _tokenise(adata, bundle, options.device)
 
 
 def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
@@ -224,7 +228,12 @@ def _on_engine(options: argparse.Namespace) -> Facts:
             progress(cluster.describe(client))
             to_do = dict(zip(options.sections, _targets(options), strict=True))
             for done in cluster.tokenize(
-                client, to_do, options.model, answers=answers_of(options), device=options.device
+                client,
+                to_do,
+                options.model,
+                answers=answers_of(options),
+                criteria=filter_of(options),
+                device=options.device,
             ):
                 if done.facts is None:
                     failed.append(str(done.source))

@@ -266,9 +266,7 @@ def note_empty(counts: sparse.csr_matrix, findings: Findings) -> None:
     if n_empty == counts.shape[0]:
         findings.note("No cell has any counts: there is nothing to tokenise.")
     if n_empty:
-        findings.note(
-            f"{n_empty:,} cells have no counts at all: they are kept, and get no token and no score."
-        )
+        findings.note(f"{n_empty:,} cells have no counts at all: they get no token and no score.")
 
 
 def to_plain(value: Any) -> Any:

@@ -120,16 +120,17 @@ def quality_criteria(adata: "AnnData") -> tuple[str, ...]:
 
     Returns
     -------
-    Names of fields, in their order: those whose column is there and holds numbers, and of counts only where
-    values are counts.
+    Names of fields, in their order: those whose column is there and holds some numbers, and of counts only
+    where values are counts.
     """
     found = []
     for item in fields(QualityFilter):
         try:
-            _check(adata, item.name)
+            values = _values(adata, item.name)
         except InputError:
             continue
-        found.append(item.name)
+        if not np.isnan(values).all():
+            found.append(item.name)
     return tuple(found)
 
 
@@ -153,13 +154,11 @@ def quality_filter(adata: "AnnData", criteria: QualityFilter) -> Passed:
     Raises
     ------
     InputError
-        If a criterion is on whose column is missing or holds no numbers, or one of counts where values are
-        none.
+        If a criterion is on whose column is missing or holds words, or one of counts where values are none.
     """
     mask = np.ones(adata.n_obs, dtype=bool)
     n_alone, n_missing = {}, {}
     for name, bound in criteria.given().items():
-        _check(adata, name)
         values = _values(adata, name)
         if name == "in_tissue":
             fails = values == 0
@@ -172,38 +171,27 @@ def quality_filter(adata: "AnnData", criteria: QualityFilter) -> Passed:
     return Passed(mask, n_alone, n_missing)
 
 
-def _check(adata: "AnnData", name: str) -> None:
-    """Refuse a criterion that sections say nothing of."""
+def _values(adata: "AnnData", name: str) -> Floats:
+    """Give what a criterion compares (n,), NaN where it is not known; refuse where nothing is said of it."""
     values = adata.uns.get(keys.PROVENANCE, {}).get("values", "counts")
     if name in _OF_COUNTS and values != "counts":
         raise InputError(f"{name} is of counts, but the section holds {values}. Leave it off.")
-    column = _COLUMNS.get(name)
-    if column is None:
-        return
-    if column not in adata.obs:
-        raise InputError(f"{name} needs obs[{column!r}], which the section does not have. Leave it off.")
-    if np.isnan(_numbers(adata, column)).all():
-        raise InputError(f"obs[{column!r}] holds no numbers, which {name} needs. Leave it off.")
-
-
-def _values(adata: "AnnData", name: str) -> Floats:
-    """Give what a criterion compares (n,); NaN where it is not known."""
     if name not in _OF_COUNTS:
-        return _numbers(adata, _COLUMNS[name])
+        return _numbers(adata, name)
     counts: Any = adata.X
     genes = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     if name == "min_counts":
         return genes
-    controls = _numbers(adata, _COLUMNS[name])
+    controls = _numbers(adata, name)
     total = genes + controls
     return np.divide(controls, total, out=np.full(len(total), np.nan), where=total > 0)
 
 
-def _numbers(adata: "AnnData", column: str) -> Floats:
-    """Read a column of numbers (n,), also where a file kept them as text; NaN where there is none.
-
-    Text that is no number makes all of the column NaN: what half of it means is not known.
-    """
+def _numbers(adata: "AnnData", name: str) -> Floats:
+    """Read the column of a criterion (n,), also where a file kept it as text; NaN where there is none."""
+    column = _COLUMNS[name]
+    if column not in adata.obs:
+        raise InputError(f"{name} needs obs[{column!r}], which the section does not have. Leave it off.")
     table: Any = adata.obs
     stored: pd.Series = table[column]
     if pd.api.types.is_numeric_dtype(stored.dtype):
@@ -211,8 +199,9 @@ def _numbers(adata: "AnnData", column: str) -> Floats:
         return numeric
     stored = stored.astype(object)
     known = stored.notna().to_numpy()
-    values = np.full(len(stored), np.nan)
     numbers = pd.to_numeric(stored[known], errors="coerce").astype(np.float64)
-    if numbers.notna().all():
-        values[known] = numbers
+    if numbers.isna().any():
+        raise InputError(f"obs[{column!r}] holds other than numbers, which {name} needs. Leave it off.")
+    values = np.full(len(stored), np.nan)
+    values[known] = numbers
     return values

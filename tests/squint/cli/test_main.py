@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import anndata
 import numpy as np
@@ -9,6 +10,8 @@ from scipy.sparse import csr_matrix
 
 from squint import datasets, io, keys
 from squint.cli.main import main
+from squint.model.bundle import Bundle
+from squint.pp import QualityFilter
 
 pytestmark = pytest.mark.slow
 
@@ -135,6 +138,46 @@ def test_cells_without_counts_are_counted_and_said(folder, tmp_path, capsys):
         assert f"{patient}: {share:.1%} of {n_cells} cells score above 0.75" in said
     assert main(["export-tokens", bins, *model, "--out", str(tmp_path / "tokens.jsonl")]) == 0
     assert "170 tokens of 6; 30 cells without a token are left out" in capsys.readouterr().out
+
+
+def test_cells_of_low_quality_are_left_out_when_asked_and_noted(folder, tmp_path, capsys):
+    source = io.read(folder / "first.h5ad")
+    depth = np.asarray(source.X.sum(axis=1)).ravel()
+    least = float(np.median(depth))
+    out = tmp_path / "out.h5ad"
+    tokenize = ["tokenize", str(folder / "first.h5ad"), "--model", str(folder / "bundle"), "--out", str(out)]
+    assert main([*tokenize, "--min-counts", str(least)]) == 0
+    n_left = int((depth < least).sum())
+    assert f"note: {n_left} of 200 cells left out: fewer than {least:g} counts." in capsys.readouterr().err
+    made = io.read(out)
+    assert list(made.obs_names) == list(source.obs_names[depth >= least])
+    assert made.uns[keys.PROVENANCE]["filter"] == {
+        "criteria": {"min_counts": least},
+        "n_before": 200,
+        "n_after": 200 - n_left,
+        "n_alone": {"min_counts": n_left},
+        "n_missing": {},
+    }
+    said = refused(capsys, *tokenize, "--min-counts", "1e6")
+    assert "No cell of first.h5ad would be left: 200 of 200 cells" in said
+    assert "needs obs['in_tissue']" in refused(capsys, *tokenize, "--in-tissue")
+    assert "max_control_share is 5" in refused(capsys, *tokenize, "--max-control-share", "5")
+
+
+def test_a_worker_does_again_what_was_made_of_other_cells(folder, tmp_path):
+    cluster = pytest.importorskip("squint.cli.cluster")
+    sha256 = Bundle.load(folder / "bundle").sha256
+
+    def ask(criteria):
+        told = (folder / "bundle", sha256, io.Answers(), criteria, "cpu", version("squint"))
+        already, facts = cluster._tokenize(cluster._Task(folder / "first.h5ad", tmp_path / "out.h5ad", *told))
+        return already, facts["n_cells"]
+
+    few, every = QualityFilter(min_counts=1e-9, max_area=None), QualityFilter()
+    assert ask(few) == (False, 200)
+    assert ask(few) == (True, 200)
+    assert ask(every) == (False, 200)
+    assert ask(every) == (True, 200)
 
 
 def test_a_section_without_counts_is_refused_in_one_line(folder, tmp_path, capsys):
