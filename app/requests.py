@@ -13,6 +13,7 @@ from app.library.results import Computation, Task
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
 from squint.pl import Kind
+from squint.pp import QualityFilter
 
 # --- sections ---------------------------------------------------------------------------------------------
 
@@ -24,6 +25,7 @@ class Validate(Task[dict[str, Any]]):
     name: ClassVar[str] = "validate"
     path: str
     answers: Answers = field(default_factory=Answers)  # to what it leaves open
+    quality: QualityFilter = field(default_factory=QualityFilter)  # which of its cells would be kept
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,15 @@ class Keep(Task[list[dict[str, Any]]]):
     sections: Mapping[str, str]  # section in the file -> name to keep
     organ: str = ""
     assay: str = ""
+    quality: QualityFilter = field(default_factory=QualityFilter)  # which cells to keep
+
+
+@dataclass(frozen=True)
+class TakeBack(Task[dict[str, Any]]):
+    """Put the section of all cells in the place of one from which some were left out."""
+
+    name: ClassVar[str] = "take_back"
+    section: str  # id
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
+from squint.pp import QualityFilter
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
@@ -57,10 +58,12 @@ class Upload:
     staged: Path | None = None
     likeness: str | None = None  # what the file's name looks like, if it may name a person
     answers: Answers | None = None  # to what the file leaves open; None: none yet, nor remembered
+    quality: QualityFilter = field(default_factory=QualityFilter)  # which cells are kept
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
     pictures: AddFound | None = None  # to be kept once the cells are there
+    taking_back: str = ""  # id of a section whose left-out cells are wanted
 
 
 @dataclass

@@ -234,6 +234,32 @@ class CellSets:
 
         self._commit(change)
 
+    def carry(self, section_id: str, to: str, places: NDArray[np.integer]) -> None:
+        """Put the cells of a section that are in sets into them as cells of another section.
+
+        Parameters
+        ----------
+        section_id
+            The section.
+        to
+            The other one, which holds its cells and more. Outlines would take in others, and stay behind.
+        places
+            (n,) row in the other section of each cell.
+        """
+
+        def change(sets: dict[str, CellSet]) -> str:
+            for one in sets.values():
+                if section_id in one.members:
+                    rows = combine(self.rows(one, to), places[self.rows(one, section_id)], ADD)
+                    members = {**one.members, to: self._keep_rows(to, rows)}
+                    del members[section_id]
+                    outlines = {k: v for k, v in one.outlines.items() if k not in {section_id, to}}
+                    sets[one.id] = replace(one, members=members, outlines=outlines)
+            return f"took cells back into {self.library.get(to).title}"
+
+        if any(section_id in one.members for one in self.all()):
+            self._commit(change)
+
     def undo(self, seen: int | None = None) -> str:
         """Go back by one change; returns what is undone. ``seen`` is the version that the user looks at."""
         return self.history.step(-1, seen)

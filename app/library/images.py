@@ -24,7 +24,7 @@ from PIL import Image
 from app.library.arrivals import import_folder, importable
 from app.library.store import Library, harmless_name
 from squint.errors import InputError
-from squint.files import write_json
+from squint.files import move_folder, write_json
 from squint.images import (
     TILE,
     Box,
@@ -137,6 +137,17 @@ class Images:
         away = self._library.staging / uuid.uuid4().hex
         self.folder(section_id, image_id).rename(away)  # at once, so that nobody sees half a picture
         shutil.rmtree(away)
+
+    def carry(self, section_id: str, to: str) -> None:
+        """Copy the pictures of a section to another of the same positions; those that it has stay."""
+        for image in self.of(section_id):
+            target = self.folder(to, image.id)
+            if not (target / META).exists():
+                target.parent.mkdir(exist_ok=True)
+                copy = self._library.workspace() / image.id
+                shutil.copytree(self.folder(section_id, image.id), copy)
+                move_folder(copy, target, holds=META)
+                copy.parent.rmdir()
 
     def place(
         self,

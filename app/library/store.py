@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from squint.errors import InputError
 from squint.files import move_folder, whole, write_json
 from squint.model.card import read_records
+from squint.pp import QualityFilter
 from squint.sensitive import looks_like
 
 DATA, META, CELLS = "section.h5ad", "meta.json", "cells.parquet"
 GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
 BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
+UNFILTERED = "unfiltered.h5ad"  # all cells, of a section from which some were left out
+UNFILTERED_BOUNDARIES = "unfiltered_boundaries.parquet"
 LIBRARY_ID = "library_id"  # column of cells: the hash of their section, whose name is in "section_id"
 FACTS = "facts.json"  # of a result over several sections
 
@@ -49,6 +52,8 @@ class Section:
     z_um: float | None = None  # height of the section, where the file names one
     stack: str = ""  # name of the stack it came in as a level, if it came in one
     n_regions: int = 0  # parts of the tissue that somebody outlined and named
+    n_left_out: int = 0  # cells of low quality, which lie beside it
+    quality: QualityFilter = field(default_factory=QualityFilter)  # what left them out
 
     @property
     def title(self) -> str:
@@ -142,7 +147,8 @@ class Library:
     def _read_meta(folder: Path) -> Section:
         facts = json.loads((folder / META).read_text())
         unit = "um" if facts["unit"] == "um" else "unknown"  # once it was guessed: "um (assumed)"
-        return Section(**{**facts, "unit": unit, "notes": tuple(facts["notes"])})
+        quality = QualityFilter(**facts.get("quality", {}))
+        return Section(**{**facts, "unit": unit, "notes": tuple(facts["notes"]), "quality": quality})
 
     def unstage(self, staged: Path) -> None:
         """Remove a staged upload."""

@@ -23,6 +23,8 @@ from app.library.store import (
     GRAPH,
     PLACES,
     THUMBNAIL,
+    UNFILTERED,
+    UNFILTERED_BOUNDARIES,
     Library,
     Section,
     write_table,
@@ -36,6 +38,7 @@ from squint.io.boundaries import Boundaries, write_boundaries
 from squint.io.units import UNKNOWN
 from squint.model.bundle import section_sha256
 from squint.pl import spacing
+from squint.pp import QualityFilter
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,15 @@ class Labels:
     sections: Mapping[str, str]  # section in the file -> name to keep
     organ: str = ""
     assay: str = ""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A section before cells of low quality were left out of it."""
+
+    adata: ad.AnnData  # clean
+    boundaries: Boundaries | None
+    quality: QualityFilter
 
 
 def clean(adata: ad.AnnData, labels: Labels, *, planted: bool = False) -> Iterator[ad.AnnData]:
@@ -114,9 +126,15 @@ def name_stacks(adata: ad.AnnData) -> dict[str, str]:
 
 
 def add(
-    library: Library, adata: ad.AnnData, labels: Labels, boundaries: Boundaries | None = None
+    library: Library,
+    adata: ad.AnnData,
+    labels: Labels,
+    boundaries: Boundaries | None = None,
+    whole: Whole | None = None,
 ) -> tuple[Section, bool]:
     """Put one clean section into the library, with the outlines of its cells where there are some.
+
+    Where cells were left out of it, the ``whole`` section goes beside it, so that they can be taken back.
 
     Returns
     -------
@@ -145,6 +163,8 @@ def add(
         z_um=_height(adata),
         stack=str(facts.get("stack", "")),
         n_regions=int(adata.obs[keys.REGION].nunique()) if keys.REGION in adata.obs else 0,
+        n_left_out=whole.adata.n_obs - adata.n_obs if whole else 0,
+        quality=whole.quality if whole else QualityFilter(),
     )
     folder = library.workspace()
     squint.io.write(adata, folder / DATA)
@@ -153,6 +173,10 @@ def add(
     keep_graph(folder / GRAPH, np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64))
     if boundaries is not None:
         write_boundaries(boundaries, folder / BOUNDARIES)
+    if whole is not None:
+        squint.io.write(whole.adata, folder / UNFILTERED)
+        if whole.boundaries is not None:
+            write_boundaries(whole.boundaries, folder / UNFILTERED_BOUNDARIES)
     new = library.keep(folder, section)
     if not new and section.unit != UNKNOWN:
         library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known

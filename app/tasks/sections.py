@@ -18,7 +18,7 @@ from app.library.arrivals import room
 from app.library.images import FROM_FILE, Addition, Images
 from app.library.store import Library
 from app.requests import AddFound, ImportSamples, Keep, Validate
-from app.tasks import images, ingest, models, tokens
+from app.tasks import images, ingest, models, quality, tokens
 from squint import keys, tl
 from squint.errors import InputError
 from squint.io import archives, folders
@@ -50,7 +50,7 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     staged = Path(asked.path)
     path = unpacked(staged, report)
     left_alone = archives.left_alone(staged) if staged.suffix == _ZIP else []
-    said: dict[str, Any] = {"problem": "", "question": None, "report": None, "fit": None}
+    said: dict[str, Any] = {"problem": "", "question": None, "report": None, "fit": None, "quality": None}
     report(0.1, "looking what it is")
     with memory_limit(reading_limit(path)):
         said |= {
@@ -67,12 +67,14 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     except InputError as error:
         return said | {"problem": str(error)}
     report(0.9, "comparing with the model")
+    known: Any = settled.adata.obs
+    settled, sifted = quality.sift(settled, asked.quality)
     fit = compare_with(settled.adata, models.held())
     found = squint.io.report_on(settled, path.name)
-    known: Any = settled.adata.obs
     return said | {
         "report": asdict(found),
         "fit": asdict(fit),
+        "quality": asdict(sifted),
         "columns": sorted({*said["columns"], *map(str, known.columns)}),
     }
 
@@ -135,13 +137,16 @@ def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
     labels = ingest.Labels(asked.patients, asked.sections, asked.organ, asked.assay)
     names = settled.adata.obs[keys.SECTION]
     cleaned = list(ingest.clean(settled.adata, labels))
-    kept = []
-    for i, (section, name) in enumerate(zip(cleaned, names.cat.categories, strict=True)):
-        report(0.3 + 0.7 * i / len(cleaned), f"keeping section {i + 1} of {len(cleaned)}")
+    parts = []
+    for section, name in zip(cleaned, names.cat.categories, strict=True):
         rings = settled.boundaries
         if rings is not None and len(cleaned) > 1:
             rings = rings.of(np.flatnonzero((names == name).to_numpy()))
-        added, new = ingest.add(library, section, labels, rings)
+        parts.append(quality.leave_out(section, rings, asked.quality))
+    kept = []
+    for i, (section, rings, whole) in enumerate(parts):
+        report(0.3 + 0.7 * i / len(parts), f"keeping section {i + 1} of {len(parts)}")
+        added, new = ingest.add(library, section, labels, rings, whole)
         kept.append({"id": added.id, "title": added.title, "new": new})
     answers.remember(library, kind_of(path), asked.answers)
     return kept

@@ -54,13 +54,18 @@ def leave_out(adata: AnnData, criteria: QualityFilter, name: str) -> AnnData:
     if not passed.mask.any():
         raise InputError(f"No cell of {name} would be left: {passed.sentences(criteria)[0]}. Ask for less.")
     table = cast("pd.DataFrame", adata.obs)[passed.mask]
-    labels = table.select_dtypes("category")
-    counts = cast("Any", adata.X)
+    table = table.assign(
+        **{
+            str(key): labels.cat.remove_unused_categories()
+            for key, labels in table.select_dtypes("category").items()
+        }
+    )
+    counts, arrays = cast("Any", adata.X), cast("dict[str, Any]", adata.obsm)
     kept = AnnData(
         X=mapped.change_rows(counts, lambda rows, which: rows[passed.mask[which]]),
-        obs=table.assign(**{key: labels[key].cat.remove_unused_categories() for key in labels}),
+        obs=table,
         var=cast("pd.DataFrame", adata.var),
-        obsm={key: array[passed.mask] for key, array in adata.obsm.items()},
+        obsm={key: array[passed.mask] for key, array in arrays.items()},
         uns={key: value for key, value in adata.uns.items() if key != "spatial_neighbors"},
     )
     made = adata.uns[keys.PROVENANCE]

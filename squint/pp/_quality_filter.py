@@ -184,7 +184,8 @@ def _values(adata: "AnnData", name: str) -> Floats:
         return genes
     controls = _numbers(adata, name)
     total = genes + controls
-    return np.divide(controls, total, out=np.full(len(total), np.nan), where=total > 0)
+    shares: Floats = np.divide(controls, total, out=np.full(len(total), np.nan), where=total > 0)
+    return shares
 
 
 def _numbers(adata: "AnnData", name: str) -> Floats:

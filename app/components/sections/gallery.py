@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
+from app.components.sections.quality import show_left_out
 from app.engine.facts import worker_facts
 from app.exports.stamp import many
 from app.library.quality import quality_flags
@@ -15,16 +16,17 @@ from app.library.stacks import find_stacks
 from app.library.store import THUMBNAIL, Library, Section
 from app.maps import message
 from app.maps.served import MAPS
-from app.requests import Tokenise
+from app.requests import TakeBack, Tokenise
 from app.text import as_text
 from squint.errors import InputError
 
 _PER_ROW = 4
-_PICTURES_S = 3600
+_PICTURES_S = _TAKE_BACK_S = 3600
 
 
 def show_gallery(library: Library, sections: Sequence[Section]) -> None:
     """Show a card per section."""
+    _take_back_what_was_asked(library)
     _tokenise_what_was_asked(library)
     _keep_pictures_found(library)
     _offer_to_tokenise_all(library, sections)
@@ -57,6 +59,7 @@ def _card(library: Library, section: Section) -> None:
         f"{many(section.n_genes, 'gene')}{types}  \n"
         f"median {section.median_depth:,.0f} {what} per cell  \nadded {section.added[:10]}"
     )
+    show_left_out(section)
     facts = worker_facts()
     model = facts.model if facts else None
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -88,6 +91,24 @@ def _offer_to_tokenise_all(library: Library, sections: Sequence[Section]) -> Non
     if len(lacking) > 1:
         label = f"Tokenise the {len(lacking)} sections without tokens by this model"
         st.button(label, key="tokenise-all", type="primary", on_click=_ask, args=(lacking,))
+
+
+def _take_back_what_was_asked(library: Library) -> None:
+    """Put the section of all cells in the place of one from which some were left out."""
+    state = session.upload()
+    if not state.taking_back:
+        return
+    if not any(section.id == state.taking_back for section in library.sections()):
+        state.taking_back = ""  # somebody was faster
+        return
+    done = run(TakeBack(state.taking_back), library, "Taking cells back", limit_s=_TAKE_BACK_S)
+    if done is not None:
+        _forget_maps()
+        session.show([done["id"]])
+        state.taking_back = ""
+        state.kept += [done["id"]] if done["new"] else []
+        st.toast(f"{as_text(done['title'])} has all its cells again.", icon=":material/check:")
+        st.rerun()
 
 
 def _tokenise_what_was_asked(library: Library) -> None:
@@ -122,6 +143,10 @@ def _delete(library: Library, section_id: str) -> None:
     """Delete a section, and what maps hold of it in memory."""
     with suppress(InputError):  # it is gone: somebody was faster
         library.delete(section_id)
+    _forget_maps()
+
+
+def _forget_maps() -> None:
     MAPS.forget()
     message.forget()
 

@@ -10,6 +10,7 @@ from app import session
 from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_drop, some_of
 from app.components.job import run
 from app.components.sections import questions
+from app.components.sections.quality import choose_quality
 from app.components.sections.report import show_report
 from app.library.answers import remembered
 from app.library.arrivals import Arrived, stage_import
@@ -111,7 +112,7 @@ _TAKEN = Taken(
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:
-    asked = Validate(str(state.staged), state.answers or Answers())
+    asked = Validate(str(state.staged), state.answers or Answers(), state.quality)
     found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
     if found is None:
         return
@@ -128,7 +129,7 @@ def _show_steps(library: Library, state: session.Upload) -> None:
         for question in found["report"]["asked"]:
             questions.ask(question)
     questions.map_columns(found["columns"])
-    if found["report"]:
+    if found["report"] and choose_quality(found["quality"]):
         _ask_names(library, state, found["report"], found["fit"])
 
 
@@ -152,7 +153,9 @@ def _reset(library: Library, widget: int) -> None:
     if staged:
         library.unstage(staged)
     before = session.upload()
-    st.session_state["_upload"] = session.Upload(widget=widget, kept=before.kept, pictures=before.pictures)
+    st.session_state["_upload"] = session.Upload(
+        widget=widget, kept=before.kept, pictures=before.pictures, taking_back=before.taking_back
+    )
 
 
 def _ask_names(
@@ -178,7 +181,7 @@ def _ask_names(
         st.caption(f"A study code is needed for each {what}.")
     if state.keeping and complete:
         answers = state.answers or Answers()
-        asked = Keep(str(state.staged), answers, patients, sections, organ, assay)
+        asked = Keep(str(state.staged), answers, patients, sections, organ, assay, state.quality)
         kept = run(asked, library, "Keeping the section", limit_s=_LIMIT_S)
         if kept is None:
             return

@@ -14,6 +14,7 @@ from app.tasks import exports, with_model
 from app.tasks.decode import does
 from squint.geometry.regions import Cells, Fraction, Points, Polygon, Rectangle
 from squint.io.content import Answers
+from squint.pp import QualityFilter
 
 SHAPES = (
     Rectangle("S", 0, 1, 2, 3),
@@ -24,7 +25,10 @@ SHAPES = (
 )
 ASKED: list[Task] = [
     requests.Validate("file.h5ad", Answers(unit="0.5", columns={"section_id": "slide"})),
-    requests.Keep("file.h5ad", Answers(), {"": "P1"}, {"S": "T"}, "kidney"),
+    requests.Keep(
+        "file.h5ad", Answers(), {"": "P1"}, {"S": "T"}, "kidney", quality=QualityFilter(5, in_tissue=True)
+    ),
+    requests.TakeBack("0123"),
     requests.AddFound("folder", Answers(bin="008um"), "0123"),
     requests.ImportSamples("folder"),
     requests.Tokenise(("a", "b")),

@@ -1,0 +1,126 @@
+"""Cells of low quality: left out of an upload, and taken back into a section. Runs in the worker."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anndata as ad
+import numpy as np
+
+import squint.io
+from app.cell_sets.store import CellSets
+from app.engine.client import Report
+from app.library.images import Images
+from app.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
+from app.requests import TakeBack
+from app.tasks import ingest
+from squint import keys, pp
+from squint.errors import InputError
+from squint.io.boundaries import Boundaries, read_boundaries
+from squint.io.facts import Settled
+from squint.pp import QualityFilter
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """What can be asked of the cells of an upload, and what the criteria do that are on."""
+
+    offered: tuple[str, ...]  # criteria
+    n_off_tissue: int
+    n_before: int
+    n_after: int
+    said: tuple[str, ...] = ()  # what is left out, and what is kept because it is not known
+    problem: str = ""  # why the criteria cannot be
+
+
+def sift(settled: Settled, criteria: QualityFilter) -> tuple[Settled, Sifted]:
+    """Leave out cells of an upload, to look at what would be kept; all stay where that cannot be."""
+    adata = settled.adata
+    offered = pp.quality_criteria(adata)
+    off_tissue = QualityFilter(in_tissue="in_tissue" in offered)
+    n_off_tissue = int((~pp.quality_filter(adata, off_tissue).mask).sum())
+    sifted = Sifted(offered, n_off_tissue, adata.n_obs, adata.n_obs)
+    try:
+        passed = pp.quality_filter(adata, criteria)
+        names: Any = adata.obs[keys.SECTION]
+        left = set(names[passed.mask])
+        for name in names.cat.categories:
+            if name not in left:
+                raise _nothing_left(name)
+    except InputError as error:
+        return settled, replace(sifted, problem=str(error))
+    sifted = replace(sifted, n_after=int(passed.mask.sum()), said=tuple(passed.sentences(criteria)))
+    if passed.mask.all():
+        return settled, sifted
+    rings = settled.boundaries
+    rings = rings.of(np.flatnonzero(passed.mask)) if rings else None
+    return replace(settled, adata=adata[passed.mask].copy(), boundaries=rings), sifted
+
+
+def leave_out(
+    adata: ad.AnnData, boundaries: Boundaries | None, criteria: QualityFilter
+) -> tuple[ad.AnnData, Boundaries | None, ingest.Whole | None]:
+    """Split a clean section into what is kept and, if that is not all of it, the whole.
+
+    Raises
+    ------
+    InputError
+        If no cell passes, or the section says nothing of a criterion.
+    """
+    passed = pp.quality_filter(adata, criteria)
+    if not passed.mask.any():
+        raise _nothing_left(adata.obs[keys.SECTION].iloc[0])
+    if passed.mask.all():
+        return adata, boundaries, None
+    kept = adata[passed.mask].copy()
+    facts = adata.uns[keys.PROVENANCE]
+    kept.uns[keys.PROVENANCE] = {**facts, "notes": [*facts["notes"], *_notes(passed, criteria)]}
+    rings = boundaries.of(np.flatnonzero(passed.mask)) if boundaries else None
+    return kept, rings, ingest.Whole(adata, boundaries, criteria)
+
+
+def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, Any]:
+    """Put the section of all cells in the place of one from which some were left out.
+
+    Pictures and cell sets go along. The section that there was is deleted once all of the other is there.
+
+    Returns
+    -------
+    Id and title, and whether the section of all cells is new.
+
+    Raises
+    ------
+    InputError
+        If the section is gone, or nothing was left out of it.
+    """
+    old = library.get(asked.section)
+    folder = library.folder(old.id)
+    if not (folder / UNFILTERED).exists():
+        raise InputError(f"No cells were left out of section {old.title}.")
+    report(0.1, "reading all cells")
+    adata = squint.io.read(folder / UNFILTERED, answers=squint.io.Answers(unit=old.unit))
+    said = _notes(pp.quality_filter(adata, old.quality), old.quality)
+    adata.uns[keys.PROVENANCE] = {
+        "unit": old.unit,
+        "values": old.values,
+        "simulated": old.simulated,
+        "stack": old.stack,
+        "notes": [note for note in old.notes if note not in said],
+    }
+    rings = folder / UNFILTERED_BOUNDARIES
+    boundaries = read_boundaries(rings) if rings.exists() else None
+    places = adata.obs_names.get_indexer(library.cells(old.id).index)
+    report(0.4, "keeping all cells")
+    labels = ingest.Labels({}, {}, old.organ, old.assay)
+    whole, new = ingest.add(library, adata, labels, boundaries)
+    Images(library).carry(old.id, whole.id)
+    CellSets(library).carry(old.id, whole.id, places)
+    library.delete(old.id)
+    return {"id": whole.id, "title": whole.title, "new": new}
+
+
+def _notes(passed: pp.Passed, criteria: QualityFilter) -> list[str]:
+    return [f"{said}." for said in passed.sentences(criteria)]
+
+
+def _nothing_left(name: object) -> InputError:
+    return InputError(f"No cell of section {name} would be left. Ask for less.")
