@@ -247,9 +247,9 @@ def test_a_folder_of_a_vendor_is_not_read_yet(tmp_path, capsys):
 def test_a_listener_that_has_heard_enough_is_no_error(section, tmp_path):
     section.write_h5ad(tmp_path / "x.h5ad")
     command = [sys.executable, "-m", "squint", "validate", str(tmp_path / "x.h5ad")]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert running.stdout is not None
-    running.stdout.close()
-    assert running.stderr is not None
-    assert running.stderr.read() == b""
-    assert running.wait() == 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
