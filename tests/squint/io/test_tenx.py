@@ -4,6 +4,7 @@ import gzip
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -35,7 +36,8 @@ def write(layout: str, folder: Path) -> Path:
         return folder / "m.h5"
     if layout.startswith("zarr"):
         path = folder / ("m.zarr.zip" if "zipped" in layout else "m.zarr")
-        packing = get_numcodec({"id": "blosc", "cname": "lz4"}) if "Xenium" in layout else "auto"
+        blosc: Any = {"id": "blosc", "cname": "lz4"}
+        packing = get_numcodec(blosc) if "Xenium" in layout else "auto"
         version = 3 if "3" in layout else 2
         write_zarr(path, COUNTS, BARCODES, NAMES, types=TYPES, version=version, compressors=packing)
         return path
