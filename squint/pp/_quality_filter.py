@@ -103,7 +103,8 @@ class Passed(NamedTuple):
             return []
         several = len(words) > 1
         each = [f"{words[name]} ({k:,})" if several else words[name] for name, k in self.n_alone.items()]
-        said = [f"{n_left:,} of {n:,} cells left out: {', '.join(each)}"]
+        more = "; some for several of these" if sum(self.n_alone.values()) > n_left else ""
+        said = [f"{n_left:,} of {n:,} cells left out: {', '.join(each)}{more}"]
         for column, k in self.n_missing.items():
             are = "1 cell is kept: its" if k == 1 else f"{k:,} cells are kept: their"
             said.append(f"{are} {_MEASURES[column]} is not known")

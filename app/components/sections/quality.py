@@ -1,6 +1,6 @@
 """Cells of low quality: offered to be left out before a section is kept, and to be taken back after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -26,10 +26,12 @@ def choose_quality(found: Mapping[str, Any]) -> bool:
     """Offer what the upload can be filtered by, all off at first; return whether it can be kept as it is."""
     state = session.upload()
     off_tissue = found["n_off_tissue"]
-    tissue = f" ({off_tissue:,} of {found['n_before']:,} not in tissue)" if off_tissue else ""
-    with st.expander(f"Leave out cells of low quality{tissue}", icon=":material/filter_alt:"):
-        st.caption("Nothing is left out unless you say so. What is left out can be taken back later.")
-        _ask(found)
+    numbers = [name for name in _NUMBERS if name in found["offered"]]
+    if numbers or off_tissue:
+        tissue = f" ({off_tissue:,} of {found['n_before']:,} not in tissue)" if off_tissue else ""
+        with st.expander(f"Leave out cells of low quality{tissue}", icon=":material/filter_alt:"):
+            st.caption("Nothing is left out unless you say so. What is left out can be taken back later.")
+            _ask(numbers, off_tissue)
     if found["problem"]:
         st.error(sentence(found["problem"]))
     elif state.quality.given():
@@ -44,21 +46,20 @@ def choose_quality(found: Mapping[str, Any]) -> bool:
     return not found["problem"]
 
 
-def _ask(found: Mapping[str, Any]) -> None:
+def _ask(numbers: Sequence[str], off_tissue: int) -> None:
     state = session.upload()
-    offered = [name for name in _NUMBERS if name in found["offered"]]
     with st.form(f"quality-{state.file_id}", border=False):
         said: dict[str, Any] = {}
-        for place, name in zip(st.columns(len(_NUMBERS)), offered, strict=False):
+        for place, name in zip(st.columns(len(_NUMBERS)), numbers, strict=False):
             label, unit = _NUMBERS[name]
             most = 100.0 if name == "max_control_share" else _LARGEST
             number = place.number_input(
                 label, 0.0, most, value=None, step=1.0, format="%.10g", key=_key(name), placeholder="off"
             )
             said[name] = None if number is None else number * unit
-        if found["n_off_tissue"]:
+        if off_tissue:
             said["in_tissue"] = st.checkbox(
-                f"Leave out the {found['n_off_tissue']:,} that are not in tissue", key=_key("in_tissue")
+                f"Leave out the {off_tissue:,} that are not in tissue", key=_key("in_tissue")
             )
         if st.form_submit_button("Apply", key="quality-apply"):
             try:
@@ -86,7 +87,14 @@ def show_left_out(section: Section) -> None:
         return
     why = ", ".join(section.quality.words().values())
     st.caption(sentence(f"{many(section.n_left_out, 'cell')} left out: {why}."))
-    st.button("Take them back", key=f"take-back-{section.id}", on_click=_ask_back, args=(section.id,))
+    st.button(
+        "Take them back",
+        key=f"take-back-{section.id}",
+        on_click=_ask_back,
+        args=(section.id,),
+        help="The section of all cells takes the place of this one, with its pictures and cell sets. Tokens "
+        "are made anew; scores, and models trained on it, are removed.",
+    )
 
 
 def _ask_back(section_id: str) -> None:

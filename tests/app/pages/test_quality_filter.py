@@ -50,6 +50,12 @@ def test_only_what_the_upload_has_is_offered_and_nothing_is_on(
     app = upload(app, one_section(toy, "TOY-H-2"), tmp_path / "two.h5ad")
     assert expander(app) == "Leave out cells of low quality"
     assert keys(app) == [key(app, "min_counts")]
+    bright = one_section(toy)
+    bright.X = bright.X * 10_000
+    app = upload(app, bright, tmp_path / "three.h5ad")
+    assert "Median intensity" in [metric.label for metric in app.metric]
+    assert not any("low quality" in one.label for one in app.expander)
+    assert keys(app) == []
 
 
 def test_cells_are_left_out_as_said_and_taken_back(
@@ -61,7 +67,9 @@ def test_cells_are_left_out_as_said_and_taken_back(
     app.button("quality-apply").click().run()
     assert not app.exception
     assert "60 cells before, **50** after." in words(app)
-    assert "10 of 60 cells left out: smaller than 20 µm² (10), not in tissue (4)." in words(app)
+    assert "10 of 60 cells left out: smaller than 20 µm² (10), not in tissue (4); some for several" in words(
+        app
+    )
     assert "1 cell is kept: its area is not known." in words(app)
     assert cells(app) == "50"
     assert library.sections() == []

@@ -33,7 +33,8 @@ CRITERIA = QualityFilter(min_counts=4, min_area=50)
 PASS = (GENES >= 4) & (AREA >= 50)
 SAID = (
     f"{(~PASS).sum()} of 30 cells left out: fewer than 4 counts ({(GENES < 4).sum()}), "
-    f"smaller than 50 µm² ({(AREA < 50).sum()})."
+    f"smaller than 50 µm² ({(AREA < 50).sum()})"
+    f"{'; some for several of these' if ((GENES < 4) & (AREA < 50)).any() else ''}."
 )
 
 

@@ -53,6 +53,15 @@ def by_hand() -> AnnData:
         (QualityFilter(max_control_share=0.1), "acd", None),
         (QualityFilter(in_tissue=True), "acd", ["1 of 4 cells left out: not in tissue"]),
         (
+            QualityFilter(min_counts=5, max_control_share=0.2),
+            "cd",
+            [
+                "2 of 4 cells left out: fewer than 5 counts (2), more than 20% controls (1); "
+                "some for several of these",
+                "1 cell is kept: its share of controls is not known",
+            ],
+        ),
+        (
             QualityFilter(min_counts=3, min_area=20, max_area=70, in_tissue=True),
             "c",
             [
