@@ -39,6 +39,8 @@ def stamp(
     if any(section.simulated for section in sections):
         simulated = [section.title for section in sections if section.simulated]
         marks["Simulated"] = ", ".join(simulated)
+    if left_out := "; ".join(f"{s.title}: {s.left_out}" for s in sections if s.left_out):
+        marks["Low quality"] = left_out
     marks["App version"] = f"squint {app_version()}"
     if model is not None:
         marks["Model"] = f"{model.name}, sha256 {model.sha256[:12]}"

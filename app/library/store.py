@@ -60,6 +60,12 @@ class Section:
         """Patient and section, the patient not said twice."""
         return self.section if self.section.startswith(self.patient) else f"{self.patient} · {self.section}"
 
+    @property
+    def left_out(self) -> str:
+        """How many cells are left out and why, in words; nothing if none are."""
+        n_cells = f"{self.n_left_out:,} cell{'' if self.n_left_out == 1 else 's'}"
+        return f"{n_cells} left out: {', '.join(self.quality.words().values())}" if self.n_left_out else ""
+
 
 class Library:
     """Sections, their tokens and their scores, below one folder."""

@@ -83,10 +83,9 @@ def _key(name: str) -> str:
 
 def show_left_out(section: Section) -> None:
     """Say on a section's card what was left out of it, and offer to take it back."""
-    if not section.n_left_out:
+    if not section.left_out:
         return
-    why = ", ".join(section.quality.words().values())
-    st.caption(sentence(f"{many(section.n_left_out, 'cell')} left out: {why}."))
+    st.caption(sentence(f"{section.left_out}."))
     st.button(
         "Take them back",
         key=f"take-back-{section.id}",

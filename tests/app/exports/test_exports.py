@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from app.library.store import Library, Section
 from app.settings import NOTICE
 from squint.chrome import find_chrome
 from squint.errors import InputError
+from squint.pp import QualityFilter
 from tests.helpers.app import PAGES
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,13 @@ def test_the_stamp_says_what_from_what_and_when(marks: Mapping[str, str]) -> Non
     assert "UTC" in text
     assert marks["Cells"] == "n = 3 cells, 1 section, 1 patient"
     assert "Simulated" in marks
+
+
+def test_the_stamp_says_what_was_left_out_of_which_section(marks: Mapping[str, str]) -> None:
+    assert "Low quality" not in marks
+    filtered = replace(SECTION, n_left_out=1_200, quality=QualityFilter(10, in_tissue=True))
+    said = stamp("A map", [SECTION, filtered], MODEL, {})["Low quality"]
+    assert said == f"{SECTION.title}: 1,200 cells left out: fewer than 10 counts, not in tissue"
 
 
 def test_patients_are_counted_once() -> None:
