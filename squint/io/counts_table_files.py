@@ -71,7 +71,9 @@ def look(folder: Path) -> Tables:
 
 
 def _sort_in(path: Path, start: Start, found: Tables) -> None:
-    if not start.second:
+    if not start.second and not start.first[1:]:  # one line, and no columns: a file of text, if anything
+        (found.others if any(start.first) else found.unreadable).append(path)
+    elif not start.second:
         found.unreadable.append(path)
     elif (positions := _as_positions(path, start)) is not None:
         found.positions.append(positions)

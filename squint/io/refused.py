@@ -77,6 +77,8 @@ def why(path: Path) -> str | None:
     -------
     The sentence; None if nothing in it is known.
     """
+    if path.is_file() and path.suffix.lower() == ".h5" and tenx.holds_another(path):
+        return None  # some call an .h5ad so
     if path.is_file():
         return _why_kind([path]) or (_why_table(path) if is_table(path) else None)
     found = list(_inside(path))

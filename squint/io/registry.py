@@ -116,7 +116,7 @@ def _below(path: Path, readers: tuple[Reader, ...]) -> Iterator[Source]:
 
 def _name_below(path: Path, inside: Path) -> str:
     parts = [part for part in inside.relative_to(path).parts if part not in WRAPPERS]
-    *above, last = parts or [inside.name]
+    *above, last = parts or [_stem(path)]
     return "/".join([*above, Path(last).stem if inside.is_file() or last.endswith(".zarr") else last])
 
 

@@ -202,7 +202,8 @@ def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = N
         folders.check(path)
     sources = sources_in(path)
     is_open = len({source.reader.kind for source in sources}) > 1 or _ask_part(sources)
-    if len(sources) > 1 and (is_open or answers.section is not None):  # of one source the reader is told
+    is_below = any(source.path != path for source in sources)  # what is given by its own name needs no other
+    if is_open or (answers.section is not None and (is_below or len(sources) > 1)):
         sources = [_chosen(sources, answers.section, path)]
     parts = [settle(s.reader.read(s.path, Asked(answers, scratch, s.part)), answers, s.name) for s in sources]
     settled = (

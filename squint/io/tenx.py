@@ -52,6 +52,15 @@ def sources(folder: Path, stem: str) -> list[Path]:
     return existing(folder, f"{stem}.h5", f"{stem}.zarr.zip", f"{stem}.zarr", stem)
 
 
+def holds_another(path: Path) -> bool:
+    """Say whether an HDF5 file is sound, and holds something else than a matrix of 10x Genomics."""
+    try:
+        with open_checked(path) as (file, _):
+            return GROUP not in file
+    except InputError:
+        return False
+
+
 def read_first(found: Sequence[Path], findings: Findings) -> tuple[Matrix, Path]:
     """Read the first form of a matrix that is not damaged; see :func:`squint.io.forms.first_sound`."""
     return first_sound(found, read_matrix, findings)
@@ -77,7 +86,7 @@ def read_matrix(path: Path) -> Matrix:
     """
     if path.is_symlink():
         raise InputError(f"{path.name} is refused: it is a link. Copy the files themselves into the folder.")
-    if path.name.endswith((".zarr", ".zarr.zip")):
+    if path.name.lower().endswith((".zarr", ".zarr.zip")):
         found = read_parts(path)
         counts = found.counts
         return gather(

@@ -74,6 +74,19 @@ def test_what_is_refused_never_hides_what_can_be_read(saved):
     assert [source.path for source in sources_in(path.parent)] == [path]
 
 
+def test_a_section_that_is_not_there_is_refused_though_only_one_is(section, tmp_path):
+    (tmp_path / "both").mkdir()
+    section.write_h5ad(tmp_path / "both/one.h5ad")
+    assert str(outcome(tmp_path / "both", Answers(section="two"))).startswith("both: It holds no 'two'")
+    for path, name in ((tmp_path / "both", "one"), (tmp_path / "both/one.h5ad", "two")):
+        assert read_settled(path, Answers(section=name)).adata.n_obs == section.n_obs
+
+
+def test_anndata_in_a_file_called_h5_is_read(section, tmp_path):
+    section.write_h5ad(tmp_path / "section.h5")
+    assert read_settled(tmp_path / "section.h5", Answers()).adata.n_obs == section.n_obs
+
+
 def test_a_missing_file_is_missing_whatever_its_name(tmp_path):
     assert "was not found" in str(outcome(tmp_path / "object.rds"))
 
