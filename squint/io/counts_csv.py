@@ -31,6 +31,16 @@ MAX_LINE = 1 << 25  # bytes
 MAX_COLUMNS = 200_000
 MAX_WORKERS = 8
 BYTES_PER_VALUE = 8  # stored in CSR
+NO_FEATURES = {
+    "",
+    "unnamed: 0",
+    "cell",
+    "cell_id",
+    "cellid",
+    "entityid",
+    "barcode",
+    "fov",
+}  # in small letters
 UNREADABLE = (OSError, EOFError, zlib.error)  # raised where a file cannot be read or unpacked
 _BAD_VALUE = re.compile(
     r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (\w+): (?:invalid value '(.*)')?", re.DOTALL
@@ -96,7 +106,8 @@ def read_counts_csv(path: Path, id_columns: Sequence[str], scratch: Scratch | No
     path
         As for :func:`columns_of`.
     id_columns
-        Columns that are no features, kept as text; ``""`` is an unnamed first column.
+        Columns that are no features, kept as text; ``""`` is an unnamed first column. Others that are called
+        like names or numbers of rows are kept so too.
     scratch
         Where to make files that the counts lie in; None: in memory.
 
@@ -113,9 +124,15 @@ def read_counts_csv(path: Path, id_columns: Sequence[str], scratch: Scratch | No
     try:
         with open_text(path) as stream:
             names, delimiter, rest = header(stream, path.name)
-            return _read(stream, rest, _Parser(path.name, names, id_columns, delimiter), scratch)
+            ids = [*id_columns, *(name for name in naming(names) if name not in id_columns)]
+            return _read(stream, rest, _Parser(path.name, names, ids, delimiter), scratch)
     except UNREADABLE as error:
         raise unreadable(path.name, error) from error
+
+
+def naming(columns: Sequence[str]) -> list[str]:
+    """List the columns that are called like names of cells, or are R's numbers of rows: no features."""
+    return [name for name in columns if name.strip().lower() in NO_FEATURES]
 
 
 def unreadable(name: str, error: BaseException) -> InputError:

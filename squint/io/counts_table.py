@@ -13,7 +13,7 @@ from squint import keys
 from squint.errors import InputError
 from squint.io import checks, tenx
 from squint.io.content import Answers, Asked, Content, Reader
-from squint.io.counts_csv import columns_of, read_counts_csv
+from squint.io.counts_csv import columns_of, naming, read_counts_csv
 from squint.io.counts_table_files import Pair, Positions, look, pairs_in
 from squint.io.delimited import is_table, read_table, start_of
 from squint.io.findings import AskedError, Findings, Question, choose
@@ -22,6 +22,7 @@ from squint.io.positions import find_columns
 CELLS_BY_GENES, GENES_BY_CELLS = "cells-by-genes", "genes-by-cells"
 FITS = 0.5  # share of an axis' names that occur among the positions', above which it is that of cells
 UNITS = {"um": 1.0, "mm": 1000.0}  # at the end of names of columns: x_um
+ROW_NUMBERS = {"", "Unnamed: 0"}  # what a first column is called that R or pandas added
 AXES = ("x", "y", "z")
 
 
@@ -105,7 +106,8 @@ def _read_matrix(path: Path, asked: Asked) -> Matrix:
         return Matrix(matrix.counts, pd.Index(matrix.barcodes), matrix.var.index, matrix.var)
     if (mark := start_of(path).delimiter) not in {",", "\t"}:
         raise InputError(f"{path.name} separates columns by {mark!r}. Write it with commas or tabs.")
-    first = columns_of(path)[0]
+    columns = columns_of(path)
+    first = columns[0] if columns[0] not in ROW_NUMBERS else [*naming(columns[1:]), columns[0]][0]
     table = read_counts_csv(path, [first], asked.scratch)
     return Matrix(
         table.counts, pd.Index(table.ids[first], dtype=object, name=None), pd.Index(table.features), None

@@ -11,8 +11,13 @@ T = TypeVar("T")
 
 
 def existing(folder: Path, *names: str) -> list[Path]:
-    """List which of some files or folders there are, links to nowhere included."""
-    return [folder / name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
+    """List which of some files or folders there are, in letters of any case, links to nowhere included."""
+    try:
+        there = {entry.name.lower(): entry for entry in sorted(folder.iterdir(), reverse=True)}
+    except OSError:
+        return []
+    there |= {entry.name: entry for entry in there.values()}  # as they are called here goes first
+    return [there[key] for name in names if (key := name if name in there else name.lower()) in there]
 
 
 def first_sound(found: Sequence[Path], read: Callable[[Path], T], findings: Findings) -> tuple[T, Path]:

@@ -75,8 +75,9 @@ def read(path: Path, asked: Asked) -> Content:
     files = _choose_files(path, asked.part or asked.answers.section, findings)
     columns = columns_of(files.counts)
     key = _id_column(columns)
-    others = [name for name in columns[:1] if name in ROW_NAMES and name != key]
-    table = read_counts_csv(files.counts, [key, *others], asked.scratch)
+    table = read_counts_csv(
+        files.counts, [key, *(name for name in columns[:1] if name in ROW_NAMES - {key})], asked.scratch
+    )
     ids = _unique(table.ids[key], files.counts.name)
     findings.find("cells", len(ids), files.cells.name)
     findings.find("features", len(table.features), files.counts.name)
@@ -115,7 +116,11 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is(name: str, kind: str) -> bool:
-    return name.endswith((kind, f"{kind}.gz"))
+    return name.lower().endswith((kind, f"{kind}.gz"))
+
+
+def _prefix(name: str, kind: str) -> str:
+    return name[: name.lower().rindex(kind)]
 
 
 def _has_centres(table: Path) -> bool:
@@ -127,9 +132,7 @@ def _has_centres(table: Path) -> bool:
 
 def parts(path: Path) -> list[str]:
     """Name the runs whose tables lie side by side in a folder, by what file names begin with."""
-    found = [
-        [name[: name.index(kind)] for name in _names(path) if _is(name, kind)] for kind in (COUNTS, CELLS)
-    ]
+    found = [[_prefix(name, kind) for name in _names(path) if _is(name, kind)] for kind in (COUNTS, CELLS)]
     if max(len(set(prefixes)) for prefixes in found) < 2:
         return []
     return list(_labels(found[0] + found[1]))
@@ -165,7 +168,7 @@ def _by_prefix(path: Path, kind: str, findings: Findings) -> dict[str, Path]:
     """Find the tables of one kind by what stands before it in their names."""
     tables: dict[str, Path] = {}
     for name in sorted(name for name in _names(path) if _is(name, kind)):  # plain before gzipped
-        prefix = name[: name.index(kind)]
+        prefix = _prefix(name, kind)
         if prefix in tables:
             findings.leave_out(name, None, f"{tables[prefix].name} is used", name)
             continue

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from squint.io import packed, tenx
 from squint.io.boundaries import Boundaries, from_rings
 from squint.io.content import Asked, Content, Placed, Reader
 from squint.io.findings import Findings, choose
+from squint.io.forms import existing, first_sound
 from squint.io.hdf5 import memory_budget
 
 BINS, CELLS = "binned_outputs", "segmented_outputs"
@@ -42,7 +43,7 @@ def reads(path: Path) -> bool:
     if (path / BINS).is_dir() or (path / CELLS).is_dir():
         return True
     spatial = path / SPATIAL
-    return spatial.is_dir() and any((spatial / name).exists() for name in (*POSITIONS, SCALES, *PICTURES))
+    return spatial.is_dir() and bool(existing(spatial, *POSITIONS, SCALES, *PICTURES))
 
 
 def read(path: Path, asked: Asked) -> Content:
@@ -91,9 +92,11 @@ def _choices(path: Path) -> dict[str, Path]:
 
 def _read_folder(folder: Path, findings: Findings, assay: str) -> Content:
     matrix, source = _read_matrix(folder, findings)
-    table, file = _first(
-        [folder / SPATIAL / name for name in POSITIONS], _read_positions, findings, "positions of spots"
-    )
+    tables = existing(folder / SPATIAL, *POSITIONS)
+    if not tables:
+        others = ", ".join(POSITIONS[1:])
+        raise InputError(f"{POSITIONS[0]} is missing, the positions of spots (or {others}).")
+    table, file = first_sound(tables, _read_positions, findings)
     rows = pd.Index(table["barcode"]).get_indexer(pd.Index(matrix.barcodes))
     placed = _placed(rows, len(table), source.name, file.name, findings)
     counts, spots = matrix.counts[placed], pd.Index(matrix.barcodes[placed])
@@ -183,27 +186,6 @@ def _read_matrix(folder: Path, findings: Findings) -> tuple[tenx.Matrix, Path]:
     )
 
 
-def _first(
-    paths: Sequence[Path], read_one: Callable[[Path], pd.DataFrame], findings: Findings, what: str
-) -> tuple[pd.DataFrame, Path]:
-    """Read the first of several forms of one table that is not damaged; which one is damaged is said."""
-    there = [path for path in paths if path.exists() or path.is_symlink()]
-    if not there:
-        others = ", ".join(path.name for path in paths[1:])
-        raise InputError(f"{paths[0].name} is missing, the {what} (or {others}).")
-    errors = []
-    for path in there:
-        try:
-            table = read_one(path)
-        except InputError as error:
-            errors.append((path, error))
-            continue
-        for other, reason in errors:
-            findings.leave_out(other.name, None, f"{path.name} was read instead: {reason}", other.name)
-        return table, path
-    raise errors[0][1]
-
-
 def _read_positions(path: Path) -> pd.DataFrame:
     """Read the table of positions, whose columns have no names in Space Ranger 1."""
     import pyarrow as pa  # noqa: PLC0415 - only where a source is read
@@ -212,20 +194,27 @@ def _read_positions(path: Path) -> pd.DataFrame:
 
     packed.check_file(path)
     try:
-        if path.suffix == ".parquet":
-            table = pq.read_table(path, columns=list(COLUMNS))
+        if path.suffix.lower() == ".parquet":
+            picked = _picked(pq.read_schema(path).names, path.name)
+            table = pq.read_table(path, columns=picked)
         else:
             with packed.opened(path) as stream:
                 text = stream.read()
-            has_names = text.removeprefix(b"\xef\xbb\xbf")[:40].lstrip(b'"').startswith(b"barcode")
+            has_names = b"barcode" in text.partition(b"\n")[0].lower()
             table = pyarrow.csv.read_csv(
                 pa.BufferReader(text),
                 pyarrow.csv.ReadOptions(column_names=None if has_names else list(COLUMNS)),
-                convert_options=pyarrow.csv.ConvertOptions(column_types={"barcode": pa.string()}),
-            ).select(COLUMNS)
-        frame: pd.DataFrame = table.to_pandas()
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={"barcode": pa.string(), "Barcode": pa.string()}
+                ),
+            )
+            picked = _picked(table.column_names, path.name)
+        named = table.select(picked).rename_columns(list(COLUMNS))
+        frame: pd.DataFrame = named.to_pandas(ignore_metadata=True)  # pandas' index is a column like others
         for name in COLUMNS[1:]:
             frame[name] = pd.to_numeric(frame[name])
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise packed.damaged(path.name) from error
     frame["barcode"] = frame["barcode"].astype(str)
@@ -234,6 +223,17 @@ def _read_positions(path: Path) -> pd.DataFrame:
     if not np.isfinite(frame[list(COLUMNS[4:])].to_numpy(np.float64)).all():
         raise InputError(f"{path.name} lacks positions of some barcodes. Copy it again.")
     return frame
+
+
+def _picked(names: Sequence[str], file: str) -> list[str]:
+    """Find the columns, whose names R or a spreadsheet may have written in letters of another case."""
+    by_name = {name.strip().lower(): name for name in names}
+    if missing := [name for name in COLUMNS if name not in by_name]:
+        raise InputError(
+            f"{file} has no column {', '.join(missing)}; it has {', '.join(names[:20])}. Write it as Space "
+            "Ranger does, with commas."
+        )
+    return [by_name[name] for name in COLUMNS]
 
 
 def _placed(

@@ -132,12 +132,13 @@ def columns(path: Path) -> list[str]:
 
 def _read_manifest(path: Path, findings: Findings) -> dict[str, Any]:
     """Read what the instrument says of the run; without it, all but the pixel size stands elsewhere."""
-    if not existing(path, MANIFEST):
+    there = existing(path, MANIFEST)
+    if not there:
         findings.note(f"{path.name} has no {MANIFEST}: it was known by its other files.")
         return {}
     try:
-        packed.check_file(path / MANIFEST)
-        with packed.opened(path / MANIFEST, MAX_MANIFEST) as stream:
+        packed.check_file(there[0])
+        with packed.opened(there[0], MAX_MANIFEST) as stream:
             found = json.loads(stream.read())
     except (*DAMAGED, RecursionError) as error:
         why = str(error) if isinstance(error, InputError) else "it is damaged, and what it says is not used"
@@ -189,9 +190,18 @@ def _read_cells(path: Path) -> "pa.Table":
             f"{path.name} has no column {', '.join(missing)}; it has {', '.join(table.column_names[:20])}."
         )
     for axis in (X, Y):
-        if str(table[axis].type) not in {"double", "float", "int64", "int32"}:
+        if not _are_numbers(table[axis].type):
             raise InputError(f"{path.name}: column {axis} holds no numbers. Copy it again.")
+        values = table[axis].to_numpy().astype(np.float64)
+        if n_bad := int((~np.isfinite(values)).sum()):
+            raise InputError(f"{path.name}: {n_bad:,} cells have no {axis}. Copy it again, or remove them.")
     return table
+
+
+def _are_numbers(kind: "pa.DataType") -> bool:
+    import pyarrow as pa  # noqa: PLC0415 - only where an instrument's tables are read
+
+    return any(test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
 
 
 def _named(column: "pa.ChunkedArray", file: str) -> NDArray[np.object_]:

@@ -55,6 +55,16 @@ def test_counts_names_and_columns_are_those_of_the_run(tmp_path, prefix, ending)
     assert zero.why.startswith(f"{len(GENES) * (107 + 116):,} counts")
 
 
+def test_numbers_of_rows_that_r_added_are_no_gene(tmp_path):
+    run = Run()
+    tables = {"exprMat_file": run.expression(), "metadata_file": run.metadata()}
+    for name, table in tables.items():
+        tables[name] = table.reset_index(drop=True).reset_index(names="")
+    adata = read_settled(write(tmp_path, **tables), Answers()).adata
+    assert adata.var_names.tolist() == GENES[:3]
+    np.testing.assert_array_equal(dense(adata), run.counts[:, :3])
+
+
 def test_order_of_the_metadata_does_not_matter(tmp_path):
     run = Run()
     shuffled = run.metadata().sample(frac=1, random_state=1)

@@ -76,6 +76,15 @@ def test_several_columns_of_ids_may_stand_anywhere(tmp_path):
     assert table.counts.toarray().tolist() == [[5, 0], [0, 7]]
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "cell_ID", "fov", "Barcode"])
+def test_what_is_called_like_names_of_cells_is_no_feature(tmp_path, name):
+    path = write(tmp_path / "counts.csv", [["EntityID", name, "A"], ["c1", 7, 2], ["c2", 8, 3]])
+    table = read_counts_csv(path, ["EntityID"])
+    assert table.features == ["A"]
+    assert table.counts.toarray().tolist() == [[2], [3]]
+    assert table.ids[name].tolist() == ["7", "8"]
+
+
 def test_fractions_and_whole_numbers_written_as_fractions_are_kept(tmp_path):
     path = write(tmp_path / "counts.csv", [["cell", "A", "B"], ["c1", "0.0", "3.0"], ["c2", 1, 0.25]])
     assert read_counts_csv(path, ["cell"]).counts.toarray().tolist() == [[0, 3], [1, 0.25]]

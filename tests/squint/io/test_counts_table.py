@@ -51,6 +51,14 @@ def check(settled, counts, positions):
 # --- which axis, whose position ------------------------------------------------------------------------
 
 
+def test_names_of_cells_come_before_numbers_of_rows(tmp_path):
+    counts, positions = numbers()
+    counts.index = positions.index = [str(1000 + 7 * i) for i in range(N)]
+    put(tmp_path, where=positions)
+    counts.reset_index(names="cell_id").to_csv(tmp_path / "counts.csv")
+    check(read_settled(tmp_path, Answers()), counts, positions)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_names_tell_the_axis_of_cells_and_whose_position_is_whose(tmp_path, turned):
     counts, positions = numbers()

@@ -285,13 +285,24 @@ def test_a_link_in_place_of_a_table_is_refused(tmp_path):
     folder = Run().tables(tmp_path / "run")
     (folder / "cell_metadata.csv").rename(tmp_path / "elsewhere.csv")
     (folder / "cell_metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
-    with pytest.raises(InputError, match=r"cell_metadata.csv is a link"):
+    with pytest.raises(InputError, match=r"cell_metadata.csv' is a link"):
         read(folder)
 
 
 def test_a_run_without_any_counts_is_read_and_said(tmp_path):
     run = Run(counts=np.zeros((30, 6), int))
     assert any("nothing to tokenise" in note for note in read(run.tables(tmp_path / "run")).findings.notes)
+
+
+def test_names_of_files_may_be_in_capitals(tmp_path):
+    run = Run()
+    folder = run.tables(tmp_path / "run")
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(f"LIVER_{path.name.upper()}"))
+    adata = read(folder).adata
+    assert adata.uns["squint"]["assay"] == "MERSCOPE"
+    assert adata.obs_names.tolist() == run.ids
+    np.testing.assert_array_equal(adata.X.toarray(), run.counts[:, :4])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Spots, bins and segmented cells of Space Ranger."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,38 @@ def test_counts_positions_and_ids_are_exact_in_every_layout(tmp_path, counts, po
     np.testing.assert_allclose(read.obsm[keys.SPATIAL], pixels)
     assert list(read.obs["in_tissue"]) == list(table["in_tissue"][:40])
     assert list(read.obs[keys.SECTION].unique()) == [tmp_path.name]
+
+
+FORMS = {
+    "quoted": lambda table, path: table.to_csv(path, index=False, quoting=csv.QUOTE_ALL),
+    "quoted, without header": lambda table, path: table.to_csv(
+        path, index=False, header=False, quoting=csv.QUOTE_ALL
+    ),
+    "with R's numbers of rows": lambda table, path: table.to_csv(path),
+    "in capitals": lambda table, path: table.rename(columns=str.upper).to_csv(path, index=False),
+    "byte-order mark": lambda table, path: table.to_csv(path, index=False, encoding="utf-8-sig"),
+    "pandas' index": lambda table, path: table.set_index("barcode").to_parquet(
+        path.with_suffix(".parquet").with_name("TISSUE_POSITIONS.parquet")
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_positions_are_found_by_their_columns_however_they_were_written(tmp_path, counts, form):
+    table = spots()
+    outs = write_visium(tmp_path / "outs", counts, table)
+    (outs / "spatial/tissue_positions.csv").unlink()
+    FORMS[form](table, outs / "spatial/tissue_positions.csv")
+    read = io.read(outs)
+    pixels = table[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy()[:40]
+    np.testing.assert_allclose(read.obsm[keys.SPATIAL], pixels)
+
+
+def test_columns_that_positions_lack_are_named(tmp_path, counts):
+    outs = write_visium(tmp_path / "outs", counts, spots())
+    spots().to_csv(outs / "spatial/tissue_positions.csv", index=False, sep=";")
+    with pytest.raises(InputError, match=r"tissue_positions.csv has no column barcode.*with commas"):
+        io.read(outs)
 
 
 def test_positions_without_counts_are_counted_and_the_pitch_is_told(tmp_path, counts):
@@ -135,6 +169,12 @@ def test_real_folders(bundle, name):
     depth = np.asarray(settled.adata.X.sum(axis=1)).ravel()
     assert [*settled.adata.shape, depth.sum(), (depth == 0).sum()] == right
     assert [item.n for item in settled.findings.left_out if item.what == "positions"] == [2297]
+
+
+def test_outs_has_the_name_of_the_folder_that_it_lies_in(tmp_path, counts):
+    write_visium(tmp_path / "patient 7" / "outs", counts, spots())
+    for path in (tmp_path / "patient 7", tmp_path / "patient 7" / "outs"):
+        assert io.read(path).obs[keys.SECTION].unique().tolist() == ["patient 7"]
 
 
 def test_a_folder_of_two_runs_is_two_sections(bundle):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -78,6 +79,37 @@ def test_every_layout_gives_the_same_cells(layout, tmp_path):
     left = {item.what: item.n for item in settled.findings.left_out}
     assert left["Negative Control Probe"] == left["Unassigned Codeword"] == 1
     assert "outlines of nuclei" in left
+
+
+@pytest.mark.parametrize("tables", ["parquet", "csv"])
+def test_names_of_files_may_be_in_capitals(tables, tmp_path):
+    run, folder = written(tmp_path, tables=tables)
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(path.name.upper()))
+    settled = read(folder)
+    check(settled, run)
+    check_rings(settled, run)
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.int16(), pa.float32(), pa.decimal128(20, 6)])
+def test_positions_of_any_type_of_number_are_read(kind, tmp_path):
+    run = Run()
+    run.positions = run.positions.round()
+    folder = write_run(tmp_path / "x", run)
+    cells = pq.read_table(folder / "cells.parquet")
+    for axis in ("x_centroid", "y_centroid"):
+        cells = cells.set_column(cells.column_names.index(axis), axis, cells[axis].cast(kind))
+    pq.write_table(cells, folder / "cells.parquet")
+    check(read(folder), run)
+
+
+def test_a_cell_without_position_is_refused_with_the_file(tmp_path):
+    _, folder = written(tmp_path, tables="csv")
+    lines = (folder / "cells.csv").read_text().splitlines()
+    lines[3] = ",".join([lines[3].split(",")[0], "NA", *lines[3].split(",")[2:]])
+    (folder / "cells.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"cells.csv: 1 cells have no x_centroid"):
+        read(folder)
 
 
 def test_order_of_the_table_does_not_matter(tmp_path):
@@ -292,7 +324,7 @@ def test_a_link_that_is_needed_is_refused(tmp_path, name):
     _, folder = written(tmp_path)
     (folder / name).replace(tmp_path / name)
     (folder / name).symlink_to(tmp_path / name)
-    with pytest.raises(InputError, match=f"{name} is refused: it is a link"):
+    with pytest.raises(InputError, match=f"{name}' is a link"):
         read(folder)
 
 
