@@ -14,7 +14,8 @@ from squint.errors import InputError
 from squint.io import checks, slots
 from squint.io.content import Answers, Content
 from squint.io.findings import Findings
-from squint.io.positions import xy_of
+from squint.io.positions import find_columns, xy_of
+from squint.io.tables import decoded
 
 UNIT_SLOTS = ("uns/unit", "uns/spatial_unit", "uns/source/coordinates")
 MICROMETRES = re.compile(r"\s*(?:micromet(?:er|re)s?|microns?|um|\u00b5m|\u03bcm)\b", re.IGNORECASE)
@@ -130,6 +131,7 @@ def read_table(source: Slots, slot: str) -> pd.DataFrame:
         raise InputError(f"{source.name}: `{slot}` is not a table. Write the file again with anndata.")
     if not table.columns.is_unique:
         raise InputError(f"{source.name}: `{slot}` has two columns of one name. Rename one of them.")
+    table = decoded(table)
     table.index = table.index.astype(str)
     return table
 
@@ -167,6 +169,11 @@ def _slot_of_positions(source: Slots) -> str:
         return keys.SPATIAL
     alike = [key for key in there if key in POSITIONS or "spatial" in key.lower() or "coord" in key.lower()]
     hint = f" It has {slots.listed([f'obsm[{key!r}]' for key in alike])}: rename it." if alike else ""
+    try:
+        axes, _ = find_columns(source.keys("obs"), {})
+        hint = hint or f" It has {' and '.join(f'obs[{name!r}]' for name in axes.values())}: put them there."
+    except InputError:
+        pass  # no columns that are called like positions
     raise InputError(f'{source.name} has no obsm["spatial"]. Store x and y (and z) of each cell there.{hint}')
 
 

@@ -12,19 +12,25 @@ from squint.errors import InputError
 from squint.io import checks, mapped
 from squint.io.findings import Findings
 
-TYPE_COLUMNS = ("feature_types", "feature_type", "code_class")
+TYPE_COLUMNS = ("feature_types", "feature_type", "code_class", "codeclass")  # in small letters
 GENES = "Gene Expression"  # what 10x calls them
 GENE_TYPES = {"gene expression", "gene", "genes", "rna", "mrna", "endogenous"}
 PROTEIN_TYPES = {"protein expression", "antibody capture", "protein"}
+
+
+def _named(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
 CONTROLS = {  # what vendors call them, where no column states the type
-    re.compile(r"NegControlProbe[_-].*|antisense_.*"): "Negative Control Probe",
-    re.compile(r"NegControlCodeword[_-].*"): "Negative Control Codeword",
-    re.compile(r"UnassignedCodeword[_-].*"): "Unassigned Codeword",
-    re.compile(r"DeprecatedCodeword[_-].*"): "Deprecated Codeword",
-    re.compile(r"Intergenic_Region_.*"): "Genomic Control",
-    re.compile(r"blank[_-]?\d+.*", re.IGNORECASE): "Blank",
-    re.compile(r"Neg(?:Prb|Probe|ative|Add)[_-]?\d+.*", re.IGNORECASE): "Negative probe",
-    re.compile(r"(?:FalseCode|SystemControl|SysControl)[_-]?\w*", re.IGNORECASE): "System control",
+    _named(r"NegControlProbe[_-].*|antisense_.*"): "Negative Control Probe",
+    _named(r"NegControlCodeword[_-].*"): "Negative Control Codeword",
+    _named(r"UnassignedCodeword[_-].*"): "Unassigned Codeword",
+    _named(r"DeprecatedCodeword[_-].*"): "Deprecated Codeword",
+    _named(r"Intergenic_Region_.*"): "Genomic Control",
+    _named(r"blank[_-]?\d+.*"): "Blank",
+    _named(r"Neg(?:Prb|Probe|ative|Add)[_-]?\d+.*"): "Negative probe",
+    _named(r"(?:FalseCode|SystemControl|SysControl)[_-]?\w*"): "System control",
 }
 
 
@@ -44,13 +50,19 @@ def types_of(var: pd.DataFrame) -> tuple[pd.Series, str]:
     names = var.index.astype(str)
     for pattern, kind in CONTROLS.items():
         by_name[names.str.fullmatch(pattern).astype(bool)] = kind
-    column = next((name for name in TYPE_COLUMNS if name in var), "")
+    columns = {str(name).lower(): str(name) for name in reversed(list(var.columns))}
+    column = next((columns[name] for name in TYPE_COLUMNS if name in columns), "")
     if not column:
         return by_name, ""
     stated = var[column].astype(object).reset_index(drop=True)
     text = stated.map(lambda value: str(value).strip() if isinstance(value, str) else "")
     types = text.where(text != "", by_name)
-    return types.where(~types.str.lower().isin(GENE_TYPES), GENES), column
+    return types.where(~_in_words(types).isin(GENE_TYPES), GENES), column
+
+
+def _in_words(types: pd.Series) -> pd.Series:
+    """Give types in small letters with blanks between words: some write ``gene_expression``."""
+    return types.str.lower().str.replace(r"[\s_-]+", " ", regex=True)
 
 
 def genes_only(
@@ -90,7 +102,7 @@ def genes_only(
         )
     for kind, n in types[~is_gene].value_counts().sort_index().items():
         findings.leave_out(str(kind), int(n), "no gene", source)
-    controls = ~is_gene & ~types.str.lower().isin(PROTEIN_TYPES).to_numpy()
+    controls = ~is_gene & ~_in_words(types).isin(PROTEIN_TYPES).to_numpy()
     if keys.CONTROL_COUNTS not in obs and controls.any():
         obs = obs.assign(**{keys.CONTROL_COUNTS: checks.row_sums(_columns(counts, controls))})
     return _columns(counts, is_gene), obs, var[is_gene]

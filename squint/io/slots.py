@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
+from operator import ne
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,10 @@ MISSING = {
     "nat",
     "-",
     "--",
+    "#n/a",
+    "n.a.",
+    "?",
+    ".",
 }  # words for no label, in small letters
 WHOLE = re.compile(r"-?\d+\.0+")  # a whole number that was written as a fraction
 ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(?:\.\d+)?")
@@ -161,10 +166,18 @@ def labels(column: pd.Series) -> "pd.Categorical[str]":
 def _one_form(value: Any) -> str | None:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)  # pandas makes 1.0 of 1 where one cell has none
-    text = " ".join(unicodedata.normalize("NFC", str(value)).split())
+    text = _plain(str(value))
     if WHOLE.fullmatch(text):
         text = text.partition(".")[0]
     return None if text.casefold() in MISSING else text
+
+
+def _plain(text: str) -> str:
+    """Give text without what no one sees: blanks around it, of any kind, and letters without width."""
+    if text.isascii() and text.isprintable() and text == text.strip() and "  " not in text:
+        return text
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", seen).split())
 
 
 def place_z(
@@ -224,6 +237,10 @@ def name_genes(
     Counts and table with one column or row per symbol, in the order of their first occurrence.
     """
     var = var.copy()
+    plain = [_plain(str(name)) for name in var.index]
+    if n_odd := sum(map(ne, plain, var.index)):
+        findings.note(f"{n_odd:,} names of genes had blanks around them, or invisible letters: dropped.")
+        var.index = pd.Index(plain, dtype=object)
     if _share_ensembl(var.index) > 0.5:
         symbols = next(
             (c for c in SYMBOL_COLUMNS if c in var and _share_ensembl(var[c].astype(str)) <= 0.5), None

@@ -44,6 +44,24 @@ def clean(table: pd.DataFrame, slot: str, findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(kept, index=table.index)
 
 
+def decoded(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table whose names of rows and columns of bytes, as some programs store text, are text."""
+    table = table.copy(deep=False)
+    for name in table.columns:
+        table[name] = _decoded(table[name])
+    table.index = pd.Index(_decoded(table.index.to_series()), name=table.index.name)
+    return table
+
+
+def _decoded(column: pd.Series) -> pd.Series:
+    if not pd.api.types.is_object_dtype(column.dtype) or not any(type(value) is bytes for value in column):
+        return column
+    try:
+        return column.map(lambda value: value.decode() if type(value) is bytes else value)
+    except UnicodeDecodeError:
+        return column
+
+
 def _can_be_kept(column: pd.Series) -> bool:
     values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
     dtype = values.dtype

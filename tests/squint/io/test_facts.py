@@ -76,6 +76,13 @@ def test_a_number_is_one_label_however_it_is_written(column):
     assert list(slots.labels(pd.Series(column)).categories) == ["1", "2", "3"]
 
 
+def test_letters_that_no_one_sees_make_no_other_label():
+    values = ["P1", "P1\u200b", "\ufeffP1", "P\u00ad1\u00a0", "#N/A", "?", ".", "\u200b"]
+    named = slots.labels(pd.Series(values))
+    assert named.categories.tolist() == ["P1"]
+    assert pd.isna(named).tolist() == [False] * 4 + [True] * 4
+
+
 @given(st.lists(st.one_of(st.text(max_size=6), st.none(), st.integers(-3, 3)), min_size=1, max_size=12))
 def test_labels_are_in_one_form_and_stay_in_it(values):
     once = slots.labels(pd.Series(values, dtype=object))
@@ -174,6 +181,52 @@ def test_controls_are_known_by_their_vendors_names_where_no_column_tells(tmp_pat
     assert sum(item.n or 0 for item in facts(path).left_out) == len(VENDORS)
 
 
+@pytest.mark.parametrize("column", ["feature_types", "Feature_Type", "CodeClass"])
+@pytest.mark.parametrize("kinds", [("gene_expression", "negative_control"), ("GENE EXPRESSION", "Blank")])
+def test_types_are_known_however_they_are_spelt(tmp_path, column, kinds):
+    adata = cells(tissue(), 5)
+    adata.var[column] = [*[kinds[0]] * 3, *[kinds[1]] * 2]
+    report = facts(saved(adata, tmp_path))
+    assert report.n_genes == 3
+    assert [(item.what, item.n) for item in report.left_out] == [(kinds[1], 2)]
+
+
+def test_controls_are_known_in_small_letters_too(tmp_path):
+    adata = cells(tissue(), len(VENDORS) + 1)
+    adata.var_names = [*map(str.lower, VENDORS), "GENE1"]
+    assert io.read(saved(adata, tmp_path)).var_names.tolist() == ["GENE1"]
+
+
+def test_text_that_is_stored_as_bytes_is_text(tmp_path):
+    """HDF5 of other programs has text of one length, which numpy reads as bytes."""
+    adata = cells(tissue(), 5, patient_id="x")
+    adata.var["feature_types"] = 0
+    path = saved(adata, tmp_path)
+    texts = {
+        "obs/_index": [f"cell{i:03d}" for i in range(400)],
+        "obs/patient_id": ["P\u00e41"] * 400,
+        "var/feature_types": ["Gene Expression"] * 3 + ["Negative Control Probe"] * 2,
+    }
+    with h5py.File(path, "r+") as file:
+        for slot, values in texts.items():
+            del file[slot]
+            file[slot] = np.array([value.encode() for value in values])
+            file[slot].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    read = io.read(path)
+    assert read.obs_names.tolist() == texts["obs/_index"]
+    assert read.obs["patient_id"].unique().tolist() == ["P\u00e41"]
+    assert read.n_vars == 3
+
+
+def test_names_of_genes_have_nothing_that_no_one_sees(tmp_path):
+    adata = cells(tissue(), 4)
+    adata.var_names = ["CD4 ", "CD4", "EPCAM\u00a0", "\ufeffCD8A\u200b"]
+    read = io.read(saved(adata, tmp_path))
+    assert read.var_names.tolist() == ["CD4", "EPCAM", "CD8A"]
+    np.testing.assert_array_equal(read[:, "CD4"].X.toarray(), adata.X[:, :2].toarray().sum(axis=1)[:, None])
+    assert any("3 names of genes had blanks" in note for note in read.uns["squint"]["notes"])
+
+
 def test_a_file_of_controls_alone_is_refused(tmp_path):
     adata = cells(tissue(), 2)
     adata.var["feature_types"] = "Protein Expression"
@@ -267,6 +320,13 @@ def test_positions_under_another_name_are_named_in_the_refusal(tmp_path):
 
 
 # --- a stored graph ------------------------------------------------------------------------------------
+
+
+def test_positions_that_are_columns_of_cells_are_named_in_the_refusal(tmp_path):
+    adata = cells(tissue(), X=1.0, Y=2.0)
+    del adata.obsm["spatial"]
+    with pytest.raises(InputError, match=r"It has obs\['X'\] and obs\['Y'\]: put them there"):
+        io.read(saved(adata, tmp_path))
 
 
 def test_a_stored_graph_is_used_only_if_it_is_squints_own(tmp_path):
