@@ -120,7 +120,7 @@ def place(
             region.axes = "yx"
             own[region.name] = _in_labels(store, region, findings)
     there = [region for region in regions if region.element]
-    _choose_system(there, findings)
+    _choose_system(store, there, findings)
     xy = np.full((n_cells, 2), np.nan)
     for region in there:
         if region.system:
@@ -191,11 +191,20 @@ def matrix_to(store: Store, element: str, transformations: Any, system: str, axe
         raise InputError(f"{store.name}: {element}: {error}") from error
 
 
-def _choose_system(regions: list[Region], findings: Findings) -> None:
+def _choose_system(store: Store, regions: list[Region], findings: Findings) -> None:
     """Give regions the coordinate system that they share; each its own where they share none."""
     known = [list(ngff.systems(region.transformations)) for region in regions]
+    nowhere = [region.element for region, names in zip(regions, known, strict=True) if not names]
     if not any(known):
+        for element in nowhere:
+            why = "its description (.zattrs or zarr.json) names no coordinate system: as stored"
+            findings.assume("where the shapes lie", why, element)
         return
+    if nowhere:
+        raise InputError(
+            f"{store.name}: {nowhere[0]} names no coordinate system, as others do. Copy its description "
+            "(.zattrs or zarr.json) again."
+        )
     shared = [name for name in known[0] if all(name in names for names in known)]
     chosen = GLOBAL if GLOBAL in shared else (shared or [""])[0]
     for region, names in zip(regions, known, strict=True):

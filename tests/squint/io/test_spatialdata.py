@@ -202,6 +202,19 @@ def test_regions_lie_in_the_system_that_they_share(
     assert any(words in why for why in said) if words else not said
 
 
+def test_shapes_that_lost_their_place_are_said_or_refused_beside_others(tmp_path: Path) -> None:
+    ways = [to("own", "scale", scale=[2, 2])]
+    writer = Writer(tmp_path / "s.zarr").table(table(["left", "right"]))
+    writer.shapes("left", points(places()), range(N_CELLS), ways)
+    writer.shapes("right", points(places()), range(N_CELLS), [])
+    with pytest.raises(InputError, match=r"s.zarr: shapes/right names no coordinate system"):
+        read(writer.path)
+    alone = Writer(tmp_path / "t.zarr").table(table()).shapes("cells", points(places()), range(N_CELLS), [])
+    settled = read(alone.path)
+    assert_allclose(positions(settled), places())
+    assert "shapes/cells" in {item.file for item in settled.findings.assumed}
+
+
 def test_cells_and_shapes_that_miss_each_other_are_counted(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "s.zarr").table(table())
     writer.shapes("cells", squares(places()), range(3, N_CELLS + 3))
