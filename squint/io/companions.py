@@ -52,7 +52,7 @@ def outlines(
     """
     cells, sizes, corners, files = [], [], [], []
     frame: Matrix | None = None
-    others = _others(store, regions)
+    others = _others(store, regions, findings)
     for region in regions:
         if region.shapes is not None and len(region.shapes.owners):
             candidates = [(region.shapes, [region.matrix])]
@@ -81,12 +81,17 @@ def outlines(
     return rings, frame
 
 
-def _others(store: Store, regions: list[Region]) -> list[str]:
-    """Name the polygons that the table does not annotate, those of cells first."""
+def _others(store: Store, regions: list[Region], findings: Findings) -> list[str]:
+    """Name the polygons that the table does not annotate, those of cells first; say which are damaged."""
     annotated = {region.name for region in regions}
-    names = [name for name in store.children("shapes") if name not in annotated]
-    names.sort(key=lambda name: ("nucle" in name.lower(), "cell" not in name.lower(), name))
-    return [name for name in names if shapes.holds_polygons(store, f"shapes/{name}")]
+    found = []
+    for name in (name for name in store.children("shapes") if name not in annotated):
+        try:
+            if shapes.holds_polygons(store, f"shapes/{name}"):
+                found.append(name)
+        except InputError as error:
+            findings.leave_out(f"shapes {name!r}", None, str(error), f"shapes/{name}")
+    return sorted(found, key=lambda name: ("nucle" in name.lower(), "cell" not in name.lower(), name))
 
 
 def _candidates(

@@ -140,9 +140,9 @@ def _in_shapes(region: Region, found: Shapes, findings: Findings) -> NDArray[np.
             f"the table has counts of {len(at):,} of {len(found.names):,}",
             found.file,
         )
-    _say_missing(int((at < 0).sum()), region, findings)
     xy = np.full((len(at), 2), np.nan)
     xy[at >= 0] = found.points[at[at >= 0]]
+    _say_missing(int(np.isnan(xy[:, 0]).sum()), region, findings)
     return xy
 
 
@@ -159,7 +159,7 @@ def _say_missing(n_missing: int, region: Region, findings: Findings) -> None:
         findings.leave_out(
             "cells without a shape",
             n_missing,
-            f"{n_missing:,} of {len(region.rows):,} cells of {region.name!r} are not in it",
+            f"{n_missing:,} of {len(region.rows):,} cells of {region.name!r} have no place in it",
             region.element,
         )
 

@@ -16,6 +16,7 @@ from squint.io.zarr_store import Store
 
 POINT, POLYGON, MULTIPOLYGON = 0, 3, 6  # as shapely numbers them
 GEOMETRY = "geometry"
+FILE = "shapes.parquet"
 OFFSETS = {
     POINT: 0,
     POLYGON: 2,
@@ -69,7 +70,7 @@ def read_shapes(store: Store, element: str, instance_key: str) -> Shapes:
     InputError
         If they are missing, damaged, of a kind that is not read, or two have one name.
     """
-    files = sorted(path for path in (store.path / element).glob("*.parquet") if path.is_file())
+    files = _files(store, element)
     file = f"{element}/{files[0].name}" if files else element
     where = f"{store.name}: {file}"
     try:
@@ -85,6 +86,12 @@ def read_shapes(store: Store, element: str, instance_key: str) -> Shapes:
         repeated = shapes.names[shapes.names.duplicated()][0]
         raise InputError(f"{where} has two shapes named {repeated!r}. Name them apart.")
     return shapes
+
+
+def _files(store: Store, element: str) -> list[Path]:
+    """List the files of an element, the one called as spatialdata calls it first; none that a Mac left."""
+    found = [path for path in (store.path / element).glob("*.parquet") if not path.name.startswith(".")]
+    return sorted((path for path in found if path.is_file()), key=lambda path: (path.name != FILE, path.name))
 
 
 def _damaged() -> tuple[type[BaseException], ...]:
@@ -158,7 +165,9 @@ def _shapes_of(names: Any, geometry: Any, file: str, where: str) -> Shapes:
     if len(names) != len(geometry):
         raise InputError(f"{where} is damaged: {len(names)} names for {len(geometry)} shapes.")
     centres = shapely.centroid(geometry)
-    points = np.column_stack([shapely.get_x(centres), shapely.get_y(centres)])
+    points = np.full((len(centres), 2), np.nan)
+    there = ~(shapely.is_missing(centres) | shapely.is_empty(centres))
+    points[there] = shapely.get_coordinates(centres[there])
     polygons = np.where(shapely.get_type_id(geometry) == POINT, None, geometry)
     parts, owners = shapely.get_parts(polygons, return_index=True)
     corners, ring = shapely.get_coordinates(shapely.get_exterior_ring(parts), return_index=True)
@@ -185,13 +194,24 @@ def moved(points: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
 
 
 def holds_polygons(store: Store, element: str) -> bool:
-    """Say whether an element states that it holds polygons, without reading them."""
+    """Say whether an element states that it holds polygons, without reading them.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or its file is missing.
+    """
     import pyarrow.parquet as pq  # noqa: PLC0415 - only where shapes are read
 
+    files = _files(store, element)
     try:
-        for path in (store.path / element).glob("*.parquet"):
-            about = json.loads((pq.read_schema(path).metadata or {})[b"geo"])
-            return any("Polygon" in kind for kind in about["columns"][GEOMETRY]["geometry_types"])
+        if files:
+            about = json.loads((pq.read_schema(files[0]).metadata or {}).get(b"geo", b"{}"))
+            kinds = about.get("columns", {}).get(GEOMETRY, {}).get("geometry_types", [])
+            return any("Polygon" in kind for kind in kinds)
         return int(store.attributes(element)["spatialdata_attrs"]["geos"]["type"]) in {POLYGON, MULTIPOLYGON}
-    except _damaged():  # an InputError is among them
-        return False
+    except _damaged() as error:  # an InputError is among them
+        file = files[0].name if files else FILE
+        raise InputError(
+            f"{element}/{file} is {'damaged' if files else 'missing'}. Copy it again."
+        ) from error

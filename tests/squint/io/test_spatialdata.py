@@ -22,7 +22,7 @@ from squint.io.findings import AskedError
 from squint.io.mapped import folder_of
 from squint.io.spatialdata import READER
 from tests.helpers import spatialdata_store as make
-from tests.helpers.sabotage import mentions, outcome, spoilt
+from tests.helpers.sabotage import WAYS, mentions, outcome, spoilt
 from tests.helpers.spatialdata_store import N_CELLS, Writer, counts, places, points, squares, table, to
 
 VERSIONS = [2, 3]
@@ -220,7 +220,7 @@ def test_cells_and_shapes_that_miss_each_other_are_counted(tmp_path: Path) -> No
     writer.shapes("cells", squares(places()), range(3, N_CELLS + 3))
     settled = read(writer.path)
     left_out = {item.what: (item.n, item.why) for item in settled.findings.left_out}
-    assert left_out["cells without a shape"] == (3, "3 of 12 cells of 'cells' are not in it")
+    assert left_out["cells without a shape"] == (3, "3 of 12 cells of 'cells' have no place in it")
     assert left_out["shapes without a cell"][0] == 3
     assert list(settled.adata.obs_names) == [f"row{i}" for i in range(3, N_CELLS)]
     assert_array_equal(settled.adata.X.toarray(), counts()[3:])
@@ -243,6 +243,22 @@ def test_store_of_other_cells_is_refused(tmp_path: Path) -> None:
         .shapes("cells", points(places()), range(100, 100 + N_CELLS))
     )
     assert "none of the 12 cells" in refusal(writer.path)
+
+
+def test_files_that_lie_beside_the_shapes_are_not_theirs(tmp_path: Path) -> None:
+    path = make.store(tmp_path / "s.zarr")
+    expected = positions(read(path))
+    for file in ("._shapes.parquet", ".shapes.parquet", "a_copy.parquet"):
+        (path / "shapes/cells" / file).write_bytes(b"\0\5\x16\7")
+    assert_allclose(positions(read(path)), expected)
+
+
+def test_cells_whose_shape_is_empty_are_left_out_and_counted(tmp_path: Path) -> None:
+    geometry = points(places())
+    geometry[3] = shapely.Point()
+    settled = read(Writer(tmp_path / "s.zarr").table(table()).shapes("cells", geometry, range(N_CELLS)).path)
+    assert_allclose(positions(settled), np.delete(places(), 3, axis=0))
+    assert ("cells without a shape", 1) in {(item.what, item.n) for item in settled.findings.left_out}
 
 
 def test_two_shapes_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -358,6 +374,18 @@ def test_outlines_of_other_shapes_are_found_by_name_and_place(tmp_path: Path) ->
     assert read(writer.path).boundaries.what == "nucleus"
     shutil.rmtree(writer.path / "shapes/nucleus_boundaries")
     assert read(writer.path).boundaries is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_outlines_that_are_damaged_are_said(tmp_path: Path, way: str) -> None:
+    names = [f"c{i}" for i in range(N_CELLS)]
+    adata = table(instances=names)
+    adata.obsm["spatial"] = places()
+    writer = Writer(tmp_path / "s.zarr").table(adata).shapes("cell_boundaries", squares(places()), names)
+    WAYS[way](writer.path / "shapes/cell_boundaries/shapes.parquet")
+    settled = read(writer.path)
+    assert settled.boundaries is None
+    assert mentions(settled, "cell_boundaries/shapes.parquet is")
 
 
 def test_picture_without_pixels_or_place_is_said(tmp_path: Path) -> None:
