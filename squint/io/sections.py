@@ -85,7 +85,7 @@ def read(
     if scratch is None:
         return read_settled(path, told).adata
     with _new_folder(Path(scratch)) as folder:
-        return read_settled(path, told, Scratch(folder)).adata
+        return read_settled(path, told, scratch=Scratch(folder)).adata
 
 
 def is_large(path: str | Path) -> bool:
@@ -178,17 +178,36 @@ def read_and_validate(
 
 
 def report_on(settled: Settled, name: str) -> Report:
-    """Give the report on a source that was read, under a name."""
+    """Give the report on a source that was read.
+
+    Parameters
+    ----------
+    settled
+        As :func:`read_settled` gives it.
+    name
+        Of the source, to be shown.
+
+    Returns
+    -------
+    The facts, with what may identify a person.
+    """
     obs = cast("pd.DataFrame", settled.adata.obs)
     return summarise(settled, name, sensitive.find_sensitive(obs, settled.uns_names, name))
 
 
-def read_settled(path: str | Path, answers: Answers, scratch: Scratch | None = None) -> Settled:
-    """Read a source with all that comes along: see :func:`read`.
+def read_settled(path: str | Path, answers: Answers, *, scratch: Scratch | None = None) -> Settled:
+    """Read a source with all that comes along.
+
+    Parameters
+    ----------
+    path, answers
+        As for :func:`read`.
+    scratch
+        Where to make files that the counts then lie in; by default they lie in memory.
 
     Returns
     -------
-    The sections, boundaries of their cells, pictures, and the report.
+    The sections, outlines of their cells, pictures, and the report.
 
     Raises
     ------
@@ -222,7 +241,7 @@ def _read_zip(path: Path, answers: Answers, scratch: Scratch | None) -> Settled:
     with TemporaryDirectory(prefix="squint-") as name:
         folder = Path(name) / path.stem
         inside = archives.unpack(path, folder, max_bytes=shutil.disk_usage(name).free)
-        settled = read_settled(inside, answers, scratch)
+        settled = read_settled(inside, answers, scratch=scratch)
     settled.adata.uns[keys.PROVENANCE]["source_sha256"] = source_sha256(path)
     return replace(settled, pictures=[])
 

@@ -88,7 +88,7 @@ def activate(
     count = known if ranked is None else known & ranked
     best = rank_codes(tokens[count], patients[count], reference=reference, against=against, n_codes=n_codes)
     carries = tokens.isin(best.tokens).to_numpy()
-    adata.obs[keys.ACTIVATION] = activation(carries, csr_matrix(adata.obsp[connectivity_key]), known)
+    adata.obs[keys.ACTIVATION] = activation(carries, csr_matrix(adata.obsp[connectivity_key]), known=known)
     adata.uns.setdefault(keys.PROVENANCE, {})["activation"] = {
         "codes": best.tokens,
         "mode": best.mode,
@@ -157,7 +157,7 @@ def rank_codes(
 
 
 def activation(
-    carries: NDArray[np.bool_], connectivities: csr_matrix, known: NDArray[np.bool_] | None = None
+    carries: NDArray[np.bool_], connectivities: csr_matrix, *, known: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:
     """Give the share of each cell's closed neighbourhood that carries a code.
 

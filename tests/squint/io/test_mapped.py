@@ -33,7 +33,7 @@ DTYPES = [np.float64, np.float32, np.int64, np.int32, np.uint16, np.uint8, np.bo
 
 def read_in_parts(path, folder, block):
     """Read a file as `io.read` does with a scratch folder, few values at a time."""
-    return read_settled(path, Answers(), in_files.Scratch(folder, block)).adata
+    return read_settled(path, Answers(), scratch=in_files.Scratch(folder, block)).adata
 
 
 def assert_equal(first, second):
