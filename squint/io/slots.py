@@ -215,6 +215,7 @@ def place_z(
     if spatial.shape[1] == 2:
         findings.note("z varies within a section, so it was read as the third coordinate.")
         spatial = np.column_stack([spatial, heights])
+        checks.check_coordinates(spatial, obs.index, "positions with z")
     return spatial, obs.drop(columns=keys.Z)
 
 
