@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squint.errors import InputError
-from squint.formats import _gene_fields as gene_fields
-from squint.formats._gene_fields import clean, gene_columns, is_gene_title, is_set_title
+from squint.formats import gene_fields
+from squint.formats.gene_fields import clean, gene_columns, is_gene_title, is_set_title
 
 MAX_BYTES = 2_000_000
 MAX_GENES = 400_000  # of all sets, and blanks between them: more than 2 MB of names have

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squint.errors import InputError
-from squint.formats import _gene_fields as gene_fields
-from squint.formats import gene_sets
+from squint.formats import gene_fields, gene_sets
 
 GENE = st.from_regex(r"[A-Z][A-Z0-9]{1,6}(-[A-Z0-9])?", fullmatch=True).filter(
     lambda gene: not gene_fields.is_gene_title(gene)

@@ -30,7 +30,17 @@ _NUMBER = re.compile(
 
 
 def clean(field: str) -> str:
-    """Drop what nobody sees: zero-width and control characters, soft hyphens, and spaces around."""
+    """Drop what nobody sees: zero-width and control characters, soft hyphens, and spaces around.
+
+    Parameters
+    ----------
+    field
+        As it stands in the file.
+
+    Returns
+    -------
+    The text that is seen.
+    """
     if field.isascii() and field.isprintable():  # as most are; looking at each character takes long
         return " ".join(field.split())
     seen = "".join(" " if c.isspace() else c for c in field if c.isspace() or not _is_hidden(c))
@@ -63,23 +73,63 @@ def split(field: str) -> list[str]:
 
 
 def is_date(gene: str) -> bool:
-    """Say whether a field is what Excel makes of genes such as MARCHF1: a date, or the number of one."""
+    """Say whether a field is what Excel makes of genes such as MARCHF1: a date, or the number of one.
+
+    Parameters
+    ----------
+    gene
+        As it stands in the file.
+
+    Returns
+    -------
+    True for a date, and for any number.
+    """
     return not _PLAIN.fullmatch(gene) and bool(_DATE.fullmatch(gene) or _NUMBER.fullmatch(gene))
 
 
 def is_gene_title(field: str) -> bool:
-    """Say whether a field is the title of a column of genes, such as ``Approved symbol``."""
+    """Say whether a field is the title of a column of genes, such as ``Approved symbol``.
+
+    Parameters
+    ----------
+    field
+        As it stands in the file.
+
+    Returns
+    -------
+    True for a known title, in letters of any case.
+    """
     return bool(_GENE_TITLE.fullmatch(_letters(field)))
 
 
 def gene_columns(titles: Sequence[str]) -> list[int]:
-    """Find the columns of genes: of symbols, where there are ids too."""
+    """Find the columns of genes: of symbols, where there are ids too.
+
+    Parameters
+    ----------
+    titles
+        Of all columns.
+
+    Returns
+    -------
+    The places of those of genes, from 0.
+    """
     found = [at for at, title in enumerate(titles) if is_gene_title(title)]
     return [at for at in found if not re.search("ids?$", _letters(titles[at]))] or found
 
 
 def is_set_title(field: str) -> bool:
-    """Say whether a field is the title of a column of gene sets."""
+    """Say whether a field is the title of a column of gene sets.
+
+    Parameters
+    ----------
+    field
+        As it stands in the file.
+
+    Returns
+    -------
+    True for a known title, in letters of any case.
+    """
     return bool(_SET_TITLE.fullmatch(_letters(field)))
 
 
