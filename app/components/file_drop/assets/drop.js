@@ -14,7 +14,7 @@ import { aborted, ask, put, wordsOf } from "./server.js";
 const fields = new WeakMap();
 const HTML = `
   <div class="zone">
-    <b class="title"></b>
+    <b class="call"></b>
     <div class="choices">
       <label class="button">Choose a file<input class="file" type="file" aria-describedby="hint" /></label>
       <label class="button">Choose a folder<input class="folder" type="file" webkitdirectory /></label>
@@ -49,7 +49,7 @@ class FileDrop {
     this.root.innerHTML = HTML;
     parent.append(style, this.root);
     this.zone = part(this.root, ".zone", HTMLElement);
-    this.title = part(this.root, ".title", HTMLElement);
+    this.call = part(this.root, ".call", HTMLElement);
     this.way = part(this.root, ".way", HTMLElement);
     this.file = part(this.root, ".file", HTMLInputElement);
     this.folder = part(this.root, ".folder", HTMLInputElement);
@@ -101,7 +101,7 @@ class FileDrop {
     const renewed = data.address !== this.data?.address;
     this.data = data;
     this.trigger = trigger;
-    this.title.textContent = data.folders ? "Drop a folder or a file here" : "Drop a file here";
+    this.call.textContent = data.folders ? "Drop a folder or a file here" : "Drop a file here";
     this.file.accept = data.folders ? "" : data.endings.join(","); // files of a folder may be chosen at once
     this.file.multiple = data.folders;
     part(this.root, ".choices label:last-child", HTMLElement).hidden = !data.folders;
