@@ -14,7 +14,7 @@ from app.library.arrivals import Arrived
 from app.library.models import ModelFacts
 from app.library.stacks import outside_stacks
 from app.library.store import Library, Section
-from app.requests import AddFound
+from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
 from squint.errors import InputError
@@ -59,6 +59,7 @@ class Upload:
     likeness: str | None = None  # what the file's name looks like, if it may name a person
     answers: Answers | None = None  # to what the file leaves open; None: none yet, nor remembered
     quality: QualityFilter = field(default_factory=QualityFilter)  # which cells are kept
+    looked: tuple[Validate, dict[str, Any]] | None = None  # what was asked of it last, and what was found
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already

@@ -112,8 +112,7 @@ _TAKEN = Taken(
 
 
 def _show_steps(library: Library, state: session.Upload) -> None:
-    asked = Validate(str(state.staged), state.answers or Answers(), state.quality)
-    found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
+    found = _look(library, state)
     if found is None:
         return
     _remember(library, state, found["kind"])
@@ -131,6 +130,17 @@ def _show_steps(library: Library, state: session.Upload) -> None:
     questions.map_columns(found["columns"])
     if found["report"] and choose_quality(found["quality"]):
         _ask_names(library, state, found["report"], found["fit"])
+
+
+def _look(library: Library, state: session.Upload) -> dict[str, Any] | None:
+    """Read an upload as it was answered; it is not read again for what changes nothing of that."""
+    asked = Validate(str(state.staged), state.answers or Answers(), state.quality)
+    if state.looked is None or state.looked[0] != asked:
+        found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
+        if found is None:
+            return None
+        state.looked = asked, found
+    return state.looked[1]
 
 
 def _remember(library: Library, state: session.Upload, kind: str) -> None:
