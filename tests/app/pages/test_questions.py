@@ -110,7 +110,7 @@ def test_fields_on_top_of_each_other_are_asked_about(visit: Open, toy: AnnData, 
 def test_outlines_and_pictures_of_a_folder_come_along(visit: Open, library: Library, tmp_path: Path) -> None:
     run = xenium_folder.Run()
     folder = xenium_folder.write_run(tmp_path / "run", run)
-    pixels, size = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64), {"PhysicalSizeX": 0.2125}
+    pixels, size = np.full((400, 500), 9, dtype=np.uint8), {"PhysicalSizeX": 0.2125}  # all cells lie on it
     metadata = size | {"PhysicalSizeY": 0.2125, "PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"}
     tifffile.imwrite(folder / "morphology_focus.ome.tif", pixels, ome=True, metadata=metadata)
     app = give(visit("sections"), folder)

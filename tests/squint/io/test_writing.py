@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 
 from squint import io
 from squint.errors import InputError
+from squint.io import slots
+
+
+def is_label(text: str) -> bool:
+    return bool(slots.labels(pd.Series([text])).notna().all())
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(
-    label=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+    label=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(is_label),
     provenance=st.dictionaries(
         st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
         st.recursive(
