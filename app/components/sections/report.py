@@ -52,7 +52,8 @@ def _show_what_comes_along(report: Mapping[str, Any]) -> None:
     if report["pictures"]:
         parts.append(f"pictures of the tissue: {', '.join(map(as_text, report['pictures']))}")
     if parts:
-        st.caption(f"{'; '.join(parts)}.")
+        said = "; ".join(parts)
+        st.caption(f"{said[0].upper()}{said[1:]}.")
 
 
 def _show_items(title: str, items: Sequence[Mapping[str, Any]]) -> None:

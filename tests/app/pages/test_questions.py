@@ -114,7 +114,7 @@ def test_outlines_and_pictures_of_a_folder_come_along(visit: Open, library: Libr
     metadata = size | {"PhysicalSizeY": 0.2125, "PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"}
     tifffile.imwrite(folder / "morphology_focus.ome.tif", pixels, ome=True, metadata=metadata)
     app = give(visit("sections"), folder)
-    assert f"outlines of {run.n_cells} cells come along" in words(app)
+    assert f"Read as Xenium; outlines of {run.n_cells} cells come along" in words(app)
     assert "Assay" in [one.label.split(" (")[0] for one in app.text_input]
     app.text_input(f"patient--{app.session_state['_upload'].file_id}").set_value("P-1").run()
     app.button("keep").click().run()
