@@ -51,13 +51,22 @@ class TakeBack(Task[dict[str, Any]]):
 
 
 @dataclass(frozen=True)
-class AddFound(Task[list[str]]):
+class FoundPicture:
+    """A picture that a staged upload holds, and where it lies."""
+
+    path: str
+    name: str  # in words
+    to_section: tuple[tuple[float, float, float], tuple[float, float, float]]  # from pixels to positions
+
+
+@dataclass(frozen=True)
+class AddFound(Task[dict[str, str]]):
     """Keep the pictures that a staged upload holds, with the section that was kept of it."""
 
     name: ClassVar[str] = "add_found"
-    path: str
-    answers: Answers
     section: str  # id
+    staged: str  # the upload, which can go afterwards
+    pictures: tuple[FoundPicture, ...]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +126,8 @@ def compare_with(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
 def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
     """Put the sections of a staged upload into the library.
 
-    Returns id and title of each, and whether it is new: one that is there already stays as it is. How the
-    source's questions were answered is remembered for the next of its kind.
+    Returns id and title of each, and whether it is new: one that is there already stays as it is; and the
+    pictures that lie under it. How questions were answered is remembered for the next of its kind.
     """
     path = unpacked(Path(asked.path), report)
     report(0.1, "reading the file")
@@ -147,29 +146,31 @@ def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
     for i, (section, rings, whole) in enumerate(parts):
         report(0.3 + 0.7 * i / len(parts), f"keeping section {i + 1} of {len(parts)}")
         added, new = ingest.add(library, section, labels, rings, whole)
-        kept.append({"id": added.id, "title": added.title, "new": new})
+        kept.append({"id": added.id, "title": added.title, "new": new, "pictures": []})
+    if len(kept) == 1:  # of several, nobody knows which one a picture is of
+        kept[0]["pictures"] = [
+            {"path": str(one.path), "name": one.name, "to_section": one.to_section}
+            for one in settled.pictures
+            if one.to_section is not None
+        ]
     answers.remember(library, kind_of(path), asked.answers)
     return kept
 
 
-def add_found(library: Library, asked: AddFound, report: Report) -> list[str]:
-    """Keep the pictures that a staged upload holds and places, as tiles under the cells; return their names.
+def add_found(library: Library, asked: AddFound, report: Report) -> dict[str, str]:
+    """Keep pictures that a staged upload holds and places, as tiles under the cells.
 
-    One that cannot be read is left out: the section is there without it.
+    Returns of each, by name, why it could not be kept; empty where it was. The section is there without it.
     """
-    path = unpacked(Path(asked.path), report)
-    with memory_limit(reading_limit(path)):
-        pictures = squint.io.read_settled(path, asked.answers).pictures
-    kept = []
-    for picture in pictures:
-        if picture.to_section is None:
-            continue
-        with suppress(InputError):
-            addition = Addition(asked.section, str(picture.path))
-            image = images.keep(library, addition, report)
+    said = {}
+    for picture in asked.pictures:
+        try:
+            image = images.keep(library, Addition(asked.section, picture.path), report)
             Images(library).place(asked.section, image.id, picture.to_section, FROM_FILE)
-            kept.append(picture.name)
-    return kept
+            said[picture.name] = ""
+        except InputError as error:
+            said[picture.name] = str(error)
+    return said
 
 
 def import_samples(library: Library, asked: ImportSamples, report: Report) -> list[str]:

@@ -71,6 +71,7 @@ class Content:
     unit_hint: str = ""  # a sentence for who is asked: "Positions count pixels, .12 um on most instruments."
     values: str | None = None  # "counts" or "intensities", where the source states it
     assay: str = ""  # "Xenium"; what the source says made it
+    counts_file: str = ""  # that the counts are from, where the source has several
     names: list[str] = field(default_factory=list)  # of everything in it, to look for names of persons in
     findings: Findings = field(default_factory=Findings)
     boundaries: Boundaries | None = None

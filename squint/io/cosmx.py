@@ -29,6 +29,7 @@ from squint.io.cosmx_places import Places
 from squint.io.counts_csv import columns_of, read_counts_csv
 from squint.io.delimited import read_table
 from squint.io.findings import Findings, choose
+from squint.io.forms import first_sound
 from squint.io.mapped import Scratch, change_rows
 from squint.io.units import said_unit
 
@@ -73,20 +74,15 @@ def read(path: Path, asked: Asked) -> Content:
     ]
     check_complete(export)
     findings = Findings()
-    (counts, ids, genes), counts_file = _first(
-        export, COUNTS, lambda p: _read_counts(p, asked.scratch), findings
+    (counts, ids, genes), counted = first_sound(
+        export.files[COUNTS], lambda p: _read_counts(p, asked.scratch), findings
     )
-    cells, cells_file = _first(export, CELLS, _read_cells, findings)
+    cells, listed = first_sound(export.files[CELLS], _read_cells, findings)
+    counts_file, cells_file = counted.name, listed.name
     counts, cells = _join(counts, ids, cells, (counts_file, cells_file), findings)
     findings.find("cells", len(cells), cells_file)
     findings.find("features", len(genes), counts_file)
     is_protein = _is_protein(cells)
-    if not is_protein and (bad := checks.bad_values(counts)).n_values:
-        raise InputError(
-            f"{counts_file} holds {bad.n_values:,} values that are no counts (negative, or no whole "
-            f"numbers), the first in cell {cells.index[bad.first_cell]}. Give the raw counts as the run "
-            "exported them."
-        )
     if is_protein:
         findings.note(
             f"{cells_file} states a protein assay: values are read as intensities, for viewing only."
@@ -108,26 +104,10 @@ def read(path: Path, asked: Asked) -> Content:
         unit_hint=cosmx_places.HINT,
         values="intensities" if is_protein else None,
         assay="CosMx",
+        counts_file=counts_file,
         findings=findings,
         boundaries=boundaries,
     )
-
-
-def _first(
-    export: Export, kind: str, read_one: Callable[[Path], Taken], findings: Findings
-) -> tuple[Taken, str]:
-    """Read a file, or where it is damaged the one that stands packed or unpacked beside it."""
-    errors: list[tuple[Path, InputError]] = []
-    for path in export.files[kind]:
-        try:
-            taken = read_one(path)
-        except InputError as error:
-            errors.append((path, error))
-            continue
-        for other, reason in errors:
-            findings.leave_out(other.name, None, f"{path.name} was read instead: {reason}", other.name)
-        return taken, path.name
-    raise errors[0][1]
 
 
 def _optional(
@@ -138,7 +118,7 @@ def _optional(
         findings.note(f"There is no {export.expected(kind)}.")
         return None
     try:
-        return _first(export, kind, read_one, findings)[0]
+        return first_sound(export.files[kind], read_one, findings)[0]
     except InputError as error:
         name = export.files[kind][0].name
         findings.leave_out(name, None, str(error), name)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from squint import keys
 from squint.errors import InputError
-from squint.io import checks, tenx
+from squint.io import tenx
 from squint.io.content import Answers, Asked, Content, Reader
 from squint.io.counts_csv import columns_of, naming, read_counts_csv
 from squint.io.counts_table_files import Pair, Positions, look, pairs_in
@@ -86,7 +86,6 @@ def read(path: Path, asked: Asked) -> Content:
     matrix, picked, column = _match(matrix, others, pair, asked.answers, findings)
     obs = others.drop(columns=[] if column is None else [column]).iloc[picked].apply(_as_numbers)
     obs.index = matrix.rows
-    _check_values(matrix, pair.counts.name)
     findings.find("cells", len(obs), pair.positions.path.name)
     findings.find("features", len(matrix.columns), pair.counts.name)
     findings.assume("y points down", "nothing shows it: as stored", pair.positions.path.name)
@@ -96,6 +95,7 @@ def read(path: Path, asked: Asked) -> Content:
         var=pd.DataFrame(index=matrix.columns) if matrix.var is None else matrix.var,
         obsm={keys.SPATIAL: _spatial(table.iloc[picked], axes, pair.positions.path.name)},
         um_per_unit=_unit([str(column) for column in axes.values()]),
+        counts_file=pair.counts.name,
         findings=findings,
     )
 
@@ -208,14 +208,6 @@ def _by_name(cells: pd.Index, names: pd.Index, pair: Pair, findings: Findings) -
         findings.leave_out("positions", n_more, f"{pair.counts.name} has no counts for them", file)
     at: NDArray[np.int64] = np.flatnonzero(named)[rows]
     return at
-
-
-def _check_values(matrix: Matrix, file: str) -> None:
-    if (bad := checks.bad_values(matrix.values)).n_values:
-        raise InputError(
-            f"{file} holds values that are no counts ({bad.n_values:,} negative or no whole numbers), the "
-            f"first in {matrix.rows[bad.first_cell]!r}. Give the table of raw counts."
-        )
 
 
 def _spatial(table: pd.DataFrame, axes: Mapping[str, str], file: str) -> NDArray[np.float64]:

@@ -108,7 +108,7 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
     counts, var = slots.name_genes(counts, var, findings)
     values = content.values or slots.kind_of_values(counts, findings)
     if values == "counts":
-        _check_counts(counts, obs.index, name)
+        _check_counts(counts, obs.index, content.counts_file or name)
     slots.note_empty(counts, findings)
     adata = AnnData(X=counts, obs=obs, var=var, obsm=content.obsm | {keys.SPATIAL: spatial}, uns=content.uns)
     if graph is not None:
@@ -125,13 +125,14 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
     return Settled(adata, boundaries, pictures, findings, uns_names)
 
 
-def _check_counts(counts: sparse.csr_matrix, cells: pd.Index, name: str) -> None:
-    """Refuse what cannot be counts; of counts in files that was asked as they were read."""
-    bad = None if mapped.folder_of(counts) else checks.bad_values(counts)
-    if bad is not None and bad.n_values:
+def _check_counts(counts: sparse.csr_matrix, cells: pd.Index, file: str) -> None:
+    """Refuse what cannot be counts, in memory or in files."""
+    bad = checks.bad_values(counts)
+    mapped.let_go(counts.data)
+    if bad.n_values:
         raise InputError(
-            f"{name} holds {bad.n_values:,} values that are negative, not finite or no whole numbers, the "
-            f"first in cell {cells[bad.first_cell]!r}: they are no counts. Give the raw counts."
+            f"{file} holds values that are no counts ({bad.n_values:,} negative, not finite or no whole "
+            f"numbers), the first in cell {cells[bad.first_cell]!r}. Give the raw counts."
         )
 
 

@@ -91,6 +91,7 @@ def read(path: Path, asked: Asked) -> Content:
         obsm={keys.SPATIAL: spatial},
         um_per_unit=1.0,
         assay="MERSCOPE",
+        counts_file=files.counts.name,
         names=sorted(_names(path)),
         findings=findings,
         boundaries=read_outlines(path, files.prefix, ids, findings),

@@ -17,7 +17,7 @@ from app.library.store import THUMBNAIL, Library, Section
 from app.maps import message
 from app.maps.served import MAPS
 from app.requests import TakeBack, Tokenise
-from app.text import as_text
+from app.text import as_text, sentence
 from squint.errors import InputError
 
 _PER_ROW = 4
@@ -133,9 +133,10 @@ def _keep_pictures_found(library: Library) -> None:
     done = run(asked, library, "Keeping the pictures of the tissue", limit_s=_PICTURES_S)
     if done is not None:
         state.pictures = None
-        library.unstage(Path(asked.path))
-        if done:
-            st.toast(f"{many(len(done), 'picture')} lie under the cells.", icon=":material/image:")
+        library.unstage(Path(asked.staged))
+        for name, why in done.items():
+            words = f"{name}: not kept. {sentence(why)}" if why else f"{name} lies under the cells."
+            st.toast(words, icon=":material/image:", duration="long")
         st.rerun()
 
 

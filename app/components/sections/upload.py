@@ -15,7 +15,7 @@ from app.components.sections.report import show_report
 from app.library.answers import remembered
 from app.library.arrivals import Arrived, stage_import
 from app.library.store import Library, harmless_name
-from app.requests import AddFound, Keep, Validate
+from app.requests import AddFound, FoundPicture, Keep, Validate
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.io.content import Answers
@@ -196,8 +196,8 @@ def _ask_names(
         if kept is None:
             return
         pictures = None
-        if report["pictures"] and len(kept) == 1:
-            pictures = AddFound(asked.path, answers, kept[0]["id"])
+        if found := [FoundPicture(**one) for section in kept for one in section["pictures"]]:
+            pictures = AddFound(kept[0]["id"], asked.path, tuple(found))
             state.staged = None  # it stays until its pictures are kept too
         _reset(library, state.widget + 1)
         session.upload().pictures = pictures

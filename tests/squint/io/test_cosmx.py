@@ -126,7 +126,7 @@ def test_fractions_are_refused_but_a_protein_assay_is_for_viewing(tmp_path):
     expression = run.expression(outside=False).astype(dict.fromkeys(GENES, float))
     expression.loc[4, "CD83"] = 2.5
     folder = write(tmp_path, exprMat_file=expression, metadata_file=run.metadata())
-    assert "1 values that are no counts" in refusal(folder)
+    assert "exprMat_file.csv holds values that are no counts (1 negative" in refusal(folder)
     write(folder, metadata_file=run.metadata().assign(assay_type="protein"))
     settled = read_settled(folder, Answers())
     assert settled.adata.uns[keys.PROVENANCE]["values"] == "intensities"
