@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from squint.errors import InputError
 from squint.io.counts_csv import UNREADABLE, header, open_text, unreadable
 from squint.io.hdf5 import memory_budget
 
+BLOCK = 1 << 24  # bytes read at a time
 OF_BUDGET = 4  # a table's text may fill one of so many parts of the memory budget
 
 
@@ -41,7 +43,7 @@ def read_table(path: Path, text: Sequence[str], leave: Sequence[str] = ()) -> pd
         with open_text(path) as stream:
             names, delimiter, _ = header(stream, path.name)
             stream.seek(0)
-            content = stream.read(limit + 1)
+            content = _read_up_to(stream, limit)
     except UNREADABLE as error:
         raise unreadable(path.name, error) from error
     if len(content) > limit:
@@ -65,3 +67,12 @@ def read_table(path: Path, text: Sequence[str], leave: Sequence[str] = ()) -> pd
         raise InputError(f"{path.name} is incomplete or damaged ({reason}). Copy it again.") from error
     frame: pd.DataFrame = table.to_pandas()
     return frame
+
+
+def _read_up_to(stream: IO[bytes], limit: int) -> bytes:
+    """Read all, or a little more than a limit: asked for so much at once, Python makes room for all of it."""
+    parts, n_bytes = [], 0
+    while n_bytes <= limit and (part := stream.read(BLOCK)):
+        parts.append(part)
+        n_bytes += len(part)
+    return b"".join(parts)

@@ -397,3 +397,15 @@ def test_pictures_of_a_vendors_folder_cover_its_cells(bundle):
 def test_parts_of_different_runs_are_refused(bundle):
     with pytest.raises(InputError, match=r"holds cell_by_gene.csv, but no cell_metadata.csv"):
         read(bundle("merscope_vpt_tests"))
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_values_that_are_no_counts_are_refused_with_their_file_wherever_they_lie(tmp_path, in_files):
+    run = Run()
+    run.counts = run.counts.astype(int)
+    run.counts[3, 1] = -2
+    folder = run.tables(tmp_path / "run")
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(InputError, match=r"cell_by_gene\.csv holds values that are no counts \(1 negative"):
+        io.read(folder, scratch=tmp_path / "scratch" if in_files else None)
+    assert not list((tmp_path / "scratch").iterdir())
