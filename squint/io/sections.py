@@ -224,7 +224,7 @@ def read_settled(path: str | Path, answers: Answers, *, scratch: Scratch | None 
     is_below = any(source.path != path for source in sources)  # what is given by its own name needs no other
     if is_open or (answers.section is not None and (is_below or len(sources) > 1)):
         sources = [_chosen(sources, answers.section, path)]
-    parts = [settle(s.reader.read(s.path, Asked(answers, scratch, s.part)), answers, s.name) for s in sources]
+    parts = [_read_source(source, sources, answers, scratch, path) for source in sources]
     settled = (
         parts[0] if len(parts) == 1 else join_settled(parts, [source.name for source in sources], path.name)
     )
@@ -249,6 +249,23 @@ def _read_zip(path: Path, answers: Answers, scratch: Scratch | None) -> Settled:
 def _told(columns: Mapping[str, str] | None, answers: Answers | None) -> Answers:
     told = answers or Answers()
     return replace(told, columns={**told.columns, **columns}) if columns else told
+
+
+def _read_source(
+    source: Source, sources: list[Source], answers: Answers, scratch: Scratch | None, path: Path
+) -> Settled:
+    """Read one source; where others are beside it, one that cannot be read leaves open which is meant."""
+    try:
+        content = source.reader.read(source.path, Asked(answers, scratch, source.part))
+        return settle(content, answers, source.name)
+    except AskedError:
+        raise
+    except InputError as error:
+        others = tuple(other.name for other in sources if other != source)
+        if not others:
+            raise
+        words = f"{source.name} cannot be read: {error} Choose another."
+        raise AskedError(Question("section", words, others, path.name)) from error
 
 
 def _ask_part(sources: list[Source]) -> bool:

@@ -142,6 +142,15 @@ def test_a_folder_without_counts_or_positions_is_refused_by_name(tmp_path, count
         io.read(tmp_path / "b")
 
 
+def test_of_several_runs_one_that_is_damaged_is_named_and_another_can_be_chosen(tmp_path, counts):
+    for name in ("good", "bad"):
+        write_visium(tmp_path / "runs" / name, counts, spots())
+    (tmp_path / "runs" / "bad" / "filtered_feature_bc_matrix.h5").write_bytes(b"")
+    with pytest.raises(AskedError, match=r"bad cannot be read: filtered_feature.* --section \(good\)"):
+        io.read(tmp_path / "runs")
+    assert io.read(tmp_path / "runs", answers=Answers(section="good")).n_obs == 40
+
+
 def test_each_file_spoilt_is_named_or_does_no_harm(tmp_path, counts):
     folder = write_visium(tmp_path / "source" / "s", counts, spots())
     spots().to_csv(folder / "spatial" / "tissue_positions_list.csv", index=False, header=False)
