@@ -1,8 +1,8 @@
 """Text tables of cells to pandas: by names of columns, with names of cells as they are written."""
 
 from collections.abc import Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 
@@ -69,7 +69,7 @@ def read_table(path: Path, text: Sequence[str], leave: Sequence[str] = ()) -> pd
     return frame
 
 
-def _read_up_to(stream: IO[bytes], limit: int) -> bytes:
+def _read_up_to(stream: BufferedIOBase, limit: int) -> bytes:
     """Read all, or a little more than a limit: asked for so much at once, Python makes room for all of it."""
     parts, n_bytes = [], 0
     while n_bytes <= limit and (part := stream.read(BLOCK)):
