@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
@@ -12,10 +14,14 @@ import squint
 from app import settings
 from app.engine import client as engines
 from app.engine.client import Engine
-from app.library.store import Library
+from app.library.images import Addition, SectionImage
+from app.library.store import Library, Section
 from app.requests import ImportSamples
+from app.tasks import images as image_tasks
+from app.tasks import ingest
 from squint import datasets
 from tests.helpers.app import MAIN
+from tests.helpers.section_pictures import report, smooth
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +96,27 @@ def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
         return app if name == "sections" else app.switch_page(f"../pages/{name}.py").run()
 
     return open_page
+
+
+@pytest.fixture
+def added(library: Library, section: AnnData, tmp_path: Path) -> Section:
+    """Add a section without pictures."""
+    section.write_h5ad(tmp_path / "upload.h5ad")
+    adata = squint.io.read(tmp_path / "upload.h5ad", answers=squint.io.Answers(unit="um"))
+    labels = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {})
+    return ingest.add(library, next(iter(ingest.clean(adata, labels))), labels)[0]
+
+
+@pytest.fixture
+def image(library: Library, added: Section, tmp_path: Path) -> SectionImage:
+    """Add a picture whose file is full of names."""
+    path = tmp_path / "Jane_Doe_1970-01-01.ome.tif"
+    beside = "Patient Jane Doe, born 1970-01-01"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        about = {"Description": beside, "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+        file.write(
+            smooth(), photometric="rgb", tile=(256, 256), software=beside, metadata={"Name": "HE", **about}
+        )
+        file.write(np.full((900, 900, 3), 9, np.uint8), photometric="rgb", metadata={"Name": "label"})
+    assert b"Jane" in path.read_bytes()
+    return image_tasks.keep(library, Addition(added.id, str(path)), report)

@@ -3,14 +3,12 @@
 import hashlib
 import shutil
 import socket
-import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import uvicorn
 from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,13 +31,6 @@ pytestmark = pytest.mark.slow
 
 LIMIT = 3_000_000
 FILES = {"cells.csv": b"1,2\n" * 300_000, "empty": b"", "deep/a/b": b"x", "deep/c": b"yz", "last": b""}
-
-
-@pytest.fixture
-def browser() -> Iterator[TestClient]:
-    """Ask the routes as a browser would."""
-    with TestClient(Starlette(routes=UPLOAD_ROUTES)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -265,19 +256,6 @@ def test_a_listing_counts_once_and_only_for_its_page(
     assert (again.status_code, "Give it again" in again.json()["problem"]) == (409, True)
     unsigned = browser.post(address(ticket)[:-1] + "x", content=b"1 a\n")
     assert unsigned.status_code == 403
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """Serve the routes as they are served to users: over a socket."""
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=UPLOAD_ROUTES), log_level="error"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        wait_for(lambda: server.started)
-        yield listening.getsockname()[1]
-        server.should_exit = True
-        thread.join(20)
 
 
 def test_a_connection_that_breaks_off_leaves_nothing(

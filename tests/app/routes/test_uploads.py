@@ -4,36 +4,28 @@ import hashlib
 import resource
 import shutil
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
 import pytest
-import uvicorn
-from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from streamlit.testing.v1 import AppTest
 
 from app import settings
-from app.components.sections.upload import _ENDINGS, _file_name, _folder_name
+from app.components.sections.upload import _file_name
 from app.library import arrivals
 from app.library.arrivals import UPLOADS, Uploads
-from app.library.images import Images, file_name
+from app.library.images import file_name
 from app.library.store import Library
 from app.routes import uploads
-from app.routes.uploads import UPLOAD_ROUTES
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
-from tests.helpers.app import one_section, send, upload, wait_for, words
+from tests.helpers.app import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -41,28 +33,8 @@ LIMIT = 3_000_000
 
 
 @pytest.fixture
-def browser() -> Iterator[TestClient]:
-    """Ask the routes as a browser would."""
-    with TestClient(Starlette(routes=UPLOAD_ROUTES)) as client:
-        yield client
-
-
-@pytest.fixture
 def ticket(library: Library) -> str:
     return UPLOADS.open(library, _file_name, LIMIT)
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """Serve the routes as they are served to users: over a socket."""
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=UPLOAD_ROUTES), log_level="error"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        wait_for(lambda: server.started)
-        yield listening.getsockname()[1]
-        server.should_exit = True
-        thread.join(20)
 
 
 def address(upload_id: str) -> str:
@@ -338,130 +310,3 @@ def test_scripts_are_served_under_their_hash(browser: TestClient) -> None:
     assert "immutable" in answer.headers["cache-control"]
     assert browser.get("/upload/assets/0000/drop.js").status_code == 404
     assert browser.get(f"{DROP_ASSETS.address}/drop.py").status_code == 404
-
-
-def test_a_section_is_looked_at_and_kept(
-    visit: Callable[[str], AppTest], library: Library, toy: AnnData, tmp_path: Path
-) -> None:
-    app = upload(visit("sections"), one_section(toy), tmp_path / "Jane_Doe_1970-01-01.h5ad")
-    assert not app.exception
-    assert "The file's name looks like a date" in words(app)
-    assert "section.h5ad has come" in words(app).replace("*", "")
-    assert {metric.label: metric.value for metric in app.metric}["Cells"] == "60"
-    app.button("keep").click().run()
-    (section,) = library.sections()
-    assert section.section == "TOY-H-1"
-    assert not list(library.staging.iterdir())
-
-
-def test_a_section_can_be_removed_and_another_takes_its_place(
-    visit: Callable[[str], AppTest], library: Library, toy: AnnData, tmp_path: Path
-) -> None:
-    app = upload(visit("sections"), one_section(toy), tmp_path / "new.h5ad")
-    assert app.metric
-    app.button("upload-remove").click().run()
-    assert not app.metric
-    assert not list(library.staging.iterdir())
-    upload(app, one_section(toy), tmp_path / "new.h5ad")
-    upload(app, one_section(toy), tmp_path / "newer.h5ad")
-    assert "newer" in words(app)
-    assert [path.name for path in library.staging.glob("*/*")] == ["newer.h5ad"]
-
-
-def test_a_section_comes_from_the_import_folder(
-    visit: Callable[[str], AppTest], library: Library, toy: AnnData
-) -> None:
-    folder = library.home / "import"
-    folder.mkdir()
-    one_section(toy).write_h5ad(folder / "Jane Doe.h5ad")
-    (folder / "link.h5ad").symlink_to("/etc/passwd")
-    app = visit("sections")
-    assert app.selectbox("upload-import-0").options == ["Jane Doe.h5ad"]
-    app.selectbox("upload-import-0").set_value("Jane Doe.h5ad").run()
-    assert "The file's name looks like a person's name" in words(app)
-    assert [path.name for path in library.staging.glob("*/*")] == ["section.h5ad"]
-    app.button("keep").click().run()
-    assert len(library.sections()) == 1
-    assert not list(library.staging.iterdir())
-    assert (folder / "Jane Doe.h5ad").exists()
-
-
-def test_the_import_folder_offers_files_folders_and_zips_but_no_links(library: Library) -> None:
-    (folder := library.home / "import").mkdir()
-    for name in ("outs", "s.zarr", ".hidden"):
-        (folder / name).mkdir()
-    for name in ("a.h5ad", "b.ZIP", "c.h5", "notes.txt", ".DS_Store"):
-        (folder / name).touch()
-    (folder / "link").symlink_to(folder / "outs")
-    (folder / "link.h5").symlink_to("/etc/passwd")
-    offered = arrivals.importable(library, _ENDINGS, folders=True)
-    assert offered == ["a.h5ad", "b.ZIP", "c.h5", "outs", "s.zarr"]
-    assert arrivals.importable(library, (".png", ".zarr")) == ["s.zarr"]
-    staged = arrivals.stage_import(library, "s.zarr", _file_name, _ENDINGS, _folder_name)
-    assert (staged.name, staged.resolve()) == ("s.zarr", folder / "s.zarr")
-    library.unstage(staged)
-    assert (folder / "s.zarr").is_dir()
-    with pytest.raises(InputError, match="no longer"):
-        arrivals.stage_import(library, "link", _file_name, _ENDINGS, _folder_name)
-
-
-def test_a_large_picture_goes_the_way_of_a_small_one(
-    visit: Callable[[str], AppTest], loaded: Library, tmp_path: Path
-) -> None:
-    section = loaded.sections()[0]
-    place = f"image-{section.id}"
-    app = visit("sections")
-    app.session_state[f"larger-{place}"] = True
-    app.run()
-    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "he.png")
-
-    def send_picture() -> None:
-        beside = send(app, "scalefactors.json", b"x", place)
-        assert "in the field above" in beside.json()["problem"]
-        assert send(app, "he.png", (tmp_path / "he.png").read_bytes(), place).status_code == 201
-        app.run()
-
-    send_picture()
-    assert not app.exception
-    assert "80 x 60 pixels, colour" in words(app)
-    app.button(f"{place}-remove").click().run()
-    assert "80 x 60 pixels, colour" not in words(app)
-    assert not list(loaded.staging.iterdir())
-    send_picture()
-    app.button(f"image-add-{section.id}").click().run()
-    assert not app.exception
-    (image,) = Images(loaded).of(section.id)
-    assert (image.name, image.width, image.height) == ("he", 80, 60)
-    assert not list(loaded.staging.iterdir())
-
-
-def test_a_file_that_says_where_a_large_picture_lies_is_given_beside_it(
-    visit: Callable[[str], AppTest], loaded: Library
-) -> None:
-    section = loaded.sections()[0]
-    (folder := loaded.home / "import").mkdir()
-    Image.fromarray(np.zeros((60, 80, 3), dtype=np.uint8)).save(folder / "he.png")
-    app = visit("sections")
-    app.selectbox(f"image-import-{section.id}-0").set_value("he.png").run()
-    matrix = b"0.5,0,1\n0,0.5,2\n0,0,1\n"
-    app.file_uploader(f"image-upload-{section.id}-0").set_value(
-        [("he_imagealignment.csv", matrix, "text/csv")]
-    ).run()
-    assert not app.exception
-    assert "80 x 60 pixels, colour" in words(app)
-    assert "Where it lies is not said" not in words(app)
-    assert [path.name for path in folder.iterdir()] == ["he.png"]  # nothing is put there
-    app.button(f"image-add-{section.id}").click().run()
-    (image,) = Images(loaded).of(section.id)
-    assert image.affine is not None
-    assert not list(loaded.staging.iterdir())
-
-
-def test_a_wrong_limit_is_said_on_the_page(
-    visit: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SQUINT_MAX_UPLOAD_MB", "much")
-    app = visit("sections")
-    assert not app.exception
-    assert "SQUINT_MAX_UPLOAD_MB must be a whole number" in words(app)

@@ -2,45 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from squint import io, keys
 from squint.errors import InputError
-from squint.io import Answers, read_settled
-from squint.io.facts import Settled
 from squint.io.findings import AskedError
 from squint.io.mapped import folder_of
 from squint.io.spatialdata import READER
 from tests.helpers import spatialdata_store as make
 from tests.helpers.sabotage import WAYS, mentions, outcome, spoilt
+from tests.helpers.spatialdata_reading import VERSIONS, positions, read, refusal
 from tests.helpers.spatialdata_store import N_CELLS, Writer, counts, places, points, squares, table, to
-
-VERSIONS = [2, 3]
-
-
-def read(path: Path, **answers: Any) -> Settled:
-    return read_settled(path, Answers(**answers))
-
-
-def positions(settled: Settled) -> Any:
-    return settled.adata.obsm[keys.SPATIAL]
-
-
-def refusal(path: Path, **answers: Any) -> str:
-    with pytest.raises(InputError) as error:
-        read(path, **answers)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -291,50 +270,6 @@ def test_arrays_before_parquet_are_read(tmp_path: Path, kind: str, text: bool) -
         assert "offsets do not fit" in refusal(writer.path)
 
 
-def labels(factor: int = 1) -> Any:
-    """Draw cell i as a square of number i + 1 around its place."""
-    image = np.zeros((40 * factor, 50 * factor), np.int32)
-    for i, (x, y) in enumerate((places() * factor).astype(int)):
-        image[y - 2 * factor : y + 2 * factor, x - 2 * factor : x + 2 * factor] = i + 1
-    return image
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_centres_of_labels_are_positions(tmp_path: Path, version: int) -> None:
-    writer = Writer(tmp_path / "s.zarr", version).table(table(instances=range(1, N_CELLS + 1)))
-    full = labels(2)
-    writer.raster("labels/cells", [full, full[::2, ::2]])
-    settled = read(writer.path)
-    assert_allclose(positions(settled), places() * 2)
-    assert [item.file for item in settled.findings.assumed if item.what == "positions"] == ["labels/cells"]
-
-
-@given(st.integers(0, 10**6))
-def test_centres_of_labels_are_means_of_their_pixels(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    image = rng.integers(0, 15, (23, 17), dtype=np.uint16)
-    numbers = rng.permutation(np.arange(1, 15))[:N_CELLS]
-    adata = table(instances=numbers)
-    writer = Writer(tmp_path_factory.mktemp("labels") / "s.zarr").table(adata).raster("labels/cells", [image])
-    settled = read(writer.path)
-    expected = [np.argwhere(image == n).mean(axis=0)[::-1] + 0.5 for n in numbers if (image == n).any()]
-    assert_allclose(positions(settled), expected)
-
-
-def test_cells_lost_in_a_coarse_image_are_found_in_a_finer_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("squint.io.label_images.ENOUGH_PIXELS", 600)
-    full = labels()
-    full[full == 5] = 0
-    full[11, 11] = 5
-    writer = Writer(tmp_path / "s.zarr").table(table(instances=range(1, N_CELLS + 1)))
-    writer.raster("labels/cells", [full, full[::2, ::2]])
-    assert_allclose(positions(read(writer.path))[4], [11.5, 11.5])
-
-
 def test_without_shapes_obsm_is_taken_as_it_is(tmp_path: Path) -> None:
     adata = table()
     adata.obsm["spatial"] = places()
@@ -486,61 +421,3 @@ def test_each_file_spoilt_is_said_or_refused_in_one_line(tmp_path: Path, version
             assert_array_equal(found.adata.X.toarray(), sound.adata.X.toarray())
             assert_allclose(positions(found), positions(sound))
             assert found.adata.obs.equals(sound.adata.obs)
-
-
-def store_of(bundle: Path, name: str = "") -> Path:
-    return next(
-        path for path in sorted(bundle.iterdir()) if path.name.startswith(name) and path.suffix == ".zarr"
-    )
-
-
-def test_real_stores_of_version_2(bundle: Callable[[str], Path]) -> None:
-    folder = bundle("spatialdata_rakaia")
-    settled = read(store_of(folder, "subset_xenium"), unit="um")
-    assert settled.adata.shape == (100, 382)
-    assert settled.adata.X.sum() == 18_390
-    assert settled.adata.obs_names[0] == "aaaahdpa-1"
-    assert len(settled.boundaries.cells) == 100
-    assert_allclose(positions(settled)[0], [839.64849854, 708.60943604])
-    settled = read(store_of(folder, "subset_visium.zarr"))
-    assert settled.adata.shape == (122, 100)
-    assert settled.adata.obs[keys.SECTION].value_counts().to_dict() == {"ST8059048": 100, "ST8059050": 22}
-    assert settled.adata.X.sum() == 5_277
-    shapes = settled.adata.obs["spot_id"].to_numpy()
-    assert shapes[0] == 0  # and its spot lies at obsm["spatial"], in pixels of the large picture
-    assert_allclose(positions(settled)[0], np.array([12791, 10834]) * 0.1153336)
-    with pytest.raises(AskedError) as error:
-        read(store_of(folder, "subset_visium_hd"))
-    assert error.value.question.choices == ("square_002um", "square_008um", "square_016um")
-    for table_name, total in (("square_002um", 3), ("square_008um", 15), ("square_016um", 28)):
-        settled = read(store_of(folder, "subset_visium_hd"), table=table_name)
-        assert settled.adata.n_obs == 100
-        assert settled.adata.X.sum() == total
-        assert settled.adata.uns[keys.PROVENANCE]["unit"] == "um"
-        assert len(settled.boundaries.cells) == 100
-    # the names of its 480 genes were lost, though its summary lists them
-    assert "tables/table/var" in refusal(store_of(folder, "subset_other"))
-
-
-def test_real_store_with_a_broken_element_of_points(bundle: Callable[[str], Path]) -> None:
-    settled = read(bundle("spatialdata_zarr2_merfish_visp"))
-    assert settled.adata.shape == (2_389, 258)  # of 268 features 10 are blanks
-    assert settled.adata.X.sum() + settled.adata.obs["control_counts"].sum() == 2_204_699
-    assert settled.adata.obs[keys.SECTION].unique().tolist() == ["merfish"]
-    assert_allclose(positions(settled).min(axis=0), [1161.11337076, 4556.1330543])
-    assert_allclose(positions(settled).max(axis=0), [3196.91337076, 6837.1830543])
-    assert settled.boundaries is None  # anatomical regions are no cells
-
-
-def test_both_versions_of_one_store_are_read_the_same(bundle: Callable[[str], Path]) -> None:
-    old, new = (read(bundle(f"spatialdata_blobs_zarr{version}")) for version in VERSIONS)
-    for settled in (old, new):
-        assert settled.adata.shape == (10, 3)
-        assert settled.adata.uns[keys.PROVENANCE]["values"] == "intensities"
-        assert "Values are no whole numbers: read as intensities, for viewing only." in settled.findings.notes
-    assert (old.adata.X != new.adata.X).nnz == 0
-    assert_array_equal(positions(old), positions(new))
-
-
-def test_real_store_of_points_alone_is_refused(bundle: Callable[[str], Path]) -> None:
-    assert "no table of counts" in refusal(bundle("spatialdata_points_only_vitessce"))
