@@ -10,7 +10,8 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.cell_sets.store import ADD, SUBTRACT, CellSet, CellSets, clean_name
+from app.cell_sets.names import clean_name
+from app.cell_sets.store import ADD, SUBTRACT, CellSet, CellSets
 from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes

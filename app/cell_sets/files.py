@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cell_sets.store import CellSet, CellSets, Draft, clean_name
+from app.cell_sets.names import clean_name
+from app.cell_sets.store import CellSet, CellSets, Draft
 from app.engine.client import Report
 from app.exports.stamp import many
 from app.library.store import Library, Section

@@ -7,13 +7,11 @@ content, and go with it. What the sets are is kept as :mod:`app.cell_sets.histor
 import hashlib
 import json
 import re
-import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,17 +19,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from app.cell_sets.history import Head, History
+from app.cell_sets.names import clean_how, clean_name, free_name
 from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.files import whole
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon, Rows
 from squint.pl import LIGHT
-from squint.sensitive import flag_text
 
 REPLACE, ADD, SUBTRACT = "replace", "add", "subtract"
 MAX_SETS = 100
-_LONGEST_NAME, _LONGEST_HOW = 60, 300
 _SWEEP_EVERY = 50  # versions; then cells that no version names are removed
 
 
@@ -194,7 +191,7 @@ class CellSets:
                 old,
                 members={key: name for key, name in kept.items() if name},
                 outlines={key: name for key, name in drawn.items() if name},
-                how=_how(how if mode == REPLACE else f"{old.how}; {how}"),
+                how=clean_how(how if mode == REPLACE else f"{old.how}; {how}"),
             )
             sets[new.id] = changed["set"] = new
             return {REPLACE: "replaced", ADD: "added to", SUBTRACT: "subtracted from"}[mode] + f" {new.name}"
@@ -280,7 +277,7 @@ class CellSets:
             colour=draft.colour or min(LIGHT.categories, key=used.count),  # the first of those used least
             members={key: name for key, name in members.items() if name},
             outlines={key: name for key, name in drawn.items() if name and members.get(key)},
-            how=_how(draft.how),
+            how=clean_how(draft.how),
             created=_utc(),
         )
 
@@ -398,42 +395,11 @@ def read_rows(library: Library, section_id: str, name: str) -> Rows:
     return rows
 
 
-def clean_name(text: object) -> str:
-    """Make a text a name: one line of at most 60 characters, which identifies nobody.
-
-    Raises
-    ------
-    InputError
-        If nothing is left, or it holds what looks like a date or a record number.
-    """
-    kept = "".join(c if not unicodedata.category(c).startswith("C") else " " for c in str(text)[:1_000])
-    name = " ".join(kept.split())[:_LONGEST_NAME].strip()
-    if not name:
-        raise InputError("A cell set needs a name. Write one.")
-    if why := flag_text([name]):
-        raise InputError(f"This name {why}. Choose one that identifies nobody.")
-    return name
-
-
-def free_name(name: str, taken: Sequence[str]) -> str:
-    """Append a number if another set has this name."""
-    used = {other.casefold() for other in taken}
-    if name.casefold() not in used:
-        return name
-    numbered = (f"{name[: _LONGEST_NAME - len(f' {i}')].rstrip()} {i}" for i in count(2))
-    return next(free for free in numbered if free.casefold() not in used)
-
-
 def _find(sets: Sequence[CellSet], set_id: object) -> CellSet:
     found = next((one for one in sets if one.id == set_id), None)
     if found is None:
         raise InputError("This cell set is no longer there. Choose another, or undo its deletion.")
     return found
-
-
-def _how(text: str) -> str:
-    text = " ".join(text.split()).strip("; ")
-    return text if len(text) <= _LONGEST_HOW else text[: _LONGEST_HOW - 1] + "…"
 
 
 def _utc() -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.cell_sets.store import CellSet, CellSets, free_name
+from app.cell_sets.names import free_name
+from app.cell_sets.store import CellSet, CellSets
 from app.library.models import ModelFacts
 from app.library.results import scores_path
 from app.library.store import CELLS, LIBRARY_ID, Library, Section
