@@ -13,7 +13,6 @@ import tifffile
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from app.components.map.images import picture_of
 from app.engine.client import Engine
 from app.library.images import (
@@ -279,6 +278,7 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
     def page(section_id: str) -> None:
         import streamlit as st  # noqa: PLC0415
 
+        from app import session  # noqa: PLC0415
         from app.components.map.images import picture_of  # noqa: PLC0415
 
         library = session.library()
