@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from app.cell_sets.split import Split
-from app.library.images import Addition
-from app.library.results import Computation, Task
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
+from squint.library.images import Addition
+from squint.library.results import Computation, Task
 from squint.pl import Kind
 from squint.pp import QualityFilter
 

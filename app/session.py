@@ -10,16 +10,16 @@ import streamlit as st
 
 from app.engine.client import Job, engine
 from app.engine.facts import WorkerFacts, worker_facts
-from app.library.arrivals import Arrived
-from app.library.models import ModelFacts
-from app.library.stacks import outside_stacks
-from app.library.store import Library, Section
+from app.models import ModelFacts
 from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
+from app.uploads.arrivals import Arrived
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
+from squint.library.stacks import outside_stacks
+from squint.library.store import Library, Section
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
 from squint.pp import QualityFilter
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.library.results import Result
-from app.library.stacks import ROW
-from app.library.store import Library, Section
 from squint.geometry.regions import Points
+from squint.library.results import Result
+from squint.library.stacks import ROW
+from squint.library.store import Library, Section
 
 CELL, NEIGHBOURHOOD = "cell", "neighbourhood"
 MODEL, KNN = "model", "knn"

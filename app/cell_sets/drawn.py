@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from app.cell_sets.names import clean_name
 from app.cell_sets.store import ADD, SUBTRACT, CellSet, CellSets
-from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon
+from squint.library.store import Library, Section
 
 MAX_CORNERS = 10_000  # of an area that a browser posts
 NEW, UNNAMED = "new", "Set"

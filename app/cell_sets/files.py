@@ -11,11 +11,11 @@ from app.cell_sets.names import clean_name
 from app.cell_sets.store import CellSet, CellSets, Draft
 from app.engine.client import Report
 from app.exports.stamp import many
-from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Group, Outline
+from squint.library.store import Library, Section
 from squint.pl import plain
 
 MOST = 50  # sets of one file

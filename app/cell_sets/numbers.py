@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
 from app.exports.stamp import many
-from app.library.store import LIBRARY_ID, Library, Section
 from squint.errors import InputError
 from squint.geometry import outlines as shapes
+from squint.library.store import LIBRARY_ID, Library, Section
 
 REST, MISSING = "all others", "without one"
 _MOST = 8

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.cell_sets.store import read_rows
-from app.library.store import Library, Section
 from squint import keys
 from squint.errors import InputError
+from squint.library.store import Library, Section
 from squint.pl import levels
 
 LEVEL = "level"  # column: low, intermediate or high activation score

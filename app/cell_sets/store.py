@@ -20,11 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from app.cell_sets.history import Head, History
 from app.cell_sets.names import clean_how, clean_name, free_name
-from app.library.store import Library, Section
 from squint.errors import InputError
 from squint.files import whole
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon, Rows
+from squint.library.store import Library, Section
 from squint.pl import LIGHT
 
 REPLACE, ADD, SUBTRACT = "replace", "add", "subtract"

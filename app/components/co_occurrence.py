@@ -14,13 +14,13 @@ from app.components.job import compute, run
 from app.components.map.tissue_map import show_map
 from app.components.tokens import names as token_names
 from app.exports.stamp import many, simulated, stamp
-from app.library.models import ModelFacts
-from app.library.results import Result, list_sha256
-from app.library.stacks import find_stacks, outside_stacks
-from app.library.store import Library, Section
 from app.maps import views
+from app.models import ModelFacts
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
+from squint.library.results import Result, list_sha256
+from squint.library.stacks import find_stacks, outside_stacks
+from squint.library.store import Library, Section
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories
 from squint.stats import trees
 

@@ -13,9 +13,9 @@ from app import session
 from app.components.job import run
 from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
-from app.library.store import Library
 from app.requests import Draw, DrawMap, WriteCsv
 from squint import pl
+from squint.library.store import Library
 
 
 @dataclass(frozen=True)

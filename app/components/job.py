@@ -8,10 +8,10 @@ import streamlit as st
 
 from app import session
 from app.engine.client import Cancelled, ask
-from app.library.results import Answer, Computation, Result, Task, find
-from app.library.store import Library
 from app.text import sentence
 from squint.errors import InputError
+from squint.library.results import Answer, Computation, Result, Task, find
+from squint.library.store import Library
 
 
 def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 3600) -> Answer | None:

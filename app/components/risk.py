@@ -11,14 +11,14 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute
 from app.components.tokens import profiles
 from app.exports.stamp import stamp
-from app.library.models import ModelFacts
-from app.library.quality import doubted
-from app.library.stacks import outside_stacks
-from app.library.store import Library, Section
 from app.maps import views
+from app.models import ModelFacts
 from app.requests import Activate
 from app.text import as_text, sentence
 from squint import keys
+from squint.library.quality import doubted
+from squint.library.stacks import outside_stacks
+from squint.library.store import Library, Section
 from squint.pl import (
     PRINT,
     activation_histogram,

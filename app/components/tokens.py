@@ -9,13 +9,13 @@ from app import session
 from app.components.export_row import Export, export_row
 from app.components.job import run
 from app.exports.stamp import counts, many, stamp
-from app.library import profiles as token_profiles
-from app.library.models import ModelFacts
-from app.library.quality import doubted, without_token
-from app.library.store import Library, Section
+from app.models import ModelFacts
 from app.requests import SumTokens
 from app.text import sentence
 from squint import keys
+from squint.library import profiles as token_profiles
+from squint.library.quality import doubted, without_token
+from squint.library.store import Library, Section
 from squint.pl import MAX_HIGHLIGHTED, most_frequent
 
 _DOUBTS_LISTED = 4
@@ -114,7 +114,7 @@ def choose_gene(library: Library, sections: Sequence[Section]) -> str:
 
 
 def profiles(library: Library, model: ModelFacts) -> pd.DataFrame:
-    """Say what each token is, over all sections with tokens by the model; see `app.library.profiles`."""
+    """Say what each token is, over all sections with tokens by the model; see `squint.library.profiles`."""
     lacking = token_profiles.lacking(library, model.sha256)
     if lacking and run(SumTokens(tuple(lacking), model.sha256), library, "Describing the tokens") is None:
         st.stop()

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.library.results import Task
-from app.library.store import Library
 from app.settings import settings
 from squint.errors import InputError
+from squint.library.results import Task
+from squint.library.store import Library
 
 Report = Callable[[float, str], None]  # how a task tells how far it is, and finds out that it was cancelled
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.engine.client import engine
-from app.library.models import ModelFacts
+from app.models import ModelFacts
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from app.library.models import ModelFacts
-from app.library.store import Section
+from app.models import ModelFacts
 from app.settings import NOTICE, app_version
+from squint.library.store import Section
 
 
 def counts(sections: Sequence[Section]) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.library.store import Library
 from app.maps.contract import Card
 from app.maps.served import Served
 from squint import keys
 from squint.columns import UNKNOWN
+from squint.library.store import Library
 
 N_GENES = 5
 

@@ -12,13 +12,13 @@ from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
-from app.library.store import PLACES, Library, Section
 from app.maps import contract, tables
-from app.maps.points import Order, progressive_order
 from app.maps.views import MapView
 from app.web.buffers import BUFFERS, SIGNER
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
+from squint.library.points import Order, progressive_order
+from squint.library.store import PLACES, Library, Section
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
 from squint.pl import palette as palette_of
 from squint.pl._captions import count

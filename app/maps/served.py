@@ -8,13 +8,13 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from app.library.profiles import token_names
-from app.library.store import Library
 from app.maps.contract import Described
 from app.maps.message import Stack
-from app.maps.points import Order
 from app.maps.state import fitting
 from app.maps.views import MapView
+from squint.library.points import Order
+from squint.library.profiles import token_names
+from squint.library.store import Library
 from squint.pl import LIGHT, Style
 
 MAX_MAPS = 64

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from app.cell_sets.names import free_name
 from app.cell_sets.store import CellSet, CellSets
-from app.library.models import ModelFacts
-from app.library.results import scores_path
-from app.library.store import CELLS, LIBRARY_ID, Library, Section
-from app.library.type_colours import type_colours
 from app.maps import tables as columns
+from app.maps.type_colours import type_colours
+from app.models import ModelFacts
 from squint import keys
 from squint.columns import token_names
+from squint.library.results import scores_path
+from squint.library.store import CELLS, LIBRARY_ID, Library, Section
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
 
 NO_VALUE, NO_TOKEN = "no value", "no token"  # what the legend says of cells that lack what is shown
@@ -78,7 +78,7 @@ def by_token(
     names: Mapping[str, str],
     model: ModelFacts,
 ) -> MapView:
-    """Colour cells by token, some of them highlighted, under the names of `app.library.profiles`."""
+    """Colour cells by token, some of them highlighted, under the names of `squint.library.profiles`."""
     scale = Categories(
         "token, main cell type, cells", tuple(highlighted)[:MAX_HIGHLIGHTED], "other tokens", dict(names)
     )

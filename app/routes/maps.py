@@ -9,8 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.library.images import Images
-from app.library.store import Library
 from app.maps.card import card
 from app.maps.picture import picture
 from app.maps.served import MAPS, Served
@@ -18,6 +16,8 @@ from app.settings import settings
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER
 from squint.errors import InputError
+from squint.library.images import Images
+from squint.library.store import Library
 
 _KEEP = {
     "Cache-Control": "private, max-age=31536000, immutable",

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.library.arrivals import UPLOADS, Arrival, Arrived, RefusedError, Ticket
-from app.library.dropped_folders import MAX_LISTING, FolderArrival, Listings, list_folder, too_many
+from app.uploads.arrivals import UPLOADS, Arrival, Arrived, RefusedError, Ticket
+from app.uploads.dropped_folders import MAX_LISTING, FolderArrival, Listings, list_folder, too_many
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import Listed, Problem, Received

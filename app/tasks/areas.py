@@ -15,8 +15,6 @@ import squint.io
 from app.areas import marking
 from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
 from app.engine.client import Report
-from app.library.results import keep
-from app.library.store import DATA, Library
 from app.requests import InpaintArea, TrainWithoutArea
 from app.tasks.gather import ROW
 from app.tasks.models import facts_of, keep_model
@@ -26,6 +24,8 @@ from squint.baselines.nearest import knn_profiles
 from squint.errors import InputError
 from squint.geometry.positions import append_points, fill_area
 from squint.geometry.regions import Points, Polygon, Rectangle, Shape
+from squint.library.results import keep
+from squint.library.store import DATA, Library
 from squint.model.bundle import Bundle, section_sha256
 from squint.model.card import NOT_IN_TRAINING, TRAINED_ON
 from squint.stats.metrics import column_pearson, row_pearson

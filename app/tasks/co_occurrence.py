@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from app.engine.client import Report
-from app.library.results import Computation, keep
-from app.library.store import LIBRARY_ID, Library
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from app.tasks.gather import gather
 from squint import keys, tl
 from squint.formats import sequences
+from squint.library.results import Computation, keep
+from squint.library.store import LIBRARY_ID, Library
 
 
 def co_occurrence(library: Library, asked: CoOccurrence, report: Report) -> None:

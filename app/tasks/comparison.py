@@ -10,14 +10,14 @@ from scipy.sparse import csr_matrix
 
 from app.cell_sets.split import GROUP, REFERENCE, Split, assign, with_sets
 from app.engine.client import Report
-from app.library.results import keep
-from app.library.store import Library
 from app.maps import views
 from app.requests import Differential, Pseudobulk
 from app.tasks.gather import gather
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError
+from squint.library.results import keep
+from squint.library.store import Library
 from squint.stats import arms, ranksum
 
 _ARM = "arm"

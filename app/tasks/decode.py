@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from app.engine.client import Report
-from app.library.results import Task
-from app.library.store import Library
+from squint.library.results import Task
+from squint.library.store import Library
 
 Kind = TypeVar("Kind", bound=Task[Any])
 Function = Callable[[Library, Kind, Report], Any]

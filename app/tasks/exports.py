@@ -7,9 +7,9 @@ from app import requests
 from app.cell_sets import files
 from app.engine.client import Report
 from app.exports import drawing
-from app.library.store import Library
 from app.maps import export
 from app.tasks.decode import does
+from squint.library.store import Library
 
 
 def start(model: Path | None) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_matrix, vstack
 
 import squint.io
-from app.library.stacks import name_sections
-from app.library.store import DATA, LIBRARY_ID, Library, Section
 from app.maps import tables, views
-from app.tasks.graphs import neighbours
 from squint import keys
 from squint.errors import InputError
+from squint.library.graphs import neighbours
+from squint.library.stacks import name_sections
+from squint.library.store import DATA, LIBRARY_ID, Library, Section
 
 ROW = "row"  # obs, int: a cell's place among the cells of its section
 _LISTED = 5

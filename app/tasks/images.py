@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from app.engine.client import Report
-from app.library.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
-from app.library.store import Library
 from app.requests import AddImage, LookAtImage
 from squint.errors import InputError
 from squint.files import move_folder
 from squint.images import Picture, Shown, n_levels, show, tiles
+from squint.library.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
+from squint.library.store import Library
 from squint.sensitive import looks_like
 
 QUALITY = 85

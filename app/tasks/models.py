@@ -3,11 +3,11 @@
 import shutil
 from collections.abc import Sequence
 
-from app.library.models import ModelFacts
-from app.library.results import list_sha256
-from app.library.store import Library
+from app.models import ModelFacts
 from squint.errors import InputError
 from squint.files import move_folder
+from squint.library.results import list_sha256
+from squint.library.store import Library
 from squint.model.bundle import Bundle
 from squint.model.card import WEIGHTS
 

@@ -9,14 +9,14 @@ import numpy as np
 import squint.io
 from app.cell_sets.store import CellSets
 from app.engine.client import Report
-from app.library.images import Images
-from app.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
 from app.requests import TakeBack
-from app.tasks import ingest
 from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, read_boundaries
 from squint.io.facts import Settled
+from squint.library import ingest
+from squint.library.images import Images
+from squint.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
 from squint.pp import QualityFilter
 
 

@@ -12,17 +12,17 @@ import numpy as np
 import squint.io
 from app.engine.client import Report
 from app.engine.limits import memory_limit, reading_limit
-from app.library import answers
-from app.library.arrivals import room
-from app.library.images import FROM_FILE, Addition, Images
-from app.library.store import Library
 from app.requests import AddFound, ImportSamples, Keep, Validate
-from app.tasks import images, ingest, models, quality, tokens
+from app.tasks import images, models, quality, tokens
+from app.uploads.arrivals import room
 from squint import keys, tl
 from squint.errors import InputError
 from squint.io import archives, folders
 from squint.io.findings import AskedError
 from squint.io.registry import sources_in
+from squint.library import answers, ingest
+from squint.library.images import FROM_FILE, Addition, Images
+from squint.library.store import Library
 from squint.model.bundle import Bundle, section_sha256
 
 _ZIP = ".zip"

@@ -9,8 +9,6 @@ from scipy.sparse import csr_matrix
 
 import squint
 from app.engine.client import Report
-from app.library.results import keep
-from app.library.store import LIBRARY_ID, Library
 from app.requests import Align, InpaintStack, TrainOnStack
 from app.tasks.gather import ROW, gather
 from app.tasks.models import keep_model
@@ -18,6 +16,8 @@ from squint import keys, tl
 from squint.baselines.nearest import graph_mean
 from squint.errors import InputError
 from squint.geometry.registration import measure
+from squint.library.results import keep
+from squint.library.store import LIBRARY_ID, Library
 from squint.model.bundle import Bundle
 
 _TARGETS = ("cell", "neighbourhood")

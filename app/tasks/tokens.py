@@ -6,8 +6,6 @@ import pandas as pd
 
 import squint.io
 from app.engine.client import Report
-from app.library import profiles, results
-from app.library.store import DATA, LIBRARY_ID, Library, write_table
 from app.requests import Activate, SumTokens, Tokenise
 from app.tasks import models
 from app.tasks.gather import gather
@@ -15,6 +13,8 @@ from squint import keys, tl
 from squint.columns import labels, token_names
 from squint.errors import InputError
 from squint.files import write_json
+from squint.library import profiles, results
+from squint.library.store import DATA, LIBRARY_ID, Library, write_table
 from squint.model.bundle import Bundle
 from squint.stats.token_profiles import add_up as add_up_tokens
 

@@ -14,12 +14,12 @@ import squint
 from app import settings
 from app.engine import client as engines
 from app.engine.client import Engine
-from app.library.images import Addition, SectionImage
-from app.library.store import Library, Section
 from app.requests import ImportSamples
 from app.tasks import images as image_tasks
-from app.tasks import ingest
 from squint import datasets
+from squint.library import ingest
+from squint.library.images import Addition, SectionImage
+from squint.library.store import Library, Section
 from tests.helpers.app import MAIN
 from tests.helpers.section_pictures import report, smooth
 

@@ -13,8 +13,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from app.library.images import Images
-from app.library.store import META, Library
+from squint.library.images import Images
+from squint.library.store import META, Library
 from squint.pl import View
 
 pytestmark = pytest.mark.benchmark
@@ -25,8 +25,8 @@ ADD = """
 import json, sys, time
 from pathlib import Path
 from app.tasks import images as image_tasks
-from app.library.images import Addition
-from app.library.store import Library
+from squint.library.images import Addition
+from squint.library.store import Library
 home, section, path = sys.argv[1:]
 start = time.perf_counter()
 image = image_tasks.keep(Library(Path(home)), Addition(section, path), lambda fraction, words: None)

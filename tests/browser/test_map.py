@@ -11,10 +11,10 @@ from PIL import Image, ImageColor
 from playwright.sync_api import Browser, Page, expect
 
 from app.cell_sets.store import CellSets
-from app.library.images import Addition, Images
-from app.library.store import Library, Section
 from app.tasks import images
 from squint.chrome import find_chrome
+from squint.library.images import Addition, Images
+from squint.library.store import Library, Section
 from squint.pl import LIGHT, palette
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import MAP, PATIENCE, started

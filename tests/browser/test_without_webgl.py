@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
 from app.cell_sets.store import CellSets
-from app.library.store import Library
 from squint.chrome import find_chrome
+from squint.library.store import Library
 from tests.helpers.dashboard import MAP, PATIENCE, started
 from tests.helpers.letters import HEAD, at_rest, centre, directions, letter, library_of_letters, opened, seen
 

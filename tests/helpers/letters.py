@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from scipy import sparse
 
 import squint.io
-from app.library.store import Library
-from app.tasks import ingest
+from squint.library import ingest
+from squint.library.store import Library
 from squint.pl import LIGHT
 from tests.helpers.dashboard import MAP, PATIENCE
 

@@ -8,8 +8,8 @@ from anndata import AnnData
 from scipy import sparse
 
 import squint.io
-from app.library.store import Library, Section
-from app.tasks import ingest
+from squint.library import ingest
+from squint.library.store import Library, Section
 
 N_TYPES, N_GENES, N_FOCI = 12, 20, 40
 

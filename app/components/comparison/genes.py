@@ -15,13 +15,13 @@ from app.components.comparison.groups import Comparison, pseudobulk
 from app.components.export_row import CHART, Export, export_row
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
-from app.library import gene_sets
-from app.library.models import ModelFacts
-from app.library.store import Library
 from app.maps import views
+from app.models import ModelFacts
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
+from squint.library import gene_sets
+from squint.library.store import Library
 from squint.pl import PRINT, dot_plot, violins, volcano
 from squint.stats import arms
 from squint.stats.expression import by_group, depth_factors

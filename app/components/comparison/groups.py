@@ -27,13 +27,13 @@ from app.components import risk
 from app.components.job import compute
 from app.components.tokens import say_doubts, say_without_token, why_no_tokens
 from app.exports.stamp import many, simulated
-from app.library.models import ModelFacts
-from app.library.store import LIBRARY_ID, Library, Section
 from app.maps import views
+from app.models import ModelFacts
 from app.requests import Differential, Pseudobulk
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
+from squint.library.store import LIBRARY_ID, Library, Section
 from squint.stats import arms
 
 Test = Literal["wilcoxon", "t-test"]

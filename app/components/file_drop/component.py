@@ -8,15 +8,16 @@ import streamlit as st
 
 from app import session
 from app.exports.stamp import many
-from app.library.arrivals import UPLOADS, Arrived, Rename, importable
-from app.library.dropped_folders import MAX_FILES
-from app.library.store import Library
 from app.settings import max_upload
 from app.text import as_text, sentence
+from app.uploads.arrivals import UPLOADS, Arrived, Rename
+from app.uploads.dropped_folders import MAX_FILES
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import DropData, DropEvents
 from squint.errors import InputError
+from squint.library.import_folder import importable
+from squint.library.store import Library
 
 # The scripts come from a route of their own, so that they are cached and not sent with every rerun.
 _START = f"""

@@ -11,9 +11,9 @@ from app.areas.filled import NEIGHBOURHOOD, Filled
 from app.components.in_painting.prediction import BADGES, TARGETS, UNITS, Imputed
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import many
-from app.library.store import Library
 from app.maps.views import MapView
 from app.text import as_text, sentence
+from squint.library.store import Library
 from squint.pl import Continuous, Panel
 
 _AROUND, _WHOLE = "The area", "Whole section"

@@ -17,13 +17,13 @@ from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour
 from app.components.map.tissue_map import mount
 from app.components.tokens import names as token_names
 from app.exports.stamp import many
-from app.library.models import ModelFacts
-from app.library.store import Library, Section
 from app.maps import views
+from app.models import ModelFacts
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError
 from squint.geometry.regions import Cells, Points, Shape, dump
+from squint.library.store import Library, Section
 from squint.pl import most_frequent
 
 _PLACE = "marking"

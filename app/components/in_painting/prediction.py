@@ -13,11 +13,11 @@ from app.components.in_painting.marking import Marked
 from app.components.in_painting.subject import Choice
 from app.components.job import run, try_to_compute
 from app.exports.stamp import many, stamp
-from app.library.models import ModelFacts
-from app.library.results import find
-from app.library.store import Library
+from app.models import ModelFacts
 from app.requests import InpaintArea, TrainWithoutArea
 from squint.geometry.regions import Shape, dump
+from squint.library.results import find
+from squint.library.store import Library
 from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
 
 TARGETS = {"Neighbourhood mean": NEIGHBOURHOOD, "Cell's own counts": CELL}

@@ -7,10 +7,10 @@ import streamlit as st
 
 from app import session
 from app.exports.stamp import many
-from app.library.models import Candidate, candidates
-from app.library.stacks import name_sections, outside_stacks
-from app.library.store import Library, Section
+from app.models import Candidate, candidates
 from app.text import as_text
+from squint.library.stacks import name_sections, outside_stacks
+from squint.library.store import Library, Section
 
 HIDE, FILL = "Hide cells that are there", "Fill a gap without cells"
 

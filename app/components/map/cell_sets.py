@@ -14,11 +14,11 @@ from app.cell_sets.store import CellSet, CellSets
 from app.components.job import run
 from app.components.map.set_numbers import show_numbers
 from app.exports.stamp import many, stamp
-from app.library.models import ModelFacts
-from app.library.store import Library, Section, harmless_name
+from app.models import ModelFacts
 from app.requests import BringIn
 from app.text import as_text, sentence
 from squint.errors import InputError
+from squint.library.store import Library, Section, harmless_name
 from squint.pl import LIGHT
 
 _COLOURS = dict(

@@ -11,12 +11,12 @@ from app.components import risk
 from app.components.tokens import choose_gene, choose_tokens
 from app.components.tokens import names as token_names
 from app.exports.stamp import many
-from app.library.models import ModelFacts
-from app.library.store import Library, Section
 from app.maps import views
+from app.models import ModelFacts
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError
+from squint.library.store import Library, Section
 
 TOKEN, SCORE, DISTANCE = "Token", "Activation score", "Distance"
 GENE, TYPE, DEPTH, SET = "Gene", "Cell type", "Counts per cell", "Cell set"

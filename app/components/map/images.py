@@ -15,8 +15,15 @@ from app import session
 from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_larger
 from app.components.job import run
 from app.exports.stamp import many
-from app.library.arrivals import Arrived
-from app.library.images import (
+from app.maps.contract import Affine, Tiles
+from app.requests import AddImage, LookAtImage
+from app.text import as_text, sentence
+from app.uploads.arrivals import Arrived
+from app.web.buffers import SIGNER
+from squint.errors import InputError
+from squint.images import TILE, Fit, apply, describe, fit_affine, invert
+from squint.images.placing import scaling
+from squint.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
     COMPANIONS,
@@ -26,14 +33,7 @@ from app.library.images import (
     SectionImage,
     file_name,
 )
-from app.library.store import CELLS, Library, Section, read_table
-from app.maps.contract import Affine, Tiles
-from app.requests import AddImage, LookAtImage
-from app.text import as_text, sentence
-from app.web.buffers import SIGNER
-from squint.errors import InputError
-from squint.images import TILE, Fit, apply, describe, fit_affine, invert
-from squint.images.placing import scaling
+from squint.library.store import CELLS, Library, Section, read_table
 
 _NONE = ""  # the choice of no picture
 _COLUMNS = ("pixel x", "pixel y", "section x", "section y")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from app import session
 from app.cell_sets.drawn import take_area, take_entry
 from app.cell_sets.store import CellSets
-from app.library.store import Library
 from app.maps.contract import History
 from app.maps.served import Served
 from squint.errors import InputError
+from squint.library.store import Library
 from squint.pl import Categories
 
 Event = Callable[[Served, Mapping[str, Any]], None]

@@ -14,10 +14,10 @@ from app.cell_sets.split import has_counts
 from app.cell_sets.store import CellSet
 from app.components.export_row import CHART, Export, export_row
 from app.exports.stamp import many, stamp
-from app.library.models import ModelFacts
-from app.library.store import LIBRARY_ID, Library, Section
+from app.models import ModelFacts
 from app.text import sentence
 from squint import keys
+from squint.library.store import LIBRARY_ID, Library, Section
 from squint.pl import PRINT, Style, activation_histogram, escape
 
 _LABELS = {"Cell type": keys.CELL_TYPE, "Token": keys.TOKEN}

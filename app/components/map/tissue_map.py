@@ -14,15 +14,15 @@ from app.components.map.cell_sets import show_cell_sets
 from app.components.map.images import Shown, picture_of
 from app.components.map.set_events import history, refused, set_events
 from app.exports.stamp import counts, stamp
-from app.library.images import Images
-from app.library.models import ModelFacts
 from app.maps import contract, message
 from app.maps.export import write_map
 from app.maps.served import MAPS, Served
 from app.maps.state import describe, read_state
 from app.maps.views import MapView
+from app.models import ModelFacts
 from app.web.buffers import SIGNER
 from squint.errors import InputError
+from squint.library.images import Images
 from squint.pl import Outline, Picture
 
 # Tools that draw areas, and the one that moves.

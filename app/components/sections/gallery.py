@@ -11,14 +11,14 @@ from app.components.job import run
 from app.components.sections.quality import show_left_out
 from app.engine.facts import worker_facts
 from app.exports.stamp import many
-from app.library.quality import quality_flags
-from app.library.stacks import find_stacks
-from app.library.store import THUMBNAIL, Library, Section
 from app.maps import message
 from app.maps.served import MAPS
 from app.requests import TakeBack, Tokenise
 from app.text import as_text, sentence
 from squint.errors import InputError
+from squint.library.quality import quality_flags
+from squint.library.stacks import find_stacks
+from squint.library.store import THUMBNAIL, Library, Section
 
 _PER_ROW = 4
 _PICTURES_S = _TAKE_BACK_S = 3600
@@ -67,7 +67,7 @@ def _card(library: Library, section: Section) -> None:
             st.badge("simulated", color="gray")
         if model:
             for flag, why in quality_flags(library, section, model.sha256).items():
-                st.badge(flag, color="orange", icon=":material/warning:", help=why or None)
+                st.badge(flag, color="orange", icon=":material/warning:", help=sentence(why) or None)
     with st.container(horizontal=True):
         if model and _lacks_tokens(library, section, model.sha256):
             st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=([section.id],))

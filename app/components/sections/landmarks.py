@@ -11,11 +11,11 @@ import streamlit as st
 from app import session
 from app.components.map.images import Shown, picture_of, set_landmark
 from app.components.map.tissue_map import mount
-from app.library.store import Library, Section
 from app.maps import contract, views
 from app.maps.served import Served
 from app.maps.views import MapView
 from squint.bounds import FARTHEST
+from squint.library.store import Library, Section
 from squint.pl import Categories, Panel
 
 _TOOLS: Sequence[contract.Tool] = ("pan", "landmark")

@@ -8,9 +8,9 @@ import streamlit as st
 
 from app import session
 from app.exports.stamp import many
-from app.library.store import Section
 from app.text import sentence
 from squint.errors import InputError
+from squint.library.store import Section
 from squint.pp import QualityFilter
 
 _LARGEST = 1e9  # a number that is typed

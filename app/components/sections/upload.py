@@ -12,14 +12,14 @@ from app.components.job import run
 from app.components.sections import questions
 from app.components.sections.quality import choose_quality
 from app.components.sections.report import show_report
-from app.library.answers import remembered
-from app.library.arrivals import Arrived, stage_import
-from app.library.store import Library, harmless_name
 from app.requests import AddFound, FoundPicture, Keep, Validate
 from app.text import as_text, sentence
+from app.uploads.arrivals import Arrived, stage_import
 from squint.errors import InputError
 from squint.io.content import Answers
 from squint.io.folders import stored_bytes
+from squint.library.answers import remembered
+from squint.library.store import Library, harmless_name
 from squint.sensitive import looks_like
 
 _ENDINGS = (".h5ad", ".h5", ".zip")

@@ -14,15 +14,15 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
-from app.library.models import ModelFacts, find_models
-from app.library.results import Result
-from app.library.stacks import ROW, Positions, Stack
-from app.library.store import Library, Section
 from app.maps import views
 from app.maps.views import MapView
+from app.models import ModelFacts, find_models
 from app.requests import InpaintStack, TrainOnStack
 from app.text import as_text, sentence
 from squint import pl
+from squint.library.results import Result
+from squint.library.stacks import ROW, Positions, Stack
+from squint.library.store import Library, Section
 from squint.model.card import weights_sha256
 from squint.pl import PRINT, Continuous, Panel
 

@@ -18,14 +18,14 @@ from app.components.tokens import why_no_tokens
 from app.components.z_stack.imputation import Imputed, by_imputed
 from app.components.z_stack.imputation import choose_gene as choose_imputed_gene
 from app.exports.stamp import counts, many, simulated, stamp
-from app.library.models import ModelFacts
-from app.library.results import find
-from app.library.stacks import Positions, Stack, find_blocks, find_stacks
-from app.library.store import Library
 from app.maps import views
 from app.maps.message import Stack as Depth
+from app.models import ModelFacts
 from app.requests import Align
 from app.text import as_text
+from squint.library.results import find
+from squint.library.stacks import Positions, Stack, find_blocks, find_stacks
+from squint.library.store import Library
 
 _IMPUTED = "In-painted gene"
 

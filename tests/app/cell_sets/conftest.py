@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.cell_sets.store import CellSets
-from app.library.store import Library
+from squint.library.store import Library
 from tests.helpers.cell_sets import A, B, C, put
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from app.cell_sets import numbers
 from app.cell_sets.drawn import take_entry
 from app.cell_sets.store import CellSets
-from app.library.store import Library
 from squint.errors import InputError
 from squint.geometry import outlines
+from squint.library.store import Library
 from tests.helpers.cell_sets import CORNER, SQUARE, A, B, draw, put
 
 

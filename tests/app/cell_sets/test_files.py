@@ -9,10 +9,10 @@ import pytest
 from app.cell_sets import files
 from app.cell_sets.store import CellSets
 from app.exports.stamp import stamp
-from app.library.store import Library
 from squint.errors import InputError
 from squint.formats import qupath
 from squint.geometry.outlines import Outline
+from squint.library.store import Library
 from tests.helpers.cell_sets import SQUARE, A, B, C, draw
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from app.cell_sets import numbers
 from app.cell_sets.store import ADD, CellSets
-from app.library.store import Library
 from squint import keys
+from squint.library.store import Library
 from tests.helpers.cell_sets import SQUARE, A, B, C, draw
 
 

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app.cell_sets import history
 from app.cell_sets import store as cell_sets
 from app.cell_sets.store import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
-from app.library.store import Library
 from squint.errors import InputError
+from squint.library.store import Library
 from tests.helpers.cell_sets import SQUARE, A, B, C, draw, put
 
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.engine import client as engines
 from app.engine.client import Engine
-from app.library.store import Library
+from squint.library.store import Library
 from squint.model.card import CONFIG
 from tests.helpers.app import MAIN, one_section, upload, words
 

@@ -11,10 +11,10 @@ import pytest
 
 from app.engine import client as engines
 from app.engine.client import Cancelled, Engine
-from app.library.store import Library, write_table
 from app.requests import WriteCsv
 from app.settings import settings
 from squint.errors import InputError
+from squint.library.store import Library, write_table
 from tests.helpers.app import wait_for
 
 pytestmark = pytest.mark.slow

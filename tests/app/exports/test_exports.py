@@ -17,11 +17,11 @@ from streamlit.testing.v1 import AppTest
 from app.exports import drawing
 from app.exports.figure import for_print, write_figure, write_rows
 from app.exports.stamp import counts, stamp
-from app.library.models import ModelFacts
-from app.library.store import Library, Section
+from app.models import ModelFacts
 from app.settings import NOTICE
 from squint.chrome import find_chrome
 from squint.errors import InputError
+from squint.library.store import Library, Section
 from squint.pp import QualityFilter
 from tests.helpers.app import PAGES
 

@@ -15,7 +15,12 @@ from streamlit.testing.v1 import AppTest
 
 from app.components.map.images import picture_of
 from app.engine.client import Engine
-from app.library.images import (
+from app.requests import AddImage, LookAtImage
+from app.tasks import images as image_tasks
+from app.web.buffers import SIGNER
+from squint.errors import InputError
+from squint.images import TILE, apply
+from squint.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
     FROM_FILE,
@@ -24,12 +29,7 @@ from app.library.images import (
     SectionImage,
     image_name,
 )
-from app.library.store import Library, Section
-from app.requests import AddImage, LookAtImage
-from app.tasks import images as image_tasks
-from app.web.buffers import SIGNER
-from squint.errors import InputError
-from squint.images import TILE, apply
+from squint.library.store import Library, Section
 from squint.pl import View
 from tests.helpers.section_pictures import HEIGHT, WIDTH, report, smooth
 
@@ -293,7 +293,7 @@ def test_a_picture_stays_shown_once_placed(library: Library, added: Section, ima
 
 def test_the_web_process_reads_no_picture_format() -> None:
     code = (
-        "import sys, app.library.images, app.components.map.images; "
+        "import sys, squint.library.images, app.components.map.images; "
         "print({'torch', 'scanpy', 'anndata', 'zarr', 'tifffile', 'h5py'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -10,18 +10,18 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 from app.engine.client import Engine
-from app.library.profiles import (
+from app.requests import SumTokens, Tokenise
+from squint import keys, tl
+from squint.errors import InputError
+from squint.library import ingest
+from squint.library.profiles import (
     described_by,
     lacking,
     sums_path,
     token_names,
     token_profiles,
 )
-from app.library.store import Library
-from app.requests import SumTokens, Tokenise
-from app.tasks import ingest
-from squint import keys, tl
-from squint.errors import InputError
+from squint.library.store import Library
 from squint.stats.token_profiles import add_up, describe
 from tests.helpers.app import maps
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from anndata import AnnData
 
-from app.library.stacks import find_stacks, name_sections, outside_stacks
-from app.library.store import Library, Section
-from app.tasks import ingest
 from squint import keys
+from squint.library import ingest
+from squint.library.stacks import find_stacks, name_sections, outside_stacks
+from squint.library.store import Library, Section
 
 PLAIN = Section("a", "a", "one", "P1", "", "", "", 10, 5, 0, "um", "counts", 1.0, simulated=False)
 

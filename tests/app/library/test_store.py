@@ -10,11 +10,11 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app.library.arrivals import Ticket
-from app.library.store import DATA, Library, Section, harmless_name, read_table, write_table
-from app.tasks import ingest
+from app.uploads.arrivals import Ticket
 from squint import keys
 from squint.errors import InputError
+from squint.library import ingest
+from squint.library.store import DATA, Library, Section, harmless_name, read_table, write_table
 from squint.sensitive import looks_like
 
 

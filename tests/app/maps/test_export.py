@@ -14,7 +14,6 @@ from PIL import Image
 from pypdf import PdfReader
 
 from app.exports.stamp import stamp
-from app.library.store import Section
 from app.maps.export import draw_map, write_map
 from app.maps.state import describe, read_state
 from app.maps.views import MapView
@@ -22,6 +21,7 @@ from app.settings import NOTICE
 from app.tasks.exports import TASKS
 from squint import pl
 from squint.errors import InputError
+from squint.library.store import Section
 
 pytestmark = pytest.mark.slow
 

@@ -13,16 +13,16 @@ from hypothesis.extra.numpy import arrays
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.library.store import Library
-from app.library.type_colours import type_colours
 from app.maps import contract, message, views
 from app.maps import tables as columns
-from app.maps.points import progressive_order
 from app.maps.served import MAPS, Maps, Served
+from app.maps.type_colours import type_colours
 from app.routes.maps import ROUTES
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
 from squint import keys
+from squint.library.points import progressive_order
+from squint.library.store import Library
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent
 
 

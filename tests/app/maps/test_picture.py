@@ -16,7 +16,6 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.library.store import Library
 from app.maps.message import Stack
 from app.maps.picture import picture
 from app.maps.served import MAPS, Served
@@ -24,6 +23,7 @@ from app.maps.views import MapView
 from app.routes.maps import ROUTES
 from app.web.buffers import SIGNER
 from squint.errors import InputError
+from squint.library.store import Library
 from squint.pl import DARK, Categories, Continuous, Panel, palette
 
 ID = "b" * 32

@@ -12,10 +12,10 @@ from streamlit.testing.v1.element_tree import TextInput
 
 from app.cell_sets.store import CellSets
 from app.engine.client import Engine
-from app.library.store import Library
 from app.maps.message import describe
 from app.maps.views import IN_NONE, IN_SEVERAL, by_cell_set, cells_of
 from app.session import PLAIN_COLOUR
+from squint.library.store import Library
 from squint.pl import LIGHT
 from tests.helpers.app import MAIN, csv_of, maps, words
 from tests.helpers.cell_sets import draw

@@ -11,13 +11,13 @@ import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from app.library.results import find
-from app.library.store import Library
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from app.tasks import co_occurrence
 from app.tasks.gather import gather
 from squint import keys, tl
 from squint.errors import InputError
+from squint.library.results import find
+from squint.library.store import Library
 from tests.helpers.app import csv_of, maps, upload, words
 
 pytestmark = pytest.mark.slow

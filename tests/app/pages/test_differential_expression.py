@@ -10,12 +10,12 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from app.cell_sets.split import GROUP, REFERENCE, Split
-from app.library import gene_sets, results
-from app.library.store import Library
 from app.requests import Align
 from app.tasks.comparison import gather_groups
 from squint import keys, tl
 from squint.errors import InputError
+from squint.library import gene_sets, results
+from squint.library.store import Library
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
 
 pytestmark = pytest.mark.slow

@@ -14,14 +14,14 @@ from streamlit.testing.v1 import AppTest
 import squint
 from app.cell_sets.store import CellSets
 from app.engine.client import Engine
-from app.library import profiles
-from app.library.quality import without_token
-from app.library.store import Library, Section
 from app.maps import views
 from app.requests import ImportSamples
 from app.tasks.gather import gather
 from squint import keys
 from squint.formats import sequences
+from squint.library import profiles
+from squint.library.quality import without_token
+from squint.library.store import Library, Section
 from tests.helpers.app import PAGES, compare_by, csv_of, genes, maps, words
 
 pytestmark = pytest.mark.slow

@@ -14,18 +14,18 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app import settings
+from app import models, settings
 from app.areas import marking
 from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
 from app.cell_sets.store import CellSets
-from app.library import models
-from app.library.results import Result, find
-from app.library.store import META, Library, Section
 from app.requests import InpaintArea
-from app.tasks import areas, ingest
+from app.tasks import areas
 from squint import datasets, keys, pl
 from squint.errors import InputError
 from squint.geometry.regions import Cells, Fraction, Polygon, Rectangle, Shape, dump
+from squint.library import ingest
+from squint.library.results import Result, find
+from squint.library.store import META, Library, Section
 from squint.model.card import TRAINED_ON
 from tests.helpers.app import csv_of, maps, one_section, upload, words
 from tests.helpers.paths import ROOT

@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 import squint
 from app import settings
 from app.engine import client
-from app.library.store import Library
 from app.settings import NOTICE
+from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, upload, words
 
 Open = Callable[..., AppTest]

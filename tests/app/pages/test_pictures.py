@@ -12,14 +12,14 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.components.map.images import set_landmark
 from app.engine.client import Engine
-from app.library.images import (
+from app.session import Landmarks
+from squint.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
     Images,
     SectionImage,
 )
-from app.library.store import Library, Section
-from app.session import Landmarks
+from squint.library.store import Library, Section
 from tests.helpers.section_pictures import smooth
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from app.library.store import Library
+from squint.library.store import Library
 from tests.helpers.app import one_section, upload, words
 
 Open = Callable[..., AppTest]

@@ -10,11 +10,11 @@ import tifffile
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from app.library.answers import FILE, remember, remembered
-from app.library.images import FROM_FILE, Images
-from app.library.store import BOUNDARIES, Library
 from squint.io import Answers
 from squint.io.boundaries import read_boundaries
+from squint.library.answers import FILE, remember, remembered
+from squint.library.images import FROM_FILE, Images
+from squint.library.store import BOUNDARIES, Library
 from tests.helpers import xenium_folder
 from tests.helpers.app import one_section, send, upload, wait_for, words
 from tests.helpers.visium_folder import spots, write_visium

@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.cell_sets.split import CELL_SET, GROUP, REFERENCE, Split, assign, count, split_sets, with_sets
 from app.cell_sets.store import ADD, CellSets
-from app.library.store import Library
 from app.maps import views
 from app.tasks.comparison import gather_groups
 from squint import keys
 from squint.errors import InputError
+from squint.library.store import Library
 from tests.helpers.app import compare_by, csv_of, genes, words
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.components.sections.upload import _ENDINGS, _file_name, _folder_name
-from app.library import arrivals
-from app.library.images import Images
-from app.library.store import Library
+from app.uploads import arrivals
 from squint.errors import InputError
+from squint.library.images import Images
+from squint.library.import_folder import importable
+from squint.library.store import Library
 from tests.helpers.app import one_section, send, upload, words
 
 pytestmark = pytest.mark.slow
@@ -73,9 +74,9 @@ def test_the_import_folder_offers_files_folders_and_zips_but_no_links(library: L
         (folder / name).touch()
     (folder / "link").symlink_to(folder / "outs")
     (folder / "link.h5").symlink_to("/etc/passwd")
-    offered = arrivals.importable(library, _ENDINGS, folders=True)
+    offered = importable(library, _ENDINGS, folders=True)
     assert offered == ["a.h5ad", "b.ZIP", "c.h5", "outs", "s.zarr"]
-    assert arrivals.importable(library, (".png", ".zarr")) == ["s.zarr"]
+    assert importable(library, (".png", ".zarr")) == ["s.zarr"]
     staged = arrivals.stage_import(library, "s.zarr", _file_name, _ENDINGS, _folder_name)
     assert (staged.name, staged.resolve()) == ("s.zarr", folder / "s.zarr")
     library.unstage(staged)

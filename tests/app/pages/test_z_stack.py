@@ -11,13 +11,14 @@ from streamlit.testing.v1 import AppTest
 import squint
 import squint.io
 from app.engine.client import Engine
-from app.library.models import find_models
-from app.library.results import find
-from app.library.stacks import ROW, Stack, find_stacks
-from app.library.store import Library
+from app.models import find_models
 from app.requests import InpaintStack, Tokenise, TrainOnStack
-from app.tasks import ingest, stacks
+from app.tasks import stacks
 from squint import keys
+from squint.library import ingest
+from squint.library.results import find
+from squint.library.stacks import ROW, Stack, find_stacks
+from squint.library.store import Library
 from tests.helpers.app import maps, words
 
 pytestmark = pytest.mark.slow

@@ -17,14 +17,14 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from app.components.sections.upload import _file_name, _folder_name
-from app.library import arrivals, dropped_folders
-from app.library.arrivals import UPLOADS, RefusedError, Ticket
-from app.library.dropped_folders import FolderArrival, list_folder
-from app.library.store import Library
 from app.routes.uploads import UPLOAD_ROUTES
+from app.uploads import arrivals, dropped_folders
+from app.uploads.arrivals import UPLOADS, RefusedError, Ticket
+from app.uploads.dropped_folders import FolderArrival, list_folder
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.io.folders import check_name
+from squint.library.store import Library
 from tests.helpers.app import one_section, send, wait_for, words
 
 pytestmark = pytest.mark.slow

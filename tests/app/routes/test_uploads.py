@@ -17,14 +17,14 @@ from starlette.testclient import TestClient
 
 from app import settings
 from app.components.sections.upload import _file_name
-from app.library import arrivals
-from app.library.arrivals import UPLOADS, Uploads
-from app.library.images import file_name
-from app.library.store import Library
 from app.routes import uploads
+from app.uploads import arrivals
+from app.uploads.arrivals import UPLOADS, Uploads
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
+from squint.library.images import file_name
+from squint.library.store import Library
 from tests.helpers.app import wait_for
 
 pytestmark = pytest.mark.slow

@@ -5,11 +5,11 @@ import pytest
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
-from app.library.store import DATA, LIBRARY_ID, Library
-from app.tasks import ingest
 from app.tasks.gather import ROW, gather, genes_of_all
 from squint import keys, pp, read
 from squint.errors import InputError
+from squint.library import ingest
+from squint.library.store import DATA, LIBRARY_ID, Library
 
 
 def test_only_genes_that_all_measure_are_kept() -> None:

@@ -13,14 +13,14 @@ from PIL import Image
 
 import squint
 from app.cell_sets.store import CellSets
-from app.library.images import Addition, Images
-from app.library.store import BOUNDARIES, META, UNFILTERED, UNFILTERED_BOUNDARIES, Library, Section
 from app.requests import Keep, TakeBack, Validate
 from app.tasks import images, sections
 from app.tasks.quality import take_back
 from squint.errors import InputError
 from squint.io.boundaries import read_boundaries
 from squint.io.content import Answers
+from squint.library.images import Addition, Images
+from squint.library.store import BOUNDARIES, META, UNFILTERED, UNFILTERED_BOUNDARIES, Library, Section
 from squint.pp import QualityFilter
 from tests.helpers.app import one_section
 from tests.helpers.xenium_folder import Run, write_run

@@ -7,13 +7,13 @@ import pytest
 
 from app import requests
 from app.cell_sets.split import Split
-from app.library.images import Addition
-from app.library.results import Task
-from app.library.store import Library
 from app.tasks import exports, with_model
 from app.tasks.decode import does
 from squint.geometry.regions import Cells, Fraction, Points, Polygon, Rectangle
 from squint.io.content import Answers
+from squint.library.images import Addition
+from squint.library.results import Task
+from squint.library.store import Library
 from squint.pp import QualityFilter
 
 SHAPES = (

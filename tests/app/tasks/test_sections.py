@@ -7,10 +7,10 @@ import pytest
 from anndata import AnnData
 
 from app.engine.client import Engine
-from app.library.store import Library
 from app.requests import Keep, Validate
 from squint.errors import InputError
 from squint.io.content import Answers
+from squint.library.store import Library
 from tests.helpers.app import one_section
 from tests.helpers.bombs import fill, repeat_text
 

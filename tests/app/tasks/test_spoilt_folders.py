@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from app.library.store import Library
 from app.requests import Keep
 from app.tasks import sections
 from squint.errors import InputError
 from squint.io import Answers
+from squint.library.store import Library
 from tests.helpers import xenium_folder
 from tests.helpers.merscope_folder import Run
 from tests.helpers.sabotage import spoilt

@@ -8,12 +8,12 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app.library.results import find, scores_path
-from app.library.store import DATA, Library, read_table, write_table
 from app.requests import Activate
-from app.tasks import ingest
 from app.tasks import tokens as token_tasks
 from squint import keys, pp
+from squint.library import ingest
+from squint.library.results import find, scores_path
+from squint.library.store import DATA, Library, read_table, write_table
 
 MODEL = "ab" * 32
 

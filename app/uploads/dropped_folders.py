@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from cachetools import LRUCache
 
-from app.library.arrivals import Arrived, RefusedError, Ticket, check_room, disk_errors, write_all
+from app.uploads.arrivals import Arrived, RefusedError, Ticket, check_room, disk_errors, write_all
 from squint.errors import InputError
 from squint.io.folders import check_names, is_junk, is_left_alone, quoted
 from squint.sensitive import looks_like

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.library.store import Library, Section
-from app.text import sentence
+from squint.library.store import Library, Section
 
 NO_COUNTS = "They have no counts in the model's genes, so nothing is known of them."
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
@@ -21,7 +20,7 @@ def quality_flags(library: Library, section: Section, model: str) -> dict[str, s
     if facts is None:
         return flags | {"no tokens by this model": ""}
     if "problem" in facts:
-        return flags | {"does not fit the model: for viewing": sentence(facts["problem"])}
+        return flags | {"does not fit the model: for viewing": str(facts["problem"])}
     return flags | _doubts(facts) | _without_token(facts)
 
 

@@ -14,8 +14,14 @@ import pandas as pd
 from scipy.sparse import csc_matrix
 
 import squint.io
-from app.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS, rename_parts
-from app.library.store import (
+from squint import keys
+from squint.errors import InputError
+from squint.io.boundaries import Boundaries, write_boundaries
+from squint.io.units import UNKNOWN
+from squint.library.graphs import keep_graph
+from squint.library.points import progressive_order
+from squint.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS, rename_parts
+from squint.library.store import (
     BOUNDARIES,
     CELLS,
     DATA,
@@ -29,13 +35,7 @@ from app.library.store import (
     Section,
     write_table,
 )
-from app.library.thumbnail import thumbnail
-from app.maps.points import progressive_order
-from app.tasks.graphs import keep_graph
-from squint import keys
-from squint.errors import InputError
-from squint.io.boundaries import Boundaries, write_boundaries
-from squint.io.units import UNKNOWN
+from squint.library.thumbnail import thumbnail
 from squint.model.bundle import section_sha256
 from squint.pl import spacing
 from squint.pp import QualityFilter

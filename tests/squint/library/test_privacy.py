@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.library.privacy import rename_parts
+from squint.library.privacy import rename_parts
 
 
 @pytest.mark.parametrize(

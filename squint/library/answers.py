@@ -4,9 +4,9 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from app.library.store import Library
 from squint.files import write_json
 from squint.io.content import Answers
+from squint.library.store import Library
 
 FILE = "answers.json"
 _OF_ONE_FILE = {"section", "table"}  # names that the next file need not have

@@ -14,10 +14,10 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from app.library.quality import doubted
-from app.library.store import Library, Section
 from squint.errors import DAMAGED, InputError
 from squint.files import whole
+from squint.library.quality import doubted
+from squint.library.store import Library, Section
 from squint.pl import plain
 from squint.stats.token_profiles import TokenSums, describe, top_type
 

@@ -1,7 +1,7 @@
 """Files on their way to the staging folder: who may send one, how it is written, what has come.
 
 Files and folders reach the library in two ways that hold nothing in memory: a browser streams them to an
-address that a page made (:mod:`app.routes.uploads`; of folders, :mod:`app.library.dropped_folders`), or
+address that a page made (:mod:`app.routes.uploads`; of folders, :mod:`app.uploads.dropped_folders`), or
 somebody puts them into the import folder.
 """
 
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
 
-from app.library.store import Library
 from squint.errors import InputError
+from squint.library.import_folder import import_folder, importable
+from squint.library.store import Library
 from squint.sensitive import looks_like
 
 MAX_TICKETS = 256
@@ -220,25 +221,6 @@ def disk_errors() -> Iterator[None]:
         raise RefusedError(
             507, f"The server's disk could not take the file: {reason}. Nothing was kept."
         ) from error
-
-
-def import_folder(library: Library) -> Path:
-    """Return the folder whose files can be added without an upload; it need not exist."""
-    return library.home / "import"
-
-
-def importable(library: Library, endings: Sequence[str], *, folders: bool = False) -> list[str]:
-    """Name what the import folder holds with one of some endings, and its folders; links are left out."""
-    folder = import_folder(library)
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path.name
-        for path in folder.iterdir()
-        if not path.is_symlink()
-        and not path.name.startswith(".")
-        and (path.suffix.lower() in endings or (folders and path.is_dir()))
-    )
 
 
 def stage_import(

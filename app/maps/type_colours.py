@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from app.library.store import CELLS, Library
 from squint import keys
+from squint.library.store import CELLS, Library
 from squint.pl import LIGHT
 
 

@@ -6,10 +6,10 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
-from app.library.store import Library, harmless_name
 from squint.errors import InputError
 from squint.files import write_bytes
 from squint.formats import gene_sets
+from squint.library.store import Library, harmless_name
 
 AGGRESSIVE = "Aggressive kidney cancer"
 _AT_MOST = 100  # files; a page reads them all

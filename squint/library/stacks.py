@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.library.store import Library, Section
+from squint.library.store import Library, Section
 
 ROW = "row"  # column of held-out cells: the cell's place among the cells of its section
 

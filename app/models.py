@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from app.library.stacks import Stack
-from app.library.store import Library, Section
 from app.settings import settings
 from squint.errors import InputError
+from squint.library.stacks import Stack
+from squint.library.store import Library, Section
 from squint.model.card import CARD, REFUSE_BELOW, BundleCard, read_card
 
 

@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from app.library.arrivals import import_folder, importable
-from app.library.store import Library, harmless_name
 from squint.errors import InputError
 from squint.files import move_folder, write_json
 from squint.images import (
@@ -35,6 +33,8 @@ from squint.images import (
     render,
 )
 from squint.images.placing import check_affine
+from squint.library.import_folder import import_folder, importable
+from squint.library.store import Library, harmless_name
 from squint.pl import View
 
 FROM_FILE, BY_LANDMARKS, BY_PIXEL_SIZE = "from the file", "landmarks", "pixel size"

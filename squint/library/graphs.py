@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from app.library.store import GRAPH, Library
 from squint import pp
 from squint.errors import DAMAGED, InputError
 from squint.files import whole
+from squint.library.store import GRAPH, Library
 
 N_NEIGHBORS = 8  # nearest cells of a cell, as `squint.pp.spatial_neighbors` takes them by default
 

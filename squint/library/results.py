@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
-from app.library.store import FACTS, Library, read_table, write_table
 from squint.errors import InputError
+from squint.library.store import FACTS, Library, read_table, write_table
 
 Answer = TypeVar("Answer")
 
