@@ -1,0 +1,191 @@
+"""The database of a library: SQLite in its folder, or PostgreSQL where ``SQUINT_DATABASE_URL`` names one."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session, sessionmaker
+
+from squint.errors import InputError
+
+FILE = "library.sqlite"
+HEAD = "0001"  # the last revision in migrations/versions
+_WAIT_S = 10  # for a lock that somebody else holds
+_UPGRADE_LOCK = 7_305_901  # any number: PostgreSQL's name of the lock of whoever upgrades
+
+
+class Database:
+    """Transactions on the records of a library.
+
+    Parameters
+    ----------
+    url
+        As SQLAlchemy reads it: ``sqlite:///...`` or ``postgresql+psycopg://...``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, is damaged, or was written by a newer squint.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = sa.make_url(url)
+        except sa.exc.ArgumentError as error:
+            raise InputError("SQUINT_DATABASE_URL is no URL of a database.") from error
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.engine = _create_engine(self.url, connect_args={"timeout": _WAIT_S})
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            self.engine = _create_engine(
+                self.url,
+                pool_pre_ping=True,  # connections that a restart of the server cut are made again
+                connect_args={"connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s"},
+            )
+        self._session = sessionmaker(self.engine, expire_on_commit=False)
+        try:
+            with self._in_words():
+                self._upgrade()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session in which nothing is written.
+
+        Raises
+        ------
+        InputError
+            If the database does not answer, or is damaged.
+        """
+        with self._in_words(), self._session() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Give a session that is committed at the end of the block, or not at all.
+
+        On SQLite, nobody else writes meanwhile: what was read in it still holds when it is written.
+
+        Raises
+        ------
+        InputError
+            If the database does not answer within 10 s, is damaged, or cannot be written.
+        """
+        with self._in_words(), self._session() as session, session.begin():
+            session.connection(execution_options={"squint_writes": True})
+            yield session
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+    def _upgrade(self) -> None:
+        if self.revision() == HEAD:
+            return
+        from squint.library.migrations.upgrade import upgrade  # noqa: PLC0415 - alembic, once per library
+
+        with self.engine.connect() as connection:
+            connection.execution_options(squint_writes=True)
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+                upgrade(connection)
+
+    def revision(self) -> str | None:
+        """Give the revision that the tables have; ``None`` where there are none."""
+        with self.engine.connect() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            found: str | None = connection.execute(
+                sa.text("SELECT version_num FROM alembic_version")
+            ).scalar()
+            return found
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Say in words what the database refused."""
+        try:
+            yield
+        except (sa.exc.OperationalError, sqlite3.OperationalError) as error:
+            raise InputError(self._refusal(str(getattr(error, "orig", error)))) from error
+        except sqlite3.DatabaseError as error:  # while a connection is made
+            raise InputError(self._damaged()) from error
+        except sa.exc.DatabaseError as error:
+            if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError | sa.exc.DataError):
+                raise  # a defect of ours
+            raise InputError(self._damaged()) from error
+
+    def _refusal(self, said: str) -> str:
+        if not self.is_sqlite:
+            return (
+                "The database does not answer. Try again in a minute; if it stays so, whoever runs it should "
+                "look at SQUINT_DATABASE_URL and at PostgreSQL."
+            )
+        path = self.url.database
+        if "locked" in said or "busy" in said:
+            return f"Another program holds {path}. Try again in a minute."
+        if "readonly" in said or "unable to open" in said:
+            return f"{path} cannot be written. Set SQUINT_HOME to a folder that can be."
+        if "full" in said:
+            return "The disk is full. Delete what is no longer needed, or ask for a larger disk."
+        return self._damaged() if "malformed" in said else f"{path} cannot be used: {said}."
+
+    def _damaged(self) -> str:
+        where = self.url.database if self.is_sqlite else "The database"
+        return f"{where} is damaged. Restore a backup: squint restore."
+
+
+def _create_engine(url: sa.URL, **how: Any) -> sa.Engine:
+    try:
+        return sa.create_engine(url, **how)
+    except sa.exc.NoSuchModuleError as error:
+        raise InputError(f"SQUINT_DATABASE_URL names no database that is known: {url.drivername}.") from error
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"SQUINT_DATABASE_URL needs {error.name}. Run: pip install 'squint[postgresql]'"
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = (
+        None  # transactions begin where we say, so that changes of tables are in them
+    )
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # what was said to be kept outlives a power cut
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Lock at once what will be written: a reader that becomes a writer may be refused without waiting."""
+    writes = connection.get_execution_options().get("squint_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def url_of(home: Path) -> str:
+    """Give the URL of the database of a library."""
+    return os.environ.get("SQUINT_DATABASE_URL") or f"sqlite:///{home / FILE}"
+
+
+_open: dict[str, Database] = {}
+_opening = threading.Lock()
+
+
+def database(home: Path) -> Database:
+    """Open the database of a library; one that this process has opened is found again."""
+    url = url_of(home)
+    with _opening:
+        found = _open.get(url)
+        if found is None or (found.is_sqlite and not Path(found.url.database or "").exists()):
+            found = _open[url] = Database(url)
+        return found

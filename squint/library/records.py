@@ -1,0 +1,365 @@
+"""What the library knows, as rows: one class a table, the same on SQLite and PostgreSQL.
+
+Files lie below the library's folder; every one of them has a row with its hash, so that what was damaged is
+noticed. A row that says what a section is has a hash of its own (:class:`Checked`): a bit that flips in the
+database's file is noticed as well. Tables of users, projects, shares and audit are foreseen: nothing writes
+them yet.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship
+
+Sha = String(64)
+
+
+class Record(DeclarativeBase):
+    """A row of some table."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 - read by SQLAlchemy
+
+
+class Checked:
+    """A row that is noticed to be damaged: it holds the hash of all its other values."""
+
+    check: Mapped[str] = mapped_column(String(16), default="")
+
+    def digest(self) -> str:
+        """Hash the values of the row."""
+        names = sorted(column.key for column in self.__mapper__.column_attrs if column.key != "check")  # type: ignore[attr-defined]
+        values = json.dumps([[name, getattr(self, name)] for name in names], sort_keys=True)
+        return hashlib.blake2b(values.encode(), digest_size=8).hexdigest()
+
+    @property
+    def intact(self) -> bool:
+        """Whether the row is as it was written."""
+        return self.check == self.digest()
+
+
+@event.listens_for(Checked, "before_insert", propagate=True)
+@event.listens_for(Checked, "before_update", propagate=True)
+def _sign(mapper: Mapper[Any], connection: Any, row: Checked) -> None:
+    del connection
+    for column in mapper.columns:  # defaults are given later, and count
+        key = mapper.get_property_by_column(column).key
+        if getattr(row, key) is None and column.default is not None and column.default.is_scalar:
+            setattr(row, key, column.default.arg)  # type: ignore[attr-defined]
+    row.check = row.digest()
+
+
+# --- people and projects: foreseen ------------------------------------------------------------------------
+
+
+class User(Record):
+    """Somebody who signed in."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), unique=True)  # as the identity provider calls them
+    role: Mapped[str] = mapped_column(String(20), default="viewer")
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class Project(Record):
+    """Sections that the same people see."""
+
+    __tablename__ = "projects"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class Share(Record):
+    """Somebody's right to a project."""
+
+    __tablename__ = "shares"
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+
+
+class Audit(Record):
+    """What somebody did; each row holds the hash of the one before."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[str] = mapped_column(String(40))
+    user_id: Mapped[int | None] = mapped_column(Integer)  # stays when the user goes
+    action: Mapped[str] = mapped_column(String(60))
+    about: Mapped[str] = mapped_column(String(120))
+    chain: Mapped[str] = mapped_column(Sha)
+
+
+# --- what was brought in ----------------------------------------------------------------------------------
+
+
+class Patient(Record):
+    """A patient, by study code."""
+
+    __tablename__ = "patients"
+    code: Mapped[str] = mapped_column(String(60), primary_key=True)
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class Original(Checked, Record):
+    """A file or folder as it was uploaded, stored unmodified."""
+
+    __tablename__ = "originals"
+    sha256: Mapped[str] = mapped_column(Sha, primary_key=True)  # of a folder: of its files' names and hashes
+    name: Mapped[str] = mapped_column(String(120))  # harmless
+    n_bytes: Mapped[int] = mapped_column(BigInteger)
+    n_files: Mapped[int]
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class SectionRow(Checked, Record):
+    """A section; :class:`squint.library.store.Section` says what the values mean."""
+
+    __tablename__ = "sections"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    sha256: Mapped[str] = mapped_column(Sha)
+    section: Mapped[str] = mapped_column(String(255))
+    patient: Mapped[str] = mapped_column(ForeignKey("patients.code"))
+    organ: Mapped[str] = mapped_column(String(60))
+    assay: Mapped[str] = mapped_column(String(60))
+    added: Mapped[str] = mapped_column(String(40))
+    n_cells: Mapped[int]
+    n_genes: Mapped[int]
+    n_cell_types: Mapped[int]
+    unit: Mapped[str] = mapped_column(String(20))
+    values: Mapped[str] = mapped_column(String(20))
+    median_depth: Mapped[float] = mapped_column(Float)
+    simulated: Mapped[bool]
+    notes: Mapped[list[Any]]
+    z_um: Mapped[float | None] = mapped_column(Float)
+    stack: Mapped[str] = mapped_column(String(255))
+    n_regions: Mapped[int]
+    n_left_out: Mapped[int]
+    quality: Mapped[dict[str, Any]]
+    original: Mapped[str | None] = mapped_column(ForeignKey("originals.sha256"))
+    recipe: Mapped[dict[str, Any]]  # how the section was made of its original
+    damage: Mapped[str] = mapped_column(Text, default="")  # what of it is damaged, in words; empty if nothing
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="SET NULL"))
+
+
+class Picture(Checked, Record):
+    """A picture under the cells of a section."""
+
+    __tablename__ = "pictures"
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[str] = mapped_column(Sha, primary_key=True)
+    facts: Mapped[dict[str, Any]]  # of squint.library.images.SectionImage
+
+
+class Cohort(Record):
+    """Sections under a name."""
+
+    __tablename__ = "cohorts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="SET NULL"))
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class CohortSection(Record):
+    """A section in a cohort."""
+
+    __tablename__ = "cohort_sections"
+    cohort_id: Mapped[int] = mapped_column(ForeignKey("cohorts.id", ondelete="CASCADE"), primary_key=True)
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
+
+
+# --- what was made of it ----------------------------------------------------------------------------------
+
+
+class Model(Checked, Record):
+    """A model that was trained here or brought in; its bundle lies in ``models/<folder>``."""
+
+    __tablename__ = "models"
+    folder: Mapped[str] = mapped_column(String(120), primary_key=True)
+    sha256: Mapped[str] = mapped_column(Sha)  # of its weights
+    genes_sha256: Mapped[str] = mapped_column(Sha)  # of its list of genes
+    name: Mapped[str] = mapped_column(String(120))
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class ModelSection(Record):
+    """A section that a model of the library was trained on, and goes with."""
+
+    __tablename__ = "model_sections"
+    folder: Mapped[str] = mapped_column(ForeignKey("models.folder", ondelete="CASCADE"), primary_key=True)
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
+
+
+class TokenRun(Checked, Record):
+    """The tokens of a section by a model, or why there are none."""
+
+    __tablename__ = "token_runs"
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(Sha, primary_key=True)  # sha256 of its weights
+    genes_sha256: Mapped[str] = mapped_column(Sha)  # of the model's list of genes
+    data_sha256: Mapped[str] = mapped_column(Sha)  # of the section, as it was tokenised
+    problem: Mapped[str] = mapped_column(Text, default="")
+    facts: Mapped[dict[str, Any]]
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class Labeling(Checked, Record):
+    """Names for the cells of a section, by one method."""
+
+    __tablename__ = "labelings"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(120))
+    method: Mapped[str] = mapped_column(String(40))
+    facts: Mapped[dict[str, Any]]
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class ResultRow(Checked, Record):
+    """Something computed over sections; its tables lie in ``results/<name>``."""
+
+    __tablename__ = "results"
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)  # of what was asked
+    facts: Mapped[dict[str, Any]]
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class ResultSection(Record):
+    """A section that a result was computed from, and goes with."""
+
+    __tablename__ = "result_sections"
+    name: Mapped[str] = mapped_column(ForeignKey("results.name", ondelete="CASCADE"), primary_key=True)
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
+
+
+class StoredFile(Checked, Record):
+    """A file below the library's folder; it goes with what it belongs to."""
+
+    __tablename__ = "stored_files"
+    path: Mapped[str] = mapped_column(String(1024), primary_key=True)  # below the folder, with "/"
+    sha256: Mapped[str] = mapped_column(Sha)
+    n_bytes: Mapped[int] = mapped_column(BigInteger)
+    original: Mapped[str | None] = mapped_column(ForeignKey("originals.sha256", ondelete="CASCADE"))
+    section_id: Mapped[str | None] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"))
+    model: Mapped[str | None] = mapped_column(ForeignKey("models.folder", ondelete="CASCADE"))
+    result: Mapped[str | None] = mapped_column(ForeignKey("results.name", ondelete="CASCADE"))
+    __table_args__ = (
+        Index("ix_stored_files_original", "original"),
+        Index("ix_stored_files_section_id", "section_id"),
+        Index("ix_stored_files_result", "result"),
+    )
+
+
+# --- what users say ---------------------------------------------------------------------------------------
+
+
+class HistoryHead(Record):
+    """Which versions of something there are, oldest first, and which of them counts."""
+
+    __tablename__ = "histories"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)  # of what has a history: "cell_sets"
+    versions: Mapped[list[Any]]
+    at: Mapped[int]
+    saved: Mapped[float] = mapped_column(Float)  # seconds since 1970
+
+
+class HistoryVersion(Checked, Record):
+    """Everything after a change."""
+
+    __tablename__ = "history_versions"
+    name: Mapped[str] = mapped_column(ForeignKey("histories.name", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str] = mapped_column(Text)  # the change, in words
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class GeneSetFile(Checked, Record):
+    """A file of gene sets that somebody added."""
+
+    __tablename__ = "gene_sets"
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    sets: Mapped[dict[str, Any]]  # name of a set -> its genes
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class RememberedAnswers(Record):
+    """How questions about the last source of a kind were answered."""
+
+    __tablename__ = "remembered_answers"
+    kind: Mapped[str] = mapped_column(String(255), primary_key=True)
+    given: Mapped[dict[str, Any]]
+
+
+class Note(Checked, Record):
+    """What somebody noted of a section, a token or a cell set."""
+
+    __tablename__ = "notes"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    about: Mapped[str] = mapped_column(String(120), index=True)  # its kind and id
+    text: Mapped[str] = mapped_column(Text)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    added: Mapped[str] = mapped_column(String(40))
+
+
+class Mark(Record):
+    """Something that was done once, such as the import of the samples."""
+
+    __tablename__ = "marks"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    added: Mapped[str] = mapped_column(String(40))
+
+
+# --- work -------------------------------------------------------------------------------------------------
+
+
+class JobRow(Record):
+    """A piece of work: this row is what is true of it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # no number is used twice
+    id: Mapped[int] = mapped_column(primary_key=True)  # counts upwards: clocks may jump
+    task: Mapped[str] = mapped_column(String(60))
+    module: Mapped[str] = mapped_column(String(120))  # whose TASKS do it
+    args: Mapped[dict[str, Any]]
+    key: Mapped[str] = mapped_column(Sha, index=True)  # of task and arguments: the same work is found again
+    lane: Mapped[str] = mapped_column(String(20))
+    about: Mapped[str] = mapped_column(String(255), default="")  # what it does, in the user's words
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    fraction: Mapped[float] = mapped_column(Float, default=0.0)
+    words: Mapped[str] = mapped_column(Text, default="")  # what it is doing
+    cancel: Mapped[bool] = mapped_column(default=False)  # somebody asked it to stop
+    tries: Mapped[int] = mapped_column(default=0)
+    limit_s: Mapped[float] = mapped_column(Float)
+    engine: Mapped[str] = mapped_column(String(40), default="")  # that took it
+    worker: Mapped[str] = mapped_column(String(120), default="")  # that does it
+    answer: Mapped[Any] = mapped_column(JSON, nullable=True)
+    problem: Mapped[str] = mapped_column(Text, default="")  # why it failed, in words
+    defect: Mapped[bool] = mapped_column(default=False)  # whether that was a fault of squint's
+    added: Mapped[float] = mapped_column(Float)  # seconds since 1970, as those below
+    started: Mapped[float | None] = mapped_column(Float)
+    ended: Mapped[float | None] = mapped_column(Float)
+    askers: Mapped[list["JobAsker"]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+
+class JobAsker(Record):
+    """A session that wants a job: it is cancelled when none does any more."""
+
+    __tablename__ = "job_askers"
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    asker: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class EngineRow(Record):
+    """A running engine, and what it says of itself."""
+
+    __tablename__ = "engines"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    address: Mapped[str] = mapped_column(String(255))  # of its scheduler
+    seen: Mapped[float] = mapped_column(Float)  # seconds since 1970
+    facts: Mapped[dict[str, Any]]  # of its workers: device, model, problem
