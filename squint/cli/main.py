@@ -14,6 +14,7 @@ from typing import Any
 from squint import keys
 from squint.cli.ablations import add_ablations
 from squint.cli.inpainting import add_inpainting
+from squint.cli.library import add_library
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.speed import add_speed
 from squint.cli.terminal import (
@@ -171,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_tokens(add)
+    add_library(add)
 
     about = "Measure models, and what they cost."
     benchmarks = commands.add_parser("benchmark", help=about, description=about)

@@ -8,8 +8,8 @@ from alembic.util.exc import CommandError
 from squint.errors import InputError
 
 
-def upgrade(connection: sa.Connection) -> None:
-    """Upgrade within the transaction of a connection.
+def upgrade(connection: sa.Connection, revision: str = "head") -> None:
+    """Upgrade to a revision, by default the last, within the transaction of a connection.
 
     Raises
     ------
@@ -20,7 +20,7 @@ def upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", "squint.library:migrations")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise InputError(
             f"A newer squint wrote this library ({error}). Install that version, or restore a backup."

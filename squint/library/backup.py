@@ -1,0 +1,316 @@
+"""A library as one file, and a library made of such a file.
+
+A backup is a ``.zip`` that holds ``records/<table>.jsonl``, a row a line; ``files/<path>``, every file below
+the library's folder but for uploads on their way and the import folder; and last ``backup.json``, which names
+each file with its hash. It is the same from SQLite and PostgreSQL, and either takes it.
+"""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from squint._version import __version__
+from squint.errors import InputError
+from squint.files import make_folder, whole
+from squint.io.folders import check_names
+from squint.library.database import FILE, HEAD, Database, database
+from squint.library.records import Record, StoredFile
+
+CONTENTS = "backup.json"
+_ROWS, _FILES = "records/", "files/"
+_NOT_TAKEN = {"staging", "uploads", "import"}  # on their way, or the user's own
+_OF_THE_MOMENT = {"jobs", "job_askers", "engines"}  # tables: work is not taken up elsewhere
+_TRIES = 3  # at a library that changes meanwhile
+_MAX_CONTENTS = 1 << 28  # bytes of backup.json
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file of a backup."""
+
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a backup holds."""
+
+    squint: str  # version
+    revision: str  # of the tables
+    made: str  # UTC
+    rows: dict[str, int]  # of each table
+    files: dict[str, Kept]  # by name in the backup
+    damaged: tuple[str, ...] = ()  # files that were not what they once were when the backup was made
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.n_bytes for file in self.files.values())
+
+
+class _ChangedError(Exception):
+    """A file was deleted while the backup was made."""
+
+
+def backup(home: Path, path: Path) -> Contents:
+    """Write a library to a file, whole or not at all, while others may go on using it.
+
+    Parameters
+    ----------
+    home
+        The library's folder.
+    path
+        The file, which must not exist yet.
+
+    Returns
+    -------
+    What it holds. Files that were damaged before are in it as they are, and named.
+
+    Raises
+    ------
+    InputError
+        If the file is there already, the disk refuses, or the library changes too often to be copied.
+    """
+    if path.exists():
+        raise InputError(f"{path} is there already. Choose another name.")
+    records = database(home)
+    with whole(path) as temporary:
+        for _ in range(_TRIES):
+            with suppress(_ChangedError):
+                return _write(records, home, temporary)
+    raise InputError("The library was changed again and again meanwhile. Try again when less is going on.")
+
+
+def _write(records: Database, home: Path, path: Path) -> Contents:
+    files: dict[str, Kept] = {}
+    damaged = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        rows = _write_rows(records, archive, files)
+        known = {row["path"]: row["sha256"] for row in rows[StoredFile.__tablename__]}
+        there = dict(_files_of(home))
+        if missing := known.keys() - there.keys():
+            if _still_stored(records, missing):
+                damaged += sorted(missing)
+            else:
+                raise _ChangedError
+        for name, file in there.items():
+            try:
+                with file.open("rb") as source:
+                    files[_FILES + name] = kept = _copy(archive, _FILES + name, source)
+            except FileNotFoundError as error:
+                raise _ChangedError from error
+            if known.get(name, kept.sha256) != kept.sha256:
+                damaged.append(name)
+        contents = Contents(
+            squint=__version__,
+            revision=HEAD,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            rows={table: len(found) for table, found in rows.items()},
+            files=files,
+            damaged=tuple(damaged),
+        )
+        archive.writestr(CONTENTS, json.dumps(asdict(contents)), zipfile.ZIP_DEFLATED)
+    return contents
+
+
+def _write_rows(
+    records: Database, archive: zipfile.ZipFile, files: dict[str, Kept]
+) -> dict[str, list[dict[str, Any]]]:
+    """Write all tables as they are at one moment."""
+    rows = {}
+    with records.reading() as session:
+        if not records.is_sqlite:
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        for table in Record.metadata.sorted_tables:
+            if table.name not in _OF_THE_MOMENT:
+                rows[table.name] = [dict(row) for row in session.execute(sa.select(table)).mappings()]
+    for name, found in rows.items():
+        lines = "".join(json.dumps(row) + "\n" for row in found).encode()
+        archive.writestr(f"{_ROWS}{name}.jsonl", lines, zipfile.ZIP_DEFLATED)
+        files[f"{_ROWS}{name}.jsonl"] = Kept(hashlib.sha256(lines).hexdigest(), len(lines))
+    return rows
+
+
+def _still_stored(records: Database, paths: set[str]) -> bool:
+    with records.reading() as session:
+        return any(session.get(StoredFile, path) is not None for path in paths)
+
+
+def _files_of(home: Path) -> Iterator[tuple[str, Path]]:
+    """List the files that a backup takes, by their names below the library's folder."""
+    for top in sorted(home.iterdir()):
+        if top.name in _NOT_TAKEN or top.name.startswith((".", FILE)) or top.suffix == ".lock":
+            continue
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            name = path.relative_to(home).as_posix()
+            if path.is_file() and not path.is_symlink() and not path.name.endswith(".tmp"):
+                yield name, path
+
+
+def _copy(archive: zipfile.ZipFile, name: str, source: IO[bytes]) -> Kept:
+    digest, n_bytes = hashlib.sha256(), 0
+    with archive.open(name, "w", force_zip64=True) as target:
+        while block := source.read(_BLOCK):
+            target.write(block)
+            digest.update(block)
+            n_bytes += len(block)
+    return Kept(digest.hexdigest(), n_bytes)
+
+
+def restore(path: Path, home: Path) -> Contents:
+    """Make a library of a backup, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The backup.
+    home
+        The folder of the new library: empty, or not there. So must the tables be that its records go to.
+
+    Returns
+    -------
+    What the backup holds.
+
+    Raises
+    ------
+    InputError
+        If there is a library already, the backup is damaged or of a newer squint, or the disk refuses.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            contents = _contents(archive, path)
+            make_folder(home)
+            _check_empty(home)
+            _check_room(home, contents)
+            away = home / f".restoring-{uuid4().hex}"
+            try:
+                _unpack(archive, contents, away)
+                records = database(home)
+                with records.writing() as session:
+                    _insert(session.connection(), records, contents, away)
+                    _move(away / _FILES, home)
+            finally:
+                shutil.rmtree(away, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{path} could not be restored: {error.strerror or error}.") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # the last: encrypted
+        raise InputError(f"{path} is no backup that can be read: {error}.") from error
+    return contents
+
+
+def _check_empty(home: Path) -> None:
+    others = [one.name for one in home.iterdir() if one.name not in _NOT_TAKEN]
+    others = [name for name in others if not name.startswith((".", FILE)) and not name.endswith(".lock")]
+    holding = [name for name in others if not (home / name).is_dir() or any((home / name).iterdir())]
+    if holding:
+        raise InputError(
+            f"{home} holds a library already ({', '.join(sorted(holding)[:3])}). Restore into another folder."
+        )
+    records = database(home)
+    with records.reading() as session:
+        for table in Record.metadata.sorted_tables:
+            if table.name not in _OF_THE_MOMENT and session.execute(sa.select(table).limit(1)).first():
+                raise InputError(
+                    "The database holds a library already. Restore into an empty one, by SQUINT_HOME and "
+                    "SQUINT_DATABASE_URL."
+                )
+
+
+def _contents(archive: zipfile.ZipFile, path: Path) -> Contents:
+    """Read what a backup says that it holds, and hold it to that."""
+    wrong = InputError(f"{path} is no backup of a library, or a damaged one: its contents do not agree.")
+    try:
+        info = archive.getinfo(CONTENTS)
+        if info.file_size > _MAX_CONTENTS:
+            raise wrong
+        said: Mapping[str, Any] = json.loads(archive.read(info))
+        files = {str(name): Kept(**kept) for name, kept in said["files"].items()}
+        contents = Contents(**{**said, "files": files, "damaged": tuple(said["damaged"])})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise wrong from error
+    names = archive.namelist()
+    if len(set(names)) != len(names) or set(names) != {*files, CONTENTS}:
+        raise wrong
+    check_names(names, path.name)
+    if not all(name.startswith((_ROWS, _FILES)) for name in files):
+        raise wrong
+    return contents
+
+
+def _check_room(home: Path, contents: Contents) -> None:
+    free = shutil.disk_usage(home).free
+    if contents.n_bytes > free:
+        raise InputError(
+            f"The backup holds {contents.n_bytes / 1e9:,.1f} GB, and the disk of {home} has room for "
+            f"{free / 1e9:,.1f} GB."
+        )
+
+
+def _unpack(archive: zipfile.ZipFile, contents: Contents, folder: Path) -> None:
+    """Write all files, each held to its size and hash while it comes."""
+    for name, kept in contents.files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        digest, left = hashlib.sha256(), kept.n_bytes
+        with archive.open(name) as source, target.open("xb") as file:
+            while block := source.read(_BLOCK):
+                left -= len(block)
+                if left < 0:
+                    break
+                digest.update(block)
+                file.write(block)
+        if left or digest.hexdigest() != kept.sha256:
+            raise InputError(f"The backup is damaged: {name} is not what it was. Take another one.")
+
+
+def _insert(connection: sa.Connection, records: Database, contents: Contents, away: Path) -> None:
+    """Put the rows into tables of the backup's own revision, and bring these up to date."""
+    from squint.library.migrations.upgrade import upgrade  # noqa: PLC0415 - alembic
+
+    old = sa.MetaData()
+    old.reflect(connection)
+    old.drop_all(connection)  # they are empty
+    upgrade(connection, contents.revision)
+    tables = sa.MetaData()
+    tables.reflect(connection)
+    for table in tables.sorted_tables:
+        path = away / _ROWS / f"{table.name}.jsonl"
+        if path.exists():
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            if rows:
+                connection.execute(table.insert(), rows)
+            if rows and not records.is_sqlite:
+                _go_on_counting(connection, table)
+    upgrade(connection)
+
+
+def _go_on_counting(connection: sa.Connection, table: sa.Table) -> None:
+    """Tell PostgreSQL which numbers are taken."""
+    for column in table.primary_key:
+        sequence = connection.scalar(
+            sa.select(sa.func.pg_get_serial_sequence(table.name, column.name)),
+        )
+        if sequence:
+            highest = sa.select(sa.func.max(column)).scalar_subquery()
+            connection.execute(sa.select(sa.func.setval(sequence, highest)))
+
+
+def _move(folder: Path, home: Path) -> None:
+    """Move what was unpacked to its place; what is there holds nothing."""
+    for top in sorted(folder.iterdir()) if folder.exists() else []:
+        target = home / top.name
+        if target.is_dir():
+            target.rmdir()
+        top.rename(target)
