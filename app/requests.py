@@ -286,6 +286,14 @@ class DrawMap(Task[str]):
 
 
 @dataclass(frozen=True)
+class DrawStage(Task[str]):
+    """Draw a map as a picture, for a browser that cannot."""
+
+    name: ClassVar[str] = "draw_stage"
+    folder: str  # where the route left the map
+
+
+@dataclass(frozen=True)
 class WriteCsv(Task[str]):
     """Write all rows of a table as CSV."""
 

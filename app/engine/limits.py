@@ -11,6 +11,7 @@ from squint.io.hdf5 import memory_budget
 from squint.io.unpacking import allowed_bytes
 
 _WORK = 3  # times what a file unpacks to is in memory at once, while it is checked
+_SPLIT = "Split it into sections, or write it again with anndata."
 _STATUS = Path("/proc/self/status")
 
 
@@ -20,11 +21,18 @@ def reading_limit(path: Path) -> int:
 
 
 @contextmanager
-def memory_limit(n_bytes: int) -> Iterator[None]:
+def memory_limit(n_bytes: int, advice: str = _SPLIT) -> Iterator[None]:
     """Let this process take so much more memory than it holds now, and no more.
 
     A second wall: what a file unpacks to is weighed before. Behind this one the worker lives, and the model
     that it holds with it; without, the system ends some process of its own choice.
+
+    Parameters
+    ----------
+    n_bytes
+        How much more.
+    advice
+        What to do where that is too little, as a sentence.
 
     Raises
     ------
@@ -40,8 +48,7 @@ def memory_limit(n_bytes: int) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise InputError(
-            f"This needs more than the {n_bytes / 1e9:,.1f} GB of memory that a file of its size may take. "
-            "Split it into sections, or write it again with anndata."
+            f"This needs more than the {n_bytes / 1e9:,.1f} GB of memory that it may take. {advice}"
         ) from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

@@ -1,7 +1,9 @@
 """What the map fetches beside the socket. Streamlit does not protect these addresses, so each is signed."""
 
 import json
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -9,9 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.engine.client import Cancelled, ask
 from app.maps.card import card
-from app.maps.picture import picture
 from app.maps.served import MAPS, Served
+from app.maps.stage import leave_stage
+from app.requests import DrawStage
+from app.routes.waiting import Latest, answer
 from app.settings import settings
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER
@@ -26,6 +31,9 @@ _KEEP = {
 }
 _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MAX_STATE = 64_000  # bytes
+_LIMIT_S = 10  # for drawing a picture: a million cells take one
+_PATIENCE_S = 30  # with the wait for what was asked for before
+_LATEST = Latest()
 _REFUSED = Response("This address has expired or was not made by this server.", 403, _FRESH)
 _GONE = Response("This is no longer served. Open the page again.", 404, _FRESH)
 
@@ -74,14 +82,28 @@ async def _state(request: Request) -> Response:
 
 @_signed("/map/{map_id}")
 async def _picture(request: Request) -> Response:
-    """Draw the map as the browser says that it is seen."""
+    """Let a worker draw the map as the browser says that it is seen."""
     told = await _told(request)
     if isinstance(told, Response):
         return told
+    library = told[0].library
+    folder = library.workspace()
     try:
-        drawn = await run_in_threadpool(picture, *told)
+        await run_in_threadpool(leave_stage, folder, *told)
+        job = ask(DrawStage(str(folder)), library, limit_s=_LIMIT_S)
+        with _LATEST.only(request.path_params["map_id"], job):
+            path = await answer(job, request, _PATIENCE_S)
+        drawn = await run_in_threadpool(Path(path).read_bytes)
     except InputError as error:
         return Response(str(error), 400, _FRESH, "text/plain")
+    except Cancelled:
+        return Response("Another picture was asked for meanwhile.", 409, _FRESH, "text/plain")
+    except RuntimeError:
+        return Response("The cells could not be drawn: see the server's log.", 500, _FRESH, "text/plain")
+    except OSError:  # a timeout among them
+        return Response("The server is busy. Move the map to try again.", 503, _FRESH, "text/plain")
+    finally:
+        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
     return Response(drawn, 200, _FRESH, "image/png")
 
 

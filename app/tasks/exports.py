@@ -7,7 +7,7 @@ from app import requests
 from app.cell_sets import files
 from app.engine.client import Report
 from app.exports import drawing
-from app.maps import export
+from app.tasks import map_files, picture
 from app.tasks.decode import does
 from squint.library.store import Library
 
@@ -23,13 +23,6 @@ def draw(library: Library, asked: requests.Draw, report: Report) -> str:
     del library
     report(0.2, f"drawing the {asked.format.upper()}")
     return str(drawing.draw(Path(asked.folder), asked.format, asked.stamp, dpi=asked.dpi))
-
-
-def draw_map(library: Library, asked: requests.DrawMap, report: Report) -> str:
-    """Draw a map to a file; return its path."""
-    del library
-    report(0.2, f"drawing the {asked.format.upper()}")
-    return str(export.draw_map(Path(asked.folder), asked.format, asked.stamp, asked.dpi))
 
 
 def write_csv(library: Library, asked: requests.WriteCsv, report: Report) -> str:
@@ -56,7 +49,8 @@ def bring_in(library: Library, asked: requests.BringIn, report: Report) -> list[
 TASKS = dict(
     (
         does(requests.Draw, draw),
-        does(requests.DrawMap, draw_map),
+        does(requests.DrawMap, map_files.draw_map),
+        does(requests.DrawStage, picture.draw_stage),
         does(requests.WriteCsv, write_csv),
         does(requests.BringIn, bring_in),
     )

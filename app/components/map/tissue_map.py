@@ -17,13 +17,12 @@ from app.exports.stamp import counts, stamp
 from app.maps import contract, message
 from app.maps.export import write_map
 from app.maps.served import MAPS, Served
-from app.maps.state import describe, read_state
+from app.maps.state import describe
 from app.maps.views import MapView
 from app.models import ModelFacts
 from app.web.buffers import SIGNER
 from squint.errors import InputError
-from squint.library.images import Images
-from squint.pl import Outline, Picture
+from squint.pl import Outline
 
 # Tools that draw areas, and the one that moves.
 AREAS: Sequence[contract.Tool] = ("pan", "lasso", "polygon", "box")
@@ -82,16 +81,11 @@ def show_map(
             show_cell_sets(served.library, view.sections, view.cells, f"{place}-sets", model)
 
 
-def _pictures(served: Served) -> list[Picture | None]:
-    """Draw what is seen of the picture under each panel, for print."""
-    images, view = Images(served.library), served.view
-    windows = read_state(served.state, view).views
-    drawn: list[Picture | None] = []
-    for section, window in zip(view.sections, windows, strict=True) if view.whole else ():
-        picture = _placed(picture_of(served.library, section))
-        region = images.region(section.id, picture["id"], window) if picture else None
-        drawn.append(Picture(region.pixels, region.affine) if region else None)
-    return drawn
+def _pictures(served: Served) -> list[tuple[str, str] | None]:
+    """Name the picture under each panel, for print: the section, and its picture."""
+    sections = served.view.sections if served.view.whole else ()
+    shown = ((section.id, _placed(picture_of(served.library, section))) for section in sections)
+    return [(section_id, picture["id"]) if picture else None for section_id, picture in shown]
 
 
 def _outlines(served: Served) -> list[list[Outline]]:

@@ -14,14 +14,19 @@ from PIL import Image
 from pypdf import PdfReader
 
 from app.exports.stamp import stamp
-from app.maps.export import draw_map, write_map
+from app.maps.export import write_map
 from app.maps.state import describe, read_state
 from app.maps.views import MapView
+from app.requests import DrawMap
 from app.settings import NOTICE
+from app.tasks import images as image_tasks
+from app.tasks import map_files
 from app.tasks.exports import TASKS
 from squint import pl
 from squint.errors import InputError
-from squint.library.store import Section
+from squint.library.images import BY_PIXEL_SIZE, Addition, Images
+from squint.library.store import Library, Section
+from tests.helpers.section_pictures import report
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +84,13 @@ def export(
 ) -> bytes:
     marks = marks_of(view, state)
     write_map(folder, view, state, marks, **more)
-    return draw_map(folder, kind, marks, dpi=100).read_bytes()
+    return draw_map(folder, kind, marks)
+
+
+def draw_map(folder: Path, kind: pl.Kind, marks: Mapping[str, str]) -> bytes:
+    """Print what was left in a folder, beside the library."""
+    asked = DrawMap(str(folder), kind, marks, dpi=100)
+    return Path(map_files.draw_map(Library(folder / "home"), asked, report)).read_bytes()
 
 
 def text_of(pdf: bytes) -> str:
@@ -145,9 +156,12 @@ def test_labels_travel_with_their_names_counts_and_colours(
     assert not (np.abs(left - (86, 180, 233)) < 4).all(axis=2).any()
 
 
-def test_pictures_areas_and_predictions_travel(tmp_path: Path, scores: MapView) -> None:
-    red = np.zeros((10, 10, 4), dtype=np.uint8)
-    red[..., 0] = red[..., 3] = 255
+def test_pictures_areas_and_predictions_travel(
+    tmp_path: Path, scores: MapView, library: Library, added: Section
+) -> None:
+    Image.new("RGB", (40, 40), (255, 0, 0)).save(tmp_path / "red.png")
+    red = image_tasks.keep(library, Addition(added.id, str(tmp_path / "red.png")), report)
+    Images(library).place(added.id, red.id, [[5.0, 0, 0], [0, 5.0, 0]], BY_PIXEL_SIZE)
     corners = np.array([[50.0, 50], [100, 50], [100, 100]])
     imputed = np.arange(N) > 300
     panels = (
@@ -156,7 +170,7 @@ def test_pictures_areas_and_predictions_travel(tmp_path: Path, scores: MapView) 
     )
     view = MapView(scores.title, scores.sections, panels, scores.scale, scores.cells, {})
     more = {
-        "pictures": [pl.Picture(red, np.array([[20.0, 0, 0], [0, 20.0, 0]])), None],
+        "pictures": [(added.id, red.id), None],
         "outlines": [[pl.Outline("tumour margin", "#D55E00", corners)], []],
     }
     state = {"image": {"shown": True, "opacity": 0.5}, "size": 0.2}
@@ -211,7 +225,7 @@ def test_a_stack_is_exported_from_where_it_is_seen(tmp_path: Path) -> None:
 
 def test_a_stack_that_nobody_turned_is_as_at_first(tmp_path: Path, types: MapView) -> None:
     write_map(tmp_path, types, {}, marks_of(types, {}), heights=[np.arange(N)], stretch=2.0)
-    assert "height drawn \N{MULTIPLICATION SIGN} 2" in text_of(draw_map(tmp_path, "pdf", {}).read_bytes())
+    assert "height drawn \N{MULTIPLICATION SIGN} 2" in text_of(draw_map(tmp_path, "pdf", {}))
     said = describe({}, types, 2.0)
     assert said == {"stack": "turned 25°, seen from 35° above, height drawn \N{MULTIPLICATION SIGN} 2"}
     assert read_state({"camera": {}}, types).orbit == pl.Orbit()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.maps.message import Stack
-from app.maps.picture import picture
 from app.maps.served import MAPS, Served
+from app.maps.stage import leave_stage
 from app.maps.views import MapView
+from app.requests import DrawStage
 from app.routes.maps import ROUTES
+from app.tasks.picture import draw_stage
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.library.store import Library
@@ -43,6 +46,13 @@ def letter(label: str | None = "T cell") -> Panel:
 def serve(library: Library, *panels: Panel, scale: Categories | Continuous = KINDS) -> Served:
     view = MapView("A map", (), panels, scale, pd.DataFrame(), {})
     return MAPS.serve(ID, Served(library, view, ()))
+
+
+def picture(served: Served, state: object) -> bytes:
+    """Draw a map as the worker does what the web process left it."""
+    folder = served.library.workspace()
+    leave_stage(folder, served, state)
+    return Path(draw_stage(served.library, DrawStage(str(folder)), lambda *_: None)).read_bytes()
 
 
 @pytest.fixture
@@ -267,7 +277,14 @@ def test_half_a_million_cells_are_drawn_soon(library: Library) -> None:
     assert time.process_time() - start < 3  # a quarter of a second when nothing else runs
 
 
-def test_the_web_process_draws_without_matplotlib() -> None:
-    code = "import sys, app.routes.maps; print({'matplotlib', 'pypdf', 'kaleido'} & set(sys.modules))"
+def test_nothing_is_left_of_a_picture(served: Served, ask: Callable[[Any], Any]) -> None:
+    assert ask(STATE).status_code == 200
+    assert ask({**STATE, "width": None}).status_code == 400
+    assert list(served.library.staging.iterdir()) == []
+
+
+def test_the_web_process_draws_no_picture() -> None:
+    drawing = {"matplotlib", "pypdf", "kaleido", "squint.pl._raster", "squint.pl._scene", "app.tasks"}
+    code = f"import sys, app.routes.maps; print({drawing} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

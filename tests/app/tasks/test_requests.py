@@ -49,6 +49,7 @@ ASKED: list[Task] = [
     requests.AddImage(Addition("a", "he.tif", channel=2)),
     requests.Draw("folder", "pdf", {"Title": "T"}, 300),
     requests.DrawMap("folder", "png", {"Title": "T"}, 600),
+    requests.DrawStage("folder"),
     requests.WriteCsv("folder", {"Title": "T"}),
 ]
 

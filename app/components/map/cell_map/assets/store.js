@@ -66,7 +66,10 @@ function begin(name, url) {
 export async function ask(url, options) {
   const response = await fetch(url, options);
   if (response.status === 403) throw new Expired("The address has expired.");
-  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  if (!response.ok) {
+    const said = response.headers.get("content-type")?.startsWith("text/plain");
+    throw new Error(said ? await response.text() : `The server answered ${response.status}.`);
+  }
   return response;
 }
 

@@ -1,0 +1,57 @@
+"""Maps printed to files. Runs in the worker."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from app.engine.client import Report
+from app.engine.limits import memory_limit
+from app.maps.packed import unpack
+from app.requests import DrawMap
+from app.tasks.budgets import DRAWING
+from squint import pl
+from squint.library.images import Images
+from squint.library.store import Library
+
+
+def draw_map(library: Library, asked: DrawMap, report: Report) -> str:
+    """Print the map that :func:`app.maps.export.write_map` left in a folder; return the path of the file."""
+    report(0.2, f"drawing the {asked.format.upper()}")
+    with memory_limit(DRAWING, "Show fewer cells."):
+        return str(_print(library, asked))
+
+
+def _print(library: Library, asked: DrawMap) -> Path:
+    folder = Path(asked.folder)
+    panels, scale, seen, heights, facts = unpack(folder)
+    page = pl.Page(**{**facts["page"], "metadata": asked.stamp})
+    scale, look = seen.scale(scale), seen.look()
+    if heights:
+        orbit = seen.orbit or pl.Orbit()
+        drawn = pl.print_stack(panels, scale, heights, orbit, page, look, kind=asked.format, dpi=asked.dpi)
+    else:
+        look = replace(
+            look,
+            pictures=[
+                _under(library, named, window, seen.opacity)
+                for named, window in zip(facts["pictures"], seen.views, strict=False)
+            ],
+            outlines=[
+                [pl.Outline(name, colour, np.array(at)) for name, colour, at in o] for o in facts["outlines"]
+            ],
+        )
+        drawn = pl.print_map(panels, scale, seen.views, page, look, kind=asked.format, dpi=asked.dpi)
+    path = folder / f"figure.{asked.format}"
+    path.write_bytes(drawn)
+    return path
+
+
+def _under(
+    library: Library, named: tuple[str, str] | None, window: pl.View, opacity: float
+) -> pl.Picture | None:
+    """Draw what is seen of the picture under a panel."""
+    if named is None:
+        return None
+    region = Images(library).region(*named, window)
+    return pl.Picture(region.pixels, region.affine, opacity)
