@@ -128,6 +128,29 @@ class BringIn(Task[list[str]]):
     skip_unknown: bool  # leave out cells that the section does not have
 
 
+@dataclass(frozen=True)
+class WriteSet(Task[str]):
+    """Write the cells of a set in a section to a file for other programs."""
+
+    name: ClassVar[str] = "write_set"
+    cell_set: str  # id
+    section: str  # id
+    form: Literal["geojson", "groups", "selection"]
+    pixel_size_um: float | None = None  # um per pixel, for QuPath
+    stamp: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TakeArea(Task[str]):
+    """Make or change a cell set by an area that was drawn and takes long; answers with the set's id."""
+
+    name: ClassVar[str] = "take_area"
+    section: str  # id
+    corners: tuple[tuple[float, float], ...]
+    mode: str  # "new", "add" or "subtract"
+    chosen: str | None = None  # the set to change
+
+
 # --- comparison -------------------------------------------------------------------------------------------
 
 

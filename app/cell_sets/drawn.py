@@ -14,10 +14,13 @@ from app.cell_sets.names import clean_name
 from app.cell_sets.store import ADD, SUBTRACT, CellSet, CellSets
 from squint.errors import InputError
 from squint.geometry import outlines as shapes
-from squint.geometry.outlines import Polygon
+from squint.geometry.outlines import Floats, LaboriousError, Polygon
 from squint.library.store import Library, Section
 
-MAX_CORNERS = 10_000  # of an area that a browser posts
+MAX_POSTED = 10_000  # corners of an area that a browser posts
+MAX_CORNERS = 3_000  # of them that somebody could tell apart
+QUICK_CORNERS = 1_000  # of an area, with those of the set that it changes: 0.1 s
+QUICK_COMPARED = 10_000_000  # pairs of a line and a cell beside it: 0.2 s
 NEW, UNNAMED = "new", "Set"
 
 
@@ -29,6 +32,7 @@ def take_area(
     *,
     mode: object,
     chosen: str | None = None,
+    quick: bool = False,
 ) -> CellSet:
     """Take the cells of a section inside what was drawn.
 
@@ -46,6 +50,8 @@ def take_area(
         ``"new"``, ``"add"`` or ``"subtract"``, as posted.
     chosen
         The set to add to or subtract from.
+    quick
+        Refuse what takes half a second or more on a map of a million cells.
 
     Returns
     -------
@@ -53,16 +59,44 @@ def take_area(
 
     Raises
     ------
+    LaboriousError
+        If it is to be quick, and would not be.
     InputError
         If that is no area or no mode, no cell lies there, or there is no set to change.
     """
-    if isinstance(corners, list) and len(corners) > MAX_CORNERS:
-        raise InputError(f"The area has more than {MAX_CORNERS:,} corners. Draw it more simply.")
-    area: Polygon = (shapes.as_ring(corners, "The area"),)
+    area: Polygon = (ring_of(corners),)
+    sets = CellSets(library)
+    if quick and len(area[0]) + _n_corners(sets, chosen, section) > QUICK_CORNERS:
+        raise LaboriousError(
+            "The area, with what is there of the set, has many corners. Draw it more simply."
+        )
     shapes.check_outline([area], "The area")
-    rows = np.flatnonzero(shapes.inside([area], coordinates))
+    most = QUICK_COMPARED if quick else shapes.MAX_COMPARED
+    rows = np.flatnonzero(shapes.inside([area], coordinates, most=most))
     change = {section.id: rows}, {section.id: [area]}, "drawn on the map"
-    return _change(CellSets(library), *change, name=UNNAMED, mode=mode, chosen=chosen)
+    return _change(sets, *change, name=UNNAMED, mode=mode, chosen=chosen)
+
+
+def ring_of(corners: object) -> Floats:
+    """Check corners that were posted, ``[[x, y], ...]``, and leave out those that nobody sees (k, 2).
+
+    Raises
+    ------
+    InputError
+        If they are no area, or too many.
+    """
+    if isinstance(corners, list) and len(corners) > MAX_POSTED:
+        raise InputError(f"The area has more than {MAX_POSTED:,} corners. Draw it more simply.")
+    ring = shapes.simplified(shapes.as_ring(corners, "The area"))
+    if len(ring) > MAX_CORNERS:
+        raise InputError(f"The area winds through more than {MAX_CORNERS:,} corners. Draw it more simply.")
+    return ring
+
+
+def _n_corners(sets: CellSets, set_id: str | None, section: Section) -> int:
+    """Count the corners of a set in a section."""
+    one = next((one for one in sets.all() if one.id == set_id), None) if set_id else None
+    return sum(len(ring) for rings in sets.outline(one, section.id) for ring in rings) if one else 0
 
 
 def take_entry(

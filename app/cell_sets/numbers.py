@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
 from app.exports.stamp import many
-from squint.errors import InputError
 from squint.geometry import outlines as shapes
 from squint.library.store import LIBRARY_ID, Library, Section
 
@@ -39,10 +38,7 @@ def numbers(library: Library, cell_set: CellSet, sections: Sequence[Section]) ->
     sets = CellSets(library)
     here = [section for section in sections if section.id in cell_set.members]
     n_cells = sum(sets.n_cells(cell_set, section.id) for section in here)
-    try:
-        area, words = _area(library, cell_set, here)
-    except InputError as error:  # an outline that crosses itself too often
-        area, words = None, f"no area and no density: {error}"
+    area, words = _area(library, cell_set, here)
     return Numbers(n_cells, len(here), len({section.patient for section in here}), area, words)
 
 
@@ -54,10 +50,10 @@ def _area(library: Library, cell_set: CellSet, sections: Sequence[Section]) -> t
         return None, f"no area and no density: units unknown in {', '.join(unknown)}"
     sets, area, n_drawn = CellSets(library), 0.0, 0
     for section in sections:
-        outline = sets.outline(cell_set, section.id)
-        n_drawn += bool(outline)
-        if outline:
-            area += shapes.area(outline)
+        drawn = sets.area(cell_set, section.id)
+        if drawn is not None:
+            n_drawn += 1
+            area += drawn
         else:
             cells = library.cells(section.id)[["x", "y"]].to_numpy(dtype=np.float64)
             area += shapes.hull_area(cells[sets.rows(cell_set, section.id)])

@@ -119,11 +119,19 @@ class CellSets:
 
     def outline(self, cell_set: CellSet, section_id: str) -> tuple[Polygon, ...]:
         """Give the outline of a set in a section, in the section's unit; nothing if none says who is in."""
+        kept = self._outline(cell_set, section_id)
+        return tuple(tuple(np.array(ring) for ring in rings) for rings in kept["polygons"])
+
+    def area(self, cell_set: CellSet, section_id: str) -> float | None:
+        """Give the area of the outline of a set in a section, in the square of the section's unit."""
+        kept: float | None = self._outline(cell_set, section_id)["area"]
+        return kept
+
+    def _outline(self, cell_set: CellSet, section_id: str) -> dict[str, Any]:
         name = cell_set.outlines.get(section_id)
         path = _outline_path(self.library, section_id, name) if name else None
-        if path is None or not path.exists():
-            return ()
-        return tuple(tuple(np.array(ring) for ring in rings) for rings in json.loads(path.read_text()))
+        kept: dict[str, Any] = {"polygons": [], "area": None}
+        return json.loads(path.read_text()) if path is not None and path.exists() else kept
 
     # --- change -------------------------------------------------------------------------------------------
 
@@ -314,7 +322,8 @@ class CellSets:
         """Write an outline into the folder of its section; returns the name of the file, or nothing."""
         if not polygons:
             return ""
-        text = json.dumps([[ring.tolist() for ring in rings] for rings in polygons])
+        rings = [[ring.tolist() for ring in polygon] for polygon in polygons]
+        text = json.dumps({"area": shapes.area(polygons), "polygons": rings})  # a page measures nothing
         name = hashlib.sha256(text.encode()).hexdigest()[:16]
         with self._place(section_id, _outline_path(self.library, section_id, name)) as path:
             path.write_text(text)

@@ -270,7 +270,13 @@ def _read(worker: "subprocess.Popen[str]", messages: "queue.Queue[dict[str, Any]
     messages.put(None)
 
 
-_LANES = dict.fromkeys(("draw", "draw_map", "draw_stage", "write_csv", "bring_in"), DRAWING)
+_LANES = dict.fromkeys(
+    (
+        *("draw", "draw_map", "draw_stage", "write_csv", "bring_in", "take_area", "write_set"),
+        *("read_regions", "count_inside", "add_gene_sets", "read_gene_sets"),
+    ),
+    DRAWING,
+)
 _engines: dict[tuple[Path, str], Engine] = {}
 _starting = threading.Lock()
 

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from app import requests
-from app.cell_sets import files
 from app.engine.client import Report
 from app.exports import drawing
-from app.tasks import map_files, picture
+from app.tasks import cell_sets, map_files, picture
 from app.tasks.decode import does
 from squint.library.store import Library
 
@@ -32,26 +31,14 @@ def write_csv(library: Library, asked: requests.WriteCsv, report: Report) -> str
     return str(drawing.write_csv(Path(asked.folder), asked.stamp))
 
 
-def bring_in(library: Library, asked: requests.BringIn, report: Report) -> list[str]:
-    """Make cell sets of a file; say what was made, and what was not."""
-    report(0.1, "reading the file")
-    return files.bring_in(
-        library,
-        library.get(asked.section),
-        Path(asked.path).read_bytes(),
-        asked.file,
-        pixel_size_um=asked.pixel_size_um,
-        skip_unknown=asked.skip_unknown,
-        report=report,
-    )
-
-
 TASKS = dict(
     (
         does(requests.Draw, draw),
         does(requests.DrawMap, map_files.draw_map),
         does(requests.DrawStage, picture.draw_stage),
         does(requests.WriteCsv, write_csv),
-        does(requests.BringIn, bring_in),
+        does(requests.BringIn, cell_sets.bring_in),
+        does(requests.TakeArea, cell_sets.take_area),
+        does(requests.WriteSet, cell_sets.write_set),
     )
 )

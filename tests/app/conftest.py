@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 from app import settings
+from app.cell_sets.store import CellSets
 from app.engine import client as engines
 from app.engine.client import Engine
 from app.requests import ImportSamples
@@ -21,6 +22,7 @@ from squint.library import ingest
 from squint.library.images import Addition, SectionImage
 from squint.library.store import Library, Section
 from tests.helpers.app import MAIN
+from tests.helpers.cell_sets import A, B, C, put
 from tests.helpers.section_pictures import report, smooth
 
 
@@ -120,3 +122,16 @@ def image(library: Library, added: Section, tmp_path: Path) -> SectionImage:
         file.write(np.full((900, 900, 3), 9, np.uint8), photometric="rgb", metadata={"Name": "label"})
     assert b"Jane" in path.read_bytes()
     return image_tasks.keep(library, Addition(added.id, str(path)), report)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Library:
+    """Make a library of three sections without counts."""
+    library = Library(tmp_path / "home")
+    put(library, A), put(library, B, "P2"), put(library, C, "P2", "unknown")
+    return library
+
+
+@pytest.fixture
+def sets(store: Library) -> CellSets:
+    return CellSets(store)

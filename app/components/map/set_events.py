@@ -9,13 +9,18 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import session
-from app.cell_sets.drawn import take_area, take_entry
+from app.cell_sets.drawn import ring_of, take_area, take_entry
 from app.cell_sets.store import CellSets
+from app.components.job import run
 from app.maps.contract import History
 from app.maps.served import Served
+from app.requests import TakeArea
 from squint.errors import InputError
+from squint.geometry.outlines import LaboriousError
 from squint.library.store import Library
 from squint.pl import Categories
+
+_LIMIT_S = 60  # for an area that takes long
 
 Event = Callable[[Served, Mapping[str, Any]], None]
 
@@ -40,6 +45,7 @@ def set_events(place: str) -> dict[str, Event]:
 
     def told(act: Event) -> Event:
         def safely(served: Served, event: Mapping[str, Any]) -> None:
+            st.session_state.pop(_laborious(place), None)
             try:
                 act(served, event)
             except InputError as error:
@@ -48,7 +54,7 @@ def set_events(place: str) -> dict[str, Event]:
         return safely
 
     return {
-        "area": told(_area),
+        "area": told(partial(_area, place)),
         "entry": told(_entry),
         "undo": told(partial(_step, CellSets.undo)),
         "redo": told(partial(_step, CellSets.redo)),
@@ -65,20 +71,37 @@ def _step(step: Callable[[CellSets, int], str], served: Served, event: Mapping[s
     st.session_state["_sets-followed"] = (seen, sets.version)
 
 
-def _area(served: Served, event: Mapping[str, Any]) -> None:
-    """Take the cells inside what was drawn in a panel."""
-    panel = event.get("panel")
+def _area(place: str, served: Served, event: Mapping[str, Any]) -> None:
+    """Take the cells inside what was drawn in a panel: at once, or by a worker if that takes long."""
+    panel, mode, chosen = event.get("panel"), event.get("mode"), _chosen(event)
     if not isinstance(panel, int) or not 0 <= panel < len(served.view.sections):
         raise InputError("The area lies in no section of this map. Draw it again.")
-    changed = take_area(
-        served.library,
-        served.view.sections[panel],
-        served.view.panels[panel].coordinates,
-        event.get("polygon"),
-        mode=event.get("mode"),
-        chosen=_chosen(event),
-    )
-    session.choose_set(changed.id)
+    section, coordinates = served.view.sections[panel], served.view.panels[panel].coordinates
+    ring = ring_of(event.get("polygon")).tolist()
+    try:
+        changed = take_area(served.library, section, coordinates, ring, mode=mode, chosen=chosen, quick=True)
+    except LaboriousError:
+        asked = TakeArea(section.id, tuple(map(tuple, ring)), str(mode), chosen)
+        st.session_state[_laborious(place)] = asked
+    else:
+        session.choose_set(changed.id)
+
+
+def finish_area(library: Library, place: str) -> None:
+    """Show how far the worker is with an area that takes long, and the set that it makes of it."""
+    asked: TakeArea | None = st.session_state.get(_laborious(place))
+    if asked is None:
+        return
+    made = run(asked, library, "Finding the cells inside", limit_s=_LIMIT_S)
+    if made is not None:
+        del st.session_state[_laborious(place)]
+        session.choose_set(made)
+        st.rerun()
+
+
+def _laborious(place: str) -> str:
+    """Name what the session remembers of an area that takes long."""
+    return f"_{place}-area"
 
 
 def _entry(served: Served, event: Mapping[str, Any]) -> None:

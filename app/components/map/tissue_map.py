@@ -12,7 +12,7 @@ from app.components.export_row import Export, export_row, was_asked
 from app.components.map.cell_map.component import cell_map
 from app.components.map.cell_sets import show_cell_sets
 from app.components.map.images import Shown, picture_of
-from app.components.map.set_events import history, refused, set_events
+from app.components.map.set_events import finish_area, history, refused, set_events
 from app.exports.stamp import counts, stamp
 from app.maps import contract, message
 from app.maps.export import write_map
@@ -77,6 +77,7 @@ def show_map(
 
     export_row(Export(place, marks, table=lambda: view.table, map=write))
     if sets:
+        finish_area(served.library, place)
         with st.expander("Cell sets", icon=":material/lasso_select:", key=f"{place}-sets"):
             show_cell_sets(served.library, view.sections, view.cells, f"{place}-sets", model)
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cell_sets import numbers
-from app.cell_sets.drawn import take_entry
+from app.cell_sets import drawn, numbers
+from app.cell_sets.drawn import take_area, take_entry
 from app.cell_sets.store import CellSets
 from squint.errors import InputError
 from squint.geometry import outlines
+from squint.geometry.outlines import LaboriousError
 from squint.library.store import Library
 from tests.helpers.cell_sets import CORNER, SQUARE, A, B, draw, put
 
@@ -85,6 +86,47 @@ def test_a_change_of_no_set_is_refused(store: Library, mode, chosen, message: st
 def test_an_entry_without_cells_is_refused(store: Library) -> None:
     with pytest.raises(InputError, match="No cell lies there"):
         take_entry(store, "tumour", {A: [], B: np.empty(0, dtype=int)}, mode="new")
+
+
+def zigzag(n: int) -> list[list[float]]:
+    """Draw up and down past all cells, n times."""
+    return [*([i * 9 / n, (i % 2) * 9.5] for i in range(n)), [9.5, -1], [-1, -1]]
+
+
+def test_what_takes_long_is_not_done_quickly_but_done(
+    store: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = store.get(A)
+    coordinates = store.cells(A)[["x", "y"]].to_numpy()
+    quick, slow = SQUARE, zigzag(1_500)
+    take_area(store, section, coordinates, quick, mode="new", quick=True)
+    with pytest.raises(LaboriousError):
+        take_area(store, section, coordinates, slow, mode="new", quick=True)
+    assert len(CellSets(store).all()) == 1
+    made = take_area(store, section, coordinates, slow, mode="new")
+    with pytest.raises(LaboriousError, match="with what is there of the set"):
+        take_area(store, section, coordinates, quick, mode="add", chosen=made.id, quick=True)
+    monkeypatch.setattr(drawn, "QUICK_COMPARED", 1_000)  # as by a million cells
+    take_area(store, section, coordinates, quick, mode="new", quick=True)
+    with pytest.raises(LaboriousError, match="past too many cells"):
+        take_area(store, section, coordinates, zigzag(90), mode="new", quick=True)
+    assert len(CellSets(store).all()) == 3
+
+
+@given(st.integers(1_001, 3_000), st.floats(1, 3))
+def test_corners_that_nobody_sees_are_left_out(n: int, radius: float) -> None:
+    turn = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    circle = radius * np.column_stack([np.cos(turn), np.sin(turn)])
+    kept = drawn.ring_of(circle.tolist())
+    assert len(kept) < 300
+    assert outlines.area([(kept,)]) == pytest.approx(outlines.area([(circle,)]), rel=1e-3)
+    few = circle[:1_000] / 2
+    np.testing.assert_array_equal(drawn.ring_of(few.tolist()), few)
+
+
+def test_an_area_of_too_many_corners_that_are_seen_is_refused(store: Library) -> None:
+    with pytest.raises(InputError, match="winds through more than 3,000 corners"):
+        draw(store, zigzag(9_000))
 
 
 def test_an_area_that_crosses_itself_all_over_is_refused_with_what_it_is_added_to(store: Library) -> None:

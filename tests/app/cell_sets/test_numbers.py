@@ -7,6 +7,7 @@ import pytest
 from app.cell_sets import numbers
 from app.cell_sets.store import ADD, CellSets
 from squint import keys
+from squint.errors import InputError
 from squint.library.store import Library
 from tests.helpers.cell_sets import SQUARE, A, B, C, draw
 
@@ -34,13 +35,11 @@ def test_numbers_say_what_the_area_is_of(store: Library, sets: CellSets) -> None
     assert "no cell of this set" in numbers.numbers(store, line, [store.get(A)]).area_is
 
 
-def test_an_outline_of_which_no_area_is_measured_says_so(store: Library, sets: CellSets) -> None:
+def test_an_outline_of_which_no_area_is_measured_is_not_kept(sets: CellSets) -> None:
     star = np.random.default_rng(0).uniform(0, 9, (1_000, 2))
-    made = sets.make("Star", {A: range(50)}, {A: [(star,)]})  # as an older version kept it
-    found = numbers.numbers(store, made, [store.get(A)])
-    assert found.n_cells == 50
-    assert found.area_mm2 is None
-    assert "no area and no density: The outline crosses itself more than" in found.area_is
+    with pytest.raises(InputError, match="The outline crosses itself more than"):
+        sets.make("Star", {A: range(50)}, {A: [(star,)]})
+    assert sets.all() == []
 
 
 def test_a_composition_adds_up_and_names_the_most_frequent() -> None:

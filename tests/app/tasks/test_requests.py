@@ -35,6 +35,8 @@ ASKED: list[Task] = [
     requests.SumTokens(("a",), "ff"),
     requests.Activate(("b", "a"), ("b",), "ff", "P1", None, 5),
     requests.BringIn("a", "upload", "a.csv", 0.2125, skip_unknown=True),
+    requests.TakeArea("a", ((0, 0), (1, 0.5), (0, 1)), "add", "ff"),
+    requests.WriteSet("ff", "a", "geojson", 0.5, {"Title": "T"}),
     requests.Differential(("a",), None, Split("cell_type", ("x",), members=(("a", "1", "2"),)), "t-test"),
     requests.Pseudobulk(("a",), "ff", Split("level", ("high",), ("low",), run="r", low=0.1)),
     requests.TrainOnStack(("a",), 0.1, 3, "stack"),

@@ -1,4 +1,4 @@
-"""Cell sets in and out of files: GeoJSON for QuPath, CSV for Xenium Explorer."""
+"""Cell sets of areas that take long, and in and out of files. Runs in the worker."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cell_sets import drawn
 from app.cell_sets.names import clean_name
 from app.cell_sets.store import CellSet, CellSets, Draft
 from app.engine.client import Report
+from app.engine.limits import memory_limit
 from app.exports.stamp import many
+from app.requests import BringIn, TakeArea, WriteSet
+from app.tasks.budgets import READING, check_size
 from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer
 from squint.geometry import outlines as shapes
@@ -19,12 +23,49 @@ from squint.library.store import Library, Section
 from squint.pl import plain
 
 MOST = 50  # sets of one file
-XENIUM_PIXEL_UM = 0.2125
+_SIMPLY = "Give fewer cells, or draw more simply."
 
 
-def pixel_size(section: Section) -> float | None:
-    """Give the usual um per pixel of a section's assay, if it is known."""
-    return XENIUM_PIXEL_UM if "xenium" in section.assay.lower() else None
+def take_area(library: Library, asked: TakeArea, report: Report) -> str:
+    """Make or change a cell set by an area that was drawn; return the set's id."""
+    report(0.1, "finding the cells inside")
+    section = library.get(asked.section)
+    corners = [list(corner) for corner in asked.corners]
+    with memory_limit(READING, _SIMPLY):
+        made = drawn.take_area(
+            library, section, _positions(library, section), corners, mode=asked.mode, chosen=asked.chosen
+        )
+    return made.id
+
+
+def write_set(library: Library, asked: WriteSet, report: Report) -> str:
+    """Write the cells of a set in a section to a file; return its path."""
+    report(0.1, "writing the file")
+    section, one = library.get(asked.section), CellSets(library).get(asked.cell_set)
+    if asked.form == "geojson":
+        text = geojson(library, one, section, asked.pixel_size_um, asked.stamp)
+    else:
+        text = (cell_groups if asked.form == "groups" else selections)(library, one, section)
+    path = library.workspace() / "cells"
+    path.write_text(text)
+    return str(path)
+
+
+def bring_in(library: Library, asked: BringIn, report: Report) -> list[str]:
+    """Make cell sets of a file; say what was made, and what was not."""
+    report(0.1, "reading the file")
+    path = Path(asked.path)
+    check_size(path, asked.file)
+    with memory_limit(READING, _SIMPLY):
+        return make_sets(
+            library,
+            library.get(asked.section),
+            path.read_bytes(),
+            asked.file,
+            pixel_size_um=asked.pixel_size_um,
+            skip_unknown=asked.skip_unknown,
+            report=report,
+        )
 
 
 def geojson(
@@ -50,20 +91,16 @@ def geojson(
         raise InputError(f"The unit of {section.title} is unknown, so it cannot be written in pixels.")
     outline = CellSets(library).outline(cell_set, section.id)
     points = np.empty((0, 2)) if outline else _positions(library, section)[_rows(library, cell_set, section)]
-    drawn = Outline(cell_set.name, outline, points, cell_set.colour)
+    marked = Outline(cell_set.name, outline, points, cell_set.colour)
     unit = "unknown" if unknown else "um"
-    return qupath.write([drawn], unit=unit, pixel_size_um=pixel_size_um, stamp=stamp)
+    return qupath.write([marked], unit=unit, pixel_size_um=pixel_size_um, stamp=stamp)
 
 
-def cell_groups(library: Library, sets: Sequence[CellSet], section: Section) -> str:
-    """Write the cells of sets in a section as the CSV of cell groups that Xenium Explorer imports."""
+def cell_groups(library: Library, cell_set: CellSet, section: Section) -> str:
+    """Write the cells of a set in a section as the CSV of cell groups that Xenium Explorer imports."""
     names = library.cells(section.id).index.astype(str).to_numpy()
-    groups = [
-        Group(one.name, tuple(names[_rows(library, one, section)]), one.colour)
-        for one in sets
-        if section.id in one.members
-    ]
-    return xenium_explorer.write_groups(groups)
+    cells = tuple(names[_rows(library, cell_set, section)])
+    return xenium_explorer.write_groups([Group(cell_set.name, cells, cell_set.colour)])
 
 
 def selections(library: Library, cell_set: CellSet, section: Section) -> str:
@@ -82,7 +119,7 @@ def selections(library: Library, cell_set: CellSet, section: Section) -> str:
     return xenium_explorer.write_selections([Outline(cell_set.name, outline)])
 
 
-def bring_in(
+def make_sets(
     library: Library,
     section: Section,
     content: bytes,
@@ -164,9 +201,9 @@ def _draft(
     rows = np.union1d(inside, clicked)
     if not len(rows):
         return None, ""
-    drawn = {section.id: item.polygons} if item.polygons and not len(clicked) else {}
+    outlined = {section.id: item.polygons} if item.polygons and not len(clicked) else {}
     note = many(len(rows), "cell") + (f", {many(n_far, 'position')} at no cell left out" if n_far else "")
-    return Draft(name, {section.id: rows}, drawn, how, item.colour or ""), note
+    return Draft(name, {section.id: rows}, outlined, how, item.colour or ""), note
 
 
 def _name(name: str) -> str:
@@ -181,8 +218,8 @@ def _extents(library: Library, section: Section, found: Sequence[Outline | Group
     points = [o.points for o in found if isinstance(o, Outline) and len(o.points)]
     if not corners and not points:
         return ""
-    drawn, cells = np.concatenate([*corners, *points]), _positions(library, section)
-    return f"It spans {_span(drawn)}, and the cells {_span(cells)}. "
+    marked, cells = np.concatenate([*corners, *points]), _positions(library, section)
+    return f"It spans {_span(marked)}, and the cells {_span(cells)}. "
 
 
 def _span(points: NDArray[np.float64]) -> str:

@@ -1,0 +1,71 @@
+"""A file that a user gives to a worker: nothing of it is looked at in the web process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from app.components.job import run
+from squint.library.results import Task
+from squint.library.store import Library
+
+MOST_BYTES = 64_000_000
+_LIMIT_S = 120  # the largest take a tenth of it
+
+Answer = TypeVar("Answer")
+
+
+def work_on(
+    library: Library,
+    file: UploadedFile | None,
+    task: Callable[[str], Task[Answer]],
+    label: str,
+    what: str,
+    place: str,
+) -> Answer | None:
+    """Offer a button that lets a worker read a file, and show how far it is.
+
+    Parameters
+    ----------
+    library
+        Where the file waits meanwhile.
+    file
+        From a widget, once there is one.
+    task
+        Gives what is asked of the worker, from the path of the file.
+    label, what
+        What the button says, and what the worker does, in the user's words.
+    place
+        Name of the button.
+
+    Returns
+    -------
+    The worker's answer, once; ``None`` before, and if it failed or was cancelled, which the page has then
+    said.
+    """
+    key = f"_{place}-given"
+    pressed = file is not None and st.button(label, key=place, type="primary")
+    if file is None or pressed:
+        _forget(library, key)
+    if file is not None and pressed:
+        if file.size > MOST_BYTES:
+            st.error(f"The file is larger than {MOST_BYTES // 10**6} MB. Keep what you need of it.")
+            return None
+        path = library.workspace() / "given"
+        path.write_bytes(file.getbuffer())
+        st.session_state[key] = (path, task(str(path)))
+    if key not in st.session_state:
+        return None
+    answer: Answer | None = run(st.session_state[key][1], library, what, limit_s=_LIMIT_S)
+    if answer is not None:
+        _forget(library, key)
+    return answer
+
+
+def _forget(library: Library, key: str) -> None:
+    """Remove a file that was given before."""
+    given: tuple[Path, Task[object]] | None = st.session_state.pop(key, None)
+    if given is not None:
+        library.unstage(given[0])
