@@ -207,6 +207,24 @@ class Align(Computation):
 
 
 @dataclass(frozen=True)
+class ReadRegions(Task[list[dict[str, Any]]]):
+    """Read what a staged R.json marks in a section."""
+
+    name: ClassVar[str] = "read_regions"
+    path: str
+    section: str  # as the file names it
+
+
+@dataclass(frozen=True)
+class CountInside(Task[int]):
+    """Count the cells of a section in any of some regions."""
+
+    name: ClassVar[str] = "count_inside"
+    section: str  # id
+    regions: tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
 class InpaintArea(Computation):
     """Predict what the cells of a marked area of one section express."""
 

@@ -198,7 +198,25 @@ def load(path: str | Path) -> list[Shape]:
     items = content.get("regions") if isinstance(content, dict) else None
     if not isinstance(items, list) or not items:
         raise InputError(f'{path.name} names no regions. Write {{"regions": [{{"section": "id", ...}}]}}.')
-    return [_parse(item, f"{path.name}: region {i + 1}") for i, item in enumerate(items)]
+    return from_items(items, path.name)
+
+
+def from_items(items: Sequence[Any], name: str) -> list[Shape]:
+    """Make regions of what stands in the list ``"regions"`` of R.json.
+
+    Parameters
+    ----------
+    items
+        A mapping for each region.
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        If one is no region.
+    """
+    return [_parse(item, f"{name}: region {i + 1}") for i, item in enumerate(items)]
 
 
 def dump(regions: Sequence[Shape]) -> str:

@@ -7,26 +7,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from app import session
 from app.areas import marking
 from app.cell_sets.store import CellSets
+from app.components.file_job import MOST_BYTES, work_on
 from app.components.in_painting.subject import FILL, Choice
+from app.components.job import run
 from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
 from app.components.map.tissue_map import mount
 from app.components.tokens import names as token_names
 from app.exports.stamp import many
 from app.maps import views
 from app.models import ModelFacts
+from app.requests import CountInside, ReadRegions
 from app.text import sentence
 from squint import keys
 from squint.errors import InputError
-from squint.geometry.regions import Cells, Points, Shape, dump
+from squint.geometry.outlines import LaboriousError
+from squint.geometry.regions import Cells, Points, Shape, dump, from_items
 from squint.library.store import Library, Section
 from squint.pl import most_frequent
 
 _PLACE = "marking"
+_LIMIT_S = 60  # for counting the cells inside of what takes long
 
 
 class Marked(NamedTuple):
@@ -48,7 +52,7 @@ def mark(library: Library, chosen: Choice, model: ModelFacts | None) -> Marked:
     with left:
         _draw(library, section, cells, regions, model)
     with right:
-        _say_marked(chosen, cells, regions)
+        _say_marked(library, chosen, cells, regions)
     return Marked(regions, right)
 
 
@@ -89,7 +93,17 @@ def _take(section: Section, drawn: Mapping[str, Any]) -> None:
         st.toast("Nothing can be subtracted from an area to in-paint. Draw it again.", icon=":material/info:")
     elif regions:
         before = session.marked(section.id) if drawn.get("mode") == "add" else []
-        session.mark(section.id, [*before, *regions])
+        _mark(section, [*before, *regions])
+
+
+def _mark(section: Section, regions: Sequence[Shape]) -> None:
+    """Mark areas, or say why they are too many."""
+    try:
+        marking.check(regions)
+    except InputError as error:
+        st.toast(sentence(str(error)), icon=":material/info:")
+    else:
+        session.mark(section.id, regions)
 
 
 def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> None:
@@ -124,9 +138,19 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
         st.caption(
             'R.json, as the commands take it: `{"regions": [{"section": "id", "polygon": [[x, y], ...]}]}`.'
         )
-        file = st.file_uploader("R.json", type="json", key=f"regions-{section.id}")
-        if file is not None and st.button("Mark what it names", key=f"regions-take-{section.id}"):
-            _load(library, section, file.getvalue())
+        file = st.file_uploader(
+            "R.json", type="json", key=f"regions-{section.id}", max_upload_size=MOST_BYTES // 10**6
+        )
+        found = work_on(
+            library,
+            file,
+            lambda path: ReadRegions(path, section.section),
+            "Mark what it names",
+            "Reading the areas",
+            f"regions-take-{section.id}",
+        )
+        if found is not None:
+            session.mark(section.id, from_items(found, "R.json"))
     if chosen.model.held_out and not chosen.fill:
         held_out = Cells(section.section, tuple(sorted(chosen.model.held_out)))
         st.button(
@@ -164,42 +188,25 @@ def _mark_a_set(library: Library, section: Section) -> None:
             one, _ = here[str(chosen)]
             rows, drawn = sets.rows(one, section.id), sets.outline(one, section.id)
             names = library.cells(section.id).index[rows].tolist()
-            session.mark(section.id, marking.from_set(section.section, drawn, names))
+            _mark(section, marking.from_set(section.section, drawn, names))
 
 
-def _load(library: Library, section: Section, content: bytes) -> None:
-    folder = library.workspace()
-    path = folder / "R.json"
-    path.write_bytes(content)
-    try:
-        session.mark(section.id, marking.read(path, section.section))
-    except InputError as error:
-        st.error(sentence(str(error)))
-    finally:
-        library.unstage(path)
-
-
-def _say_marked(chosen: Choice, cells: pd.DataFrame, regions: Sequence[Shape]) -> None:
+def _say_marked(library: Library, chosen: Choice, cells: pd.DataFrame, regions: Sequence[Shape]) -> None:
     """Say what is marked, how many cells that are, and why it cannot be in-painted; then stop the page."""
     section = chosen.section
     if not regions:
         st.info("No area is marked yet.")
         st.stop()
-    try:
-        inside = marking.inside(
-            regions, pd.Index(cells["cell"]), cells[["x", "y"]].to_numpy(dtype=np.float64)
-        )
-    except InputError as error:
-        st.error(sentence(str(error)))
-        st.stop()
+    st.button("Clear", key="marked-clear", on_click=session.mark, args=(section.id, []))
+    n_inside = _count(library, section, cells, regions)
     st.markdown(
-        f"**Marked:** {sentence(marking.describe(regions))}  \n**{many(int(inside.sum()), 'cell')}** of "
-        f"{section.n_cells:,} lie inside{_area(section, regions, inside)}"
+        f"**Marked:** {sentence(marking.describe(regions))}  \n**{many(n_inside, 'cell')}** of "
+        f"{section.n_cells:,} lie inside{_area(section, regions, n_inside)}"
     )
     with st.container(horizontal=True):
         st.download_button(
             "R.json",
-            dump(regions),
+            lambda: dump(regions),
             "R.json",
             "application/json",
             key="marked-download",
@@ -207,35 +214,54 @@ def _say_marked(chosen: Choice, cells: pd.DataFrame, regions: Sequence[Shape]) -
             on_click="ignore",
             help="The marked area, for `squint train --regions` and `squint inpaint --regions`",
         )
-        st.button("Clear", key="marked-clear", on_click=session.mark, args=(section.id, []))
-    problem = _problem(chosen, regions, inside)
+    problem = _problem(chosen, regions, n_inside)
     if problem:
         st.warning(problem)
         st.stop()
 
 
-def _area(section: Section, regions: Sequence[Shape], inside: NDArray[np.bool_]) -> str:
+def _count(library: Library, section: Section, cells: pd.DataFrame, regions: Sequence[Shape]) -> int:
+    """Count the cells inside, once: at once, or by a worker if that takes long; without, stop the page."""
+    known, n_inside = st.session_state.get(f"_inside-{section.id}", (None, 0))
+    if known == regions:
+        return int(n_inside)
+    places = cells[["x", "y"]].to_numpy(dtype=np.float64)
+    try:
+        counted: int | None = marking.count_quickly(regions, pd.Index(cells["cell"]), places)
+    except LaboriousError:
+        asked = CountInside(section.id, tuple(regions))
+        counted = run(asked, library, "Counting the cells inside", limit_s=_LIMIT_S)
+    except InputError as error:
+        st.error(sentence(str(error)))
+        counted = None
+    if counted is None:
+        st.stop()
+    st.session_state[f"_inside-{section.id}"] = (list(regions), counted)
+    return counted
+
+
+def _area(section: Section, regions: Sequence[Shape], n_inside: int) -> str:
     outlines = marking.outlines(regions)
     if len(outlines) != 1 or section.unit == "unknown":
         return "."
     area = marking.area(outlines[0]) / 1e6
     said = f", {area:.3g} mm²"
-    if inside.any():
-        said += f", {inside.sum() / area:,.0f} cells/mm²"
+    if n_inside:
+        said += f", {n_inside / area:,.0f} cells/mm²"
     return f"{said}."
 
 
-def _problem(chosen: Choice, regions: Sequence[Shape], inside: NDArray[np.bool_]) -> str:
+def _problem(chosen: Choice, regions: Sequence[Shape], n_inside: int) -> str:
     """Say why an area cannot be in-painted; nothing if it can."""
     if chosen.fill:
         if all(isinstance(region, Points) or region.outline is not None for region in regions):
             return ""
         return "What is marked names cells, not an area. To fill a gap, draw around it."
-    if not inside.any():
+    if not n_inside:
         return (
             "No cell lies in the marked area, so there is nothing to hide. Mark an area with cells, or "
             f"choose *{FILL}* above."
         )
-    if inside.all():
+    if n_inside == chosen.section.n_cells:
         return "All cells of the section are marked: leave some to predict them from. Mark a smaller area."
     return ""

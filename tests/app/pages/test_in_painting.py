@@ -324,7 +324,27 @@ def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library)
     app.file_uploader(f"regions-{section.id}").set_value(("R.json", bomb, "application/json")).run()
     app.button(f"regions-take-{section.id}").click().run()
     assert "holds more than 500,000 values" in words(app)
+    app.file_uploader(f"regions-{section.id}").set_value([]).run()
+    assert not app.error
     assert not list(loaded.staging.iterdir())
+
+
+def test_what_takes_long_to_count_is_counted_by_the_worker(
+    visit: Open, loaded: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = section_of(loaded)
+    every = [
+        *half(loaded, section),
+        Fraction(section.section, 0.1),
+        Polygon(section.section, ((0.0, 0.0), (60.0, 0.0), (0.0, 60.0))),
+    ]
+    app = marked(visit(PAGE), section, every)
+    assert not app.exception
+    at_once = next(line for line in words(app).splitlines() if "lie inside" in line)
+    monkeypatch.setattr(marking, "_QUICK_REGIONS", 0)
+    app = marked(visit(PAGE), section, every)
+    assert not app.exception
+    assert at_once in words(app)
 
 
 def test_a_cell_set_is_marked(visit: Open, loaded: Library) -> None:

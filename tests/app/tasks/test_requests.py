@@ -44,6 +44,8 @@ ASKED: list[Task] = [
     requests.Align(("a",)),
     requests.InpaintArea(("a",), "folder", "ff", SHAPES, fill=True, n_draws=3, seed=1),
     requests.TrainWithoutArea("a", SHAPES, "without"),
+    requests.ReadRegions("R.json", "S"),
+    requests.CountInside("a", SHAPES),
     requests.CoOccurrence(("a",), "ff", "section_id", 5, clr=True, n_permutations=9),
     requests.Neighbours(("a",), "ff", 5, 9),
     requests.WriteSequences(("a",), "ff", "parquet"),
