@@ -173,6 +173,22 @@ class Differential(Computation):
     test: Literal["wilcoxon", "t-test"]
 
 
+@dataclass(frozen=True)
+class AddGeneSets(Task[int]):
+    """Put a staged file of gene sets into the library; answers with how many it holds."""
+
+    name: ClassVar[str] = "add_gene_sets"
+    path: str
+    file: str  # its name, as the user knows it
+
+
+@dataclass(frozen=True)
+class ReadGeneSets(Task[int]):
+    """Read the files of gene sets that nobody has read yet; answers with how many there were."""
+
+    name: ClassVar[str] = "read_gene_sets"
+
+
 # --- stacks -----------------------------------------------------------------------------------------------
 
 

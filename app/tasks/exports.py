@@ -6,7 +6,7 @@ from typing import Any
 from app import requests
 from app.engine.client import Report
 from app.exports import drawing
-from app.tasks import cell_sets, map_files, marking, picture
+from app.tasks import cell_sets, gene_sets, map_files, marking, picture
 from app.tasks.decode import does
 from squint.library.store import Library
 
@@ -42,5 +42,7 @@ TASKS = dict(
         does(requests.WriteSet, cell_sets.write_set),
         does(requests.ReadRegions, marking.read_regions),
         does(requests.CountInside, marking.count_inside),
+        does(requests.AddGeneSets, gene_sets.add),
+        does(requests.ReadGeneSets, gene_sets.read_all),
     )
 )

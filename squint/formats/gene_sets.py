@@ -14,19 +14,6 @@ MAX_BYTES = 2_000_000
 MAX_GENES = 400_000  # of all sets, and blanks between them: more than 2 MB of names have
 _LISTED = 5
 
-# Genes linked to aggressive kidney cancer in the SQUINT paper, section 5.3, each with its source there.
-AGGRESSIVE_KIDNEY = {
-    "LDHA": "Hala Girgis, Olena Masui, Nicole MA White, Andreas Scorilas, Fabio Rotondo, Annetta Seivwright, "
-    "Manal Gabriel, Emily R Filter, Andrew HA Girgis, Georg A Bjarnason, et al. Lactate dehydrogenase a is a "
-    "potential prognostic marker in clear cell renal cell carcinoma. Molecular cancer, 13(1):101, 2014.",
-    "MMP14": "Ya-Wei Zhao, Wang Ma, Fengjun Jiang, Yi Xie, and Lei Tang. Upregulation of matrix "
-    "metalloproteinase 14 (mmp14) is associated with poor prognosis in renal clear cell carcinoma—a "
-    "bioinformatics analysis. Translational Andrology and Urology, 11(11):1523, 2022.",
-    "PFKFB3": "Jun Li, Shiqiang Zhang, Dingzhun Liao, Qian Zhang, Chujie Chen, Xiangwei Yang, Donggen Jiang, "
-    "and Jun Pang. Overexpression of pfkfb3 promotes cell glycolysis and proliferation in renal cell "
-    "carcinoma. BMC cancer, 22(1):83, 2022a.",
-}
-
 
 def read(path: str | Path) -> dict[str, tuple[str, ...]]:
     """Read gene sets from a file, as :func:`parse` does.

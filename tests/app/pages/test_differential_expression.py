@@ -14,7 +14,7 @@ from app.requests import Align
 from app.tasks.comparison import gather_groups
 from squint import keys, tl
 from squint.errors import InputError
-from squint.library import gene_sets, results
+from squint.library import results
 from squint.library.store import Library
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
 
@@ -165,32 +165,32 @@ def test_a_result_of_a_section_deleted_meanwhile_does_not_stay(loaded: Library) 
     assert not list(loaded.results.iterdir())
 
 
-def test_gene_sets_are_kept_and_bad_files_are_not(library: Library) -> None:
-    assert gene_sets.add(library, b"A\tfrom a paper\tCA9\tLDHA\nB\t\tVIM\n", "mine.GMT") == 2
-    assert gene_sets.add(library, b"gene\nLRP2\nCUBN\n", "../Jane Doe.csv") == 1
-    found = gene_sets.find_sets(library)
-    assert found[gene_sets.AGGRESSIVE] == ("LDHA", "MMP14", "PFKFB3")
-    assert found["mine: A"] == ("CA9", "LDHA")
-    assert ("LRP2", "CUBN") in found.values()
-    assert not any("Jane" in name for name in found)
-    assert gene_sets.add(library, b"gene\nVIM\n", "mine.csv") == 1
-    assert gene_sets.find_sets(library)["mine: A"] == ("CA9", "LDHA")  # not written over
-    assert gene_sets.find_sets(library)["mine-2"] == ("VIM",)
-    gene_sets.remove(library, "mine-2.csv")
-    gene_sets.remove(library, "../samples_imported")
-    assert "mine-2" not in gene_sets.find_sets(library)
-    before = sorted(library.gene_sets_folder.iterdir())
-    with pytest.raises(InputError):
-        gene_sets.add(library, b"\x89PNG\r\n", "picture.gmt")
-    assert sorted(library.gene_sets_folder.iterdir()) == before
-    assert not list(library.staging.iterdir())
-
-
 @pytest.mark.usefixtures("loaded")
 def test_an_added_set_is_marked(visit: Open, library: Library) -> None:
-    gene_sets.add(library, b"gene\nLRP2\nNOT-HERE\n", "tubules.csv")
     app = compare_by(visit(PAGE), "Cell type")
+    app.file_uploader("gene_sets_file").set_value(
+        ("tubules.csv", b"gene\nLRP2\nNOT-HERE\n", "text/csv")
+    ).run()
+    app.button("gene_sets_add").click().run()
+    assert not app.exception
+    assert not app.error
+    assert not list(library.staging.iterdir())
     app.selectbox("gene_set").set_value("tubules").run()
     assert not app.exception
     assert "LRP2 ◆" in set(genes(app)["Gene"])
     assert "Not measured here: NOT-HERE" in words(app)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_file_of_no_gene_sets_is_refused_in_words_and_one_put_there_by_hand_is_read(
+    visit: Open, library: Library
+) -> None:
+    (library.gene_sets_folder / "by hand.csv").write_text("gene\nLRP2\n")
+    app = compare_by(visit(PAGE), "Cell type")
+    app.selectbox("gene_set").set_value("by hand").run()
+    assert "LRP2 ◆" in set(genes(app)["Gene"])
+    bomb = b"{}," * 600_000
+    app.file_uploader("gene_sets_file").set_value(("sets.gmt", bomb, "text/plain")).run()
+    app.button("gene_sets_add").click().run()
+    assert not app.exception
+    assert "holds more than 400,000 fields" in app.error[0].value.replace("\\", "")

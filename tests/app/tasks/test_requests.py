@@ -39,6 +39,8 @@ ASKED: list[Task] = [
     requests.WriteSet("ff", "a", "geojson", 0.5, {"Title": "T"}),
     requests.Differential(("a",), None, Split("cell_type", ("x",), members=(("a", "1", "2"),)), "t-test"),
     requests.Pseudobulk(("a",), "ff", Split("level", ("high",), ("low",), run="r", low=0.1)),
+    requests.AddGeneSets("upload", "a.gmt"),
+    requests.ReadGeneSets(),
     requests.TrainOnStack(("a",), 0.1, 3, "stack"),
     requests.InpaintStack(("a",), "folder", "ff"),
     requests.Align(("a",)),

@@ -200,15 +200,3 @@ def test_a_file_is_read_by_its_name(tmp_path) -> None:
         gene_sets.read(tmp_path / "none.gmt")
     with pytest.raises(InputError, match="cannot be read"):
         gene_sets.read(tmp_path)
-
-
-def test_each_gene_of_aggressive_kidney_cancer_has_its_source() -> None:
-    assert tuple(gene_sets.AGGRESSIVE_KIDNEY) == ("LDHA", "MMP14", "PFKFB3")
-    for gene, (author, where) in {
-        "LDHA": ("Girgis", "Molecular cancer, 13(1):101, 2014"),
-        "MMP14": ("Zhao", "Translational Andrology and Urology, 11(11):1523, 2022"),
-        "PFKFB3": ("Li", "BMC cancer, 22(1):83, 2022a"),
-    }.items():
-        source = gene_sets.AGGRESSIVE_KIDNEY[gene]
-        assert author in source
-        assert where in source

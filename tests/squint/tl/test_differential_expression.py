@@ -16,7 +16,7 @@ import squint
 from squint import datasets, keys, tl
 from squint.columns import labels
 from squint.errors import InputError
-from squint.formats import gene_sets
+from squint.library import gene_sets
 from squint.stats import arms, expression, ranksum
 
 KIDNEY = tuple(gene_sets.AGGRESSIVE_KIDNEY)

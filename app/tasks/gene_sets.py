@@ -1,0 +1,46 @@
+"""Files of gene sets, read when they are added. Runs in the worker."""
+
+from pathlib import Path
+
+from app.engine.client import Report
+from app.engine.limits import memory_limit
+from app.requests import AddGeneSets, ReadGeneSets
+from app.tasks.budgets import READING
+from squint.errors import InputError
+from squint.formats.gene_sets import MAX_BYTES, parse, read
+from squint.library import gene_sets
+from squint.library.store import Library
+
+_LESS = "Keep the gene sets that you need."
+
+
+def add(library: Library, asked: AddGeneSets, report: Report) -> int:
+    """Put a file of gene sets into the library; return how many sets it holds.
+
+    Raises
+    ------
+    InputError
+        If it holds none, or the library is full.
+    """
+    report(0.1, "reading the file")
+    with Path(asked.path).open("rb") as file, memory_limit(READING, _LESS):
+        content = file.read(MAX_BYTES + 1)
+        found = parse(content, asked.file)  # which says what is wrong under the name that the user knows
+        path = gene_sets.keep(library, content, asked.file)
+        gene_sets.note(path, parse(content, path.name))  # a set may be named after its file
+    return len(found)
+
+
+def read_all(library: Library, asked: ReadGeneSets, report: Report) -> int:
+    """Read the files that somebody put into the library by hand; return how many there were."""
+    del asked
+    unread = gene_sets.unread(library)
+    for i, path in enumerate(unread):
+        report(i / len(unread), path.name)
+        try:
+            with memory_limit(READING, _LESS):
+                found = read(path)
+        except InputError:  # a stray file is no reason to show none
+            found = {}
+        gene_sets.note(path, found)
+    return len(unread)
