@@ -9,6 +9,7 @@ from squint.bounds import FARTHEST
 from squint.errors import InputError
 
 Affine = NDArray[np.float64]  # (2, 3): x = a[0, 0] column + a[0, 1] row + a[0, 2], and y likewise
+MAX_LANDMARKS = 500  # a picture is placed anew without each of them
 NARROW = 0.01  # width over length, below which landmarks lie on one line
 
 
@@ -135,7 +136,7 @@ def fit_affine(pixels: ArrayLike, places: ArrayLike, *, similarity: bool = False
     Raises
     ------
     InputError
-        If there are fewer than three (two) landmarks, or they lie on one line (are one point).
+        If there are fewer than three (two) landmarks or more than 500, or they lie on one line (are one point).
     """
     source, target = (np.asarray(points, dtype=np.float64) for points in (pixels, places))
     _check_landmarks(source, target, similarity=similarity)
@@ -150,6 +151,8 @@ def _check_landmarks(source: NDArray[np.float64], target: NDArray[np.float64], *
         raise InputError("Each landmark needs a column and a row of the picture, and x and y of the section.")
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise InputError("Some numbers of the landmarks are missing or not finite.")
+    if len(source) > MAX_LANDMARKS:
+        raise InputError(f"There are {len(source):,} landmarks, and at most {MAX_LANDMARKS} are taken.")
     far = np.flatnonzero((np.abs(np.column_stack([source, target])) > FARTHEST).any(axis=1))
     if len(far):
         raise InputError(f"Landmark {far[0] + 1} lies beyond {FARTHEST:,.0f}. Correct its numbers.")

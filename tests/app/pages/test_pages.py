@@ -398,7 +398,7 @@ def test_hostile_labels_are_text_on_every_page(
         assert "![x](" not in raw
 
 
-def test_the_web_process_imports_neither_torch_nor_scanpy_nor_anndata() -> None:
+def test_the_web_process_imports_nothing_that_learns_reads_files_of_strangers_or_draws() -> None:
     code = (
         "import importlib, pkgutil, sys, app.components, app.routes.maps, app.routes.uploads\n"
         "for module in pkgutil.walk_packages(app.components.__path__, 'app.components.'):\n"
@@ -411,3 +411,7 @@ def test_the_web_process_imports_neither_torch_nor_scanpy_nor_anndata() -> None:
     loaded = set(done.stdout.split())
     assert {"app.components.frame", "app.components.z_stack.stack", "app.components.risk"} <= loaded
     assert not {"torch", "torch_geometric", "scanpy", "anndata", "pydantic"} & loaded
+    reading = ("app.tasks", "squint.formats", "squint.io.registry", "squint.io.hdf5", "squint.io.delimited")
+    drawing = ("squint.pl._raster", "squint.pl._scene", "squint.pl._print", "matplotlib", "kaleido", "pypdf")
+    formats = ("h5py", "zarr", "tifffile", "shapely")
+    assert not [name for name in loaded if name.startswith((*reading, *drawing, *formats))]

@@ -192,6 +192,7 @@ def test_a_similarity_has_no_shear(mirrored) -> None:
     ("pixels", "places", "words"),
     [
         ([[0, 0], [1, 0]], [[0, 0], [1, 0]], "At least 3"),
+        ([[0, 0], [1, 0], [0, 1]] * 200, [[0, 0], [1, 0], [0, 1]] * 200, "600 landmarks, and at most 500"),
         ([[0, 0], [1, 1], [2, 2.001]], [[0, 0], [1, 0], [0, 1]], "one line in the picture"),
         ([[0, 0], [1, 0], [0, 1]], [[5, 5], [6, 6], [9, 9]], "one line in the section"),
         ([[1, 1]] * 3, [[0, 0], [1, 0], [0, 1]], "same point"),
