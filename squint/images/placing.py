@@ -136,9 +136,12 @@ def fit_affine(pixels: ArrayLike, places: ArrayLike, *, similarity: bool = False
     Raises
     ------
     InputError
-        If there are fewer than three (two) landmarks or more than 500, or they lie on one line (are one point).
+        If there are fewer than three (two) landmarks or more than 500, or they lie on one line (are one
+        point).
     """
     source, target = (np.asarray(points, dtype=np.float64) for points in (pixels, places))
+    if len(source) > MAX_LANDMARKS:
+        raise InputError(f"There are {len(source):,} landmarks, and at most {MAX_LANDMARKS} are taken.")
     _check_landmarks(source, target, similarity=similarity)
     affine = _solve(source, target, similarity=similarity)
     residuals = np.linalg.norm(apply(affine, source) - target, axis=1)
@@ -151,8 +154,6 @@ def _check_landmarks(source: NDArray[np.float64], target: NDArray[np.float64], *
         raise InputError("Each landmark needs a column and a row of the picture, and x and y of the section.")
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise InputError("Some numbers of the landmarks are missing or not finite.")
-    if len(source) > MAX_LANDMARKS:
-        raise InputError(f"There are {len(source):,} landmarks, and at most {MAX_LANDMARKS} are taken.")
     far = np.flatnonzero((np.abs(np.column_stack([source, target])) > FARTHEST).any(axis=1))
     if len(far):
         raise InputError(f"Landmark {far[0] + 1} lies beyond {FARTHEST:,.0f}. Correct its numbers.")

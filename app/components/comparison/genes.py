@@ -59,7 +59,7 @@ def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
         n_sets = work_on(
             library,
             file,
-            lambda path: AddGeneSets(path, known_as),
+            lambda path: AddGeneSets(path, given),
             "Add",
             "Adding gene sets",
             "gene_sets_add",
