@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.components.frame import import_samples, show_frame
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
+from app.web.garbage import settle
 
 
 def draw() -> None:
@@ -36,7 +37,10 @@ def draw() -> None:
     )
     show_frame()
     import_samples()
-    page.run()
+    try:
+        page.run()
+    finally:  # a page may stop or begin anew
+        settle(page.title)
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
