@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
+from app.cell_sets import drawn
 from app.cell_sets.store import CellSets
 from app.engine.client import Engine
 from app.maps.message import describe
@@ -166,6 +167,34 @@ def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> No
     assert CellSets(loaded).n_cells(made, first.id) == n_of_type > 0
     assert CellSets(loaded).n_cells(made, second.id) == second.n_cells
     assert "no section of this map" in app.session_state["_here-sets-told"][1]
+
+
+def test_an_area_that_takes_long_is_left_to_the_worker(
+    loaded: Library, worker: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def post() -> None:
+        from app import session  # noqa: PLC0415
+        from app.components.map.set_events import finish_area, set_events  # noqa: PLC0415
+        from app.maps import views  # noqa: PLC0415
+        from app.maps.served import Served  # noqa: PLC0415
+
+        library = session.library()
+        sections = library.sections()[:1]
+        if "cell_set" not in session.st.session_state:
+            served = Served(library, views.by_type(library, sections, views.cells_of(library, sections)), ())
+            everywhere = [[-1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, 1e4]]
+            set_events("here")["area"](served, {"mode": "new", "panel": 0, "polygon": everywhere})
+        finish_area(library, "here")
+
+    del worker
+    monkeypatch.setattr(drawn, "QUICK_CORNERS", 3)
+    app = AppTest.from_function(post, default_timeout=60)
+    app.run()
+    (made,) = CellSets(loaded).all()
+    assert app.session_state["cell_set"] == made.id
+    section = loaded.sections()[0]
+    assert CellSets(loaded).n_cells(made, section.id) == section.n_cells
+    assert "_here-area" not in app.session_state
 
 
 def test_an_undo_on_a_map_leaves_what_others_did(loaded: Library) -> None:
