@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.components.frame import import_samples, show_frame
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
+from app.upkeep import upkeep
 from app.web.garbage import settle
 
 
@@ -44,6 +45,6 @@ def draw() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES])
+    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES], lifespan=upkeep)
 else:
     draw()

@@ -14,7 +14,7 @@ from app.models import ModelFacts
 from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
-from app.uploads.arrivals import Arrived
+from app.uploads.parts import Arrived
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
@@ -92,9 +92,7 @@ class Landmarks:
 
 @st.cache_resource
 def _library(home: Path) -> Library:
-    library = Library(home)
-    library.sweep()
-    return library
+    return Library(home)
 
 
 def library() -> Library:

@@ -14,7 +14,7 @@ from app.engine.client import Report
 from app.engine.limits import memory_limit, reading_limit
 from app.requests import AddFound, ImportSamples, Keep, Validate
 from app.tasks import images, models, quality, tokens
-from app.uploads.arrivals import room
+from app.uploads.disk import room
 from squint import keys, tl
 from squint.errors import InputError
 from squint.io import archives, folders

@@ -1,90 +1,31 @@
-"""Files on their way to the staging folder: who may send one, how it is written, what has come.
+"""Files on their way to the library: who may send one, what of it is on the disk, what has come.
 
 Files and folders reach the library in two ways that hold nothing in memory: a browser streams them to an
 address that a page made (:mod:`app.routes.uploads`; of folders, :mod:`app.uploads.dropped_folders`), or
 somebody puts them into the import folder.
 """
 
-import hashlib
+import os
 import secrets
-import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import RawIOBase
 from pathlib import Path
 
+from app.uploads.disk import RefusedError
+from app.uploads.parts import Arrived, Expected, Part
 from squint.errors import InputError
+from squint.library import staging
 from squint.library.import_folder import import_folder, importable
 from squint.library.store import Library
 from squint.sensitive import looks_like
 
 MAX_TICKETS = 256
 MAX_AT_ONCE = 8
-RESERVE = 500_000_000  # bytes of the disk that are left for results
-_ABANDONED_S = 24 * 3600  # after so long nobody comes back to an upload
 
 Rename = Callable[[str], str]  # from what a user calls a file to a harmless name, or refuses it
-
-
-class RefusedError(InputError):
-    """A file that is not taken, with the status of the answer."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A file or folder that has come whole, in a staging folder of its own."""
-
-    path: Path
-    n_bytes: int
-    sha256: str  # of a folder: of the names and contents of its files
-    likeness: str | None  # what its name looked like, if it may have named a person
-    n_files: int | None = None  # of a folder
-    left_alone: tuple[str, ...] = ()  # files of a folder that were not sent, as nothing here reads them
-
-    @property
-    def name(self) -> str:
-        """Its harmless name."""
-        return self.path.name
-
-
-class Arrival:
-    """A file as it is written: all of it, or nothing."""
-
-    def __init__(self, library: Library, name: str, likeness: str | None) -> None:
-        self.n_bytes = 0
-        self._likeness = likeness
-        self._digest = hashlib.sha256()
-        with disk_errors():
-            self._path = library.workspace() / name
-            self._file = self._path.open("wb", buffering=0)
-
-    def write(self, block: bytearray) -> None:
-        """Add to the file, as long as the disk has room."""
-        check_room(self._path.parent, len(block))
-        with disk_errors():
-            write_all(self._file, memoryview(block))
-        self._digest.update(block)
-        self.n_bytes += len(block)
-
-    def finish(self) -> Arrived:
-        """Return the complete file."""
-        if not self.n_bytes:
-            raise RefusedError(400, "The file is empty.")
-        with disk_errors():
-            self._file.close()
-        return Arrived(self._path, self.n_bytes, self._digest.hexdigest(), self._likeness)
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        self._file.close()
-        shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 @dataclass
@@ -97,23 +38,72 @@ class Ticket:
     rename_folder: Rename | None = None  # of a place that takes folders too
     busy: bool = False
     problem: str = ""  # why the last file did not come
+    begun: tuple[Expected, str] | None = None  # what goes on where it was cut off, and its key
     arrived: Arrived | None = None
 
-    def expect(self, name: str, n_bytes: int | None) -> Arrival:
-        """Begin to write a file of a name, and a size if it is known."""
-        harmless = self.check(name, n_bytes)
-        self.make_way()
-        return Arrival(self.library, harmless, looks_like(name.rpartition(".")[0]))
+    def expect(self, name: str, n_bytes: int | None) -> Expected:
+        """Expect a file of a name, and a size if it is known, or refuse it."""
+        harmless = self.check(name)
+        self.check_size(n_bytes or 0)
+        return Expected(harmless, looks_like(name.rpartition(".")[0]), n_bytes)
 
-    def check(self, name: str, n_bytes: int | None) -> str:
-        """Refuse what would not be taken; else return its harmless name."""
+    def begin(self, expected: Expected, told: bytes) -> int:
+        """Find what came of an upload before.
+
+        Parameters
+        ----------
+        expected
+            What the page is about to send.
+        told
+            What the browser tells of its content, by which it is the same as one before.
+
+        Returns
+        -------
+        How many bytes came; if it is all, they are in ``arrived``.
+        """
+        if not expected.n_bytes:
+            raise RefusedError(400, "The file is empty.")
+        self.drop()
+        key = expected.key(told)
+        part = Part(self.library, expected, key)
+        self.begun, self.arrived = (expected, key), part.arrived
+        n_bytes = part.n_bytes
+        part.leave()
+        return n_bytes
+
+    def go_on(self, offset: int, n_bytes: int | None) -> Part:
+        """Open what :meth:`begin` found, if it ends where the rest begins, and the rest is all of it."""
+        if self.begun is None:
+            raise RefusedError(409, "The server was started anew meanwhile. Give it again.")
+        expected, key = self.begun
+        if n_bytes is not None and offset + n_bytes != expected.n_bytes:
+            raise RefusedError(400, f"The {expected.what} may have changed: give it again.")
+        part = Part(self.library, expected, key)
+        if part.arrived or part.n_bytes != offset:
+            part.leave()
+            raise RefusedError(409, f"The rest begins at byte {part.n_bytes:,}, not {offset:,}.")
+        return part
+
+    def forget(self) -> bool:
+        """Remove what came of what was begun; say whether anything was."""
+        if self.begun is None:
+            return False
+        folder = self.library.uploads / self.begun[1]
+        if folder.exists():
+            lock = staging.claim(folder)
+            if lock is None:
+                raise RefusedError(409, "It is still on its way.")
+            staging.discard(self.library.home, folder)
+            os.close(lock)
+        self.begun = self.arrived = None
+        return True
+
+    def check(self, name: str) -> str:
+        """Refuse what would not be taken for its name; else return its harmless name."""
         try:
-            harmless = self.rename(name)
+            return self.rename(name)
         except InputError as error:
             raise RefusedError(415, str(error)) from error
-        self.check_size(n_bytes or 0)
-        check_room(self.library.staging, n_bytes or 0)
-        return harmless
 
     def check_size(self, n_bytes: int) -> None:
         """Refuse a file that is too large."""
@@ -125,14 +115,9 @@ class Ticket:
                 "(SQUINT_MAX_UPLOAD_MB). Put it into the import folder instead.",
             )
 
-    def make_way(self) -> None:
-        """Remove what came before and was not taken, here and by pages that are long closed."""
-        self.drop()
-        self.library.sweep(older_than_s=_ABANDONED_S)
-
     def drop(self) -> None:
-        """Remove a file that nobody took."""
-        if self.arrived:
+        """Remove a file that nobody took and nobody would find again."""
+        if self.arrived and not self.arrived.lasting:
             self.library.unstage(self.arrived.path)
         self.arrived = None
 
@@ -171,7 +156,10 @@ class Uploads:
             if ticket is None or ticket.busy or ticket.arrived is None:
                 return None
             del self._kept[upload_id]
-        return ticket.arrived if ticket.arrived.path.exists() else None  # it may have been swept
+        arrived = ticket.arrived
+        with suppress(OSError):  # on a full disk it is taken all the same
+            staging.hold(ticket.library.home, arrived.path.parent)
+        return arrived if arrived.path.exists() else None  # it may have been swept
 
     @contextmanager
     def one_at_a_time(self, ticket: Ticket) -> Iterator[None]:
@@ -188,50 +176,15 @@ class Uploads:
             ticket.busy = False
 
 
-def check_room(folder: Path, n_bytes: int) -> None:
-    """Refuse what the disk has no room for."""
-    left = room(folder)
-    if n_bytes > left:
-        raise RefusedError(
-            507,
-            f"The server's disk has room for {left / 1e6:,.0f} MB more. "
-            "Delete what is no longer needed, or ask for a larger disk.",
-        )
-
-
-def room(folder: Path) -> int:
-    """Give how many bytes more may be written where a folder is."""
-    with disk_errors():
-        return max(0, shutil.disk_usage(folder).free - RESERVE)
-
-
-def write_all(file: RawIOBase, left: memoryview) -> None:
-    """Write to a file that is not buffered, which may take less at a time than it is given."""
-    while left:
-        left = left[file.write(left) or 0 :]
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Say in words that the disk refused."""
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        raise RefusedError(
-            507, f"The server's disk could not take the file: {reason}. Nothing was kept."
-        ) from error
-
-
 def stage_import(
     library: Library, name: str, rename: Rename, endings: Sequence[str], rename_folder: Rename | None = None
 ) -> Path:
-    """Give what the import folder holds a harmless name in the staging folder; it is not copied."""
+    """Give what the import folder holds a harmless name among the uploads; it is not copied."""
     if name not in importable(library, endings, folders=rename_folder is not None):
         raise InputError("This is no longer in the import folder.")
     source = import_folder(library) / name
     harmless = rename_folder(name) if rename_folder and source.is_dir() else rename(name)
-    staged = library.workspace() / harmless
+    staged = library.upload_folder() / harmless
     staged.symlink_to(source)
     return staged
 

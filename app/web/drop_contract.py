@@ -40,6 +40,13 @@ class Received(TypedDict):
     sha256: str  # of the content, hexadecimal
 
 
+class Begun(Problem):
+    """POST of what is about to be sent: how much of it came before."""
+
+    offset: int  # bytes; what is sent begins with the next
+    received: Received | None  # if all of it came before
+
+
 class DropEvents(TypedDict):
     """What each event comes with."""
 

@@ -10,7 +10,6 @@ import json
 import math
 import re
 import shutil
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -134,7 +133,7 @@ class Images:
     def delete(self, section_id: str, image_id: str) -> None:
         """Remove a picture for good."""
         self.get(section_id, image_id)
-        away = self._library.staging / uuid.uuid4().hex
+        away = self._library.workspace()
         self.folder(section_id, image_id).rename(away)  # at once, so that nobody sees half a picture
         shutil.rmtree(away)
 
@@ -230,16 +229,34 @@ class Images:
         return importable(self._library, ENDINGS)
 
     def stage(self, upload: BinaryIO, name: str, beside: Path | None = None) -> Path:
-        """Copy an upload to the staging folder, under a harmless form of its name.
+        """Copy an upload to the folder of uploads, under a harmless form of its name.
 
-        ``beside`` another staged file, if it belongs to that.
+        Parameters
+        ----------
+        upload
+            Its content.
+        name
+            What the user calls it.
+        beside
+            Another staged file, if it belongs to that.
+
+        Raises
+        ------
+        InputError
+            If it is no picture, or the disk refuses; then nothing of it stays.
         """
         harmless = file_name(name)
-        folder = self._library.workspace() if beside is None else beside.parent
-        path = folder / harmless
-        with path.open("wb") as file:
-            shutil.copyfileobj(upload, file)
-        return path
+        folder = None if beside is None else beside.parent
+        try:
+            folder = folder or self._library.upload_folder()
+            with (folder / harmless).open("wb") as file:
+                shutil.copyfileobj(upload, file)
+        except OSError as error:
+            if folder and beside is None:
+                self._library.unstage(folder / harmless)
+            reason = (error.strerror or "it failed").lower()
+            raise InputError(f"The server's disk could not take the file: {reason}. Try again.") from error
+        return folder / harmless
 
     @staticmethod
     def _read(folder: Path) -> SectionImage:

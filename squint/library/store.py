@@ -3,10 +3,7 @@
 import json
 import re
 import shutil
-import time
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,8 @@ from numpy.typing import NDArray
 
 from squint.errors import InputError
 from squint.files import move_folder, whole, write_json
+from squint.library import staging
+from squint.library.staging import ABANDONED_S
 from squint.model.card import read_records
 from squint.pp import QualityFilter
 from squint.sensitive import looks_like
@@ -76,6 +75,7 @@ class Library:
             for folder in (
                 self.sections_folder,
                 self.staging,
+                self.uploads,
                 self.results,
                 self.gene_sets_folder,
                 self.cell_sets_folder,
@@ -96,7 +96,12 @@ class Library:
     @property
     def staging(self) -> Path:
         """Folder of what is not kept yet; nobody minds if it vanishes."""
-        return self.home / "staging"
+        return self.home / staging.STAGING
+
+    @property
+    def uploads(self) -> Path:
+        """Folder of what users gave and is not kept yet, of which nobody came back to some."""
+        return self.home / staging.UPLOADS
 
     @property
     def results(self) -> Path:
@@ -123,12 +128,9 @@ class Library:
         """File that says that the samples were imported, so that deleted ones stay away."""
         return self.home / "samples_imported"
 
-    def sweep(self, older_than_s: float = 0) -> None:
-        """Remove what an earlier server, or a page that was closed, left unfinished."""
-        for leftover in self.staging.iterdir():
-            with suppress(FileNotFoundError):  # another page may have swept or kept it just now
-                if time.time() - leftover.stat().st_mtime >= older_than_s:
-                    shutil.rmtree(leftover, ignore_errors=True)
+    def sweep(self, older_than_s: float = ABANDONED_S) -> None:
+        """Remove what dead processes left unfinished, and what nobody came back to for so long."""
+        staging.sweep(self.home, older_than_s)
 
     def sections(self) -> list[Section]:
         """List the sections by patient and name."""
@@ -157,15 +159,16 @@ class Library:
         return Section(**{**facts, "unit": unit, "notes": tuple(facts["notes"]), "quality": quality})
 
     def unstage(self, staged: Path) -> None:
-        """Remove a staged upload."""
-        if staged.parent.parent == self.staging:
-            shutil.rmtree(staged.parent, ignore_errors=True)
+        """Remove a staged file or folder, or an upload that no other session uses."""
+        staging.unstage(self.home, staged)
 
     def workspace(self) -> Path:
         """Make an empty folder for something that will be kept or served, and then vanish."""
-        folder = self.staging / uuid.uuid4().hex
-        folder.mkdir()
-        return folder
+        return staging.workspace(self.home)
+
+    def upload_folder(self) -> Path:
+        """Make an empty folder for something that a user gave; it outlives this process."""
+        return staging.upload_folder(self.home)
 
     def keep(self, folder: Path, section: Section) -> bool:
         """Move a complete section folder into the library; ``False`` if the section is there already."""
@@ -181,7 +184,7 @@ class Library:
     def delete(self, section_id: str) -> None:
         """Remove a section and everything computed from it."""
         name = self.get(section_id).section
-        away = self.staging / uuid.uuid4().hex
+        away = self.workspace()
         self.folder(section_id).rename(away)  # at once, so that nobody sees half a section
         shutil.rmtree(away)
         for result in self.results.iterdir():

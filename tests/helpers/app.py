@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.routes.uploads import UPLOAD_ROUTES
 from app.web.buffers import SIGNER
+from squint.library.store import Library
 from tests.helpers.paths import ROOT
 
 MAPS = ("sections", "tokens", "risk_map")
@@ -64,6 +65,11 @@ def upload(app: AppTest, adata: AnnData, path: Path) -> AppTest:
     adata.write_h5ad(path)
     assert send(app, path.name, path.read_bytes()).status_code == 201
     return app.run()
+
+
+def staged(library: Library) -> list[Path]:
+    """List what is on its way into a library, or out of it."""
+    return [*library.staging.iterdir(), *library.uploads.iterdir()]
 
 
 def one_section(toy: AnnData, name: str = "TOY-H-1") -> AnnData:

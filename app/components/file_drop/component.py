@@ -10,8 +10,9 @@ from app import session
 from app.exports.stamp import many
 from app.settings import max_upload
 from app.text import as_text, sentence
-from app.uploads.arrivals import UPLOADS, Arrived, Rename
+from app.uploads.arrivals import UPLOADS, Rename
 from app.uploads.dropped_folders import MAX_FILES
+from app.uploads.parts import Arrived
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import DropData, DropEvents

@@ -18,7 +18,7 @@ from app.exports.stamp import many
 from app.maps.contract import Affine, Tiles
 from app.requests import AddImage, LookAtImage
 from app.text import as_text, sentence
-from app.uploads.arrivals import Arrived
+from app.uploads.parts import Arrived
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, Fit, apply, describe, fit_affine, invert
@@ -408,7 +408,7 @@ def _keep(library: Library, section: Section, state: session.ImageUpload, additi
 def _reset(library: Library, section: Section, widget: int, arrived: Arrived | None = None) -> None:
     """Begin anew, or with a large file that has come."""
     state = session.image_upload(section.id)
-    for path in (state.path, state.placement, state.arrived.path if state.arrived else None):
+    for path in {state.path, state.placement, state.arrived.path if state.arrived else None}:  # each once
         if path is not None and not (arrived and path == arrived.path):
             library.unstage(path)
     st.session_state[f"_{session.IMAGE}-{section.id}"] = session.ImageUpload(widget=widget, arrived=arrived)

@@ -14,7 +14,8 @@ from app.components.sections.quality import choose_quality
 from app.components.sections.report import show_report
 from app.requests import AddFound, FoundPicture, Keep, Validate
 from app.text import as_text, sentence
-from app.uploads.arrivals import Arrived, stage_import
+from app.uploads.arrivals import stage_import
+from app.uploads.parts import Arrived
 from squint.errors import InputError
 from squint.io.content import Answers
 from squint.io.folders import stored_bytes

@@ -10,7 +10,6 @@ import pytest
 from anndata import AnnData
 
 import squint.io
-from app.uploads.arrivals import Ticket
 from squint import keys
 from squint.errors import InputError
 from squint.library import ingest
@@ -102,31 +101,6 @@ def test_deleting_removes_the_section_and_all_that_came_of_it(library: Library, 
     assert not list(library.results.iterdir())
     with pytest.raises(InputError, match="no longer"):
         library.get(left.id)
-
-
-def test_nothing_half_written_is_listed_and_the_next_start_sweeps_it(library: Library) -> None:
-    staged = library.workspace() / "x.h5ad"
-    staged.write_bytes(b"half an upload")
-    assert library.sections() == []
-    library.sweep()
-    assert not staged.exists()
-
-
-def test_an_abandoned_upload_goes_when_another_comes(library: Library) -> None:
-    abandoned, recent = library.workspace(), library.workspace()
-    os.utime(abandoned, (0, 0))
-    arrival = Ticket(library, str, max_bytes=1).expect("c.h5ad", 1)
-    assert not abandoned.exists()
-    assert recent.exists()
-    arrival.discard()
-
-
-def test_unstaging_touches_nothing_else(library: Library, tmp_path: Path) -> None:
-    outside = tmp_path / "elsewhere" / "file"
-    outside.parent.mkdir()
-    outside.touch()
-    library.unstage(outside)
-    assert outside.exists()
 
 
 @pytest.mark.parametrize("bad", ["", "..", "../../etc", "a/b", "A" * 16, "zz"])

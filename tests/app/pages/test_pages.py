@@ -17,7 +17,7 @@ from app import settings
 from app.engine import client
 from app.settings import NOTICE
 from squint.library.store import Library
-from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, upload, words
+from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, staged, upload, words
 
 Open = Callable[..., AppTest]
 
@@ -80,7 +80,7 @@ def test_upload_is_reported_then_kept_then_tokenised(
     (section,) = library.sections()
     assert (section.patient, section.section, section.n_cells) == ("K-1", "TOY-H-1", 60)
     assert section.simulated
-    assert not list(library.staging.iterdir())
+    assert not staged(library)
     tokens = app.switch_page("../pages/tokens.py").run()
     assert "n = 60 cells, 1 section, 1 patient" in words(tokens)
 
@@ -237,7 +237,7 @@ def test_files_of_other_kinds_are_refused_plainly(
     app = visit("sections")
     assert said in send(app, name, content).json()["problem"]
     assert not app.run().exception
-    assert not list(library.staging.iterdir())
+    assert not staged(library)
 
 
 @pytest.mark.parametrize(

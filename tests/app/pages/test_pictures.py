@@ -20,6 +20,7 @@ from squint.library.images import (
     SectionImage,
 )
 from squint.library.store import Library, Section
+from tests.helpers.app import staged
 from tests.helpers.section_pictures import smooth
 
 pytestmark = pytest.mark.slow
@@ -73,7 +74,7 @@ def test_a_picture_is_uploaded_looked_at_added_and_deleted(
     assert "where it lies" in words(app)
     (image,) = Images(library).of(added.id)
     assert shown(app) == {}
-    assert not list(library.staging.iterdir())
+    assert not staged(library)
     app.button(f"image-delete-{image.id}").click().run()
     assert not app.exception
     assert Images(library).of(added.id) == []

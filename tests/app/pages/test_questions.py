@@ -16,7 +16,7 @@ from squint.library.answers import FILE, remember, remembered
 from squint.library.images import FROM_FILE, Images
 from squint.library.store import BOUNDARIES, Library
 from tests.helpers import xenium_folder
-from tests.helpers.app import one_section, send, upload, wait_for, words
+from tests.helpers.app import one_section, send, staged, upload, wait_for, words
 from tests.helpers.visium_folder import spots, write_visium
 
 Open = Callable[..., AppTest]
@@ -126,7 +126,7 @@ def test_outlines_and_pictures_of_a_folder_come_along(visit: Open, library: Libr
     (image,) = Images(library).of(section.id)
     assert image.placed == FROM_FILE
     assert image.affine == pytest.approx((0.2125, 0, 0, 0, 0.2125, 0))
-    wait_for(lambda: app.run() and not list(library.staging.iterdir()))
+    wait_for(lambda: app.run() and not staged(library))
 
 
 def test_answers_of_another_version_or_damaged_are_asked_again(library: Library) -> None:

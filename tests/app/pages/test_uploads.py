@@ -15,7 +15,7 @@ from squint.errors import InputError
 from squint.library.images import Images
 from squint.library.import_folder import importable
 from squint.library.store import Library
-from tests.helpers.app import one_section, send, upload, words
+from tests.helpers.app import one_section, send, staged, upload, words
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def test_a_section_is_looked_at_and_kept(
     app.button("keep").click().run()
     (section,) = library.sections()
     assert section.section == "TOY-H-1"
-    assert not list(library.staging.iterdir())
+    assert not staged(library)
 
 
 def test_a_section_can_be_removed_and_another_takes_its_place(
@@ -41,11 +41,11 @@ def test_a_section_can_be_removed_and_another_takes_its_place(
     assert app.metric
     app.button("upload-remove").click().run()
     assert not app.metric
-    assert not list(library.staging.iterdir())
+    assert not staged(library)
     upload(app, one_section(toy), tmp_path / "new.h5ad")
     upload(app, one_section(toy), tmp_path / "newer.h5ad")
     assert "newer" in words(app)
-    assert [path.name for path in library.staging.glob("*/*")] == ["newer.h5ad"]
+    assert [path.name for path in library.uploads.glob("*/[!.]*")] == ["newer.h5ad"]
 
 
 def test_a_section_comes_from_the_import_folder(
@@ -59,10 +59,10 @@ def test_a_section_comes_from_the_import_folder(
     assert app.selectbox("upload-import-0").options == ["Jane Doe.h5ad"]
     app.selectbox("upload-import-0").set_value("Jane Doe.h5ad").run()
     assert "The file's name looks like a person's name" in words(app)
-    assert [path.name for path in library.staging.glob("*/*")] == ["section.h5ad"]
+    assert [path.name for path in library.uploads.glob("*/[!.]*")] == ["section.h5ad"]
     app.button("keep").click().run()
     assert len(library.sections()) == 1
-    assert not list(library.staging.iterdir())
+    assert not staged(library)
     assert (folder / "Jane Doe.h5ad").exists()
 
 
@@ -77,9 +77,9 @@ def test_the_import_folder_offers_files_folders_and_zips_but_no_links(library: L
     offered = importable(library, _ENDINGS, folders=True)
     assert offered == ["a.h5ad", "b.ZIP", "c.h5", "outs", "s.zarr"]
     assert importable(library, (".png", ".zarr")) == ["s.zarr"]
-    staged = arrivals.stage_import(library, "s.zarr", _file_name, _ENDINGS, _folder_name)
-    assert (staged.name, staged.resolve()) == ("s.zarr", folder / "s.zarr")
-    library.unstage(staged)
+    link = arrivals.stage_import(library, "s.zarr", _file_name, _ENDINGS, _folder_name)
+    assert (link.name, link.resolve()) == ("s.zarr", folder / "s.zarr")
+    library.unstage(link)
     assert (folder / "s.zarr").is_dir()
     with pytest.raises(InputError, match="no longer"):
         arrivals.stage_import(library, "link", _file_name, _ENDINGS, _folder_name)
@@ -107,13 +107,13 @@ def test_a_large_picture_goes_the_way_of_a_small_one(
     assert "80 x 60 pixels, colour" in words(app)
     app.button(f"{place}-remove").click().run()
     assert "80 x 60 pixels, colour" not in words(app)
-    assert not list(loaded.staging.iterdir())
+    assert not staged(loaded)
     send_picture()
     app.button(f"image-add-{section.id}").click().run()
     assert not app.exception
     (image,) = Images(loaded).of(section.id)
     assert (image.name, image.width, image.height) == ("he", 80, 60)
-    assert not list(loaded.staging.iterdir())
+    assert not staged(loaded)
 
 
 def test_a_file_that_says_where_a_large_picture_lies_is_given_beside_it(
@@ -135,7 +135,7 @@ def test_a_file_that_says_where_a_large_picture_lies_is_given_beside_it(
     app.button(f"image-add-{section.id}").click().run()
     (image,) = Images(loaded).of(section.id)
     assert image.affine is not None
-    assert not list(loaded.staging.iterdir())
+    assert not staged(loaded)
 
 
 def test_a_wrong_limit_is_said_on_the_page(

@@ -1,6 +1,7 @@
 """Folders on their way to the disk: what is wanted of them in one stream, all of it or nothing."""
 
 import hashlib
+import resource
 import shutil
 import socket
 import zipfile
@@ -18,9 +19,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.components.sections.upload import _file_name, _folder_name
 from app.routes.uploads import UPLOAD_ROUTES
-from app.uploads import arrivals, dropped_folders
-from app.uploads.arrivals import UPLOADS, RefusedError, Ticket
-from app.uploads.dropped_folders import FolderArrival, list_folder
+from app.uploads import arrivals, disk, dropped_folders
+from app.uploads.arrivals import UPLOADS, Ticket
+from app.uploads.disk import RefusedError
+from app.uploads.dropped_folders import list_folder
+from app.uploads.parts import Part
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.io.folders import check_name
@@ -72,7 +75,7 @@ def test_a_folder_arrives_as_it_was_sent(browser: TestClient, library: Library, 
     arrived = UPLOADS.take(ticket)
     assert arrived is not None
     assert content_of(arrived.path) == FILES
-    assert arrived.path.parent.parent == library.staging
+    assert arrived.path.parent.parent == library.uploads
     n_bytes = sum(len(content) for content in FILES.values())
     assert answer.json() == {"name": "outs_1", "bytes": n_bytes, "sha256": arrived.sha256}
     assert (arrived.name, arrived.n_bytes, arrived.n_files) == ("outs_1", n_bytes, len(FILES))
@@ -98,17 +101,17 @@ def test_wherever_the_stream_is_cut_into_blocks_the_files_are_the_same(
     def arrive(files: Mapping[str, bytes], cuts: list[int]) -> tuple[dict[str, bytes], str]:
         listing = list_folder(ticket, "x", lines(sizes_of(files)))
         stream = b"".join(files[file.name] for file in listing.files)
-        arrival = FolderArrival(ticket, listing)
+        part = Part(library, listing)
         for cut in [*cuts, len(stream)]:
-            arrival.write(bytearray(stream[:cut]))
+            part.write(bytearray(stream[:cut]))
             stream = stream[cut:]
-        arrived = arrival.finish()
+        arrived = part.finish()
         return content_of(arrived.path), arrived.sha256
 
     try:
         content, sha256 = arrive(files, cuts)
     except RefusedError:
-        assert list(library.staging.iterdir()) == []
+        assert list(library.uploads.iterdir()) == []
         return
     assert content.items() <= files.items()
     shuffled = list(files.items())
@@ -157,7 +160,7 @@ def test_a_name_that_is_not_fit_is_refused_before_anything_is_sent(
     answer = listed(browser, ticket, "outs", {"fine": 1, name: 1})
     assert answer.status_code == 415
     assert "no fit name" in answer.json()["problem"]
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 @pytest.mark.parametrize("names", [("a.csv", "A.csv"), ("a", "a/b")])
@@ -191,9 +194,11 @@ def test_too_large_a_folder_is_refused_and_its_largest_file_named(
     assert "has 3 MB" in answer.json()["problem"]
     assert "'a' with 2 MB" in answer.json()["problem"]
     assert listed(browser, ticket, "outs", {"a": int("9" * 20)}).status_code == 413
-    monkeypatch.setattr(arrivals, "RESERVE", shutil.disk_usage(library.home).free)
-    assert listed(browser, ticket, "outs", {"a": 2_000_000}).status_code == 507
-    assert not list(library.staging.iterdir())
+    monkeypatch.setattr(disk, "RESERVE", shutil.disk_usage(library.home).free)
+    listing = listed(browser, ticket, "outs", {"a": 2_000_000}).json()["listing"]
+    refused = browser.put(address(ticket), content=b"x", headers={"X-Listing": listing})
+    assert (refused.status_code, "has room for" in refused.json()["problem"]) == (507, True)
+    assert not list(library.uploads.iterdir())
 
 
 def test_too_many_files_are_refused(
@@ -241,7 +246,7 @@ def test_more_or_less_than_was_listed_leaves_nothing(
         answer = browser.put(address(ticket), content=content, headers={"X-Listing": listing})
         assert answer.status_code == 400
         assert "may have changed" in answer.json()["problem"]
-        assert not list(library.staging.iterdir())
+        assert not list(library.uploads.iterdir())
         assert UPLOADS.take(ticket) is None
 
 
@@ -265,31 +270,25 @@ def test_a_connection_that_breaks_off_leaves_nothing(
     with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
         head = ["Host: x", f"X-Listing: {listing}", "Content-Length: 2500000", "", ""]
         line.sendall("\r\n".join([f"PUT {address(ticket)} HTTP/1.1", *head]).encode() + b"x" * 2_000_000)
-        wait_for(lambda: [p for p in library.staging.glob("*/outs/b") if p.stat().st_size])
-    wait_for(lambda: not list(library.staging.iterdir()))
+        wait_for(lambda: [p for p in library.uploads.glob("*/.part/b") if p.stat().st_size])
+    wait_for(lambda: not list(library.uploads.iterdir()))
     assert "broke off" in browser.get(address(ticket)).json()["problem"]
     assert UPLOADS.take(ticket) is None
     assert give(browser, ticket, "outs", FILES).status_code == 201
 
 
-def test_a_disk_that_refuses_is_said_in_words_and_nothing_stays(
-    browser: TestClient, library: Library, ticket: str, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_is_said_in_words_and_nothing_stays(
+    browser: TestClient, library: Library, ticket: str
 ) -> None:
-    listing = listed(browser, ticket, "outs", {"a": 9}).json()["listing"]
-    workspace = library.workspace
-
-    def read_only(self: Library) -> Path:
-        del self
-        folder = workspace()
-        (folder / "outs").touch()  # in the way
-        return folder
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Library, "workspace", read_only)
-        answer = browser.put(address(ticket), content=b"x" * 9, headers={"X-Listing": listing})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, limits[1]))  # the kernel refuses more
+    try:
+        answer = give(browser, ticket, "outs", {"a": b"x" * 900_000, "b": b"x" * 2_000_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert answer.status_code == 507
     assert str(library.home) not in answer.text
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_a_folder_that_no_reader_knows_is_told_so_on_the_page(
@@ -309,7 +308,7 @@ def test_a_folder_that_no_reader_knows_is_told_so_on_the_page(
     assert "outs has come: 1 file, 0.0 MB" in words(app).replace("*", "")
     assert "Not sent, as nothing here reads it: transcripts.csv." in words(app)
     app.button("upload-remove").click().run()
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_a_zip_of_a_section_is_unpacked_looked_at_and_kept(
@@ -328,7 +327,7 @@ def test_a_zip_of_a_section_is_unpacked_looked_at_and_kept(
     assert not [path for path in library.home.rglob("*") if "Jane" in path.name]
     app.button("keep").click().run()
     assert len(library.sections()) == 1
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_a_harmful_zip_is_told_so_and_leaves_nothing(
@@ -341,7 +340,7 @@ def test_a_harmful_zip_is_told_so_and_leaves_nothing(
     app.run()
     assert not app.exception
     assert "leads out of the folder" in words(app)
-    assert [path.name for path in library.staging.glob("*/*")] == ["new.zip"]
+    assert [path.name for path in library.uploads.glob("*/[!.]*")] == ["new.zip"]
     assert not list(tmp_path.rglob("out.h5ad"))
 
 

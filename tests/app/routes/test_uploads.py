@@ -18,8 +18,9 @@ from starlette.testclient import TestClient
 from app import settings
 from app.components.sections.upload import _file_name
 from app.routes import uploads
-from app.uploads import arrivals
+from app.uploads import arrivals, disk
 from app.uploads.arrivals import UPLOADS, Uploads
+from app.uploads.parts import Part
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
@@ -63,7 +64,7 @@ def test_a_file_arrives_as_it_was_sent(browser: TestClient, library: Library, ti
     arrived = UPLOADS.take(ticket)
     assert arrived is not None
     assert arrived.path.read_bytes() == content
-    assert arrived.path.parent.parent == library.staging
+    assert arrived.path.parent.parent == library.uploads
     assert (arrived.n_bytes, arrived.sha256, arrived.likeness) == (len(content), sha256, None)
     assert UPLOADS.take(ticket) is None  # forgotten once taken
     assert browser.put(address(ticket), content=b"x", headers=named("a.h5ad")).status_code == 404
@@ -94,7 +95,7 @@ ODD = [
 def test_odd_names_become_harmless(browser: TestClient, library: Library, ticket: str, name: str) -> None:
     answer = browser.put(address(ticket), content=b"x", headers=named(name))
     assert answer.status_code == 201
-    assert [path.name for path in library.staging.glob("*/*")] == [answer.json()["name"]]
+    assert [path.name for path in library.uploads.glob("*/[!.]*")] == [answer.json()["name"]]
     assert all(path.is_relative_to(library.home) for path in library.home.parent.rglob("*.h5*"))
 
 
@@ -118,7 +119,7 @@ def test_a_file_of_another_kind_is_refused_before_it_is_sent(
     ):
         assert answer.status_code == 415
         assert "cannot be read by itself" in answer.json()["problem"]
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_pictures_keep_the_endings_that_say_what_they_are(browser: TestClient, library: Library) -> None:
@@ -141,7 +142,7 @@ def test_only_a_signed_address_counts_and_only_for_a_while(
     unknown = address("0" * 32)
     assert browser.get(unknown).status_code == 404
     assert browser.put(unknown, content=b"x", headers=named("a.h5ad")).status_code == 404
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_too_large_a_file_is_refused_early_and_while_counting(
@@ -155,7 +156,7 @@ def test_too_large_a_file_is_refused_early_and_while_counting(
         assert line.recv(12) == b"HTTP/1.1 413"
     parts = (b"x" * 100_000 for _ in range(50))  # no length is said
     assert browser.put(address(ticket), content=parts, headers=named("a.h5ad")).status_code == 413
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
     assert browser.put(address(ticket), content=b"x" * LIMIT, headers=named("a.h5ad")).status_code == 201
 
 
@@ -163,8 +164,8 @@ def test_a_connection_that_breaks_off_leaves_nothing(
     browser: TestClient, library: Library, ticket: str, port: int
 ) -> None:
     with sending(port, ticket, LIMIT, b"x" * 2_000_000):
-        wait_for(lambda: any(path.stat().st_size for path in library.staging.glob("*/*")))
-    wait_for(lambda: not list(library.staging.iterdir()))
+        wait_for(lambda: any(path.stat().st_size for path in library.uploads.glob("*/.part")))
+    wait_for(lambda: not list(library.uploads.iterdir()))
     assert "broke off" in browser.get(address(ticket)).json()["problem"]
     assert UPLOADS.take(ticket) is None
     assert browser.put(address(ticket), content=b"x", headers=named("a.h5ad")).status_code == 201
@@ -173,7 +174,7 @@ def test_a_connection_that_breaks_off_leaves_nothing(
 
 def test_one_file_at_a_time(browser: TestClient, library: Library, ticket: str, port: int) -> None:
     with sending(port, ticket, 4, b"ab") as line:
-        wait_for(lambda: list(library.staging.iterdir()))
+        wait_for(lambda: list(library.uploads.iterdir()))
         second = browser.put(address(ticket), content=b"x", headers=named("b.h5ad"))
         assert second.status_code == 409
         assert UPLOADS.take(ticket) is None
@@ -189,7 +190,7 @@ def test_a_second_file_takes_the_place_of_the_first(
 ) -> None:
     for content in (b"first", b"second"):
         browser.put(address(ticket), content=content, headers=named("a.h5ad"))
-    (path,) = library.staging.glob("*/*")
+    (path,) = library.uploads.glob("*/[!.]*")
     assert path.read_bytes() == b"second"
 
 
@@ -198,11 +199,11 @@ def test_only_so_many_files_come_at_once(
 ) -> None:
     monkeypatch.setattr(arrivals, "MAX_AT_ONCE", 1)
     with sending(port, UPLOADS.open(library, _file_name, LIMIT), 4, b"ab"):
-        wait_for(lambda: list(library.staging.iterdir()))
+        wait_for(lambda: list(library.uploads.iterdir()))
         answer = browser.put(address(ticket), content=b"x", headers=named("a.h5ad"))
         assert answer.status_code == 503
         assert "Too many" in answer.json()["problem"]
-    wait_for(lambda: not list(library.staging.iterdir()))
+    wait_for(lambda: not list(library.uploads.iterdir()))
 
 
 @pytest.mark.parametrize(("limit", "trickle"), [("PART_S", False), ("BLOCK_S", True)])
@@ -218,13 +219,13 @@ def test_a_connection_that_stands_still_or_trickles_is_ended(
 ) -> None:
     monkeypatch.setattr(uploads, limit, 0.5)
     with sending(port, ticket, LIMIT, b"x" * 10) as line:
-        wait_for(lambda: list(library.staging.iterdir()))
+        wait_for(lambda: list(library.uploads.iterdir()))
         end = time.monotonic() + 1
         while trickle and time.monotonic() < end:
             with suppress(OSError):
                 line.sendall(b"x")
             time.sleep(0.05)
-        wait_for(lambda: not list(library.staging.iterdir()))
+        wait_for(lambda: not list(library.uploads.iterdir()))
     assert "too slow" in browser.get(address(ticket)).json()["problem"]
 
 
@@ -238,7 +239,7 @@ def test_a_disk_that_fills_up_is_said_in_words(browser: TestClient, library: Lib
     assert answer.status_code == 507
     assert "disk could not take the file" in answer.json()["problem"]
     assert str(library.home) not in answer.text
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
     assert browser.put(address(ticket), content=b"x" * 2_500_000, headers=named("a.h5ad")).status_code == 201
 
 
@@ -251,16 +252,16 @@ def test_a_file_for_which_the_disk_has_no_room_is_refused_early(
     answer = browser.get(all_of_it, headers=named("a.h5ad"))
     assert answer.status_code == 507
     assert "has room for" in answer.json()["problem"]
-    monkeypatch.setattr(arrivals, "RESERVE", room + 10**9)  # as when others filled it meanwhile
+    monkeypatch.setattr(disk, "RESERVE", room + 10**9)  # as when others filled it meanwhile
     parts = (b"x" * 100_000 for _ in range(50))
     assert browser.put(address(ticket), content=parts, headers=named("a.h5ad")).status_code == 507
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_an_empty_file_is_refused(browser: TestClient, library: Library, ticket: str) -> None:
     answer = browser.put(address(ticket), content=b"", headers=named("a.h5ad"))
     assert (answer.status_code, answer.json()["problem"]) == (400, "The file is empty.")
-    assert not list(library.staging.iterdir())
+    assert not list(library.uploads.iterdir())
 
 
 def test_other_methods_are_refused(browser: TestClient, ticket: str) -> None:
@@ -274,12 +275,12 @@ def test_a_ticket_nobody_asks_for_goes_with_its_file_but_not_one_in_use(
     del tmp_path
     some = Uploads(at_most=2)
     first, second = (some.open(library, _file_name, LIMIT) for _ in range(2))
-    arrival = some.get(first).expect("a.h5ad", 1)
-    arrival.write(bytearray(b"x"))
-    some.get(first).arrived = arrival.finish()
+    part = Part(library, some.get(first).expect("a.h5ad", 1))
+    part.write(bytearray(b"x"))
+    some.get(first).arrived = part.finish()
     with some.one_at_a_time(some.get(second)):
         third = some.open(library, _file_name, LIMIT)
-        assert not list(library.staging.iterdir())
+        assert not list(library.uploads.iterdir())
         assert some.get(first) is None
         fourth = some.open(library, _file_name, LIMIT)
     assert some.get(second)
@@ -289,7 +290,7 @@ def test_a_ticket_nobody_asks_for_goes_with_its_file_but_not_one_in_use(
 
 def test_a_file_that_was_swept_is_not_given(browser: TestClient, library: Library, ticket: str) -> None:
     browser.put(address(ticket), content=b"x", headers=named("a.h5ad"))
-    library.sweep()
+    library.sweep(older_than_s=0)
     assert UPLOADS.take(ticket) is None
 
 

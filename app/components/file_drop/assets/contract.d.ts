@@ -42,6 +42,14 @@ export interface Received {
   sha256: string;
 }
 
+/** POST of what is about to be sent: how much of it came before. */
+export interface Begun extends Problem {
+  /** bytes; what is sent begins with the next */
+  offset: number;
+  /** if all of it came before */
+  received: Received | null;
+}
+
 /** What each event comes with. */
 export interface DropEvents {
   /** sha256 of what has come */
