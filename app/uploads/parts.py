@@ -195,9 +195,9 @@ class Part:
 
     def _read_note(self) -> dict[str, Any] | None:
         """Read the note, if what it says holds."""
-        with suppress(OSError, ValueError):
-            note: dict[str, Any] = json.loads((self._folder / NOTE).read_text())
-            if note.items() >= self._note().items():
+        with suppress(OSError, ValueError, TypeError):
+            note: dict[str, Any] = dict(json.loads((self._folder / NOTE).read_text()))
+            if note.items() >= self._note().items() and {"n_bytes", "sha256"} <= note.keys():
                 return note
         return None
 

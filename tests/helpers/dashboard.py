@@ -21,16 +21,20 @@ FIGURE = f"{MAP}, .js-plotly-plot .main-svg"
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 
 
-@contextmanager
-def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
-    """Start the dashboard on a free port with a library at ``home``; give its address."""
+def free_port() -> int:
+    """Find a port that nobody uses."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+def serve(home: Path, port: int, script: Path = ROOT / "app" / "main.py") -> "subprocess.Popen[bytes]":
+    """Start the dashboard with a library at ``home``, and wait until it answers; its log goes beside that."""
     command = [sys.executable, "-m", "streamlit", "run", str(script.relative_to(ROOT))]
     options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
     path = home.parent / "server.log"
-    with path.open("w") as log:
+    with path.open("a") as log:
         server = subprocess.Popen(
             [*command, *options],
             cwd=ROOT,
@@ -38,21 +42,29 @@ def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str
             stdout=log,
             stderr=log,
         )
-        end = time.monotonic() + 60
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1):
-                    break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > end:
-                    pytest.fail(path.read_text())
-                time.sleep(0.1)
+    end = time.monotonic() + 60
+    while True:
         try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
-    assert "Traceback" not in path.read_text()
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return server
+        except OSError:
+            if server.poll() is not None or time.monotonic() > end:
+                server.kill()
+                pytest.fail(path.read_text())
+            time.sleep(0.1)
+
+
+@contextmanager
+def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
+    """Start the dashboard on a free port with a library at ``home``; give its address."""
+    port = free_port()
+    server = serve(home, port, script)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert "Traceback" not in (home.parent / "server.log").read_text()
 
 
 @contextmanager

@@ -305,7 +305,7 @@ def test_the_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_scripts_are_served_under_their_hash(browser: TestClient) -> None:
-    assert set(DROP_ASSETS.files) == {"drop.js", "given.js", "server.js", "style.css"}
+    assert set(DROP_ASSETS.files) == {"drop.js", "given.js", "sending.js", "server.js", "style.css"}
     answer = browser.get(f"{DROP_ASSETS.address}/drop.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "immutable" in answer.headers["cache-control"]

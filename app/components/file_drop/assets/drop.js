@@ -1,11 +1,12 @@
 // A field for one file or folder: dropped or chosen, streamed to the server, with its progress and a way to stop.
 
-import { aFolder, chosen, contentOf, dropped } from "./given.js";
-import { aborted, ask, put, wordsOf } from "./server.js";
+import { chosen, dropped } from "./given.js";
+import { renew, sendAll } from "./sending.js";
+import { aborted, forget, wordsOf } from "./server.js";
 
 /**
  * @import { DropData, DropEvents } from "./contract"
- * @import { Given, Part } from "./given.js"
+ * @import { Given } from "./given.js"
  *
  * @typedef {<Name extends keyof DropEvents>(name: Name, value: DropEvents[Name]) => void} Trigger
  */
@@ -66,8 +67,8 @@ class FileDrop {
     this.trigger = () => {};
     /** @type {AbortController | null} */
     this.running = null; // stops what is being sent
-    /** @type {Given | null} */
-    this.waiting = null; // for a new address
+    this.begun = ""; // the address at which something of it may lie on the server
+    this.mounted = () => {}; // called when the page has run again
 
     for (const input of [this.file, this.folder]) {
       input.addEventListener("change", () => {
@@ -90,8 +91,7 @@ class FileDrop {
       if (entries.length) this.take((signal) => dropped(entries, atMost, tell, signal));
     });
     part(this.root, "button", HTMLButtonElement).addEventListener("click", () => {
-      this.cancel();
-      this.end("Cancelled. Nothing was kept.");
+      this.forget();
       this.file.focus();
     });
   }
@@ -106,8 +106,8 @@ class FileDrop {
     this.file.multiple = data.folders;
     part(this.root, ".choices label:last-child", HTMLElement).hidden = !data.folders;
     this.hint.textContent = `${data.hint} · up to ${megabytes(data.max_bytes)} MB`;
-    if (this.waiting) this.go(this.waiting);
-    else if (renewed && !this.running) this.said.textContent = ""; // the page says what became of the last one
+    this.mounted();
+    if (renewed && !this.running) this.said.textContent = ""; // the page says what became of the last one
   }
 
   // ---- what the reader does
@@ -125,18 +125,31 @@ class FileDrop {
     });
   }
 
+  /** Stop, but for what is on the server: with that it can go on another time. */
   cancel() {
     this.running?.abort();
-    this.running = this.waiting = null;
+    this.running = null;
+  }
+
+  /** Stop, and have the server remove what it has. */
+  async forget() {
+    const begun = this.begun;
+    this.cancel();
+    this.end(begun ? "Cancelled." : "Cancelled. Nothing was kept.");
+    if (!begun) return;
+    const gone = await forget(begun)
+      .catch(() => renew(begun, this, new AbortController().signal).then(() => forget(this.address)))
+      .catch(() => false);
+    if (this.running) return;
+    this.said.textContent = gone
+      ? "Cancelled. Nothing was kept."
+      : "Cancelled. What had come is deleted within a day.";
   }
 
   // ---- what the server says
 
-  /** @param {Given} given */
-  go(given) {
-    const running = new AbortController();
-    this.running = running;
-    this.unless(running, () => this.send(given, running));
+  get address() {
+    return this.data?.address ?? "";
   }
 
   /**
@@ -154,30 +167,17 @@ class FileDrop {
 
   /** @type {(given: Given, running: AbortController) => Promise<void>} */
   async send(given, { signal }) {
-    const address = this.data?.address ?? "";
     this.show(given);
-    const answer = await ask(address, given, signal);
-    if (answer.status === 403 || answer.status === 404) return this.renew(given);
-    if (answer.problem) throw new Error(answer.problem);
-    const wanted = given.parts ? aFolder(given.name, without(given.parts, answer.unwanted ?? [])) : given;
-    const content = await contentOf(wanted, signal);
-    const ends = endsOf(wanted.files);
-    this.progress(0, wanted, ends);
-    const tell = (/** @type {number} */ sent) => this.progress(sent, wanted, ends);
-    const received = await put(address, wanted, content, answer.listing ?? "", tell, signal);
+    const { sha256 } = await sendAll(given, this, signal);
     this.end(`${titleOf(given)} has come.`);
-    this.trigger("done", received.sha256);
+    this.trigger("done", sha256);
   }
 
-  /**
-   * Have the page run again, which signs the address anew.
-   *
-   * @param {Given} given
-   */
-  renew(given) {
-    if (this.waiting) return this.end("", "The page must be loaded again.");
-    this.waiting = given;
-    this.trigger("renew", Date.now());
+  /** @type {() => Promise<void>} Until the page has run again, for whatever reason. */
+  remounted() {
+    return new Promise((resolve) => {
+      this.mounted = resolve;
+    });
   }
 
   // ---- what is seen
@@ -217,9 +217,22 @@ class FileDrop {
         : "All sent, the server is writing …";
   }
 
+  /** @type {(why: string, seconds: number) => void} */
+  waits(why, seconds) {
+    this.numbers.textContent = `${why} Trying again in ${seconds} s …`;
+  }
+
+  /** @type {(given: Given, share: number) => void} */
+  goesOn(given, share) {
+    const at = `at ${Math.floor(100 * share)} % …`;
+    this.said.textContent = `Continuing ${titleOf(given)} ${at}`;
+    this.numbers.textContent = `Continuing ${at}`;
+  }
+
   /** @param {string} said */
   end(said, problem = "") {
-    this.running = this.waiting = null;
+    this.running = null;
+    this.begun = "";
     this.said.textContent = said;
     this.problem.textContent = problem;
     this.zone.hidden = false;
@@ -239,21 +252,6 @@ function part(root, selector, Kind) {
   const found = root.querySelector(selector);
   if (!(found instanceof Kind)) throw new Error(`There is no ${selector}.`);
   return found;
-}
-
-/** @type {(parts: Part[], places: number[]) => Part[]} All parts but those at some places. */
-function without(parts, places) {
-  const left = new Set(places);
-  return parts.filter((_, i) => !left.has(i));
-}
-
-/** @type {(files: File[]) => Float64Array} Where each file ends in what is sent, bytes. */
-function endsOf(files) {
-  let end = 0;
-  return Float64Array.from(files, (file) => {
-    end += file.size;
-    return end;
-  });
 }
 
 /** @type {(ends: Float64Array, sent: number) => number} How many files end before so many bytes. */

@@ -9,12 +9,15 @@
 const AT_ONCE = 32; // files or folders that the browser is asked for together
 const SMALL = 1 << 18; // bytes
 const MOST_HELD = 1 << 27; // bytes of small files
+const SAMPLES = 8;
+const SAMPLE = 1 << 14; // bytes
 
 /** @type {(file: File) => Given} */
 export const aFile = (file) => ({ name: file.name, parts: null, files: [file], size: file.size });
 
-/** @type {(name: string, parts: Part[]) => Given} */
-export function aFolder(name, parts) {
+/** @type {(name: string, parts: Part[]) => Given} In the order of the names, so that it can go on another time. */
+export function aFolder(name, found) {
+  const parts = [...found].sort((one, other) => (one.path < other.path ? -1 : 1));
   const files = parts.map((part) => part.file);
   return { name, parts, files, size: files.reduce((sum, file) => sum + file.size, 0) };
 }
@@ -106,6 +109,19 @@ export async function contentOf({ parts, files }, signal) {
     signal.throwIfAborted();
   }
   return new Blob(pieces);
+}
+
+/**
+ * Some of what is sent, from its start to its end: what has the same is the same, for all that can be told soon.
+ *
+ * @type {(content: Blob) => Promise<ArrayBuffer[]>}
+ */
+export function samplesOf(content) {
+  const step = Math.max(0, content.size - SAMPLE) / (SAMPLES - 1);
+  const starts = Array.from({ length: SAMPLES }, (_, i) => Math.floor(i * step));
+  return Promise.all(starts.map((start) => content.slice(start, start + SAMPLE).arrayBuffer())).catch(() => {
+    throw new Error("It cannot be read any more, as it was moved or changed meanwhile. Give it again.");
+  });
 }
 
 /**
