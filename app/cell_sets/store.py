@@ -130,8 +130,13 @@ class CellSets:
     def _outline(self, cell_set: CellSet, section_id: str) -> dict[str, Any]:
         name = cell_set.outlines.get(section_id)
         path = _outline_path(self.library, section_id, name) if name else None
-        kept: dict[str, Any] = {"polygons": [], "area": None}
-        return json.loads(path.read_text()) if path is not None and path.exists() else kept
+        if path is None or not path.exists():
+            return {"polygons": [], "area": None}
+        kept: Any = json.loads(path.read_text())
+        if isinstance(kept, list):  # once the polygons alone were kept
+            rings = [tuple(np.array(ring) for ring in polygon) for polygon in kept]
+            return {"polygons": kept, "area": shapes.area(rings)}
+        return dict(kept)
 
     # --- change -------------------------------------------------------------------------------------------
 

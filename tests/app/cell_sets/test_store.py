@@ -39,6 +39,17 @@ def test_the_same_cells_have_the_same_name_of_members(sets: CellSets) -> None:
     assert sets.change(one.id, {A: [4]}, mode=ADD).members != other.members
 
 
+def test_an_outline_that_was_kept_without_its_area_is_read(sets: CellSets, store: Library) -> None:
+    made = draw(store, SQUARE)
+    (path,) = store.folder(A).rglob(f"{made.outlines[A]}*.json")
+    now = sets.outline(made, A), sets.area(made, A)
+    path.write_text(json.dumps(json.loads(path.read_text())["polygons"]))
+    then = sets.outline(made, A), sets.area(made, A)
+    np.testing.assert_array_equal(np.array(then[0]), np.array(now[0]))
+    assert then[1] == now[1]
+    assert then[1] is not None
+
+
 def test_deleting_a_section_removes_its_cells_and_outlines(sets: CellSets, store: Library) -> None:
     made = draw(store, SQUARE)
     made = sets.change(made.id, {B: [0, 1]}, mode=ADD)

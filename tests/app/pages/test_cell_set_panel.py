@@ -143,6 +143,7 @@ def test_a_file_is_loaded_and_what_was_found_is_said(shown: Callable[[], AppTest
 
 def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> None:
     def post() -> None:
+
         from app import session  # noqa: PLC0415
         from app.components.map.set_events import set_events  # noqa: PLC0415
         from app.maps import views  # noqa: PLC0415
@@ -173,6 +174,8 @@ def test_an_area_that_takes_long_is_left_to_the_worker(
     loaded: Library, worker: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def post() -> None:
+        import streamlit as st  # noqa: PLC0415
+
         from app import session  # noqa: PLC0415
         from app.components.map.set_events import finish_area, set_events  # noqa: PLC0415
         from app.maps import views  # noqa: PLC0415
@@ -180,7 +183,7 @@ def test_an_area_that_takes_long_is_left_to_the_worker(
 
         library = session.library()
         sections = library.sections()[:1]
-        if "cell_set" not in session.st.session_state:
+        if "cell_set" not in st.session_state:
             served = Served(library, views.by_type(library, sections, views.cells_of(library, sections)), ())
             everywhere = [[-1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, 1e4]]
             set_events("here")["area"](served, {"mode": "new", "panel": 0, "polygon": everywhere})
