@@ -43,9 +43,8 @@ def restore(options: argparse.Namespace) -> Facts:
 
 
 def _say_contents(contents: Any) -> Facts:
-    n_sections, n_patients = (contents.rows.get(table, 0) for table in ("sections", "patients"))
-    say(f"sections: {n_sections:,}, patients: {n_patients:,}, files: {len(contents.files):,}")
-    say(f"{contents.n_bytes / 1e6:,.1f} MB")
+    n_rows = sum(contents.rows.values())
+    say(f"files: {len(contents.files):,}, {contents.n_bytes / 1e6:,.1f} MB; records: {n_rows:,}")
     facts = asdict(contents)
     return {key: facts[key] for key in ("made", "revision", "rows", "squint")} | {
         "n_files": len(contents.files),

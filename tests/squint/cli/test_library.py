@@ -28,7 +28,7 @@ def test_a_library_goes_into_a_file_and_comes_out_again(
     (home / "results" / "x").write_bytes(b"x")
     facts, path = tmp_path / "facts.json", tmp_path / "b.zip"
     assert main(["backup", str(path), "--json", str(facts)]) == 0
-    assert "sections: 0, patients: 1," in capsys.readouterr().out
+    assert "records: 1" in capsys.readouterr().out
     assert json.loads(facts.read_text())["rows"]["patients"] == 1
     assert main(["restore", str(path)]) == 2
     assert "holds a library already" in capsys.readouterr().err
