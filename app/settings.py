@@ -6,6 +6,7 @@ from pathlib import Path
 
 from squint._version import __version__
 from squint.errors import InputError
+from squint.library.place import home
 
 NOTICE = "For research use only. Not for use in diagnostic procedures."
 _ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ def settings() -> Settings:
     """Read ``SQUINT_HOME`` and ``SQUINT_MODEL``."""
     samples = _ROOT / "data_samples"
     return Settings(
-        home=Path(os.environ.get("SQUINT_HOME") or "library").absolute(),
+        home=home(),
         model=Path(os.environ.get("SQUINT_MODEL") or samples / "pretrained").absolute(),
         samples=samples,
     )

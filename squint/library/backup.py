@@ -24,11 +24,13 @@ from squint.errors import InputError
 from squint.files import make_folder, whole
 from squint.io.folders import check_names
 from squint.library.database import FILE, HEAD, Database, database
+from squint.library.import_folder import IMPORT
 from squint.library.records import Record, StoredFile
+from squint.library.staging import LOCKS, STAGING, UPLOADS
 
 CONTENTS = "backup.json"
 _ROWS, _FILES = "records/", "files/"
-_NOT_TAKEN = {"staging", "uploads", "import"}  # on their way, or the user's own
+_NOT_TAKEN = {STAGING, UPLOADS, LOCKS, IMPORT}  # on their way, of this machine, or the user's own
 _OF_THE_MOMENT = {"jobs", "job_askers", "engines"}  # tables: work is not taken up elsewhere
 _TRIES = 3  # at a library that changes meanwhile
 _MAX_CONTENTS = 1 << 28  # bytes of backup.json

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from squint.library.store import Library
 
+IMPORT = "import"
+
 
 def import_folder(library: Library) -> Path:
     """Return the folder whose files can be added without an upload; it need not exist."""
-    return library.home / "import"
+    return library.home / IMPORT
 
 
 def importable(library: Library, endings: Sequence[str], *, folders: bool = False) -> list[str]:

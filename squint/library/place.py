@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from squint.errors import InputError
-from squint.library.database import FILE
 
 
 def home() -> Path:
@@ -20,6 +19,8 @@ def existing_home() -> Path:
     InputError
         If there is none: a command that only looks makes none either.
     """
+    from squint.library.database import FILE  # noqa: PLC0415 - SQLAlchemy, where a command asks
+
     folder = home()
     known = (folder / "sections").is_dir() or (folder / FILE).exists()
     if not known:

@@ -16,9 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-STAGING, UPLOADS = "staging", "uploads"
+STAGING, UPLOADS, LOCKS = "staging", "uploads", "locks"
 ABANDONED_S = 24 * 3600  # after so long nobody comes back
-_LOCKS = "locks"
 _LOCK = ".lock"  # in the folder of an upload: held by who writes to it
 _HELD = ".held"  # begins the names of what says which process uses an upload
 
@@ -94,7 +93,7 @@ def sweep(home: Path, older_than_s: float = ABANDONED_S) -> None:
     for folder in staged.pop(owner, []):
         if _age_s(folder) >= older_than_s:
             shutil.rmtree(folder, ignore_errors=True)
-    for dead in {*staged, *(lock.name for lock in (home / _LOCKS).iterdir())} - {owner}:
+    for dead in {*staged, *(lock.name for lock in (home / LOCKS).iterdir())} - {owner}:
         _bury(home, dead, staged[dead])
     for folder in (home / UPLOADS).iterdir():
         _sweep_upload(folder, older_than_s)
@@ -130,11 +129,11 @@ def _age_s(folder: Path) -> float:
 def _owner(home: Path) -> str:
     """Name this process as an owner, and make it one at first."""
     with _guard:
-        if home in _owners and _is_at(_owners[home][1], home / _LOCKS / _owners[home][0]):
+        if home in _owners and _is_at(_owners[home][1], home / LOCKS / _owners[home][0]):
             return _owners[home][0]
-        (home / _LOCKS).mkdir(exist_ok=True)
+        (home / LOCKS).mkdir(exist_ok=True)
         name = uuid4().hex
-        lock = _lock(home / _LOCKS / name)
+        lock = _lock(home / LOCKS / name)
         if lock is None:
             raise BlockingIOError(f"{name} is locked.")  # nobody else knows the name
         _owners[home] = name, lock
@@ -142,7 +141,7 @@ def _owner(home: Path) -> str:
 
 
 def _is_alive(home: Path, owner: str) -> bool:
-    path = home / _LOCKS / owner
+    path = home / LOCKS / owner
     if not path.exists():
         return False
     lock = _lock(path)
@@ -153,7 +152,7 @@ def _is_alive(home: Path, owner: str) -> bool:
 
 def _bury(home: Path, owner: str, staged: list[Path]) -> None:
     """Remove what an owner staged, if it is dead; its lock is held meanwhile, so that nobody becomes it."""
-    path = home / _LOCKS / owner
+    path = home / LOCKS / owner
     lock = _lock(path)
     if lock is None:
         return

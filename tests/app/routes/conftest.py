@@ -9,8 +9,12 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app.components.sections.upload import _file_name, _folder_name
 from app.routes.uploads import UPLOAD_ROUTES
+from app.uploads.arrivals import UPLOADS
+from squint.library.store import Library
 from tests.helpers.app import wait_for
+from tests.helpers.resuming import LIMIT
 
 
 @pytest.fixture
@@ -31,3 +35,9 @@ def port() -> Iterator[int]:
         yield listening.getsockname()[1]
         server.should_exit = True
         thread.join(20)
+
+
+@pytest.fixture
+def ticket(library: Library) -> str:
+    """Let a page send files and folders; give the id of its ticket."""
+    return UPLOADS.open(library, _file_name, LIMIT, _folder_name)
