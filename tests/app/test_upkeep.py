@@ -11,6 +11,7 @@ from app.upkeep import upkeep
 from squint.library.store import Library
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import free_port, serve
+from tests.helpers.loops import finish
 from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -53,5 +54,5 @@ def test_a_library_that_cannot_be_used_is_logged_and_the_server_starts(
             while not caplog.messages:
                 await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(serve_a_while(), 20))
+    finish(asyncio.wait_for(serve_a_while(), 20))
     assert "could not be swept" in caplog.text

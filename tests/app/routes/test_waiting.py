@@ -11,6 +11,7 @@ from starlette.types import Message
 from app.engine.client import Cancelled, Job
 from app.routes.waiting import Latest, answer
 from squint.errors import InputError
+from tests.helpers.loops import finish
 
 
 def request(*, left: bool = False) -> Request:
@@ -31,21 +32,21 @@ def job() -> Job:
 def test_the_result_of_a_job_is_given_once_it_is_there() -> None:
     asked = job()
     threading.Timer(0.1, asked.finish, ["stage.png"]).start()
-    assert asyncio.run(answer(asked, request(), 5)) == "stage.png"
+    assert finish(answer(asked, request(), 5)) == "stage.png"
 
 
 def test_what_ended_a_job_is_raised() -> None:
     asked = job()
     asked.finish(error=InputError("Too many cells."))
     with pytest.raises(InputError, match="Too many cells"):
-        asyncio.run(answer(asked, request(), 5))
+        finish(answer(asked, request(), 5))
 
 
 @pytest.mark.parametrize(("left", "patience_s"), [(True, 60.0), (False, 0.1)])
 def test_a_job_that_nobody_waits_for_is_cancelled(patience_s: float, *, left: bool) -> None:
     asked, start = job(), time.monotonic()
     with pytest.raises(TimeoutError):
-        asyncio.run(answer(asked, request(left=left), patience_s))
+        finish(answer(asked, request(left=left), patience_s))
     assert asked.cancelled
     assert time.monotonic() - start < 5
 
@@ -62,7 +63,7 @@ def test_other_requests_are_answered_meanwhile() -> None:
 
     asked = job()
     threading.Timer(0.3, asked.finish).start()
-    assert asyncio.run(both()) > 20
+    assert finish(both()) > 20
 
 
 def test_of_two_jobs_for_the_same_the_later_one_stays() -> None:
