@@ -1,4 +1,4 @@
-"""Coroutines run to their end, also where a loop runs already, as that of Playwright does beside all tests."""
+"""Coroutines run to their end, also where a loop runs already, as Playwright's does beside all tests."""
 
 import asyncio
 from collections.abc import Coroutine
