@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.components.frame import import_samples, show_frame
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
+from app.upkeep import note_session, upkeep
 
 
 def draw() -> None:
@@ -34,12 +35,13 @@ def draw() -> None:
         ],
         position="top",
     )
+    note_session()
     show_frame()
     import_samples()
     page.run()
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES])
+    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES], lifespan=upkeep)
 else:
     draw()

@@ -24,6 +24,13 @@ FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader
 @contextmanager
 def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
     """Start the dashboard on a free port with a library at ``home``; give its address."""
+    with server_of(home, script) as (address, _):
+        yield address
+
+
+@contextmanager
+def server_of(home: Path, script: Path = ROOT / "app" / "main.py", **more: str) -> Iterator[tuple[str, int]]:
+    """Start the dashboard, with ``more`` in its environment; give its address and the id of its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -34,7 +41,7 @@ def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str
         server = subprocess.Popen(
             [*command, *options],
             cwd=ROOT,
-            env={**os.environ, "SQUINT_HOME": str(home)},
+            env={**os.environ, "SQUINT_HOME": str(home), **more},
             stdout=log,
             stderr=log,
         )
@@ -48,7 +55,7 @@ def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str
                     pytest.fail(path.read_text())
                 time.sleep(0.1)
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", server.pid
         finally:
             server.terminate()
             server.wait(20)
