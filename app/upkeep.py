@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.maps import message
 
+_LOG = logging.getLogger(__name__)
+_M_ARENA_MAX, _ARENAS = -8, 2  # of glibc's mallopt
 LEFT_S = 110  # a browser may be away for so long and find its session again; Streamlit forgets after 120
 EVERY_S = 5.0
 
@@ -62,6 +65,7 @@ def note_session() -> None:
 @asynccontextmanager
 async def upkeep(_: Any) -> AsyncIterator[None]:
     """Look every few seconds, for as long as the server runs, what can go."""
+    share_arenas()
     looking = asyncio.create_task(_look())
     try:
         yield
@@ -74,7 +78,10 @@ async def upkeep(_: Any) -> AsyncIterator[None]:
 async def _look() -> None:
     while True:
         await asyncio.sleep(EVERY_S)
-        look(time.monotonic())
+        try:
+            look(time.monotonic())
+        except Exception:  # noqa: BLE001 - one failure is no reason to look no more
+            _LOG.exception("Sessions that were left could not be ended")
 
 
 def look(now: float) -> None:
@@ -87,8 +94,14 @@ def look(now: float) -> None:
         give_back()
 
 
-def give_back() -> None:
-    """Give memory that is free to the system; left to itself, the C library keeps it for each thread."""
-    gc.collect()  # a session's pages and its callbacks hold each other
+def share_arenas() -> None:
+    """Let all threads take memory from two places: each visit is a thread, and would leave one in holes."""
     with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def give_back() -> None:
+    """Give memory that is free to the system, which the C library would keep."""
+    gc.collect()  # a session's pages and its callbacks hold each other
+    with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

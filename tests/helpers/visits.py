@@ -1,6 +1,7 @@
 """Visits of the dashboard without a browser: a bare socket that asks for a page, and reads all of it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,29 +28,36 @@ def visitor(address: str) -> Iterator[ClientConnection]:
         yield socket
 
 
-def ask(socket: ClientConnection, page: str, patience: float = 600) -> int:
-    """Ask for a page and wait until all of it has come; give its bytes."""
+def ask(socket: ClientConnection, page: str, patience: float = 600) -> list[ForwardMsg]:
+    """Ask for a page and wait until all of it has come; give what it is told."""
     asked = BackMsg()
     asked.rerun_script.page_name = page
     asked.rerun_script.query_string = ""
     socket.send(asked.SerializeToString())
-    n_bytes = 0
+    messages = []
     while True:
         part = socket.recv(timeout=patience)
         assert isinstance(part, bytes)
-        n_bytes += len(part)
         told = ForwardMsg.FromString(part)
+        messages.append(told)
         if told.WhichOneof("type") == "script_finished" and told.script_finished in {
             ForwardMsg.FINISHED_SUCCESSFULLY,
             ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
         }:
-            return n_bytes
+            return messages
 
 
-def visit(address: str, page: str) -> int:
-    """Open a page in a session of its own and leave; give its bytes."""
+def visit(address: str, page: str) -> None:
+    """Open a page in a session of its own and leave."""
     with visitor(address) as socket:
-        return ask(socket, page)
+        ask(socket, page)
+
+
+def map_address(messages: Iterable[ForwardMsg]) -> dict[str, str]:
+    """Find path and query of the first map that a page shows."""
+    told = (one.delta.new_element.bidi_component.json for one in messages if one.HasField("delta"))
+    data = (json.loads(mounted) for mounted in told if mounted)
+    return next(dict(one["address"]) for one in data if "panels" in one)
 
 
 def megabytes(pid: int) -> float:
