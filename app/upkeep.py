@@ -17,7 +17,7 @@ from app.maps import message
 
 _LOG = logging.getLogger(__name__)
 _M_ARENA_MAX, _ARENAS = -8, 2  # of glibc's mallopt
-LEFT_S = 110  # a browser may be away for so long and find its session again; Streamlit forgets after 120
+LEFT_S = 110.0  # a browser may be away for so long and find its session again; Streamlit forgets after 120
 EVERY_S = 5.0
 
 
