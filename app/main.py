@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.frame import import_samples, show_frame
+from app.leaving import note_session
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
 from app.upkeep import upkeep
@@ -36,6 +37,7 @@ def draw() -> None:
         ],
         position="top",
     )
+    note_session()
     show_frame()
     import_samples()
     try:

@@ -1,6 +1,7 @@
 """Everything a user's session remembers, each key named and typed once."""
 
 import math
+import secrets
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import streamlit as st
 
 from app.engine.client import Job, engine
 from app.engine.facts import WorkerFacts, worker_facts
+from app.maps.served import Served
 from app.models import ModelFacts
 from app.requests import AddFound, Validate
 from app.settings import settings
@@ -156,6 +158,17 @@ def jobs() -> MutableMapping[str, Job]:
     """Return the jobs this session has asked for and not yet seen the end of."""
     state: dict[str, Job] = st.session_state.setdefault("_jobs", {})
     return state
+
+
+def map_id(place: str) -> str:
+    """Return the id of the map at a place of a page."""
+    known: str = st.session_state.setdefault(f"_map-{place}", secrets.token_hex(16))
+    return known
+
+
+def hold_map(place: str, served: Served) -> None:
+    """Hold what the browser has of a map, as long as this session lasts or until another is shown there."""
+    st.session_state[f"_served-{place}"] = served
 
 
 def style() -> Style:

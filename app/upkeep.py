@@ -1,4 +1,4 @@
-"""What the server does by itself, whether somebody visits or not: it sweeps the library."""
+"""What the server does by itself, visited or not: it sweeps the library, and lets go of what was left."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from starlette.concurrency import run_in_threadpool
 
+from app.leaving import let_go
 from app.settings import settings
 from squint.errors import InputError
 from squint.library.store import Library
@@ -17,13 +18,18 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def upkeep(_app: object) -> AsyncGenerator[None]:
-    """Sweep the library when the server starts, and then from time to time, until it ends."""
-    sweeping = asyncio.create_task(_sweep_for_ever())
-    yield
-    sweeping.cancel()
+    """Keep the server in order from its start to its end."""
+    tasks = [asyncio.create_task(work) for work in (_sweep_for_ever(), let_go())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _sweep_for_ever() -> None:
+    """Sweep the library when the server starts, and then from time to time."""
     while True:
         await run_in_threadpool(_sweep)
         await asyncio.sleep(EVERY_S)

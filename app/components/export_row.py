@@ -64,7 +64,7 @@ class Export:
 @dataclass
 class _Request:
     kind: Kind
-    export: Export
+    content: str  # what was shown when it was asked for
     folder: Path | None = None
     file: bytes | None = None
 
@@ -83,7 +83,7 @@ def export_row(export: Export) -> None:
     """Offer a figure as PNG, SVG and PDF and a table as CSV, all stamped."""
     requests: dict[str, _Request] = st.session_state.setdefault("_exports", {})
     request = requests.get(export.place)
-    if request and request.export.content != export.content:  # the page shows something else by now
+    if request and request.content != export.content:  # the page shows something else by now
         del requests[export.place]
         request = None
         st.session_state.get("_exports_asked", set()).discard(export.place)
@@ -93,9 +93,9 @@ def export_row(export: Export) -> None:
         for kind in _kinds(export):
             key = f"{export.place}{kind.mark}-{kind.ending}"
             if st.button(kind.label, key=key, help=kind.help, on_click=_ask, args=(export.place,)):
-                request = requests[export.place] = _Request(kind, export)
+                request = requests[export.place] = _Request(kind, export.content)
     if request and request.file is None:
-        _make(request)
+        _make(request, export)
     if request and request.file is not None:
         name = f"{export.place}{request.kind.mark}.{request.kind.ending}"
         st.download_button(
@@ -122,8 +122,8 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
     return (_HTML, _CSV)
 
 
-def _make(request: _Request) -> None:
-    library, export, kind = session.library(), request.export, request.kind
+def _make(request: _Request, export: Export) -> None:
+    library, kind = session.library(), request.kind
     if request.folder is None or not request.folder.exists():
         request.folder = _write(library, export, kind)
     folder, marks = str(request.folder), dict(export.marks)

@@ -4,17 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
-from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
 from app.cell_sets.store import CellSet, CellSets
 from app.maps import contract, tables
 from app.maps.views import MapView
 from app.web.buffers import BUFFERS, SIGNER
+from app.web.kept import Kept
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
 from squint.library.points import Order, progressive_order
@@ -28,7 +27,6 @@ _NUMBER_TYPES: Mapping[str, contract.NumberType] = {"uint8": "u1", "uint16": "u2
 REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
 _NO_NUMBER = float(np.float32(-3.4e38))  # NaN would be at the mercy of graphics drivers
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
-_PLACES_KEPT = 64
 
 
 def describe(
@@ -173,25 +171,33 @@ class _Place:
         """Name of the buffer."""
         return BUFFERS.put(self._content)
 
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes."""
+        return len(self._content) + self.order.nbytes
+
+
+_PLACES = Kept[tuple[str, str], _Place](lambda place: place.n_bytes)
+
 
 def _place(library: Library, section: Section | None, coordinates: NDArray[np.float64]) -> _Place:
     """Order cells (n, 2) once; what is needed of whole sections was stored when they were added."""
     content = np.ascontiguousarray(coordinates)
     key = hashlib.blake2b(content.data, digest_size=16).hexdigest()
     path = library.folder(section.id) / PLACES if section else None
-    return _places(key, str(path) if path and path.exists() else "", content)
+    stored = str(path) if path and path.exists() else ""
+    return _PLACES.find((key, stored), lambda: _Place(content, np.load(stored) if stored else {}))
 
 
-@cached(LRUCache(_PLACES_KEPT), key=lambda key, path, _: (key, path), lock=Lock())
-def _places(key: str, path: str, coordinates: NDArray[np.float64]) -> _Place:
-    del key  # stands for the coordinates, which need not be kept
-    return _Place(coordinates, np.load(path) if path else {})
+def expire() -> int:
+    """Let go of what nobody asked for in a while; return how much of it there was."""
+    return tables.expire() + _PLACES.expire() + BUFFERS.expire()
 
 
 def forget() -> None:
     """Drop what was prepared, as when a section is deleted."""
     tables.forget()
-    _places.cache_clear()
+    _PLACES.clear()
     BUFFERS.clear()
 
 

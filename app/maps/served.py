@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-
-from cachetools import LRUCache
+from weakref import WeakValueDictionary
 
 from app.maps.contract import Described
 from app.maps.message import Stack
@@ -16,8 +15,6 @@ from squint.library.points import Order
 from squint.library.profiles import token_names
 from squint.library.store import Library
 from squint.pl import LIGHT, Style
-
-MAX_MAPS = 64
 
 
 @dataclass
@@ -58,32 +55,32 @@ class Served:
 
 
 class Maps:
-    """Maps by id, those that nobody asked for in a while forgotten first."""
+    """Finds maps by id. Each is held by the session that shows it, and goes with that session."""
 
-    def __init__(self, at_most: int = MAX_MAPS) -> None:
-        self._kept = LRUCache[str, Served](at_most)
+    def __init__(self) -> None:
+        self._shown = WeakValueDictionary[str, Served]()
         self._lock = threading.Lock()
 
     def serve(self, map_id: str, served: Served) -> Served:
         """Put a map in the place of what its id stood for; the reader's settings stay, where they fit."""
         with self._lock:
-            known = self._kept.pop(map_id, None)
+            known = self._shown.pop(map_id, None)
             if known:
                 served.remember(known.state)
                 if known.view.scale != served.view.scale:
                     served.state.pop("thresholds", None)  # they are the page's now
-            self._kept[map_id] = served
+            self._shown[map_id] = served
         return served
 
     def get(self, map_id: str) -> Served | None:
-        """Return a map, if it is still served."""
+        """Return a map, if somebody still has it."""
         with self._lock:
-            return self._kept.get(map_id)
+            return self._shown.get(map_id)
 
     def forget(self) -> None:
         """Drop all maps, as when a section is deleted."""
         with self._lock:
-            self._kept.clear()
+            self._shown.clear()
 
 
 MAPS = Maps()

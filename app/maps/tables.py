@@ -1,7 +1,6 @@
-"""Tables of cells as the maps need them: labels as categories, names compact, each file read once."""
+"""Tables of cells as the maps need them: labels as categories, names compact, each in memory once."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +9,53 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
+from app.web.kept import Kept
 from squint.library.store import read_columns
 
 OTHER, ABSENT = -1, -2  # codes of labels that are not wanted, and of missing ones
-_FILES_KEPT = 64
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read a table of one row per cell, not to be changed; a file that was read before is not read again."""
-    return _read(path, path.stat().st_mtime_ns)
+def n_bytes(table: pd.DataFrame) -> int:
+    """Say how much memory a table takes."""
+    return int(table.memory_usage(deep=True).sum())
 
 
-@lru_cache(maxsize=_FILES_KEPT)
-def _read(path: Path, written: int) -> pd.DataFrame:
-    del written  # part of the key: a file that was written anew is another
-    return read_columns(path)
+Stamp = tuple[Path, int]  # a file, and when it was written: what is written in its place later is another
+_FILES = Kept[Stamp, pd.DataFrame](n_bytes)
+_STACKS = Kept[Hashable, pd.DataFrame](n_bytes)
+
+
+def stamp(path: Path) -> Stamp:
+    """Name a file as it is now."""
+    return path, path.stat().st_mtime_ns
+
+
+def read(file: Stamp) -> pd.DataFrame:
+    """Read a table of one row per cell, not to be changed; one that somebody has is not read again."""
+    return _FILES.find(file, lambda: read_columns(file[0]))
+
+
+def stacked(parts: Hashable, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Give the table of some parts, not to be changed; one that somebody has is not made again."""
+    return _STACKS.find(parts, make)
+
+
+def expire() -> int:
+    """Let go of what nobody asked for in a while; return how many tables that were."""
+    return _FILES.expire() + _STACKS.expire()
 
 
 def forget() -> None:
     """Drop all that was read, as when a section is deleted."""
-    _read.cache_clear()
+    _FILES.clear()
+    _STACKS.clear()
 
 
 def stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Put tables below each other; what a table lacks is missing, and labels stay categories."""
     names = dict.fromkeys(name for table in tables for name in table)
-    return pd.DataFrame({name: _join([_column(table, name) for table in tables]) for name in names})
+    columns = {name: _join([_column(table, name) for table in tables]) for name in names}
+    return pd.DataFrame(columns, copy=False)  # a single table's columns are those of its file
 
 
 def constant(label: str, n: int) -> Any:

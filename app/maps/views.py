@@ -1,7 +1,7 @@
 """What the maps show, from the library: panels, scale, and one row per cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.cell_sets.names import free_name
 from app.cell_sets.store import CellSet, CellSets
+from app.maps import shared
 from app.maps import tables as columns
 from app.maps.type_colours import type_colours
 from app.models import ModelFacts
@@ -31,11 +32,12 @@ class MapView:
     sections: tuple[Section, ...]
     panels: tuple[Panel, ...]
     scale: Continuous | Categories
-    cells: pd.DataFrame  # one row per cell of all panels
+    cells: pd.DataFrame  # one row per cell of all panels; many maps have the same, which is not to be changed
     parameters: Mapping[str, object]  # for the stamp
     linked: bool = False  # whether all panels show one place
     n: str = ""  # what is shown, if not all cells of the sections
     whole: bool = False  # whether each panel shows one of the sections, all of its cells in their order
+    more: Mapping[str, Any] = field(default_factory=dict)  # columns (n,) for the export, of this map alone
 
     @property
     def table(self) -> pd.DataFrame:
@@ -43,7 +45,8 @@ class MapView:
         if LIBRARY_ID not in self.cells:
             return self.cells
         units = {section.id: section.unit for section in self.sections}
-        return self.cells.drop(columns=LIBRARY_ID).assign(unit=self.cells[LIBRARY_ID].map(units))
+        unit = self.cells[LIBRARY_ID].map(units)
+        return self.cells.drop(columns=LIBRARY_ID).assign(**self.more, unit=unit)
 
 
 def cells_of(
@@ -51,24 +54,49 @@ def cells_of(
 ) -> pd.DataFrame:
     """Give one row per cell: where it is, its type, its token by a model, its score in a run.
 
-    Labels are categories. ``library_id`` is the section's hash, ``section_id`` its name.
+    Labels are categories. ``library_id`` is the section's hash, ``section_id`` its name. All who ask for the
+    same sections have the same table, which is not to be changed.
     """
-    tables = []
-    for section in sections:
-        cells = columns.read(library.folder(section.id) / CELLS).copy(deep=False)
-        cells.insert(1, keys.PATIENT, columns.constant(section.patient, len(cells)))
-        cells.insert(2, keys.SECTION, columns.constant(section.section, len(cells)))
-        cells[LIBRARY_ID] = columns.constant(section.id, len(cells))
-        path = library.tokens_path(section.id, model) if model else None
-        if path is not None and path.exists():
-            tokens = columns.read(path)
+    parts = tuple(_Part.of(library, section, model, run) for section in sections)
+    return columns.stacked(parts, lambda: columns.stack([part.read() for part in parts]))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where the cells of a section are, and what more is known of them."""
+
+    id: str
+    patient: str
+    section: str
+    cells: columns.Stamp
+    tokens: columns.Stamp | None
+    scores: columns.Stamp | None
+
+    @classmethod
+    def of(cls, library: Library, section: Section, model: str | None, run: str | None) -> "_Part":
+        tokens = library.tokens_path(section.id, model) if model else None
+        return cls(
+            section.id,
+            section.patient,
+            section.section,
+            columns.stamp(library.folder(section.id) / CELLS),
+            columns.stamp(tokens) if tokens is not None and tokens.exists() else None,
+            columns.stamp(scores_path(library, run, section.id)) if run else None,
+        )
+
+    def read(self) -> pd.DataFrame:
+        """Give one row per cell."""
+        cells = columns.read(self.cells).copy(deep=False)
+        cells.insert(1, keys.PATIENT, columns.constant(self.patient, len(cells)))
+        cells.insert(2, keys.SECTION, columns.constant(self.section, len(cells)))
+        cells[LIBRARY_ID] = columns.constant(self.id, len(cells))
+        if self.tokens:
+            tokens = columns.read(self.tokens)
             cells[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())
             cells[keys.DISTANCE] = tokens[keys.DISTANCE].to_numpy()
-        if run:
-            path = scores_path(library, run, section.id)
-            cells[keys.ACTIVATION] = columns.read(path)[keys.ACTIVATION].to_numpy(dtype=np.float32)
-        tables.append(cells)
-    return columns.stack(tables)
+        if self.scores:
+            cells[keys.ACTIVATION] = columns.read(self.scores)[keys.ACTIVATION].to_numpy(dtype=np.float32)
+        return cells
 
 
 def by_token(
@@ -111,8 +139,9 @@ def by_labels(
     """Colour cells by any labels (n,); the legend says what ``missing`` ones are."""
     what = scale.title.split(",")[0]
     parameters = {"colour": what, "highlighted": ", ".join(scale.highlighted)}
-    shown = cells.assign(**{what: values})
-    return _view(title, sections, shown, pd.Categorical(values), scale, parameters, missing=missing)
+    return _view(
+        title, sections, cells, pd.Categorical(values), scale, parameters, missing=missing, column=what
+    )
 
 
 def by_cell_set(
@@ -133,10 +162,8 @@ def by_cell_set(
     used = [one.colour for one in sets.all()]
     colours[several] = min(reversed(LIGHT.categories), key=used.count)
     scale = Categories("cell set", highlighted, none, colours=colours)
-    shown = cells.assign(**{"cell set": values})
-    return _view(
-        "Cell sets", sections, shown, values, scale, {"colour": "cell set", "sets": ", ".join(names)}
-    )
+    parameters = {"colour": "cell set", "sets": ", ".join(names)}
+    return _view("Cell sets", sections, cells, values, scale, parameters, column="cell set")
 
 
 def by_distance(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
@@ -154,7 +181,7 @@ def by_number(
 ) -> MapView:
     """Colour cells by any number (n,), from 0 up; NaN is grey."""
     scale = Continuous(title, 0, _nice_top(values))
-    return _view(title, sections, cells.assign(**{title: values}), values, scale, {"colour": title})
+    return _view(title, sections, cells, values, scale, {"colour": title}, column=title)
 
 
 def by_depth(sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
@@ -172,9 +199,7 @@ def by_gene(library: Library, sections: Sequence[Section], cells: pd.DataFrame, 
     unit = _unit(sections)
     scale = Continuous(f"{gene}, {unit}", 0, _nice_top(values))
     parameters = {"colour": f"{unit} of {gene}", "scale": f"0 to {scale.high:g} (99.5th percentile)"}
-    return _view(
-        f"Gene {gene}", sections, cells.assign(**{f"{unit} {gene}": values}), values, scale, parameters
-    )
+    return _view(f"Gene {gene}", sections, cells, values, scale, parameters, column=f"{unit} {gene}")
 
 
 def by_activation(
@@ -214,18 +239,20 @@ def _view(
     parameters: Mapping[str, object],
     *,
     missing: str = NO_VALUE,
+    column: str = "",
 ) -> MapView:
+    """Make a map; what no table has yet is exported as a ``column``."""
     ids = pd.Categorical(cells[LIBRARY_ID])
     panels = []
     for section in sections:
         here = np.flatnonzero(ids.codes == ids.categories.get_loc(section.id))
-        panels.append(
-            Panel(
-                title=section.title + (" (simulated)" if section.simulated else ""),
-                coordinates=cells[["x", "y"]].to_numpy(dtype=np.float64)[here],
-                values=values[here],
-                unit=section.unit,
-                missing_name=missing,
-            )
+        made = Panel(
+            title=section.title + (" (simulated)" if section.simulated else ""),
+            coordinates=cells[["x", "y"]].to_numpy(dtype=np.float64)[here],
+            values=values[here],
+            unit=section.unit,
+            missing_name=missing,
         )
-    return MapView(title, tuple(sections), tuple(panels), scale, cells, parameters, whole=True)
+        panels.append(shared.panel(made))
+    more = {column: shared.values(values)} if column else {}
+    return MapView(title, tuple(sections), tuple(panels), scale, cells, parameters, whole=True, more=more)

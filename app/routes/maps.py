@@ -19,16 +19,16 @@ from app.requests import DrawStage
 from app.routes.waiting import Latest, answer
 from app.settings import settings
 from app.web.assets import MAP_ASSETS
-from app.web.buffers import BUFFERS, SIGNER
+from app.web.buffers import BUFFERS, SIGNER, seconds_left
 from squint.errors import InputError
 from squint.library.images import Images
 from squint.library.store import Library
 
-_KEEP = {
-    "Cache-Control": "private, max-age=31536000, immutable",
+_AS_IT_IS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Encoding": "identity",  # Streamlit would compress, which takes longer than sending
 }
+_FOREVER = _AS_IT_IS | {"Cache-Control": "public, max-age=31536000, immutable"}
 _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MAX_STATE = 64_000  # bytes
 _LIMIT_S = 10  # for drawing a picture: a million cells take one
@@ -38,6 +38,11 @@ _REFUSED = Response("This address has expired or was not made by this server.", 
 _GONE = Response("This is no longer served. Open the page again.", 404, _FRESH)
 
 Answer = Callable[[Request], Awaitable[Response]]
+
+
+def _while_good(request: Request) -> dict[str, str]:
+    """Let the browser keep what it got for as long as the address is good: no longer than it may see it."""
+    return _AS_IT_IS | {"Cache-Control": f"private, max-age={seconds_left(request.query_params)}, immutable"}
 
 
 def _signed(scope: str) -> Callable[[Answer], Answer]:
@@ -56,7 +61,9 @@ def _signed(scope: str) -> Callable[[Answer], Answer]:
 @_signed("/map/buffer/{name}")
 async def _buffer(request: Request) -> Response:
     content = BUFFERS.get(request.path_params["name"])
-    return _GONE if content is None else Response(content, 200, _KEEP, "application/octet-stream")
+    if content is None:
+        return _GONE
+    return Response(content, 200, _while_good(request), "application/octet-stream")
 
 
 @_signed("/map/{map_id}")
@@ -141,18 +148,14 @@ async def _tile(request: Request) -> Response:
         )
     except InputError:
         tile = None
-    return _GONE if tile is None else Response(tile, 200, _KEEP, "application/octet-stream")
+    return _GONE if tile is None else Response(tile, 200, _while_good(request), "application/octet-stream")
 
 
 async def _asset(request: Request) -> Response:
     """Give a script or style; they are no secret, and the same for everybody."""
     known = request.path_params["version"] == MAP_ASSETS.version
     content, kind = MAP_ASSETS.files.get(request.path_params["name"], (b"", ""))
-    return (
-        Response(content, 200, _KEEP | {"Cache-Control": "public, max-age=31536000, immutable"}, kind)
-        if (known and kind)
-        else _GONE
-    )
+    return Response(content, 200, _FOREVER, kind) if known and kind else _GONE
 
 
 def _of_map(request: Request) -> Served | None:

@@ -2,27 +2,30 @@
 
 import hashlib
 import hmac
+import math
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 LIFETIME_S = 900  # an address is good for so long, up to twice
 MAX_BYTES = 1 << 29
 
 
 class Buffers:
-    """Bytes by content, the least recently used forgotten first."""
+    """Bytes by content, for as long as their addresses; the least recently used are forgotten first."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, timer: Callable[[], float] = time.monotonic) -> None:
         # What is larger by itself counts as no more than all there may be: then it is all that is kept.
-        self._kept = LRUCache[str, bytes](max_bytes, getsizeof=lambda content: min(len(content), max_bytes))
+        self._kept = TTLCache[str, bytes](
+            max_bytes, 2 * LIFETIME_S, timer, getsizeof=lambda content: min(len(content), max_bytes)
+        )
         self._lock = threading.Lock()
 
     def put(self, content: bytes) -> str:
-        """Keep bytes; return their name."""
+        """Keep bytes, from now on; return their name."""
         name = hashlib.blake2b(content, digest_size=16).hexdigest()
         with self._lock:
             self._kept[name] = content
@@ -32,6 +35,11 @@ class Buffers:
         """Return what is kept under a name."""
         with self._lock:
             return self._kept.get(name)
+
+    def expire(self) -> int:
+        """Forget what has no good address any more; return how many that were."""
+        with self._lock:
+            return len(self._kept.expire())
 
     def clear(self) -> None:
         """Forget everything, as when a section was deleted."""
@@ -55,12 +63,17 @@ class Signer:
         until, key = query.get("until", ""), query.get("key", "")
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key(path, until).encode()):
             return False
-        return int(until) > (time.time() if now is None else now)
+        return seconds_left(query, now) > 0
 
     def _key(self, path: str, until: str) -> str:
         return hmac.new(
             self._secret, f"{path}\n{until}".encode("utf-8", "replace"), hashlib.sha256
         ).hexdigest()
+
+
+def seconds_left(query: Mapping[str, str], now: float | None = None) -> int:
+    """Say how long an address that was signed is good yet; 0 if it has expired."""
+    return max(0, math.floor(int(query["until"]) - (time.time() if now is None else now)))
 
 
 BUFFERS = Buffers()

@@ -29,8 +29,13 @@ def free_port() -> int:
     return port
 
 
-def serve(home: Path, port: int, script: Path = ROOT / "app" / "main.py") -> "subprocess.Popen[bytes]":
-    """Start the dashboard with a library at ``home``, and wait until it answers; its log goes beside that."""
+def serve(
+    home: Path, port: int, script: Path = ROOT / "app" / "main.py", **more: str
+) -> "subprocess.Popen[bytes]":
+    """Start the dashboard with a library at ``home``, and wait until it answers; its log goes beside that.
+
+    ``more`` is added to its environment.
+    """
     command = [sys.executable, "-m", "streamlit", "run", str(script.relative_to(ROOT))]
     options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
     path = home.parent / "server.log"
@@ -38,7 +43,7 @@ def serve(home: Path, port: int, script: Path = ROOT / "app" / "main.py") -> "su
         server = subprocess.Popen(
             [*command, *options],
             cwd=ROOT,
-            env={**os.environ, "SQUINT_HOME": str(home)},
+            env={**os.environ, "SQUINT_HOME": str(home), **more},
             stdout=log,
             stderr=log,
         )
@@ -57,10 +62,17 @@ def serve(home: Path, port: int, script: Path = ROOT / "app" / "main.py") -> "su
 @contextmanager
 def started(home: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
     """Start the dashboard on a free port with a library at ``home``; give its address."""
+    with server_of(home, script) as (address, _):
+        yield address
+
+
+@contextmanager
+def server_of(home: Path, script: Path = ROOT / "app" / "main.py", **more: str) -> Iterator[tuple[str, int]]:
+    """Start the dashboard, with ``more`` in its environment; give its address and the id of its process."""
     port = free_port()
-    server = serve(home, port, script)
+    server = serve(home, port, script, **more)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", server.pid
     finally:
         server.terminate()
         server.wait(20)

@@ -1,6 +1,5 @@
 """The map of tissue on a page, with its numbers and exports: the only place that knows how it is drawn."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -122,7 +121,7 @@ def mount(
     """
     library, on = session.library(), on or {}
     whole = view.whole and not stack
-    map_id = st.session_state.setdefault(f"_map-{place}", secrets.token_hex(16))
+    map_id = session.map_id(place)
     pictures = [_placed(picture_of(library, section)) for section in view.sections] if whole else []
     described, orders = message.describe(library, view, session.style(), stack, pictures)
     if adjust:
@@ -135,7 +134,7 @@ def mount(
         style=session.style(),
         stack=stack,
     )
-    MAPS.serve(map_id, served)
+    session.hold_map(place, MAPS.serve(map_id, served))
     path, query = SIGNER.sign(f"/map/{map_id}").split("?")
     data: contract.MapData = {
         **described,

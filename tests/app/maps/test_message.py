@@ -1,6 +1,7 @@
 """What the map in the browser is told, and what its routes answer."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,11 +16,11 @@ from starlette.testclient import TestClient
 
 from app.maps import contract, message, views
 from app.maps import tables as columns
-from app.maps.served import MAPS, Maps, Served
+from app.maps.served import MAPS, Served
 from app.maps.type_colours import type_colours
 from app.routes.maps import ROUTES
 from app.web.assets import MAP_ASSETS
-from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer
+from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer, seconds_left
 from squint import keys
 from squint.library.points import progressive_order
 from squint.library.store import Library
@@ -94,6 +95,8 @@ def test_a_signed_address_expires_and_counts_for_its_path_alone() -> None:
     assert not Signer(b"other").accepts(path, asked, now=1_000)
     assert not signer.accepts(path, asked | {"until": "9" * 5_000}, now=1_000)
     assert signer.accepts(path, asked, now=1_000 + LIFETIME_S)
+    assert seconds_left(asked, now=1_000) == 2 * LIFETIME_S - 1_000 % LIFETIME_S
+    assert seconds_left(asked, now=1_000 + 2 * LIFETIME_S) == 0
     assert not signer.accepts(path, asked, now=1_000 + 2 * LIFETIME_S)
 
 
@@ -218,7 +221,8 @@ def test_what_was_told_of_another_map_is_forgotten(loaded: Library) -> None:
     assert set(map_.state) == {"size", "coloured", "panels", "camera"}
     map_.remember(told)  # still on its way when the page ran again
     assert set(map_.state) == {"size", "coloured", "panels", "camera"}
-    served(loaded, views.by_depth(sections, cells))[1].remember(told)
+    _, map_ = served(loaded, views.by_depth(sections, cells))
+    map_.remember(told)
     _, map_ = served(loaded, views.by_depth(sections[:2], views.cells_of(loaded, sections[:2])))
     assert set(map_.state) == {"size", "coloured", "range", "classes"}
 
@@ -240,14 +244,17 @@ def test_a_cell_type_keeps_its_colour_whatever_is_beside_it(loaded: Library) -> 
     assert every.items() <= given.items()
 
 
-def test_the_least_recently_seen_map_is_forgotten(loaded: Library, view: views.MapView) -> None:
-    maps = Maps(at_most=2)
-    for name in ("a", "b"):
-        maps.serve(name, Served(loaded, view, ()))
-    maps.get("a")
-    maps.serve("c", Served(loaded, view, ()))
-    assert maps.get("b") is None
-    assert maps.get("a")
+def test_browsers_keep_what_they_got_no_longer_than_its_address_is_good(
+    loaded: Library, view: views.MapView, browser: TestClient
+) -> None:
+    described, _ = served(loaded, view)
+    address = described["panels"][0]["points"]["url"]
+    kept = browser.get(address).headers["cache-control"]
+    until = int(address.split("until=")[1].split("&")[0])
+    told, max_age, immutable = kept.split(", ")
+    assert (told, immutable) == ("private", "immutable")
+    assert 0 < int(max_age.removeprefix("max-age=")) <= until - time.time() + 5
+    assert until - time.time() <= 2 * LIFETIME_S
 
 
 def test_scripts_are_served_under_their_hash(browser: TestClient) -> None:

@@ -1,0 +1,95 @@
+"""What the server lets go of by itself: sessions that were left, and what nobody asked for in a while."""
+
+import asyncio
+import ctypes
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from streamlit.runtime import get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app.maps import message
+
+_LOG = logging.getLogger(__name__)
+_M_ARENA_MAX, _ARENAS = -8, 2  # of glibc's mallopt
+LEFT_S = 110.0  # a browser may be away for so long and find its session again; Streamlit forgets after 120
+EVERY_S = 5.0
+
+
+class Sessions:
+    """Which sessions there are, and since when their browser is gone.
+
+    Nobody can come back to a session whose browser left 120 seconds ago, but Streamlit holds it in memory
+    until others come and go. Here it ends.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, float | None] = {}  # since when, by id; None: its browser is there
+        self._lock = threading.Lock()
+
+    def note(self, session_id: str) -> None:
+        """Note a session that shows a page."""
+        with self._lock:
+            self._left[session_id] = None
+
+    def take_left(self, active: Callable[[str], bool], now: float) -> list[str]:
+        """Return the sessions that were left long ago, each once."""
+        with self._lock:
+            for session_id, since in self._left.items():
+                self._left[session_id] = None if active(session_id) else now if since is None else since
+            left = [
+                session_id
+                for session_id, since in self._left.items()
+                if since is not None and now - since >= LEFT_S
+            ]
+            for session_id in left:
+                del self._left[session_id]
+        return left
+
+
+SESSIONS = Sessions()
+
+
+def note_session() -> None:
+    """Note the session that runs the page."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is not None:
+        SESSIONS.note(context.session_id)
+
+
+async def let_go() -> None:
+    """Look every few seconds, for as long as the server runs, what can go."""
+    share_arenas()
+    while True:
+        await asyncio.sleep(EVERY_S)
+        try:
+            look(time.monotonic())
+        except Exception:  # noqa: BLE001 - one failure is no reason to look no more
+            _LOG.exception("Sessions that were left could not be ended")
+
+
+def look(now: float) -> None:
+    """End sessions that were left, and forget what is too old; to be called where the server's events run."""
+    runtime = get_instance()
+    left = SESSIONS.take_left(runtime.is_active_session, now)
+    for session_id in left:
+        runtime.close_session(session_id)
+    if message.expire() or left:
+        give_back()
+
+
+def share_arenas() -> None:
+    """Let all threads take memory from two places: each visit is a thread, and would leave one in holes."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def give_back() -> None:
+    """Give memory that is free to the system, which the C library would keep."""
+    gc.collect()  # a session's pages and its callbacks hold each other
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
