@@ -179,7 +179,8 @@ def _place(library: Library, section: Section | None, coordinates: NDArray[np.fl
     content = np.ascontiguousarray(coordinates)
     key = hashlib.blake2b(content.data, digest_size=16).hexdigest()
     path = library.folder(section.id) / PLACES if section else None
-    return _places(key, str(path) if path and path.exists() else "", content)
+    kept = path is not None and path.exists()
+    return _places(key, str(library.files.checked(path)) if path and kept else "", content)
 
 
 @cached(LRUCache(_PLACES_KEPT), key=lambda key, path, _: (key, path), lock=Lock())

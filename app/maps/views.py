@@ -54,18 +54,18 @@ def cells_of(
     Labels are categories. ``library_id`` is the section's hash, ``section_id`` its name.
     """
     tables = []
+    with_tokens = set(library.tokenised(sections, model)) if model else set()
     for section in sections:
-        cells = columns.read(library.folder(section.id) / CELLS).copy(deep=False)
+        cells = columns.read(library.path(section.id, CELLS)).copy(deep=False)
         cells.insert(1, keys.PATIENT, columns.constant(section.patient, len(cells)))
         cells.insert(2, keys.SECTION, columns.constant(section.section, len(cells)))
         cells[LIBRARY_ID] = columns.constant(section.id, len(cells))
-        path = library.tokens_path(section.id, model) if model else None
-        if path is not None and path.exists():
-            tokens = columns.read(path)
+        if model and section in with_tokens:
+            tokens = columns.read(library.files.checked(library.tokens_path(section.id, model)))
             cells[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())
             cells[keys.DISTANCE] = tokens[keys.DISTANCE].to_numpy()
         if run:
-            path = scores_path(library, run, section.id)
+            path = library.files.checked(scores_path(library, run, section.id))
             cells[keys.ACTIVATION] = columns.read(path)[keys.ACTIVATION].to_numpy(dtype=np.float32)
         tables.append(cells)
     return columns.stack(tables)

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from squint.errors import InputError
 from squint.files import sha256
 from squint.library.database import Database
-from squint.library.records import SectionRow, StoredFile
+from squint.library.records import SectionRow, StoredFile, TokenRun
 
+TOKENS = "tokens"  # folder in that of a section
 _AT_ONCE = 500  # paths in one question: databases bound how many a question may name
 _REMEMBERED = 200_000  # files that were checked
 
@@ -53,7 +54,8 @@ def hashed(place: Path) -> list[Hashed]:
         If one cannot be read.
     """
     folder = place if place.is_dir() else place.parent
-    paths = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+    inside = (path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
+    paths = sorted(inside) if place.is_dir() else [place]
     found = []
     try:
         for path in paths:
@@ -95,8 +97,14 @@ class StoredFiles:
             Of :func:`hashed`.
         section_id, original, model, result
             Key of the row that they belong to, and go with.
+
+        Raises
+        ------
+        InputError
+            If the library would hold more than ``SQUINT_QUOTA_GB``.
         """
         place = self._path_of(folder)
+        _check_quota(session, sum(one.n_bytes for one in files))
         for known in _parts({f"{place}/{one.name}": one for one in files}):
             rows = {
                 row.path: row
@@ -136,7 +144,8 @@ class StoredFiles:
         if stamp is not None and _checked.get(path) == stamp:
             return path
         with self._database.reading() as session:
-            problem = self._problem(session.get(StoredFile, self._path_of(path)), path)
+            row = session.get(StoredFile, self._path_of(path))
+        problem = self._problem(row, path)  # takes a while: nobody is kept from writing meanwhile
         if problem:  # it may have been replaced just now: nobody replaces it while its row is held
             with (
                 suppress(InputError),
@@ -149,12 +158,39 @@ class StoredFiles:
                     self._mark(session, path, problem)
         if problem:
             raise DamagedError(f"{problem} Look at the page Sections, which offers to mend it.")
-        with _lock:
-            if len(_checked) >= _REMEMBERED:
-                _checked.clear()
-            if stamp is not None:
-                _checked[path] = stamp
+        _remember(path, stamp)
         return path
+
+    def problems(
+        self,
+        session: Session,
+        *,
+        section_id: str | None = None,
+        original: str | None = None,
+        model: str | None = None,
+        result: str | None = None,
+    ) -> dict[Path, str]:
+        """Look at all files that belong to one row, and say what is wrong with those that are not right.
+
+        Nothing is marked. Give one of the keys, as to :meth:`record`.
+        """
+        owners = {
+            StoredFile.section_id: section_id,
+            StoredFile.original: original,
+            StoredFile.model: model,
+            StoredFile.result: result,
+        }
+        which = [column == key for column, key in owners.items() if key is not None]
+        found = {}
+        for row in session.scalars(sa.select(StoredFile).where(*which)):
+            path = self._home / row.path
+            stamp = _stamp(path)
+            if stamp is None or _checked.get(path) != stamp:
+                if problem := self._problem(row, path):
+                    found[path] = problem
+                else:
+                    _remember(path, stamp)
+        return found
 
     def is_recorded(self, path: Path) -> bool:
         """Say whether a file is known, be it damaged or not."""
@@ -164,7 +200,7 @@ class StoredFiles:
     def used_bytes(self) -> int:
         """Add up the sizes of all stored files."""
         with self._database.reading() as session:
-            return int(session.scalar(sa.select(sa.func.sum(StoredFile.n_bytes))) or 0)
+            return _used_bytes(session)
 
     def _problem(self, row: StoredFile | None, path: Path) -> str:
         """Say what is wrong with a file; nothing if it is as its row says."""
@@ -183,16 +219,51 @@ class StoredFiles:
         return "" if right else f"{path.name} in the library is damaged."
 
     def _mark(self, session: Session, path: Path, problem: str) -> None:
-        """Mark the section that a damaged file is of, where it is not one that can be made again alone."""
-        folder = path.parent
-        if folder.parent != self._home / "sections":
+        """Mark what a damaged file is of: tokens, which can be made again alone, or the section itself."""
+        kind, section_id, *below = path.relative_to(self._home).parts
+        if kind != "sections" or not below:
             return
-        row = session.get(SectionRow, folder.name, with_for_update=True)
-        if row is not None and row.intact and problem not in row.damage:
-            row.damage = f"{row.damage} {problem}".strip()
+        rows: list[SectionRow | TokenRun] = []
+        if below[0] == TOKENS:
+            model = path.name.split(".")[0]
+            runs = sa.select(TokenRun).where(TokenRun.section_id == section_id).with_for_update()
+            rows += [run for run in session.scalars(runs) if run.model.startswith(model)]
+        elif len(below) == 1:
+            own = session.get(SectionRow, section_id, with_for_update=True)
+            rows += [own] if own is not None else []
+        for row in rows:
+            if row.intact and problem not in row.damage:
+                row.damage = f"{row.damage} {problem}".strip()
 
     def _path_of(self, path: Path) -> str:
         return path.relative_to(self._home).as_posix()
+
+
+def quota() -> float | None:
+    """Read ``SQUINT_QUOTA_GB``: the most bytes that a library may hold; ``None`` if it is not bounded."""
+    given = os.environ.get("SQUINT_QUOTA_GB")
+    if not given:
+        return None
+    try:
+        bytes_ = float(given) * 1e9
+    except ValueError:
+        bytes_ = float("nan")
+    if not bytes_ > 0:
+        raise InputError(f"SQUINT_QUOTA_GB must be a number of gigabytes, not {given!r}.")
+    return bytes_
+
+
+def _check_quota(session: Session, n_bytes: int) -> None:
+    most = quota()
+    if most is not None and (used := _used_bytes(session)) + n_bytes > most:
+        raise InputError(
+            f"The library holds {used / 1e9:,.2f} of {most / 1e9:,.2f} GB (SQUINT_QUOTA_GB), and this needs "
+            f"{n_bytes / 1e9:,.2f} GB. Delete sections that are no longer needed."
+        )
+
+
+def _used_bytes(session: Session) -> int:
+    return int(session.scalar(sa.select(sa.func.sum(StoredFile.n_bytes))) or 0)
 
 
 def _stamp(path: Path) -> _Stamp | None:
@@ -201,6 +272,14 @@ def _stamp(path: Path) -> _Stamp | None:
     except OSError:
         return None
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
+
+
+def _remember(path: Path, stamp: _Stamp | None) -> None:
+    with _lock:
+        if len(_checked) >= _REMEMBERED:
+            _checked.clear()
+        if stamp is not None:
+            _checked[path] = stamp
 
 
 def _parts(files: dict[str, Hashed]) -> Iterator[dict[str, Hashed]]:
