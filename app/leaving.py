@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import gc
 import logging
 import threading
 import time
@@ -13,6 +12,7 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.maps import message
+from app.web.garbage import collect
 
 _LOG = logging.getLogger(__name__)
 _M_ARENA_MAX, _ARENAS = -8, 2  # of glibc's mallopt
@@ -90,6 +90,6 @@ def share_arenas() -> None:
 
 def give_back() -> None:
     """Give memory that is free to the system, which the C library would keep."""
-    gc.collect()  # a session's pages and its callbacks hold each other
+    collect()  # a session's pages and its callbacks hold each other
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -81,8 +81,7 @@ def find_models(library: Library, stack: Stack) -> list[Path]:
 
 def _bundles(library: Library) -> Iterator[Path]:
     yield settings().model
-    trained = [folder for folder in library.models.iterdir() if (folder / CARD).exists()]
-    yield from sorted(trained, key=lambda folder: -(folder / CARD).stat().st_mtime)
+    yield from library.trained_models()
     yield from sorted(folder.parent for folder in settings().samples.glob(f"*/{CARD}"))
 
 

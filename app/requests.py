@@ -51,6 +51,14 @@ class TakeBack(Task[dict[str, Any]]):
 
 
 @dataclass(frozen=True)
+class Rebuild(Task[str]):
+    """Make the files of a damaged section again."""
+
+    name: ClassVar[str] = "rebuild"
+    section: str  # id
+
+
+@dataclass(frozen=True)
 class FoundPicture:
     """A picture that a staged upload holds, and where it lies."""
 

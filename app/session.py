@@ -20,6 +20,7 @@ from app.uploads.parts import Arrived
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
+from squint.library.recovery import recover
 from squint.library.stacks import outside_stacks
 from squint.library.store import Library, Section
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
@@ -66,6 +67,7 @@ class Upload:
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
     pictures: AddFound | None = None  # to be kept once the cells are there
+    rebuilding: str = ""  # id of a damaged section that is to be made again
     taking_back: str = ""  # id of a section whose left-out cells are wanted
 
 
@@ -94,7 +96,9 @@ class Landmarks:
 
 @st.cache_resource
 def _library(home: Path) -> Library:
-    return Library(home)
+    library = Library(home)
+    recover(library)
+    return library
 
 
 def library() -> Library:

@@ -6,6 +6,7 @@ from app import session
 from app.components.map.colouring import DEPTH, GENE, SET, TYPE, choose_colour, coloured
 from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
+from app.components.sections.damaged import show_damaged
 from app.components.sections.gallery import show_gallery
 from app.components.sections.landmarks import show_landmarks
 from app.components.sections.upload import show_upload
@@ -18,6 +19,7 @@ sections = library.sections()
 
 with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
     show_upload(library)
+show_damaged(library)
 if not sections:
     st.info(
         "The library is empty. Add a section above: the output folder of an instrument, or a file with raw "

@@ -12,7 +12,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import uuid4
 
 from squint.errors import InputError
@@ -72,6 +73,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def list_sha256(names: list[str]) -> str:
+    """Hash a list of names."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where they are missing.
 
@@ -115,3 +121,57 @@ def move_folder(folder: Path, target: Path, *, holds: str) -> bool:
         shutil.rmtree(folder)
         return False
     return True
+
+
+class Moves:
+    """Moves of files and folders on one disk, all of which are made, or none.
+
+    Used as a context: if anything is raised in the block, what was moved is moved back; else, what was
+    discarded is removed.
+
+    Parameters
+    ----------
+    bin
+        Empty folder for what is discarded; it is removed at the end.
+    """
+
+    def __init__(self, bin: Path) -> None:
+        self._bin = bin
+        self._done: list[tuple[Path, Path]] = []
+
+    def move(self, source: Path, target: Path) -> None:
+        """Move something to a place where nothing is; what is in the way is discarded."""
+        if target.exists():
+            self.discard(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+        self._done.append((source, target))
+
+    def discard(self, path: Path) -> None:
+        """Remove something at the end, and from its place at once."""
+        if path.exists():
+            target = self._bin / uuid4().hex
+            path.rename(target)
+            self._done.append((path, target))
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """End, or take all back.
+
+        Raises
+        ------
+        InputError
+            If it was the disk that refused.
+        """
+        if kind is not None:
+            for source, target in reversed(self._done):
+                with suppress(OSError):  # as far as it goes
+                    target.rename(source)
+        shutil.rmtree(self._bin, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise InputError(f"The library cannot be changed: {error.strerror}.") from error

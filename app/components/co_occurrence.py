@@ -18,7 +18,8 @@ from app.maps import views
 from app.models import ModelFacts
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
-from squint.library.results import Result, list_sha256
+from squint.files import list_sha256
+from squint.library.results import Result
 from squint.library.stacks import find_stacks, outside_stacks
 from squint.library.store import Library, Section
 from squint.pl import MAX_HIGHLIGHTED, PRINT, Categories

@@ -68,9 +68,9 @@ def _describe(facts: WorkerFacts) -> str:
 def import_samples() -> None:
     """Fill a new library with the simulated cohort, while the page says how far it is."""
     library, samples = session.library(), settings().samples
-    if library.samples_marker.exists() or not any(samples.glob("*.h5ad")):
+    if library.samples_imported() or not any(samples.glob("*.h5ad")):
         return
     asked = ImportSamples(str(samples))
     if run(asked, library, "First start: importing the simulated sample cohort") is not None:
         st.rerun()
-    st.button("Do without the samples", on_click=library.samples_marker.touch)
+    st.button("Do without the samples", on_click=library.note_samples)

@@ -73,8 +73,10 @@ def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFac
     """Say which sections have no tokens, and how to get some."""
     if model is None:
         return "There is no model; one is named by `SQUINT_MODEL` when the dashboard is started."
-    lacking = [section for section in sections if not library.tokenised([section], model.sha256)]
-    facts = [library.token_facts(section.id, model.sha256) for section in lacking]
+    tokenised = library.tokenised(sections, model.sha256)
+    lacking = [section for section in sections if section not in tokenised]
+    known_of = library.all_token_facts(model.sha256)
+    facts = [known_of.get(section.id) for section in lacking]
     waiting = [section.title for section, known in zip(lacking, facts, strict=True) if known is None]
     unfit = [section.title for section, known in zip(lacking, facts, strict=True) if known is not None]
     words = []

@@ -12,7 +12,7 @@ from PIL import Image
 
 from squint.chrome import find_chrome
 from squint.errors import InputError
-from squint.library.store import read_table
+from squint.library.tables import read_table
 from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
 from squint.spreadsheet import csv_text
 

@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.exports.stamp import footer
-from squint.library.store import Library, write_table
+from squint.library.store import Library
+from squint.library.tables import write_table
 
 WIDTH = 1_200  # pixels at 96 dots per inch
 _HEAD, _LINE = 64, 16

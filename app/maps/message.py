@@ -185,7 +185,7 @@ def _place(library: Library, section: Section | None, coordinates: NDArray[np.fl
     content = np.ascontiguousarray(coordinates)
     key = hashlib.blake2b(content.data, digest_size=16).hexdigest()
     path = library.folder(section.id) / PLACES if section else None
-    stored = str(path) if path and path.exists() else ""
+    stored = str(library.files.checked(path)) if path is not None and path.exists() else ""
     return _PLACES.find((key, stored), lambda: _Place(content, np.load(stored) if stored else {}))
 
 

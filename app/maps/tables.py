@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
 from app.web.kept import Kept
-from squint.library.store import read_columns
+from squint.library.tables import read_columns
 
 OTHER, ABSENT = -1, -2  # codes of labels that are not wanted, and of missing ones
 

@@ -20,7 +20,7 @@ def type_colours(library: Library, shown: Sequence[str]) -> dict[str, str]:
     """
     total: Counter[str] = Counter()
     for section in library.sections():
-        path = library.folder(section.id) / CELLS
+        path = library.path(section.id, CELLS)
         total.update(dict(_counts(path, path.stat().st_mtime_ns)))
     rank = {name: place for place, (name, _) in enumerate(total.most_common())}
     palette = LIGHT.categories

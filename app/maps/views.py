@@ -57,7 +57,10 @@ def cells_of(
     Labels are categories. ``library_id`` is the section's hash, ``section_id`` its name. All who ask for the
     same sections have the same table, which is not to be changed.
     """
-    parts = tuple(_Part.of(library, section, model, run) for section in sections)
+    with_tokens = set(library.tokenised(sections, model)) if model else set()
+    parts = tuple(
+        _Part.of(library, section, model if section in with_tokens else None, run) for section in sections
+    )
     return columns.stacked(parts, lambda: columns.stack([part.read() for part in parts]))
 
 
@@ -74,14 +77,15 @@ class _Part:
 
     @classmethod
     def of(cls, library: Library, section: Section, model: str | None, run: str | None) -> "_Part":
-        tokens = library.tokens_path(section.id, model) if model else None
+        """Look where they are; a file that is damaged is refused."""
+        checked = library.files.checked
         return cls(
             section.id,
             section.patient,
             section.section,
-            columns.stamp(library.folder(section.id) / CELLS),
-            columns.stamp(tokens) if tokens is not None and tokens.exists() else None,
-            columns.stamp(scores_path(library, run, section.id)) if run else None,
+            columns.stamp(library.path(section.id, CELLS)),
+            columns.stamp(checked(library.tokens_path(section.id, model))) if model else None,
+            columns.stamp(checked(scores_path(library, run, section.id))) if run else None,
         )
 
     def read(self) -> pd.DataFrame:

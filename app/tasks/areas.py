@@ -16,6 +16,7 @@ from app.areas import marking
 from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
 from app.engine.client import Report
 from app.requests import InpaintArea, TrainWithoutArea
+from app.tasks import models
 from app.tasks.gather import ROW
 from app.tasks.models import facts_of, keep_model
 from squint import keys, tl
@@ -46,8 +47,8 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     """Predict what the cells of a marked area express, from the tissue around it."""
     report(0.05, "reading the section")
     (section_id,) = asked.ids
-    whole: Any = squint.io.read(library.folder(section_id) / DATA)
-    bundle = Bundle.load(Path(asked.bundle))
+    whole: Any = squint.io.read(library.path(section_id, DATA))
+    bundle = models.load(library, asked.bundle)
     marked = _fill(whole, asked.regions, asked.seed) if asked.fill else _hide(whole, asked.regions)
     report(0.15, "predicting from the tissue around")
     adata, hidden = marked.adata, marked.hidden
@@ -77,7 +78,7 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
 def train(library: Library, asked: TrainWithoutArea, report: Report) -> str:
     """Train a model on a section without the cells of a marked area; return its folder."""
     report(0.0, "preparing")
-    marked = _hide(squint.io.read(library.folder(asked.section_id) / DATA), asked.regions)
+    marked = _hide(squint.io.read(library.path(asked.section_id, DATA)), asked.regions)
     last = None
     for last in squint.train([marked.adata], hidden=[marked.hidden]):
         report(last.number / last.n_epochs, f"epoch {last.number} of {last.n_epochs}")

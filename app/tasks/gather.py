@@ -128,7 +128,7 @@ def _counts(library: Library, sections: Sequence[Section], rows: Rows | None) ->
     """Read counts (n, g) over the genes that all sections measure, in the order of the first."""
     parts: list[Any] = []
     for section in sections:
-        part: Any = squint.io.read(library.folder(section.id) / DATA)
+        part: Any = squint.io.read(library.path(section.id, DATA))
         parts.append(part if rows is None else part[rows[section.id]])
     genes = genes_of_all([list(part.var_names) for part in parts], [section.title for section in sections])
     whole = len(genes) == max(part.n_vars for part in parts)

@@ -1,15 +1,18 @@
 """Models in the worker: the one that it holds, what is said of one, and how a trained one is kept."""
 
-import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.models import ModelFacts
 from squint.errors import InputError
-from squint.files import move_folder
-from squint.library.results import list_sha256
+from squint.files import list_sha256
+from squint.library import keeping
+from squint.library.records import Model
 from squint.library.store import Library
 from squint.model.bundle import Bundle
-from squint.model.card import WEIGHTS
+from squint.model.card import CARD, CONFIG, WEIGHTS
+
+FILES = (WEIGHTS, CONFIG, CARD)
 
 _held: dict[str, Bundle] = {}  # the server's model, under "bundle", once it is loaded
 
@@ -37,6 +40,21 @@ def required() -> Bundle:
     return _held["bundle"]
 
 
+def load(library: Library, folder: str) -> Bundle:
+    """Load a model; one of the library is looked at first, whether it is as it was kept.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or gone.
+    """
+    path = Path(folder)
+    if path.parent == library.models:
+        for name in FILES:
+            library.files.checked(path / name)
+    return Bundle.load(path)
+
+
 def facts_of(bundle: Bundle, name: str) -> ModelFacts:
     """Say what pages show of a model."""
     return ModelFacts(
@@ -60,14 +78,12 @@ def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) 
     """
     bundle.simulated = all(library.get(section_id).simulated for section_id in ids)
     folder = library.workspace()
-    bundle.save(folder / "model")
-    target = library.models / f"{name}-{bundle.sha256[:12]}"
-    move_folder(folder / "model", target, holds=WEIGHTS)
-    folder.rmdir()
-    try:
-        for section_id in ids:
-            library.get(section_id)
-    except InputError:
-        shutil.rmtree(target)
-        raise
-    return str(target)
+    bundle.save(folder)
+    row = Model(
+        folder=f"{name}-{bundle.sha256[:12]}",
+        sha256=bundle.sha256,
+        genes_sha256=list_sha256(bundle.genes),
+        name=name,
+        added=keeping.now(),
+    )
+    return str(keeping.keep_model(library, folder, row, ids))

@@ -14,7 +14,7 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, read_boundaries
 from squint.io.facts import Settled
-from squint.library import ingest
+from squint.library import ingest, keeping
 from squint.library.images import Images
 from squint.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
 from squint.pp import QualityFilter
@@ -94,10 +94,10 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
     """
     old = library.get(asked.section)
     folder = library.folder(old.id)
-    if not (folder / UNFILTERED).exists():
+    if not library.files.is_recorded(folder / UNFILTERED):
         raise InputError(f"No cells were left out of section {old.title}.")
     report(0.1, "reading all cells")
-    adata = squint.io.read(folder / UNFILTERED, answers=squint.io.Answers(unit=old.unit))
+    adata = squint.io.read(library.path(old.id, UNFILTERED), answers=squint.io.Answers(unit=old.unit))
     said = _notes(pp.quality_filter(adata, old.quality), old.quality)
     adata.uns[keys.PROVENANCE] = {
         "unit": old.unit,
@@ -107,11 +107,13 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
         "notes": [note for note in old.notes if note not in said],
     }
     rings = folder / UNFILTERED_BOUNDARIES
-    boundaries = read_boundaries(rings) if rings.exists() else None
+    known = library.files.is_recorded(rings)
+    boundaries = read_boundaries(library.files.checked(rings)) if known else None
     places = adata.obs_names.get_indexer(library.cells(old.id).index)
     report(0.4, "keeping all cells")
     labels = ingest.Labels({}, {}, old.organ, old.assay)
     whole, new = ingest.add(library, adata, labels, boundaries)
+    keeping.share_original(library, old.id, whole.id, quality={})
     Images(library).carry(old.id, whole.id)
     CellSets(library).carry(old.id, whole.id, places)
     library.delete(old.id)

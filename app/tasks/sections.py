@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from squint.errors import InputError
 from squint.io import archives, folders
 from squint.io.findings import AskedError
 from squint.io.registry import sources_in
-from squint.library import answers, ingest
+from squint.library import answers, ingest, originals
 from squint.library.images import FROM_FILE, Addition, Images
 from squint.library.store import Library
 from squint.model.bundle import Bundle, section_sha256
@@ -126,8 +127,9 @@ def compare_with(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
 def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
     """Put the sections of a staged upload into the library.
 
-    Returns id and title of each, and whether it is new: one that is there already stays as it is; and the
-    pictures that lie under it. How questions were answered is remembered for the next of its kind.
+    The upload itself is kept with them, unmodified. Returns id and title of each, and whether it is new: one
+    that is there already stays as it is; and the pictures that lie under it. How questions were answered is
+    remembered for the next of its kind.
     """
     path = unpacked(Path(asked.path), report)
     report(0.1, "reading the file")
@@ -143,10 +145,16 @@ def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:
             rings = rings.of(np.flatnonzero((names == name).to_numpy()))
         parts.append(quality.leave_out(section, rings, asked.quality))
     kept = []
-    for i, (section, rings, whole) in enumerate(parts):
-        report(0.3 + 0.7 * i / len(parts), f"keeping section {i + 1} of {len(parts)}")
-        added, new = ingest.add(library, section, labels, rings, whole)
-        kept.append({"id": added.id, "title": added.title, "new": new, "pictures": []})
+    original = originals.stage(library, Path(asked.path))
+    recipe = {"answers": asked.answers.given(), "quality": asdict(asked.quality)}
+    try:
+        for i, (section, rings, whole) in enumerate(parts):
+            report(0.3 + 0.7 * i / len(parts), f"keeping section {i + 1} of {len(parts)}")
+            made = {**recipe, "part": i}
+            added, new = ingest.add(library, section, labels, rings, whole, original, made)
+            kept.append({"id": added.id, "title": added.title, "new": new, "pictures": []})
+    finally:
+        shutil.rmtree(original.folder, ignore_errors=True)
     if len(kept) == 1:  # of several, nobody knows which one a picture is of
         kept[0]["pictures"] = [
             {"path": str(one.path), "name": one.name, "to_section": one.to_section}
@@ -190,5 +198,5 @@ def import_samples(library: Library, asked: ImportSamples, report: Report) -> li
                 done = (i + (j + 0.4) / len(parts)) / len(paths)
                 report(done, f"tokenising {path.stem} ({i + 1} of {len(paths)})")
                 tokens.tokenise_section(library, kept[-1], bundle)
-    library.samples_marker.touch()
+    library.note_samples()
     return kept

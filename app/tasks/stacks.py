@@ -1,6 +1,5 @@
 """Levels of a stack laid onto each other, in-painted and judged. Runs in the worker."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.sparse import csr_matrix
 import squint
 from app.engine.client import Report
 from app.requests import Align, InpaintStack, TrainOnStack
+from app.tasks import models
 from app.tasks.gather import ROW, gather
 from app.tasks.models import keep_model
 from squint import keys, tl
@@ -18,7 +18,6 @@ from squint.errors import InputError
 from squint.geometry.registration import measure
 from squint.library.results import keep
 from squint.library.store import LIBRARY_ID, Library
-from squint.model.bundle import Bundle
 
 _TARGETS = ("cell", "neighbourhood")
 
@@ -40,7 +39,7 @@ def inpaint(library: Library, asked: InpaintStack, report: Report) -> None:
     """Predict the held-out cells of a stack, and judge it beside the nearest cells."""
     report(0.05, "reading the levels")
     stack = gather(library, asked.ids, counts=True)
-    bundle = Bundle.load(Path(asked.bundle))
+    bundle = models.load(library, asked.bundle)
     report(0.2, "predicting the cells that training did not see")
     tl.inpaint(stack, bundle)
     report(0.5, "comparing with the nearest observed cells")

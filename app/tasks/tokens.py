@@ -1,5 +1,7 @@
 """Tokens of sections in the library, what they are, and activation scores. Runs in the worker."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,9 +14,11 @@ from app.tasks.gather import gather
 from squint import keys, tl
 from squint.columns import labels, token_names
 from squint.errors import InputError
-from squint.files import write_json
+from squint.files import list_sha256
 from squint.library import profiles, results
-from squint.library.store import DATA, LIBRARY_ID, Library, write_table
+from squint.library.store import DATA, LIBRARY_ID, Library
+from squint.library.tables import write_table
+from squint.library.token_runs import new_run
 from squint.model.bundle import Bundle
 from squint.stats.token_profiles import add_up as add_up_tokens
 
@@ -50,13 +54,15 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
     -------
     Whether the section fits the model.
     """
-    adata: Any = squint.io.read(library.folder(section_id) / DATA)
+    section = library.get(section_id)
+    adata: Any = squint.io.read(library.path(section_id, DATA))
     path = library.tokens_path(section_id, bundle.sha256)
-    path.parent.mkdir(exist_ok=True)
+    run = partial(new_run, section_id, section.sha256, bundle.sha256, list_sha256(bundle.genes))
+    staged = library.workspace()
     try:
         tl.check_fits(adata, bundle)
     except InputError as error:
-        write_json(path.with_suffix(".json"), {"problem": str(error)})
+        library.put(staged, path.parent, section_id, run({}, problem=str(error)))
         return False
     tl.tokenize(adata, bundle)
     facts = adata.uns[keys.PROVENANCE]
@@ -65,9 +71,9 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
         {keys.TOKEN: adata.obsm[keys.TOKENS][:, 0], keys.DISTANCE: adata.obs[keys.DISTANCE].to_numpy()},
         index=adata.obs_names,
     )
-    write_json(path.with_suffix(".json"), stored)
-    _keep_sums(library, section_id, adata, bundle)
-    write_table(table, path)  # last: its presence says that all is there
+    write_table(table, staged / path.name)
+    _write_sums(staged, adata, bundle)
+    library.put(staged, path.parent, section_id, run(stored))
     return True
 
 
@@ -78,21 +84,23 @@ def add_up(library: Library, asked: SumTokens, report: Report) -> list[str]:
         raise InputError("The model was changed meanwhile. Load the page again.")
     for i, section_id in enumerate(asked.ids):
         report(i / len(asked.ids), "counting genes and cell types in each token")
-        adata: Any = squint.io.read(library.folder(section_id) / DATA)
+        adata: Any = squint.io.read(library.path(section_id, DATA))
         tokens = library.tokens(section_id, asked.model)
         if tokens is None:
             raise InputError(f"Section {library.get(section_id).title} has no tokens by this model.")
         adata.obs[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())
-        _keep_sums(library, section_id, adata, bundle)
+        staged = library.workspace()
+        _write_sums(staged, adata, bundle)
+        library.put(staged, library.tokens_path(section_id, asked.model).parent, section_id)
     return list(asked.ids)
 
 
-def _keep_sums(library: Library, section_id: str, adata: Any, bundle: Bundle) -> None:
-    """Add up the genes of the model and the cell types by token, and keep the sums beside the tokens."""
+def _write_sums(folder: Path, adata: Any, bundle: Bundle) -> None:
+    """Add up the genes of the model and the cell types by token, and write the sums."""
     genes = [gene for gene in bundle.genes if gene in adata.var_names]
     types = labels(adata, keys.CELL_TYPE) if keys.CELL_TYPE in adata.obs else None
     sums = add_up_tokens(adata[:, genes].X, genes, labels(adata, keys.TOKEN), types)
-    profiles.keep(library, section_id, bundle.sha256, sums)
+    profiles.write(folder, bundle.sha256, sums)
 
 
 def activate(library: Library, asked: Activate, report: Report) -> None:

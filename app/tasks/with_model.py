@@ -9,7 +9,18 @@ import torch
 
 from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import areas, co_occurrence, comparison, images, models, quality, sections, stacks, tokens
+from app.tasks import (
+    areas,
+    co_occurrence,
+    comparison,
+    images,
+    models,
+    quality,
+    rebuild,
+    sections,
+    stacks,
+    tokens,
+)
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
@@ -50,6 +61,7 @@ TASKS = dict(
         does(requests.Validate, sections.validate),
         does(requests.Keep, sections.keep),
         does(requests.TakeBack, quality.take_back),
+        does(requests.Rebuild, rebuild.rebuild),
         does(requests.AddFound, sections.add_found),
         does(requests.ImportSamples, sections.import_samples),
         does(requests.Tokenise, tokens.tokenise),

@@ -14,3 +14,10 @@ def settle(page: str) -> None:
     del page
     gc.collect()
     gc.freeze()
+
+
+def collect() -> None:
+    """Collect what was taken for what stays too: the sessions that were shown first are in it."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -1,10 +1,12 @@
 """The database of a library: SQLite in its folder, or PostgreSQL where ``SQUINT_DATABASE_URL`` names one."""
 
+import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,9 @@ class Database:
             raise InputError("SQUINT_DATABASE_URL is no URL of a database.") from error
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.engine = _create_engine(self.url, connect_args={"timeout": _WAIT_S})
+            self.engine = _create_engine(
+                self.url, connect_args={"timeout": _WAIT_S}, json_deserializer=_what_can_be_read
+            )
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
@@ -84,6 +88,29 @@ class Database:
         with self._in_words(), self._session() as session, session.begin():
             session.connection(execution_options={"squint_writes": True})
             yield session
+
+    def check(self) -> None:
+        """Read all of a database that is a file, and see that its parts agree.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        if not self.is_sqlite:
+            return  # PostgreSQL is looked after by whoever runs it
+        with self.reading() as session:
+            whole = session.execute(sa.text("PRAGMA integrity_check(1)")).scalar()
+            if whole != "ok" or session.execute(sa.text("PRAGMA foreign_key_check")).first() is not None:
+                raise InputError(self._damaged())
+
+    def scrub(self) -> None:
+        """Take what was deleted out of the files of the database too, unless somebody reads just now."""
+        if self.is_sqlite:
+            with suppress(InputError), self._in_words(), self.engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                if driver is not None:  # outside of a transaction, where alone it works
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -160,10 +187,20 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = (
         None  # transactions begin where we say, so that changes of tables are in them
     )
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged row is not intact
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # what was said to be kept outlives a power cut
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
+
+
+def _what_can_be_read(text: str) -> Any:
+    """Give ``None`` for what is no JSON: its row is damaged, which is no reason to show no others."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

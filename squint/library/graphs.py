@@ -23,25 +23,26 @@ def neighbours(library: Library, section_id: str) -> csr_matrix:
     InputError
         If the section is gone, or the graph is damaged.
     """
-    path = library.folder(section_id) / GRAPH
-    if not path.exists():
+    folder = library.folder(section_id)
+    if not (folder / GRAPH).exists():
         cells = library.cells(section_id)
         space = [axis for axis in ("x", "y", "z") if axis in cells]
-        keep_graph(path, cells[space].to_numpy(dtype=np.float64))
+        staged = library.workspace()
+        write_graph(staged / GRAPH, cells[space].to_numpy(dtype=np.float64))
+        library.put(staged, folder, section_id)
     try:
-        with path.open("rb") as file, np.load(file) as kept:
+        with library.path(section_id, GRAPH).open("rb") as file, np.load(file) as kept:
             indptr, indices = kept["indptr"], kept["indices"]
+    except InputError:
+        raise
     except (*DAMAGED, BadZipFile) as error:
-        title = library.get(section_id).title
-        raise InputError(
-            f"{path.name} of section {title} is damaged. Delete the section and add it again."
-        ) from error
+        raise InputError(f"{GRAPH} in the library is damaged. Look at the page Sections.") from error
     n_cells = len(indptr) - 1
     return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(n_cells, n_cells))
 
 
-def keep_graph(path: Path, coordinates: NDArray[np.float64]) -> None:
-    """Join each of some cells (n, 2 | 3) to its nearest ones, and keep the graph whole or not at all."""
+def write_graph(path: Path, coordinates: NDArray[np.float64]) -> None:
+    """Join each of some cells (n, 2 | 3) to its nearest ones, and write the graph whole or not at all."""
     graph = pp.knn_graph(coordinates, N_NEIGHBORS)
     with whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, indptr=graph.indptr, indices=graph.indices)

@@ -1,5 +1,6 @@
 """Sections on their way into the library: cleaned of what names persons, and stored. Runs in the worker."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
-from scipy.sparse import csc_matrix
 
 import squint.io
 from squint import keys
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, write_boundaries
 from squint.io.units import UNKNOWN
-from squint.library.graphs import keep_graph
+from squint.library.counts import write_genes
+from squint.library.graphs import write_graph
+from squint.library.originals import Incoming
 from squint.library.points import progressive_order
 from squint.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS, rename_parts
 from squint.library.store import (
@@ -33,8 +34,8 @@ from squint.library.store import (
     UNFILTERED_BOUNDARIES,
     Library,
     Section,
-    write_table,
 )
+from squint.library.tables import write_table
 from squint.library.thumbnail import thumbnail
 from squint.model.bundle import section_sha256
 from squint.pl import spacing
@@ -131,20 +132,52 @@ def add(
     labels: Labels,
     boundaries: Boundaries | None = None,
     whole: Whole | None = None,
+    original: Incoming | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> tuple[Section, bool]:
     """Put one clean section into the library, with the outlines of its cells where there are some.
 
-    Where cells were left out of it, the ``whole`` section goes beside it, so that they can be taken back.
+    Where cells were left out of it, the ``whole`` section goes beside it, so that they can be taken back. The
+    ``original`` that it was made of is kept as long as it is, with the ``recipe`` to make it again.
 
     Returns
     -------
     The section as the library has it, and whether it is new: the same data under other labels are not.
     """
+    folder = library.workspace()
+    try:
+        section = write(folder, adata, labels, boundaries, whole)
+        new = library.keep(folder, section, original, recipe)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not new and section.unit != UNKNOWN:
+        library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known
+    return (section if new else library.get(section.id)), new
+
+
+def write(
+    folder: Path,
+    adata: ad.AnnData,
+    labels: Labels,
+    boundaries: Boundaries | None = None,
+    whole: Whole | None = None,
+) -> Section:
+    """Write all files of a section to an empty folder; return what is known of it."""
     sha256 = section_sha256(adata)
     facts = adata.uns[keys.PROVENANCE]
     counts: Any = adata.X
     depth = np.asarray(counts.sum(axis=1)).ravel()
-    section = Section(
+    squint.io.write(adata, folder / DATA)
+    _write_cells(adata, depth, folder)
+    write_genes(adata, folder / GENES)
+    write_graph(folder / GRAPH, np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64))
+    if boundaries is not None:
+        write_boundaries(boundaries, folder / BOUNDARIES)
+    if whole is not None:
+        squint.io.write(whole.adata, folder / UNFILTERED)
+        if whole.boundaries is not None:
+            write_boundaries(whole.boundaries, folder / UNFILTERED_BOUNDARIES)
+    return Section(
         id=sha256[:16],
         sha256=sha256,
         section=str(adata.obs[keys.SECTION].iloc[0]),
@@ -166,21 +199,6 @@ def add(
         n_left_out=whole.adata.n_obs - adata.n_obs if whole else 0,
         quality=whole.quality if whole else QualityFilter(),
     )
-    folder = library.workspace()
-    squint.io.write(adata, folder / DATA)
-    _write_cells(adata, depth, folder)
-    _write_genes(adata, folder / GENES)
-    keep_graph(folder / GRAPH, np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64))
-    if boundaries is not None:
-        write_boundaries(boundaries, folder / BOUNDARIES)
-    if whole is not None:
-        squint.io.write(whole.adata, folder / UNFILTERED)
-        if whole.boundaries is not None:
-            write_boundaries(whole.boundaries, folder / UNFILTERED_BOUNDARIES)
-    new = library.keep(folder, section)
-    if not new and section.unit != UNKNOWN:
-        library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known
-    return (section if new else library.get(section.id)), new
 
 
 def _height(adata: ad.AnnData) -> float | None:
@@ -202,19 +220,3 @@ def _write_cells(adata: ad.AnnData, depth: "np.ndarray[Any, np.dtype[Any]]", fol
     np.savez(folder / PLACES, order=progressive_order(spatial[:, :2]), spacing=spacing(spatial[:, :2]))
     types = cells[keys.CELL_TYPE].astype(object).to_numpy() if keys.CELL_TYPE in cells else None
     thumbnail(spatial[:, :2], types).save(folder / THUMBNAIL)
-
-
-def _write_genes(adata: ad.AnnData, path: Path) -> None:
-    """Store counts gene by gene, so that one gene is read without the others."""
-    counts = csc_matrix(adata.X)
-    with h5py.File(path, "w") as file:
-        file.attrs["n_cells"] = adata.n_obs
-        file.create_dataset("names", data=adata.var_names.to_numpy(dtype=object), dtype=h5py.string_dtype())
-        file["indptr"] = counts.indptr.astype(np.int64)
-        for name, values in (("indices", counts.indices.astype(np.int32)), ("data", counts.data)):
-            options = (
-                {"compression": "gzip", "compression_opts": 4, "chunks": (65_536,)}
-                if len(values) > 65_536
-                else {}
-            )
-            file.create_dataset(name, data=values, **options)

@@ -17,7 +17,7 @@ import pandas as pd
 from squint.errors import DAMAGED, InputError
 from squint.files import whole
 from squint.library.quality import doubted
-from squint.library.store import Library, Section
+from squint.library.store import Library, Section, tokens_name
 from squint.pl import plain
 from squint.stats.token_profiles import TokenSums, describe, top_type
 
@@ -26,13 +26,16 @@ _KEPT = 8  # descriptions: of a few models, and of the library before and after 
 
 def sums_path(library: Library, section_id: str, model: str) -> Path:
     """Return the file of a section's sums by token, which need not exist."""
-    return library.tokens_path(section_id, model).with_suffix(".sums.npz")
+    return library.tokens_path(section_id, model).with_name(_sums_name(model))
 
 
-def keep(library: Library, section_id: str, model: str, sums: TokenSums) -> None:
-    """Keep the sums of a section, whole or not at all."""
-    path = sums_path(library, section_id, model)
-    with whole(path) as temporary, temporary.open("wb") as file:
+def _sums_name(model: str) -> str:
+    return f"{tokens_name(model)}.sums.npz"
+
+
+def write(folder: Path, model: str, sums: TokenSums) -> None:
+    """Write the sums of a section to a folder, whole or not at all."""
+    with whole(folder / _sums_name(model)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             counts=sums.counts,
@@ -52,13 +55,13 @@ def read(library: Library, section: Section, model: str) -> TokenSums:
     """
     path = sums_path(library, section.id, model)
     try:
-        with path.open("rb") as file, np.load(file) as kept:
+        with library.files.checked(path).open("rb") as file, np.load(file) as kept:
             tokens, genes, types = json.loads(kept["names"].tobytes())
             return TokenSums(tokens, genes, types, kept["counts"], kept["n_cells"], kept["n_cells_of_type"])
+    except InputError:
+        raise
     except (*DAMAGED, BadZipFile) as error:
-        raise InputError(
-            f"{path.name} of section {section.title} is damaged. Delete the section and add it again."
-        ) from error
+        raise InputError(f"{path.name} of section {section.title} is damaged. Tokenise it again.") from error
 
 
 def described_by(library: Library, model: str) -> list[Section]:

@@ -6,19 +6,29 @@ from typing import Any
 from squint.library.store import Library, Section
 
 NO_COUNTS = "They have no counts in the model's genes, so nothing is known of them."
+_STALE = "They are shown nowhere. Tokenise the section with this model."
 _NEW_TO_MODEL, _OVERLAP = 0.05, 0.60  # shares that are worth a warning
 
 
-def quality_flags(library: Library, section: Section, model: str) -> dict[str, str]:
-    """Say what a reader should know of a section, and why."""
+def quality_flags(section: Section, facts: Mapping[str, Any] | None, stale: str = "") -> dict[str, str]:
+    """Say what a reader should know of a section, and why.
+
+    Parameters
+    ----------
+    section
+        The section.
+    facts
+        What was noted with its tokens; ``None`` if there are none that count.
+    stale
+        What other tokens it has, in words.
+    """
     flags = {}
     if section.unit == "unknown":
         flags["units unknown"] = "There is no scale bar, and sections are not drawn at one magnification."
     if section.values != "counts":
         return flags | {"intensities: for viewing, no tokens": ""}
-    facts = library.token_facts(section.id, model)
     if facts is None:
-        return flags | {"no tokens by this model": ""}
+        return flags | ({stale: _STALE} if stale else {"no tokens by this model": ""})
     if "problem" in facts:
         return flags | {"does not fit the model: for viewing": str(facts["problem"])}
     return flags | _doubts(facts) | _without_token(facts)
@@ -26,16 +36,18 @@ def quality_flags(library: Library, section: Section, model: str) -> dict[str, s
 
 def doubted(library: Library, sections: Sequence[Section], model: str) -> dict[str, list[str]]:
     """Say of each section whose tokens are uncertain, by id, why they are."""
-    facts = {section.id: library.token_facts(section.id, model) or {} for section in sections}
-    found = {name: list(_doubts(known)) for name, known in facts.items() if "gene_overlap" in known}
+    facts = library.all_token_facts(model)
+    known = {section.id: facts.get(section.id, {}) for section in sections}
+    found = {name: list(_doubts(noted)) for name, noted in known.items() if "gene_overlap" in noted}
     return {name: why for name, why in found.items() if why}
 
 
 def without_token(library: Library, sections: Sequence[Section], model: str) -> tuple[int, int]:
     """Count the cells of some sections that have no token, and those of them without any counts at all."""
-    facts = [library.token_facts(section.id, model) or {} for section in sections]
+    known = library.all_token_facts(model)
+    facts = [known.get(section.id, {}) for section in sections]
     n_cells, n_empty = (
-        sum(int(known.get(name, 0)) for known in facts) for name in ("n_without_token", "n_without_counts")
+        sum(int(noted.get(name, 0)) for noted in facts) for name in ("n_without_token", "n_without_counts")
     )
     return n_cells, n_empty
 

@@ -30,7 +30,7 @@ class Checked:
     def digest(self) -> str:
         """Hash the values of the row."""
         names = sorted(column.key for column in self.__mapper__.column_attrs if column.key != "check")  # type: ignore[attr-defined]
-        values = json.dumps([[name, getattr(self, name)] for name in names], sort_keys=True)
+        values = json.dumps([[name, getattr(self, name)] for name in names], sort_keys=True, default=repr)
         return hashlib.blake2b(values.encode(), digest_size=8).hexdigest()
 
     @property
@@ -121,8 +121,8 @@ class SectionRow(Checked, Record):
 
     __tablename__ = "sections"
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
-    sha256: Mapped[str] = mapped_column(Sha)
-    section: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(Sha)  # empty where only its files say what it is
+    section: Mapped[str] = mapped_column(Text)
     patient: Mapped[str] = mapped_column(ForeignKey("patients.code"))
     organ: Mapped[str] = mapped_column(String(60))
     assay: Mapped[str] = mapped_column(String(60))
@@ -136,7 +136,7 @@ class SectionRow(Checked, Record):
     simulated: Mapped[bool]
     notes: Mapped[list[Any]]
     z_um: Mapped[float | None] = mapped_column(Float)
-    stack: Mapped[str] = mapped_column(String(255))
+    stack: Mapped[str] = mapped_column(Text)
     n_regions: Mapped[int]
     n_left_out: Mapped[int]
     quality: Mapped[dict[str, Any]]
@@ -205,7 +205,8 @@ class TokenRun(Checked, Record):
     genes_sha256: Mapped[str] = mapped_column(Sha)  # of the model's list of genes
     data_sha256: Mapped[str] = mapped_column(Sha)  # of the section, as it was tokenised
     problem: Mapped[str] = mapped_column(Text, default="")
-    facts: Mapped[dict[str, Any]]
+    damage: Mapped[str] = mapped_column(Text, default="")  # what of it is damaged, in words
+    facts: Mapped[str] = mapped_column(Text)  # JSON, in which numbers may be no finite ones
     added: Mapped[str] = mapped_column(String(40))
 
 
@@ -226,7 +227,7 @@ class ResultRow(Checked, Record):
 
     __tablename__ = "results"
     name: Mapped[str] = mapped_column(String(120), primary_key=True)  # of what was asked
-    facts: Mapped[dict[str, Any]]
+    facts: Mapped[str] = mapped_column(Text)  # JSON, in which numbers may be no finite ones
     added: Mapped[str] = mapped_column(String(40))
 
 

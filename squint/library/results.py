@@ -1,6 +1,5 @@
 """What is asked of a worker, and what is kept of its answer, found again by what was asked."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,8 +8,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
-from squint.errors import InputError
-from squint.library.store import FACTS, Library, read_table, write_table
+from squint.files import list_sha256
+from squint.library import keeping
+from squint.library.records import ResultRow
+from squint.library.store import Library
+from squint.library.stored import StoredFiles
+from squint.library.tables import read_table, write_table
 
 Answer = TypeVar("Answer")
 
@@ -41,24 +44,34 @@ class Computation(Task[None]):
 
 @dataclass(frozen=True)
 class Result:
-    """A folder of tables and facts."""
+    """A folder of tables, and facts."""
 
     folder: Path
-
-    def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        """Read a table, or some columns of it."""
-        return read_table(self.folder / f"{name}.parquet", columns)
+    noted: str  # with the tables, as JSON
+    files: StoredFiles
 
     @property
     def facts(self) -> dict[str, Any]:
         """What was noted with the tables."""
-        return dict(json.loads((self.folder / FACTS).read_text()))
+        return dict(json.loads(self.noted))
+
+    def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read a table, or some columns of it."""
+        return read_table(self.files.checked(self.folder / f"{name}.parquet"), columns)
 
 
 def find(library: Library, asked: Computation) -> Result | None:
-    """Find what was computed before."""
+    """Find what was computed before; what of that is damaged is removed, to be computed again."""
+    with library.database.reading() as session:
+        row = session.get(ResultRow, asked.result)
+        if row is None:
+            return None
+        problems = library.files.problems(session, result=asked.result)
     folder = library.results / asked.result
-    return Result(folder) if (folder / FACTS).exists() else None
+    if not row.intact or problems or not folder.is_dir():
+        keeping.drop_result(library, asked.result)
+        return None
+    return Result(folder, row.facts, library.files)
 
 
 def keep(
@@ -74,21 +87,9 @@ def keep(
     folder = library.workspace()
     for table, frame in tables.items():
         write_table(frame, folder / f"{table}.parquet")
-    (folder / FACTS).write_text(json.dumps(facts))
-    library.keep_result(folder, asked.result)
-    try:
-        for section_id in asked.ids:
-            library.get(section_id)
-    except InputError:
-        library.drop_result(asked.result)
-        raise
+    keeping.keep_result(library, folder, asked.result, json.dumps(dict(facts)), asked.ids)
 
 
 def scores_path(library: Library, run: str, section_id: str) -> Path:
     """Return the table of a section's activation scores in one run, the name of an activation's result."""
     return library.results / run / f"scores_{section_id}.parquet"
-
-
-def list_sha256(names: list[str]) -> str:
-    """Hash a list of names."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -14,8 +14,9 @@ import tifffile
 from PIL import Image
 
 from squint.library.images import Images
-from squint.library.store import META, Library
+from squint.library.store import Library
 from squint.pl import View
+from tests.helpers.cell_sets import put
 
 pytestmark = pytest.mark.benchmark
 Record = Callable[[str, str, str], None]
@@ -97,12 +98,7 @@ def write(path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["RGB jpeg", "RGB deflate", "strips deflate", "16 bit jpeg2000"])
 def test_a_whole_slide_becomes_tiles(tmp_path: Path, record: Record, kind: str) -> None:
     library = Library(tmp_path / "home")
-    folder = library.folder(SECTION)
-    folder.mkdir()
-    texts = ("id", "sha256", "section", "patient", "organ", "assay", "added", "unit", "values")
-    numbers = ("n_cells", "n_genes", "n_cell_types", "median_depth", "simulated")
-    known: dict[str, object] = dict.fromkeys(texts, SECTION) | dict.fromkeys(numbers, 0) | {"notes": []}
-    (folder / META).write_text(json.dumps(known))
+    put(library, SECTION, side=2)
     path = tmp_path / "slide.tif"
     write(path, kind)
     done = subprocess.run(

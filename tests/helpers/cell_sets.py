@@ -6,7 +6,8 @@ import pandas as pd
 from app.cell_sets.drawn import take_area
 from app.cell_sets.store import CellSet, CellSets
 from squint import keys
-from squint.library.store import CELLS, Library, Section, write_table
+from squint.library.store import CELLS, Library, Section
+from squint.library.tables import write_table
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 SQUARE = [[-0.5, -0.5], [3.5, -0.5], [3.5, 3.5], [-0.5, 3.5]]  # 16 cells, 16 um2

@@ -55,7 +55,7 @@ def tissue(name: str) -> AnnData:
 def library_of_letters(home: Path, n: int, step_um: float | None = None) -> Library:
     """Fill a library with some sections of the letter, a step above each other if there is one."""
     library = Library(home)
-    library.samples_marker.touch()
+    library.note_samples()
     labels = ingest.Labels({"P-1": "P-1"}, {}, organ="skin", assay="simulated")
     path = home.with_name("F.h5ad")
     for i in range(n):

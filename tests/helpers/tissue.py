@@ -44,7 +44,7 @@ def section(n_cells: int, name: str, seed: int = 0, *, brightness: int = 1) -> A
 def library_of(home: Path, sizes: dict[str, int], *, brightness: int = 1) -> list[Section]:
     """Fill a new library with sections of so many cells."""
     library = Library(home)
-    library.samples_marker.touch()
+    library.note_samples()
     labels = ingest.Labels({"P-1": "P-1"}, {}, organ="none", assay="simulated")
     added = []
     for seed, (name, n_cells) in enumerate(sizes.items()):

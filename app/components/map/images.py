@@ -33,7 +33,8 @@ from squint.library.images import (
     SectionImage,
     file_name,
 )
-from squint.library.store import CELLS, Library, Section, read_table
+from squint.library.store import CELLS, Library, Section
+from squint.library.tables import read_table
 
 _NONE = ""  # the choice of no picture
 _COLUMNS = ("pixel x", "pixel y", "section x", "section y")
@@ -139,7 +140,7 @@ def _choose(images: Images, section: Section, known: dict[str, SectionImage]) ->
     if not chosen:
         return
     image = known[chosen]
-    st.markdown(_facts(images, section, image))
+    st.markdown(_facts(section, image))
     for note in image.notes:
         st.caption(sentence(note))
     with st.popover("Place it otherwise" if image.affine else "Place it", icon=":material/pin_drop:"):
@@ -166,14 +167,14 @@ def _title(image: SectionImage) -> str:
     return f"{image.name}{channel}{'' if image.affine else ' (not placed yet)'}"
 
 
-def _facts(images: Images, section: Section, image: SectionImage) -> str:
+def _facts(section: Section, image: SectionImage) -> str:
     """Say what was understood of a picture, and what speaks for its place."""
     size = f"{image.width:,} x {image.height:,} pixels"
     if image.matrix is None:
         named = f", {image.um_per_pixel[0]:.4g} µm each" if image.um_per_pixel else ""
         return f"{size}{named}. The file does not say **where it lies** under the cells: place it."
     said = _describe(image.matrix, _unit(section))
-    inside = _share_of_cells(images, section, image)
+    inside = _share_of_cells(section, image)
     missed = (
         f", which are missed by {_number(image.rmse)} {_unit(section)} (RMSE)"
         if image.rmse is not None
@@ -196,11 +197,11 @@ def _describe(matrix: NDArray[np.float64], unit: str) -> str:
     return f"{', '.join(parts)}."
 
 
-def _share_of_cells(images: Images, section: Section, image: SectionImage) -> float:
+def _share_of_cells(section: Section, image: SectionImage) -> float:
     if image.matrix is None:
         return 0.0
-    folder = images.folder(section.id, image.id).parents[1]
-    cells = read_table(folder / CELLS, columns=["x", "y"]).to_numpy(dtype=np.float64)
+    path = session.library().path(section.id, CELLS)
+    cells = read_table(path, columns=["x", "y"]).to_numpy(dtype=np.float64)
     at = apply(invert(image.matrix), cells)
     return float(((at >= 0) & (at < [image.width, image.height])).all(axis=1).mean())
 

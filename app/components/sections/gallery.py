@@ -1,8 +1,9 @@
 """The gallery of sections."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -24,32 +25,49 @@ _PER_ROW = 4
 _PICTURES_S = _TAKE_BACK_S = 3600
 
 
+class _Notes(NamedTuple):
+    """What is noted of tokens, by id of their section."""
+
+    facts: Mapping[str, dict[str, Any]]  # with those that count, or why there are none
+    stale: Mapping[str, str]  # what others there are
+
+    def lacks(self, section: Section) -> bool:
+        """Whether a section could have tokens and has none."""
+        return section.values == "counts" and section.id not in self.facts
+
+
 def show_gallery(library: Library, sections: Sequence[Section]) -> None:
     """Show a card per section."""
     _take_back_what_was_asked(library)
     _tokenise_what_was_asked(library)
     _keep_pictures_found(library)
-    _offer_to_tokenise_all(library, sections)
+    notes = _notes(library)
+    _offer_to_tokenise_all(notes, sections)
     stacks = [stack for stack in find_stacks(sections) if stack.levels[0].stack]
     within = {level.id for stack in stacks for level in stack.levels}
-    _cards(library, [section for section in sections if section.id not in within])
+    _cards(library, [section for section in sections if section.id not in within], notes)
     for stack in stacks:
         n_cells = sum(level.n_cells for level in stack.levels)
         title = f"Stack {as_text(stack.name)}: {len(stack.levels)} levels, {many(n_cells, 'cell')}"
         with st.expander(title, icon=":material/layers:"):
-            _cards(library, stack.levels)
+            _cards(library, stack.levels, notes)
 
 
-def _cards(library: Library, sections: Sequence[Section]) -> None:
+def _cards(library: Library, sections: Sequence[Section], notes: _Notes | None) -> None:
     for start in range(0, len(sections), _PER_ROW):
         row = sections[start : start + _PER_ROW]
         for column, section in zip(st.columns(_PER_ROW), row, strict=False):
             with column, st.container(border=True, height="stretch"):
-                _card(library, section)
+                _card(library, section, notes)
 
 
-def _card(library: Library, section: Section) -> None:
-    st.image(library.folder(section.id) / THUMBNAIL, width="stretch", alt=f"Cells of section {section.title}")
+def _card(library: Library, section: Section, notes: _Notes | None) -> None:
+    try:
+        picture = library.path(section.id, THUMBNAIL)
+    except InputError as error:
+        st.error(sentence(str(error)))
+        return
+    st.image(picture, width="stretch", alt=f"Cells of section {section.title}")
     st.markdown(f"**{as_text(section.title)}**  \nPatient {as_text(section.patient)}")
     types = f" · {many(section.n_cell_types, 'cell type')}" if section.n_cell_types else " · no cell types"
     what = "counts" if section.values == "counts" else "intensity"
@@ -60,34 +78,38 @@ def _card(library: Library, section: Section) -> None:
         f"median {section.median_depth:,.0f} {what} per cell  \nadded {section.added[:10]}"
     )
     show_left_out(section)
-    facts = worker_facts()
-    model = facts.model if facts else None
     with st.container(horizontal=True, vertical_alignment="center"):
         if section.simulated:
             st.badge("simulated", color="gray")
-        if model:
-            for flag, why in quality_flags(library, section, model.sha256).items():
+        if notes is not None:
+            known, stale = notes.facts.get(section.id), notes.stale.get(section.id, "")
+            for flag, why in quality_flags(section, known, stale).items():
                 st.badge(flag, color="orange", icon=":material/warning:", help=sentence(why) or None)
     with st.container(horizontal=True):
-        if model and _lacks_tokens(library, section, model.sha256):
+        if notes is not None and notes.lacks(section):
             st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=([section.id],))
         if st.button("Delete", key=f"delete-{section.id}", icon=":material/delete:", type="tertiary"):
             _confirm_delete(library, section)
 
 
-def _lacks_tokens(library: Library, section: Section, model: str) -> bool:
-    return section.values == "counts" and library.token_facts(section.id, model) is None
+def _notes(library: Library) -> _Notes | None:
+    """Read what is noted of the tokens of all sections; ``None`` if there is no model."""
+    facts = worker_facts()
+    if facts is None or facts.model is None:
+        return None
+    model = facts.model
+    stale = library.stale_tokens(model.sha256, model.genes_sha256)
+    noted = library.all_token_facts(model.sha256)
+    return _Notes({one: known for one, known in noted.items() if one not in stale}, stale)
 
 
 def _ask(section_ids: Sequence[str]) -> None:
     session.upload().kept += section_ids
 
 
-def _offer_to_tokenise_all(library: Library, sections: Sequence[Section]) -> None:
+def _offer_to_tokenise_all(notes: _Notes | None, sections: Sequence[Section]) -> None:
     """Offer one button for several sections, as after a change of the model."""
-    facts = worker_facts()
-    model = facts.model if facts else None
-    lacking = [s.id for s in sections if model and _lacks_tokens(library, s, model.sha256)]
+    lacking = [s.id for s in sections if notes is not None and notes.lacks(s)]
     if len(lacking) > 1:
         label = f"Tokenise the {len(lacking)} sections without tokens by this model"
         st.button(label, key="tokenise-all", type="primary", on_click=_ask, args=(lacking,))

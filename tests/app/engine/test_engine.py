@@ -14,7 +14,8 @@ from app.engine.client import Cancelled, Engine
 from app.requests import WriteCsv
 from app.settings import settings
 from squint.errors import InputError
-from squint.library.store import Library, write_table
+from squint.library.store import Library
+from squint.library.tables import write_table
 from tests.helpers.app import wait_for
 
 pytestmark = pytest.mark.slow

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
@@ -21,6 +22,7 @@ from squint.library.profiles import (
     token_names,
     token_profiles,
 )
+from squint.library.records import TokenRun
 from squint.library.store import Library
 from squint.stats.token_profiles import add_up, describe
 from tests.helpers.app import maps
@@ -30,8 +32,8 @@ Open = Callable[..., AppTest]
 
 def model_of(library: Library) -> str:
     """Hash of the model that gave the tokens."""
-    facts = [library.folder(s.id).glob("tokens/*.json") for s in library.sections()]
-    return str(pd.read_json(next(facts[0]), typ="series")["model_sha256"])
+    with library.database.reading() as session:
+        return session.scalars(sa.select(TokenRun.model)).first() or ""
 
 
 def with_other_panel(library: Library, worker: Engine, toy: AnnData, n_genes: int = 30) -> str:

@@ -12,8 +12,9 @@ from anndata import AnnData
 import squint.io
 from squint import keys
 from squint.errors import InputError
-from squint.library import ingest
-from squint.library.store import DATA, Library, Section, harmless_name, read_table, write_table
+from squint.library import ingest, keeping
+from squint.library.store import DATA, Library, Section, harmless_name
+from squint.library.tables import read_table, write_table
 from squint.sensitive import looks_like
 
 
@@ -93,12 +94,13 @@ def test_one_section_is_of_one_patient(upload: AnnData) -> None:
 
 def test_deleting_removes_the_section_and_all_that_came_of_it(library: Library, upload: AnnData) -> None:
     left, right = (section for section, _ in _add_all(library, upload))
-    (library.results / "run.json").write_text("{}")
+    keeping.keep_result(library, library.workspace(), "of-left", "{}", [left.id])
+    keeping.keep_result(library, library.workspace(), "of-right", "{}", [right.id])
     library.delete(left.id)
     assert library.sections() == [right]
     assert not library.folder(left.id).exists()
     assert not list(library.staging.iterdir())
-    assert not list(library.results.iterdir())
+    assert [folder.name for folder in library.results.iterdir()] == ["of-right"]
     with pytest.raises(InputError, match="no longer"):
         library.get(left.id)
 

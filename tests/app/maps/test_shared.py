@@ -1,7 +1,6 @@
 """Tables, panels and maps: in memory once however many sessions show them, and gone with the last."""
 
 import gc
-import os
 from weakref import ref
 
 import numpy as np
@@ -14,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.maps import message, shared, tables, views
 from app.maps.served import MAPS, Maps, Served
+from app.web.garbage import collect
 from squint.library.store import CELLS, Library
 from squint.pl import LIGHT, Panel
 from tests.helpers.app import MAIN, maps
@@ -56,8 +56,9 @@ def test_a_file_that_was_written_anew_is_read_again(loaded: Library) -> None:
     path = loaded.folder(section.id) / CELLS
     before = views.cells_of(loaded, [section])
     changed = pd.read_parquet(path).assign(x=lambda table: table["x"] + 1)
-    changed.to_parquet(path)
-    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    staged = loaded.workspace()
+    changed.to_parquet(staged / CELLS)
+    loaded.put(staged, path.parent, section.id)
     after = views.cells_of(loaded, [section])
     np.testing.assert_allclose(after["x"], before["x"] + 1)
 
@@ -114,7 +115,7 @@ def test_the_map_of_a_session_that_ended_is_forgotten() -> None:
     gc.collect()
     assert MAPS.get(map_id) is not None
     del app
-    gc.collect()
+    collect()
     assert MAPS.get(map_id) is None
 
 

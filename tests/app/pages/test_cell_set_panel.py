@@ -29,10 +29,11 @@ def panel() -> None:
     from app import session  # noqa: PLC0415
     from app.components.map.cell_sets import show_cell_sets  # noqa: PLC0415
     from app.maps import views  # noqa: PLC0415
+    from tests.helpers import sections as made  # noqa: PLC0415
 
     library = session.library()
     sections = library.sections()
-    model = next(iter(library.folder(sections[0].id).glob("tokens/*.parquet"))).stem
+    model = made.model_of(library)
     cells = views.cells_of(library, sections, model)
     cells["squint_activation"] = [None, *([0.5] * (len(cells) - 1))]
     show_cell_sets(library, sections, cells, "sets")

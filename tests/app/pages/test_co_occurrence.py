@@ -19,6 +19,7 @@ from squint.errors import InputError
 from squint.library.results import find
 from squint.library.store import Library
 from tests.helpers.app import csv_of, maps, upload, words
+from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,7 @@ def silent(fraction: float, message: str) -> None:
 
 def ids_and_model(library: Library) -> tuple[list[str], str]:
     ids = [section.id for section in library.sections()]
-    return ids, next(library.folder(ids[0]).glob("tokens/*.parquet")).stem
+    return ids, model_of(library)
 
 
 @pytest.mark.usefixtures("loaded")

@@ -17,6 +17,7 @@ from squint.errors import InputError
 from squint.library import results
 from squint.library.store import Library
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
+from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
 
@@ -144,7 +145,7 @@ def test_sections_that_the_model_does_not_fit_are_compared_by_what_they_have(
 @pytest.mark.usefixtures("filled")
 def test_the_worker_compares_what_the_page_counts(loaded: Library, toy: AnnData) -> None:
     ids = [section.id for section in loaded.sections()]
-    model = next(loaded.folder(ids[0]).glob("tokens/*.parquet")).stem
+    model = model_of(loaded)
     split = Split(keys.CELL_TYPE, ("tumour",), ("proximal tubule",))
     adata = gather_groups(loaded, ids, model, split)
     types = toy.obs["cell_type"].astype(str).to_numpy()

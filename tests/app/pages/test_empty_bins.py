@@ -23,6 +23,7 @@ from squint.library import profiles
 from squint.library.quality import without_token
 from squint.library.store import Library, Section
 from tests.helpers.app import PAGES, compare_by, csv_of, genes, maps, words
+from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +77,7 @@ def slides(home: Path, with_slide: Path) -> Library:
 def slide_of(library: Library) -> tuple[Section, str]:
     """Find the slide, and the model of its tokens."""
     section = next(section for section in library.sections() if section.n_cells == N_CELLS + N_BINS)
-    return section, next(library.folder(section.id).glob("tokens/*.parquet")).stem
+    return section, model_of(library)
 
 
 @pytest.mark.usefixtures("slides")
@@ -185,10 +186,11 @@ def panel() -> None:
     from app import session  # noqa: PLC0415
     from app.components.map.cell_sets import show_cell_sets  # noqa: PLC0415
     from app.maps import views  # noqa: PLC0415
+    from tests.helpers import sections as made  # noqa: PLC0415
 
     library = session.library()
     sections = library.sections()
-    model = next(library.home.glob("sections/*/tokens/*.parquet")).stem
+    model = made.model_of(library)
     show_cell_sets(library, sections, views.cells_of(library, sections, model), "sets")
 
 

@@ -25,10 +25,11 @@ from squint.errors import InputError
 from squint.geometry.regions import Cells, Fraction, Polygon, Rectangle, Shape, dump
 from squint.library import ingest
 from squint.library.results import Result, find
-from squint.library.store import META, Library, Section
+from squint.library.store import Library, Section
 from squint.model.card import TRAINED_ON
 from tests.helpers.app import csv_of, maps, one_section, upload, words
 from tests.helpers.paths import ROOT
+from tests.helpers.sections import add_model, restate
 
 pytestmark = pytest.mark.slow
 
@@ -85,9 +86,9 @@ def without_half(loaded: Library, toy: AnnData) -> Path:
         hidden=[inside],
         device="cpu",
     )
-    folder = loaded.models / "without-half"
-    last.bundle.save(folder)
-    return folder
+    trained = loaded.workspace() / "trained"
+    last.bundle.save(trained)
+    return add_model(loaded, trained, "without-half")
 
 
 def test_without_an_area_the_page_says_how_to_mark_one(visit: Open, loaded: Library) -> None:
@@ -282,8 +283,7 @@ def test_an_area_that_cannot_be_predicted_is_refused_with_the_reason(
 
 def test_intensities_are_not_in_painted(visit: Open, loaded: Library) -> None:
     section = section_of(loaded)
-    meta = loaded.folder(section.id) / META
-    meta.write_text(json.dumps({**json.loads(meta.read_text()), "values": "intensities"}))
+    restate(loaded, section.id, values="intensities")
     app = visit(PAGE)
     app.selectbox("marked_section").set_value(section.id).run()
     assert not app.exception
@@ -408,10 +408,11 @@ def test_the_shipped_model_fills_a_gap_of_the_sample_cohort(home: Path) -> None:
 
 def test_a_model_that_was_not_trained_to_in_paint_is_not_offered(loaded: Library, model_folder: Path) -> None:
     section = section_of(loaded)
-    copy = loaded.models / "cannot"
+    copy = loaded.workspace() / "cannot"
     shutil.copytree(model_folder, copy)
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "context_components": 0}))
+    add_model(loaded, copy, "cannot")
     known = {candidate.folder.name: candidate for candidate in models.candidates(loaded, section)}
     assert known["cannot"].fits
     assert not known["cannot"].in_paints

@@ -1,6 +1,5 @@
 """Every page, empty and loaded, and the steps from upload to tokens."""
 
-import json
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from app.engine import client
 from app.settings import NOTICE
 from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, staged, upload, words
+from tests.helpers.sections import note_tokens
 
 Open = Callable[..., AppTest]
 
@@ -272,15 +272,12 @@ def test_deleting_asks_first_and_then_deletes(visit: Open, loaded: Library) -> N
 
 def test_a_section_that_the_model_hardly_knows_is_warned_of(visit: Open, loaded: Library) -> None:
     first = min(loaded.sections(), key=lambda section: section.patient)
-    (path,) = loaded.folder(first.id).glob("tokens/*.json")
-    facts = json.loads(path.read_text())
     before = visit("risk_map")
     assert not before.warning
     assert before.selectbox("reference").value == first.patient
     for section in loaded.sections():
         if section.patient == first.patient:
-            (path,) = loaded.folder(section.id).glob("tokens/*.json")
-            path.write_text(json.dumps(facts | {"gene_overlap": 0.29}))
+            note_tokens(loaded, section.id, gene_overlap=0.29)
     for page in ("tokens", "risk_map", "co_occurrence"):
         app = visit(page)
         assert not app.exception

@@ -20,6 +20,7 @@ from squint.library.results import find
 from squint.library.stacks import ROW, Stack, find_stacks
 from squint.library.store import Library
 from tests.helpers.app import maps, words
+from tests.helpers.sections import forget_tokens
 
 pytestmark = pytest.mark.slow
 
@@ -80,8 +81,7 @@ def test_a_stack_without_tokens_is_shown_by_gene_and_type(
     library: Library, stack: Stack, visit: Open
 ) -> None:
     for level in stack.levels:
-        for path in library.folder(level.id).glob("tokens/*"):
-            path.unlink()
+        forget_tokens(library, level.id)
     app = visit(PAGE)
     assert not app.exception
     assert not app.error

@@ -1,6 +1,5 @@
 """Cells of low quality left out of a section that is kept, and taken back."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from squint.errors import InputError
 from squint.io.boundaries import read_boundaries
 from squint.io.content import Answers
 from squint.library.images import Addition, Images
-from squint.library.store import BOUNDARIES, META, UNFILTERED, UNFILTERED_BOUNDARIES, Library, Section
+from squint.library.store import BOUNDARIES, UNFILTERED, UNFILTERED_BOUNDARIES, Library, Section
 from squint.pp import QualityFilter
 from tests.helpers.app import one_section
 from tests.helpers.xenium_folder import Run, write_run
@@ -224,18 +223,8 @@ def test_where_all_cells_cannot_be_read_the_section_stays(store: Library, folder
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError):
         take_back(store, TakeBack(kept.id), silent)
-    assert store.sections() == [kept]
+    assert [one.id for one in store.damaged()] == [kept.id]
     assert len(store.cells(kept.id)) == kept.n_cells
-
-
-def test_what_was_kept_before_there_were_criteria_still_opens(store: Library, folder: Path) -> None:
-    kept = keep(store, folder, QualityFilter())
-    path = store.folder(kept.id) / META
-    facts = json.loads(path.read_text())
-    for name in ("n_left_out", "quality"):
-        del facts[name]
-    path.write_text(json.dumps(facts))
-    assert store.get(kept.id) == kept
 
 
 def test_heights_stack_and_mark_of_simulated_cells_come_back(

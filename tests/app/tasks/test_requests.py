@@ -29,6 +29,7 @@ ASKED: list[Task] = [
         "file.h5ad", Answers(), {"": "P1"}, {"S": "T"}, "kidney", quality=QualityFilter(5, in_tissue=True)
     ),
     requests.TakeBack("0123"),
+    requests.Rebuild("0123"),
     requests.AddFound("0123", "folder", (requests.FoundPicture("a.tif", "DAPI", ((1, 0, 2), (0, 1, 3))),)),
     requests.ImportSamples("folder"),
     requests.Tokenise(("a", "b")),

@@ -13,7 +13,9 @@ from app.tasks import tokens as token_tasks
 from squint import keys, pp
 from squint.library import ingest
 from squint.library.results import find, scores_path
-from squint.library.store import DATA, Library, read_table, write_table
+from squint.library.store import DATA, Library
+from squint.library.tables import read_table, write_table
+from squint.library.token_runs import new_run
 
 MODEL = "ab" * 32
 
@@ -25,8 +27,16 @@ def keep(library: Library, adata: AnnData) -> list[str]:
     for section_id in ids:
         n_cells = library.get(section_id).n_cells
         tokens = pd.DataFrame({keys.TOKEN: np.arange(n_cells) % 3, keys.DISTANCE: np.zeros(n_cells)})
-        write_table(tokens, library.tokens_path(section_id, MODEL))
+        put_tokens(library, section_id, tokens)
     return ids
+
+
+def put_tokens(library: Library, section_id: str, tokens: pd.DataFrame) -> None:
+    """Keep tokens as those of a section."""
+    staged, path = library.workspace(), library.tokens_path(section_id, MODEL)
+    write_table(tokens, staged / path.name)
+    run = new_run(section_id, library.get(section_id).sha256, MODEL, "", {"n_codes": 3})
+    library.put(staged, path.parent, section_id, run)
 
 
 def silent(fraction: float, words: str) -> None:
@@ -62,7 +72,7 @@ def test_sections_that_are_scored_need_not_choose_the_codes(library: Library, se
     ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
     n_cells = library.get(ids[1]).n_cells
     only_two = pd.DataFrame({keys.TOKEN: np.full(n_cells, 2), keys.DISTANCE: np.zeros(n_cells)})
-    write_table(only_two, library.tokens_path(ids[1], MODEL))
+    put_tokens(library, ids[1], only_two)
     for ranked, codes in (((ids[0],), ["0"]), (tuple(ids), ["2"])):
         asked = Activate(tuple(ids), ranked, MODEL, "P1", None, 1)
         token_tasks.activate(library, asked, silent)

@@ -1,0 +1,284 @@
+"""What is kept in a library, and what is taken out of it: files and rows in one step each."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from squint.errors import InputError
+from squint.files import Moves, make_folder
+from squint.library import originals, section
+from squint.library.folders import Folders
+from squint.library.originals import Incoming
+from squint.library.records import (
+    Model,
+    ModelSection,
+    Original,
+    Patient,
+    Record,
+    ResultRow,
+    ResultSection,
+    SectionRow,
+    StoredFile,
+)
+from squint.library.section import Section
+from squint.library.stored import Hashed, hashed
+
+GONE = "This section is no longer in the library."
+
+Given = TypeVar("Given")
+
+
+def keep_section(
+    library: Folders, folder: Path, kept: Section, incoming: Incoming | None, recipe: Mapping[str, Any]
+) -> bool:
+    """Move a complete folder into the library as a section, with the original that it was made of.
+
+    Of one that is there already, nothing is changed, unless it is damaged: then it gets the files of the new
+    one. The folder is gone afterwards.
+
+    Returns
+    -------
+    Whether it is new.
+
+    Raises
+    ------
+    InputError
+        If the library is full, or the disk refuses.
+    """
+    files = hashed(folder)
+
+    def change(session: Session, moves: Moves) -> bool:
+        known = session.get(SectionRow, kept.id, with_for_update=True)
+        if known is not None and not library.why_damaged(known):
+            return False
+        if incoming is not None:
+            originals.place(library, session, incoming, moves)
+        if known is not None:
+            _mend(library, session, known, folder, files, kept)
+        else:
+            known = SectionRow(id=kept.id)
+            _add(session, known, kept)
+            library.files.record(session, library.folder(kept.id), files, section_id=kept.id)
+            moves.move(folder, library.folder(kept.id))
+        if incoming is not None:
+            known.original, known.recipe = incoming.sha256, dict(recipe)
+        session.flush()
+        return True
+
+    try:
+        return _once(library, change)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mend_section(library: Folders, folder: Path, kept: Section) -> None:
+    """Give a damaged section the files of a folder in place of its own; the folder is gone afterwards."""
+    files = hashed(folder)
+
+    def change(session: Session, _: Moves) -> None:
+        known = session.get(SectionRow, kept.id, with_for_update=True)
+        if known is None:
+            raise InputError(GONE)
+        _mend(library, session, known, folder, files, kept)
+
+    try:
+        _once(library, change)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def share_original(library: Folders, section_id: str, other: str, **recipe: Any) -> None:
+    """Say that another section is of the same original, made by the same recipe but for what is given."""
+    with library.database.writing() as session:
+        known = session.get(SectionRow, section_id)
+        row = session.get(SectionRow, other, with_for_update=True)
+        if known is not None and row is not None and known.intact and row.intact and row.original is None:
+            row.original = known.original
+            row.recipe = {**known.recipe, **recipe} if known.recipe else {}
+
+
+def delete_section(library: Folders, section_id: str) -> None:
+    """Remove a section and all that was made of it."""
+
+    def change(session: Session, moves: Moves) -> None:
+        row = session.get(SectionRow, section_id, with_for_update=True)
+        if row is None:
+            raise InputError(GONE)
+        for name in _names(session, ResultSection.name, ResultSection.section_id == section_id):
+            session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
+            moves.discard(library.results / name)
+        for name in _names(session, ModelSection.folder, ModelSection.section_id == section_id):
+            session.execute(sa.delete(Model).where(Model.folder == name))
+            moves.discard(library.models / name)
+        original, patient = row.original, row.patient
+        session.execute(sa.delete(SectionRow).where(SectionRow.id == section_id))
+        moves.discard(library.folder(section_id))
+        originals.take_out(library, session, original, moves)
+        if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
+            session.execute(sa.delete(Patient).where(Patient.code == patient))
+
+    _once(library, change)
+    library.database.scrub()
+
+
+def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Record) -> None:
+    """Move the files of a staged folder into a folder of a section, and add rows, or write them anew.
+
+    Raises
+    ------
+    InputError
+        If the section is gone, the library is full, or the disk refuses.
+    """
+    files = hashed(staged)
+
+    def change(session: Session, _: Moves) -> None:
+        _hold(session, [section_id])
+        library.files.record(session, place, files, section_id=section_id)
+        for row in rows:
+            session.merge(row)
+        session.flush()
+        make_folder(place)
+        for one in files:
+            (staged / one.name).replace(place / one.name)
+
+    try:
+        _once(library, change)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequence[str]) -> None:
+    """Move a complete folder of results into place; one that is there already stays.
+
+    Raises
+    ------
+    InputError
+        If a section was deleted meanwhile: then nothing computed from it stays.
+    """
+    files = hashed(folder)
+
+    def change(session: Session, moves: Moves) -> None:
+        _hold(session, ids)
+        if session.get(ResultRow, name) is not None:
+            return
+        session.add(ResultRow(name=name, facts=facts, added=now()))
+        session.flush()
+        session.add_all(ResultSection(name=name, section_id=one) for one in sorted(set(ids)))
+        library.files.record(session, library.results / name, files, result=name)
+        moves.move(folder, library.results / name)
+
+    try:
+        _once(library, change)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def drop_result(library: Folders, name: str) -> None:
+    """Remove a result."""
+
+    def change(session: Session, moves: Moves) -> None:
+        session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
+        moves.discard(library.results / name)
+
+    _once(library, change)
+
+
+def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str]) -> Path:
+    """Move the folder of a model into the library; one of that name goes.
+
+    Returns
+    -------
+    Where it is.
+
+    Raises
+    ------
+    InputError
+        If a section was deleted meanwhile: then nothing made of it stays.
+    """
+    files, target = hashed(folder), library.models / model.folder
+
+    def change(session: Session, moves: Moves) -> None:
+        _hold(session, ids)
+        session.execute(sa.delete(Model).where(Model.folder == model.folder))
+        session.merge(model)
+        session.flush()
+        session.add_all(ModelSection(folder=model.folder, section_id=one) for one in sorted(set(ids)))
+        library.files.record(session, target, files, model=model.folder)
+        moves.move(folder, target)
+
+    try:
+        _once(library, change)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def now() -> str:
+    """Give the time as rows have it, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
+    """Change rows and files in one step; where another process did the same just now, look again."""
+    for last in (False, False, True):
+        try:
+            with Moves(library.workspace()) as moves, library.database.writing() as session:
+                return change(session, moves)
+        except sa.exc.IntegrityError:
+            if last:
+                raise
+    raise AssertionError
+
+
+def _add(session: Session, row: SectionRow, kept: Section) -> None:
+    if session.get(Patient, kept.patient) is None:
+        session.add(Patient(code=kept.patient, added=now()))
+        session.flush()
+    section.fill(row, kept)
+    row.recipe = row.recipe or {}
+    row.damage = ""
+    session.add(row)
+    session.flush()
+
+
+def _mend(
+    library: Folders,
+    session: Session,
+    row: SectionRow,
+    folder: Path,
+    files: Sequence[Hashed],
+    kept: Section,
+) -> None:
+    if not row.intact:  # nothing that it says is sure, but an original by its hash is of nothing else
+        row.recipe = {}
+        row.original = row.original if session.get(Original, row.original) else None
+    place = library.folder(kept.id)
+    _add(session, row, kept)
+    names = {one.name for one in files}
+    for path in session.scalars(sa.select(StoredFile.path).where(StoredFile.section_id == kept.id)).all():
+        own = library.home / path
+        if own.parent == place and own.name not in names:
+            library.files.forget(session, own)
+            own.unlink(missing_ok=True)
+    library.files.record(session, place, files, section_id=kept.id)
+    make_folder(place)
+    for one in files:  # over those that are there: broken off, it is as damaged as it was
+        (folder / one.name).replace(place / one.name)
+
+
+def _hold(session: Session, ids: Sequence[str]) -> None:
+    """See that sections are there, and keep them until the end of the session."""
+    asked = (
+        sa.select(SectionRow.id).where(SectionRow.id.in_(set(ids))).with_for_update(read=True, key_share=True)
+    )
+    if set(session.scalars(asked)) != set(ids):
+        raise InputError(GONE)
+
+
+def _names(session: Session, column: Any, which: sa.ColumnElement[bool]) -> list[str]:
+    return list(session.scalars(sa.select(column).where(which)))
