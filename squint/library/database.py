@@ -1,10 +1,12 @@
 """The database of a library: SQLite in its folder, or PostgreSQL where ``SQUINT_DATABASE_URL`` names one."""
 
+import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,9 @@ class Database:
             raise InputError("SQUINT_DATABASE_URL is no URL of a database.") from error
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.engine = _create_engine(self.url, connect_args={"timeout": _WAIT_S})
+            self.engine = _create_engine(
+                self.url, connect_args={"timeout": _WAIT_S}, json_deserializer=_what_can_be_read
+            )
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
@@ -160,10 +164,19 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = (
         None  # transactions begin where we say, so that changes of tables are in them
     )
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged row is not intact
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # what was said to be kept outlives a power cut
+
+
+def _what_can_be_read(text: str) -> Any:
+    """Give ``None`` for what is no JSON: its row is damaged, which is no reason to show no others."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
