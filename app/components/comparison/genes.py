@@ -20,6 +20,7 @@ from app.models import ModelFacts
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
+from squint.formats.gene_sets import parse
 from squint.library import gene_sets
 from squint.library.store import Library
 from squint.pl import PRINT, dot_plot, violins, volcano
@@ -49,12 +50,15 @@ def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
         file = st.file_uploader("Gene sets as .gmt, .csv or .txt", key="gene_sets_file")
         if file is not None and st.button("Add", type="primary", key="gene_sets_add"):
             try:
-                n_sets = gene_sets.add(library, file.getvalue(), file.name)
+                sets = parse(file.getvalue(), file.name)
+                gene_sets.add(library, file.name, sets)
             except InputError as error:
                 st.error(sentence(str(error)))
             else:
-                st.toast(f"{many(n_sets, 'gene set')} added.", icon=":material/check:")
+                st.toast(f"{many(len(sets), 'gene set')} added.", icon=":material/check:")
                 st.rerun()
+    for file_name in gene_sets.damaged(library):
+        st.error(f"The gene sets of {as_text(file_name)} are damaged. Remove that file, and add it again.")
     if added := gene_sets.files(library):
         with right.popover("Remove", icon=":material/delete:"):
             gone = st.selectbox("File of gene sets", added, key="gene_sets_gone")

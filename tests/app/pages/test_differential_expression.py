@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
@@ -15,6 +16,7 @@ from app.tasks.comparison import gather_groups
 from squint import keys, tl
 from squint.errors import InputError
 from squint.library import gene_sets, results
+from squint.library.database import database
 from squint.library.store import Library
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
 
@@ -165,30 +167,28 @@ def test_a_result_of_a_section_deleted_meanwhile_does_not_stay(loaded: Library) 
     assert not list(loaded.results.iterdir())
 
 
-def test_gene_sets_are_kept_and_bad_files_are_not(library: Library) -> None:
-    assert gene_sets.add(library, b"A\tfrom a paper\tCA9\tLDHA\nB\t\tVIM\n", "mine.GMT") == 2
-    assert gene_sets.add(library, b"gene\nLRP2\nCUBN\n", "../Jane Doe.csv") == 1
-    found = gene_sets.find_sets(library)
-    assert found[gene_sets.AGGRESSIVE] == ("LDHA", "MMP14", "PFKFB3")
-    assert found["mine: A"] == ("CA9", "LDHA")
-    assert ("LRP2", "CUBN") in found.values()
-    assert not any("Jane" in name for name in found)
-    assert gene_sets.add(library, b"gene\nVIM\n", "mine.csv") == 1
-    assert gene_sets.find_sets(library)["mine: A"] == ("CA9", "LDHA")  # not written over
-    assert gene_sets.find_sets(library)["mine-2"] == ("VIM",)
-    gene_sets.remove(library, "mine-2.csv")
-    gene_sets.remove(library, "../samples_imported")
-    assert "mine-2" not in gene_sets.find_sets(library)
-    before = sorted(library.gene_sets_folder.iterdir())
-    with pytest.raises(InputError):
-        gene_sets.add(library, b"\x89PNG\r\n", "picture.gmt")
-    assert sorted(library.gene_sets_folder.iterdir()) == before
-    assert not list(library.staging.iterdir())
+def test_gene_sets_that_are_damaged_are_said_and_can_be_removed(visit: Open, loaded: Library) -> None:
+    gene_sets.add(loaded, "tubules.csv", {"tubules": ("LRP2",)})
+    gene_sets.add(loaded, "mine.csv", {"mine": ("VIM",)})
+    app = compare_by(visit(PAGE), "Cell type")
+    with database(loaded.home).engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE gene_sets SET sets = '{', \"check\" = 'x' WHERE name = 'tubules.csv'")
+        )
+    app.run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        r"The gene sets of tubules\.csv are damaged. Remove that file, and add it again."
+    ]
+    assert any("mine" in option for option in app.selectbox("gene_set").options)
+    app.selectbox("gene_sets_gone").set_value("tubules.csv").run()
+    app.button("gene_sets_remove").click().run()
+    assert not app.error
 
 
 @pytest.mark.usefixtures("loaded")
 def test_an_added_set_is_marked(visit: Open, library: Library) -> None:
-    gene_sets.add(library, b"gene\nLRP2\nNOT-HERE\n", "tubules.csv")
+    gene_sets.add(library, "tubules.csv", {"tubules": ("LRP2", "NOT-HERE")})
     app = compare_by(visit(PAGE), "Cell type")
     app.selectbox("gene_set").set_value("tubules").run()
     assert not app.exception

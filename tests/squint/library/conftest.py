@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from squint.library.database import FILE, Database
+from squint.library.database import database as database_of
+from squint.library.store import Library
 from tests.helpers.postgres import Postgres, postgres
 
 
@@ -32,3 +34,14 @@ def database(url: str) -> Iterator[Database]:
     opened = Database(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def library(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    """Open an empty library whose records are in a database of each kind."""
+    if url.startswith("sqlite"):
+        monkeypatch.delenv("SQUINT_DATABASE_URL", raising=False)
+    else:
+        monkeypatch.setenv("SQUINT_DATABASE_URL", url)
+    yield Library(tmp_path)
+    database_of(tmp_path).close()
