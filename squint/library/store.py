@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from squint.errors import InputError
 from squint.files import move_folder, whole, write_json
+from squint.library.database import database
+from squint.library.stored import StoredFiles
 from squint.model.card import read_records
 from squint.pp import QualityFilter
 from squint.sensitive import looks_like
@@ -87,6 +89,8 @@ class Library:
                 f"The library folder {home} cannot be used: {error.strerror}. "
                 "Set SQUINT_HOME to a folder that can be written."
             ) from error
+        self.database = database(home)
+        self.files = StoredFiles(home, self.database)
 
     @property
     def sections_folder(self) -> Path:
