@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.cell_sets.store import read_rows
+from app.cell_sets.content import read_rows
 from squint import keys
 from squint.errors import InputError
 from squint.library.store import Library, Section

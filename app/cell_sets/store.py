@@ -4,7 +4,6 @@ Which cells are in a set, and the outline it was drawn with, lie in the folder o
 content, and go with it. What the sets are is kept as :mod:`app.cell_sets.history` keeps versions.
 """
 
-import hashlib
 import json
 import re
 import uuid
@@ -18,7 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from app.cell_sets.history import Head, History
+from app.cell_sets.content import (
+    count_rows,
+    name_of,
+    outline_path,
+    read_outline,
+    read_rows,
+    rows_path,
+)
+from app.cell_sets.history import History
 from app.cell_sets.names import clean_how, clean_name, free_name
 from squint.errors import InputError
 from squint.files import whole
@@ -60,13 +67,22 @@ class CellSets:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.history = History(library.cell_sets_folder)
+        self.history = History(library.home, "cell_sets")
 
     # --- look ---------------------------------------------------------------------------------------------
 
     def all(self) -> list[CellSet]:
-        """List the sets in the order they were made, without what was of sections that are gone."""
-        return self._sets(self.history.now()[1].content)
+        """List the sets in the order they were made, without what was of sections that are gone.
+
+        Raises
+        ------
+        InputError
+            If what was last changed is damaged; going back by that change is possible then.
+        """
+        now = self.history.now()
+        if now.damage:
+            raise InputError(now.damage)
+        return self._sets(now.content)
 
     def get(self, set_id: object) -> CellSet:
         """Give one set."""
@@ -75,26 +91,22 @@ class CellSets:
     @property
     def version(self) -> int:
         """Number of the version that counts, to notice that somebody made another."""
-        return self.history.head().version
+        return self.history.now().version
 
     @property
     def saved(self) -> datetime | None:
         """When a change was last made, undone or done again."""
-        return self.history.saved
+        return self.history.now().saved
 
     @property
     def can_undo(self) -> str:
         """What going back would undo, in words; nothing if there is nothing."""
-        head, version = self.history.now()
-        return version.what if head.at > 0 else ""
+        return self.history.now().undo
 
     @property
     def can_redo(self) -> str:
         """What going forward would do again, in words; nothing if there is nothing."""
-        head = self.history.head()
-        with suppress(FileNotFoundError):  # a change made just now drops what was undone
-            return "".join(self.history.read(v).what for v in head.versions[head.at + 1 : head.at + 2])
-        return ""
+        return self.history.now().redo
 
     def rows(self, cell_set: CellSet, section_id: str) -> Rows:
         """Give the rows (k,) of a section's cells in a set, sorted."""
@@ -107,15 +119,25 @@ class CellSets:
         return mask
 
     def n_cells(self, cell_set: CellSet, section_id: str) -> int:
-        """Count a section's cells in a set, without reading them."""
+        """Count a section's cells in a set; their file is read once."""
         name = cell_set.members.get(section_id)
-        path = _rows_path(self.library, section_id, name) if name else None
-        return len(np.load(path, mmap_mode="r")) if path and path.exists() else 0
+        return count_rows(rows_path(self.library, section_id, name)) if name else 0
 
     def within(self, sections: Sequence[Section]) -> list[tuple[CellSet, int]]:
-        """List the sets with cells in some sections, and how many those are."""
-        counted = [(one, sum(self.n_cells(one, section.id) for section in sections)) for one in self.all()]
+        """List the sets with cells in some sections, and how many those are, without damaged ones."""
+        whole = [one for one in self.all() if not self.damage(one, sections)]
+        counted = [(one, sum(self.n_cells(one, section.id) for section in sections)) for one in whole]
         return [(one, n) for one, n in counted if n]
+
+    def damage(self, cell_set: CellSet, sections: Sequence[Section]) -> str:
+        """Say what is damaged of a set in some sections; nothing if nothing is."""
+        try:
+            for section in sections:
+                self.n_cells(cell_set, section.id)
+                self._outline_text(cell_set, section.id)
+        except InputError as error:
+            return str(error)
+        return ""
 
     def outline(self, cell_set: CellSet, section_id: str) -> tuple[Polygon, ...]:
         """Give the outline of a set in a section, in the section's unit; nothing if none says who is in."""
@@ -128,15 +150,18 @@ class CellSets:
         return kept
 
     def _outline(self, cell_set: CellSet, section_id: str) -> dict[str, Any]:
-        name = cell_set.outlines.get(section_id)
-        path = _outline_path(self.library, section_id, name) if name else None
-        if path is None or not path.exists():
+        text = self._outline_text(cell_set, section_id)
+        if not text:
             return {"polygons": [], "area": None}
-        kept: Any = json.loads(path.read_text())
+        kept: Any = json.loads(text)
         if isinstance(kept, list):  # once the polygons alone were kept
             rings = [tuple(np.array(ring) for ring in polygon) for polygon in kept]
             return {"polygons": kept, "area": shapes.area(rings)}
         return dict(kept)
+
+    def _outline_text(self, cell_set: CellSet, section_id: str) -> bytes:
+        name = cell_set.outlines.get(section_id)
+        return read_outline(self.library, section_id, name) if name else b""
 
     # --- change -------------------------------------------------------------------------------------------
 
@@ -315,9 +340,9 @@ class CellSets:
         if array[0] < 0 or array[-1] >= section.n_cells:
             raise InputError(f"Section {section.title} has no such cells. Load the page again.")
         kept: Rows = array.astype("<u4")
-        name = hashlib.sha256(kept.tobytes()).hexdigest()[:16]
+        name = name_of(kept.tobytes())
         with (
-            self._place(section_id, _rows_path(self.library, section_id, name)) as path,
+            self._place(section_id, rows_path(self.library, section_id, name)) as path,
             path.open("wb") as file,
         ):
             np.save(file, kept, allow_pickle=False)
@@ -329,8 +354,8 @@ class CellSets:
             return ""
         rings = [[ring.tolist() for ring in polygon] for polygon in polygons]
         text = json.dumps({"area": shapes.area(polygons), "polygons": rings})  # a page measures nothing
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
-        with self._place(section_id, _outline_path(self.library, section_id, name)) as path:
+        name = name_of(text.encode())
+        with self._place(section_id, outline_path(self.library, section_id, name)) as path:
             path.write_text(text)
         return name
 
@@ -353,27 +378,31 @@ class CellSets:
             what = change(sets)
             return what, [asdict(one) for one in sets.values()]
 
-        self.history.commit(commit, self._sweep)
+        version = self.history.commit(commit)
+        if version % _SWEEP_EVERY == 0:
+            with suppress(InputError):  # the change is made; what nobody names can go another time
+                self._sweep()
 
-    def _sweep(self, head: Head) -> None:
-        """Remove rows and outlines that no version names, now and then."""
-        if head.version % _SWEEP_EVERY:
-            return
-        sets = [one for version in head.versions for one in self._sets(self.history.read(version).content)]
-        named = {name for one in sets for name in (*one.members.values(), *one.outlines.values())}
-        for path in self.library.sections_folder.glob("*/sets/*"):
-            if path.stem not in named:
-                path.unlink(missing_ok=True)
+    def _sweep(self) -> None:
+        """Remove rows and outlines that no version names."""
+        with self.history.held() as versions:
+            if versions is None:
+                return
+            sets = [one for content in versions for one in self._sets(content)]
+            named = {name for one in sets for name in (*one.members.values(), *one.outlines.values())}
+            for path in self.library.sections_folder.glob("*/sets/*"):
+                if path.stem not in named:
+                    path.unlink(missing_ok=True)
 
     def _sets(self, content: Any) -> list[CellSet]:
         try:
             return [self._present(CellSet(**one)) for one in content or []]
         except (TypeError, AttributeError) as error:
-            raise _damaged(self.history.folder) from error
+            raise InputError("The cell sets are damaged in the library. Restore a backup.") from error
 
     def _present(self, one: CellSet) -> CellSet:
         """Leave out what was of sections that are gone; one that came back has no sets."""
-        members = {k: v for k, v in one.members.items() if _rows_path(self.library, k, v).exists()}
+        members = {k: v for k, v in one.members.items() if rows_path(self.library, k, v).exists()}
         return replace(one, members=members, outlines={k: v for k, v in one.outlines.items() if k in members})
 
 
@@ -395,20 +424,6 @@ def _distinct(rows: ArrayLike) -> NDArray[np.int64]:
     return array[np.diff(array, prepend=-np.inf) > 0]
 
 
-def read_rows(library: Library, section_id: str, name: str) -> Rows:
-    """Read rows (k,) of a section by the name of their file; none if that is gone or not named."""
-    if not name:
-        return np.empty(0, dtype=np.uint32)
-    path = _rows_path(library, section_id, name)
-    try:
-        rows: Rows = np.load(path, allow_pickle=False).astype(np.uint32)
-    except FileNotFoundError:
-        return np.empty(0, dtype=np.uint32)
-    except (ValueError, OSError, EOFError) as error:
-        raise _damaged(path) from error
-    return rows
-
-
 def _find(sets: Sequence[CellSet], set_id: object) -> CellSet:
     found = next((one for one in sets if one.id == set_id), None)
     if found is None:
@@ -418,19 +433,3 @@ def _find(sets: Sequence[CellSet], set_id: object) -> CellSet:
 
 def _utc() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _rows_path(library: Library, section_id: str, name: str) -> Path:
-    return _sets_folder(library, section_id) / f"{name}.npy"
-
-
-def _outline_path(library: Library, section_id: str, name: str) -> Path:
-    return _sets_folder(library, section_id) / f"{name}.json"
-
-
-def _sets_folder(library: Library, section_id: str) -> Path:
-    return library.folder(section_id) / "sets"
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path.name} of the cell sets is damaged. Restore it from a backup, or delete it.")

@@ -138,7 +138,8 @@ def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Seque
     """List the cell sets that were drawn around in a section, with their outlines."""
     sets = CellSets(library)
     try:
-        drawn = [(one, sets.outline(one, section.id)) for one in sets.all()]
+        whole = [one for one in sets.all() if not sets.damage(one, [section])]
+        drawn = [(one, sets.outline(one, section.id)) for one in whole]
     except InputError:  # the panel of cell sets says what is wrong with them
         return []
     return [(one, polygons) for one, polygons in drawn if polygons]

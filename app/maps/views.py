@@ -163,7 +163,7 @@ def by_cell_set(
     values = pd.Categorical.from_codes(codes, pd.Index(labels, dtype=object))
     highlighted = (*names, several) if (codes == labels.index(several)).any() else tuple(names)
     colours = {one.name: one.colour for one in chosen}
-    used = [one.colour for one in sets.all()]
+    used = [one.colour for one in chosen]
     colours[several] = min(reversed(LIGHT.categories), key=used.count)
     scale = Categories("cell set", highlighted, none, colours=colours)
     parameters = {"colour": "cell set", "sets": ", ".join(names)}

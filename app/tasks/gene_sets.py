@@ -26,13 +26,12 @@ def add(library: Library, asked: AddGeneSets, report: Report) -> int:
     with Path(asked.path).open("rb") as file, memory_limit(READING, _LESS):
         content = file.read(MAX_BYTES + 1)
         found = parse(content, asked.file)  # which says what is wrong under the name that the user knows
-        path = gene_sets.keep(library, content, asked.file)
-        gene_sets.note(path, parse(content, path.name))  # a set may be named after its file
+    gene_sets.add(library, asked.file, found)
     return len(found)
 
 
 def read_all(library: Library, asked: ReadGeneSets, report: Report) -> int:
-    """Read the files that somebody put into the library by hand; return how many there were."""
+    """Take the files that an older squint left, or somebody put there by hand; return how many there were."""
     del asked
     unread = gene_sets.unread(library)
     for i, path in enumerate(unread):
@@ -40,7 +39,7 @@ def read_all(library: Library, asked: ReadGeneSets, report: Report) -> int:
         try:
             with memory_limit(READING, _LESS):
                 found = read(path)
-        except InputError:  # a stray file is no reason to show none
-            found = {}
-        gene_sets.note(path, found)
+            gene_sets.take(library, path, found)
+        except InputError as error:  # a stray file is no reason to show none
+            gene_sets.put_aside(path, error)
     return len(unread)

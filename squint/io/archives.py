@@ -42,7 +42,7 @@ _LOCATOR_64, _LOCATOR_64_BYTES = b"PK\6\7", 20
 _ENTRY_BYTES = 46
 _MOST_PER_ENTRY = 400  # bytes of the directory for an entry with a long name and all its extra fields
 # What zipfile was seen to raise where bytes were flipped or missing.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, RuntimeError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, RuntimeError)
 
 
 def unpack(path: Path, folder: Path, *, max_bytes: int) -> Path:
@@ -228,7 +228,7 @@ def _plainly(name: str) -> Iterator[None]:
     except OSError as error:
         what = (error.strerror or "the disk refused").lower()
         raise InputError(f"{name} could not be unpacked: {what}. Nothing of it was kept.") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(
             f"{name} is damaged or incomplete: it could not be unpacked. Pack or send it again."
         ) from error

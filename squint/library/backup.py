@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from squint._version import __version__
 from squint.errors import InputError
 from squint.files import make_folder, whole
+from squint.io.archives import DAMAGED
 from squint.io.folders import check_names
 from squint.library.database import FILE, HEAD, Database, database
 from squint.library.import_folder import IMPORT
@@ -207,7 +208,9 @@ def restore(path: Path, home: Path) -> Contents:
                 shutil.rmtree(away, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{path} could not be restored: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # the last: encrypted
+    except InputError:
+        raise
+    except (*DAMAGED, NotImplementedError) as error:
         raise InputError(f"{path} is no backup that can be read: {error}.") from error
     return contents
 

@@ -60,15 +60,17 @@ def take_over(library: Folders) -> None:
     if place in _done:
         return
     if not _is_done(library):
-        old = [
-            _look(folder)
-            for folder in sorted(library.sections_folder.iterdir())
-            if _ID.fullmatch(folder.name)
-        ]
-        models = [_look_at_model(folder) for folder in sorted(library.models.iterdir()) if folder.is_dir()]
         try:
+            old = [
+                _look(folder)
+                for folder in sorted(library.sections_folder.iterdir())
+                if _ID.fullmatch(folder.name)
+            ]
+            models = [
+                _look_at_model(folder) for folder in sorted(library.models.iterdir()) if folder.is_dir()
+            ]
             _write(library, old, models)
-        except sa.exc.IntegrityError:  # another process was faster
+        except (sa.exc.IntegrityError, InputError, OSError):  # another process was faster, and cleared up
             if not _is_done(library):
                 raise
     _done.add(place)

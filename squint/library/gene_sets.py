@@ -1,19 +1,23 @@
 """Gene sets: the one that comes with squint, and those that users add to the library.
 
-A file that was added stays as it is. What it holds lies beside it under a hidden name, as JSON that a worker
-wrote: whoever shows gene sets reads that alone.
+Those of an older squint, or that somebody put there by hand, lie as files in ``gene_sets/`` until a worker
+reads them.
 """
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
 from squint.errors import InputError
-from squint.files import write_bytes, write_json
+from squint.library.database import database
+from squint.library.records import GeneSetFile
 from squint.library.store import Library, harmless_name
+from squint.library.taking_over import alone, left_lying
 
 # Genes linked to aggressive kidney cancer in the SQUINT paper, section 5.3, each with its source there.
 AGGRESSIVE_KIDNEY = {
@@ -28,25 +32,21 @@ AGGRESSIVE_KIDNEY = {
     "carcinoma. BMC cancer, 22(1):83, 2022a.",
 }
 AGGRESSIVE = "Aggressive kidney cancer"
-_AT_MOST = 100  # files; a page shows them all
+_UNREADABLE = "unreadable"  # folder of files that no worker could read
+_MARK = "gene sets"
+_AT_MOST = 100  # files; a page reads them all
 
-Sets = Mapping[str, tuple[str, ...]]  # genes by name of the set
+GeneSets = Mapping[str, tuple[str, ...]]
 
 
 def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
-    """Give the genes of every set, by name."""
+    """Give the genes of every set, by name; those of a damaged file are left out, as :func:`damaged` says."""
     found = {AGGRESSIVE: tuple(AGGRESSIVE_KIDNEY)}
-    for path in _paths(library):
-        with suppress(FileNotFoundError):  # removed just now, or not read yet
-            for name, genes in _read(_held(path), _held(path).stat().st_mtime_ns).items():
-                found[name if name == path.stem else f"{path.stem}: {name}"] = genes
+    for name, sets in _read_all(library).items():
+        stem = _stem(name)
+        for title, genes in (sets or {}).items():
+            found[title if title == stem else f"{stem}: {title}"] = genes
     return found
-
-
-@lru_cache(maxsize=100)
-def _read(path: Path, changed: int) -> Sets:  # noqa: ARG001 - another time, another file
-    """Read a file once: a page asks for all of them whenever anything on it is touched."""
-    return {name: tuple(genes) for name, genes in json.loads(path.read_text()).items()}
 
 
 def sources() -> Mapping[str, str]:
@@ -54,64 +54,109 @@ def sources() -> Mapping[str, str]:
     return AGGRESSIVE_KIDNEY
 
 
-def keep(library: Library, content: bytes, name: str) -> Path:
-    """Put a file of gene sets into the library, under a harmless form of its name; return where it lies.
+def add(library: Library, name: str, sets: GeneSets) -> None:
+    """Put the gene sets of a file into the library.
+
+    Parameters
+    ----------
+    library
+        Where they are kept.
+    name
+        Of the file. It is kept under a harmless one that is free: nobody's sets are written over. A set that
+        is named after its file is named after that.
+    sets
+        The genes of each set, as :func:`squint.formats.gene_sets.parse` finds them in the file.
 
     Raises
     ------
     InputError
-        If there are too many files already.
+        If the library holds too many files.
     """
     stem, _, ending = name.rpartition(".")
-    if len(_paths(library)) >= _AT_MOST:
-        raise InputError(f"The library holds {_AT_MOST} files of gene sets. Remove one first.")
-    path = _free_path(library, harmless_name(stem), ending.lower())
-    write_bytes(path, content)
-    return path
-
-
-def note(path: Path, sets: Sets) -> None:
-    """Write down what a file of the library holds, as :func:`squint.formats.gene_sets.parse` finds it."""
-    write_json(_held(path), {title: list(genes) for title, genes in sets.items()})
+    with library.database.writing() as session:
+        alone(session, _MARK)
+        taken = session.scalars(sa.select(GeneSetFile.name)).all()
+        if len(taken) >= _AT_MOST:
+            raise InputError(f"The library holds {_AT_MOST} files of gene sets. Remove one first.")
+        free = _free(harmless_name(stem), {_stem(other) for other in taken})
+        own = Path(name).stem  # what a set without a name was named after
+        named = {free: sets[own]} if list(sets) == [own] else sets
+        _put(session, f"{free}.{ending.lower()}", named)
 
 
 def unread(library: Library) -> list[Path]:
-    """List files of which nobody has written down what they hold: put there by hand, or changed since."""
-    return [path for path in _paths(library) if not _is_noted(path)]
+    """List the files that lie in ``gene_sets/`` and were not read yet."""
+    return sorted(path for path in library.gene_sets_folder.glob("[!.]*") if path.is_file())
 
 
-def _is_noted(path: Path) -> bool:
-    try:
-        return _held(path).stat().st_mtime_ns >= path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return not path.exists()
+def take(library: Library, path: Path, sets: GeneSets) -> None:
+    """Put what a file of :func:`unread` holds into the library; the file goes."""
+    add(library, path.name, sets)
+    path.unlink(missing_ok=True)
+
+
+def put_aside(path: Path, why: InputError) -> None:
+    """Leave a file of :func:`unread` that cannot be read to whoever put it there; the log says why."""
+    aside = path.parent / _UNREADABLE / path.name
+    aside.parent.mkdir(exist_ok=True)
+    path.replace(aside)
+    left_lying(aside, why)
 
 
 def files(library: Library) -> list[str]:
     """List the files of gene sets that users added."""
-    return [path.name for path in _paths(library)]
+    with library.database.reading() as session:
+        return sorted(session.scalars(sa.select(GeneSetFile.name)))
+
+
+def damaged(library: Library) -> list[str]:
+    """List the files of gene sets that are damaged in the library: to be removed, and added again."""
+    return [name for name, sets in _read_all(library).items() if sets is None]
 
 
 def remove(library: Library, name: str) -> None:
     """Remove a file of gene sets."""
-    if name in files(library):
-        path = library.gene_sets_folder / name
-        path.unlink(missing_ok=True)
-        _held(path).unlink(missing_ok=True)
+    with library.database.writing() as session:
+        session.execute(sa.delete(GeneSetFile).where(GeneSetFile.name == name))
 
 
-def _paths(library: Library) -> list[Path]:
-    """List the files by name, but for those that are hidden or only being written."""
-    return sorted(path for path in library.gene_sets_folder.iterdir() if not path.name.startswith("."))
+def _put(session: Session, name: str, sets: GeneSets) -> None:
+    content = {title: list(genes) for title, genes in sets.items()}
+    session.add(GeneSetFile(name=name, sets=content, added=datetime.now(UTC).isoformat(timespec="seconds")))
 
 
-def _held(path: Path) -> Path:
-    """Say where it is written down what a file holds."""
-    return path.with_name(f".{path.name}.json")
+def _read_all(library: Library) -> dict[str, GeneSets | None]:
+    """Give the sets of every file by name, ``None`` where they are damaged."""
+    with library.database.reading() as session:
+        known = session.execute(sa.select(GeneSetFile.name, GeneSetFile.check)).all()
+    found: dict[str, GeneSets | None] = {}
+    for name, check in sorted(known):
+        try:
+            found[name] = _read(library.home, name, check)
+        except KeyError:  # removed just now
+            continue
+        except InputError:
+            found[name] = None
+    return found
 
 
-def _free_path(library: Library, stem: str, ending: str) -> Path:
-    """Find a name that no other file has: nobody's sets are written over."""
-    taken = {path.stem for path in _paths(library)}
-    free = stem if stem not in taken else next(f"{stem}-{i}" for i in count(2) if f"{stem}-{i}" not in taken)
-    return library.gene_sets_folder / f"{free}.{ending}"
+@lru_cache(maxsize=20)
+def _read(home: Path, name: str, check: str) -> GeneSets:
+    """Read the sets of a file once: a page asks for all of them whenever anything on it is touched."""
+    with database(home).reading() as session:
+        row = session.get(GeneSetFile, name)
+    if row is None:
+        raise KeyError(name)
+    if not row.intact or row.check != check:
+        raise InputError(
+            f"The gene sets of {name} are damaged in the library. Remove them and add them again."
+        )
+    return {title: tuple(genes) for title, genes in row.sets.items()}
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    return stem if stem not in taken else next(f"{stem}-{i}" for i in count(2) if f"{stem}-{i}" not in taken)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]

@@ -260,13 +260,12 @@ class StoredFile(Checked, Record):
 # --- what users say ---------------------------------------------------------------------------------------
 
 
-class HistoryHead(Record):
-    """Which versions of something there are, oldest first, and which of them counts."""
+class HistoryHead(Checked, Record):
+    """Which version of something counts; its others are to go back or forward to."""
 
     __tablename__ = "histories"
     name: Mapped[str] = mapped_column(String(60), primary_key=True)  # of what has a history: "cell_sets"
-    versions: Mapped[list[Any]]
-    at: Mapped[int]
+    at: Mapped[int]  # number of the version
     saved: Mapped[float] = mapped_column(Float)  # seconds since 1970
 
 
@@ -275,7 +274,7 @@ class HistoryVersion(Checked, Record):
 
     __tablename__ = "history_versions"
     name: Mapped[str] = mapped_column(ForeignKey("histories.name", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # none is used twice
     what: Mapped[str] = mapped_column(Text)  # the change, in words
     content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
@@ -289,7 +288,7 @@ class GeneSetFile(Checked, Record):
     added: Mapped[str] = mapped_column(String(40))
 
 
-class RememberedAnswers(Record):
+class RememberedAnswers(Checked, Record):
     """How questions about the last source of a kind were answered."""
 
     __tablename__ = "remembered_answers"

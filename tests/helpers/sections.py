@@ -18,11 +18,16 @@ LABELS = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {}, organ="kidney")
 
 def add_sections(library: Library, adata: AnnData, folder: Path) -> list[Section]:
     """Put the sections of an upload into a library, without an original."""
+    return [ingest.add(library, part, LABELS)[0] for part in parts_of(adata, folder)]
+
+
+def parts_of(adata: AnnData, folder: Path) -> list[AnnData]:
+    """Give the sections of an upload, each alone."""
     path = folder / "made.h5ad"
     adata.write_h5ad(path)
     read = squint.io.read(path, answers=squint.io.Answers(unit="um"))
     path.unlink()
-    return [ingest.add(library, part, LABELS)[0] for part in ingest.clean(read, LABELS)]
+    return list(ingest.clean(read, LABELS))
 
 
 def restate(library: Library, section_id: str, **facts: Any) -> None:

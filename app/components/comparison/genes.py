@@ -67,6 +67,8 @@ def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
         if n_sets is not None:
             st.toast(f"{many(n_sets, 'gene set')} added.", icon=":material/check:")
             st.rerun()
+    for file_name in gene_sets.damaged(library):
+        st.error(f"The gene sets of {as_text(file_name)} are damaged. Remove that file, and add it again.")
     if added := gene_sets.files(library):
         with right.popover("Remove", icon=":material/delete:"):
             gone = st.selectbox("File of gene sets", added, key="gene_sets_gone")

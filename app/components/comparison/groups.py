@@ -114,9 +114,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     every = library.tokenised(library.sections(), sha256) if sha256 else []
     cells = views.cells_of(library, sections, sha256)
     scored = {section.id for section in sections} <= {section.id for section in every}
-    sets = [
-        one for one in CellSets(library).all() if one.members.keys() & {section.id for section in sections}
-    ]
+    sets = _sets_here(library, sections)
     offered = [name for name, column in _BY.items() if _can_compare(cells, column, sets, scored=scored)]
     if not scored:
         st.caption(
@@ -204,6 +202,15 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]
         named,
         f"{what} {', '.join(reference)}" if reference else "all other cells",
     )
+
+
+def _sets_here(library: Library, sections: Sequence[Section]) -> list[CellSet]:
+    """List the cell sets with cells in some sections, or say why there are none to choose."""
+    try:
+        return [one for one, _ in CellSets(library).within(sections)]
+    except InputError as error:
+        st.error(sentence(str(error)))
+        return []
 
 
 def _choose_sets(

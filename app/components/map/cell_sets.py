@@ -54,8 +54,8 @@ def show_cell_sets(
     if told is not None:
         (st.error if told[0] else st.success)(sentence(told[1]))
     try:
+        _show_history(library, place)  # first: where the sets are damaged, going back mends them
         sets = CellSets(library).all()
-        _show_history(library, place)
     except InputError as error:
         st.error(sentence(str(error)))
         return
@@ -106,8 +106,12 @@ def _show_row(library: Library, one: CellSet, sections: Sequence[Section], place
         label_visibility="collapsed",
         on_change=lambda: _act(place, CellSets(library).rename, one.id, st.session_state[key]),
     )
-    here = sum(CellSets(library).n_cells(one, section.id) for section in sections)
-    n.markdown(f"{many(here, 'cell')} here")
+    damage = CellSets(library).damage(one, sections)
+    if damage:
+        n.markdown("**damaged**", help=sentence(damage))
+    else:
+        here = sum(CellSets(library).n_cells(one, section.id) for section in sections)
+        n.markdown(f"{many(here, 'cell')} here")
     chosen = st.session_state.get(session.CELL_SET) == one.id
     choose.button(
         "Numbers",
@@ -152,6 +156,9 @@ def _show_chosen(
         title, colour = st.columns([3, 1])
         title.markdown(f"**{as_text(one.name)}**")
         _recolour(library, one, colour, place)
+        if damage := CellSets(library).damage(one, sections):
+            st.error(sentence(damage))
+            return
         show_numbers(library, one, sections, cells, place, model)
         here = [section for section in sections if section.id in one.members]
         if here:

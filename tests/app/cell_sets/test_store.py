@@ -3,20 +3,24 @@
 import json
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.cell_sets import history
 from app.cell_sets import store as cell_sets
+from app.cell_sets.content import name_of, outline_path, read_outline
 from app.cell_sets.store import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
 from squint.errors import InputError
+from squint.library.database import database
 from squint.library.store import Library
-from tests.helpers.cell_sets import SQUARE, A, B, C, draw, put
+from tests.helpers.cell_sets import CORNER, SQUARE, A, B, C, draw, put
 
 
 def test_a_set_is_kept_as_sorted_rows_beside_its_section(sets: CellSets, store: Library) -> None:
@@ -41,10 +45,10 @@ def test_the_same_cells_have_the_same_name_of_members(sets: CellSets) -> None:
 
 def test_an_outline_that_was_kept_without_its_area_is_read(sets: CellSets, store: Library) -> None:
     made = draw(store, SQUARE)
-    (path,) = store.folder(A).rglob(f"{made.outlines[A]}*.json")
-    now = sets.outline(made, A), sets.area(made, A)
-    path.write_text(json.dumps(json.loads(path.read_text())["polygons"]))
-    then = sets.outline(made, A), sets.area(made, A)
+    polygons = json.dumps(json.loads(read_outline(store, A, made.outlines[A]))["polygons"]).encode()
+    old = replace(made, outlines={A: name_of(polygons)})
+    outline_path(store, A, old.outlines[A]).write_bytes(polygons)
+    now, then = ((sets.outline(one, A), sets.area(one, A)) for one in (made, old))
     np.testing.assert_array_equal(np.array(then[0]), np.array(now[0]))
     assert then[1] == now[1]
     assert then[1] is not None
@@ -172,7 +176,8 @@ def test_the_history_is_pruned_and_cells_that_no_version_names_go(
     one = sets.make("Core", {A: [0]})
     for row in range(1, 20):
         sets.change(one.id, {A: [row]})
-    assert len(list(store.cell_sets_folder.glob("0*.json"))) == 5
+    with sets.history.held() as versions:
+        assert len(versions or []) == 5
     assert len(list((store.folder(A) / "sets").iterdir())) == 5
     for _ in range(4):
         sets.undo()
@@ -180,18 +185,69 @@ def test_the_history_is_pruned_and_cells_that_no_version_names_go(
     assert sets.rows(sets.get(one.id), A).tolist() == [15]
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"versions": 3}', '{"versions": [1], "at": "x"}', "\x00"]
-)
-def test_a_damaged_history_is_told(sets: CellSets, store: Library, content: str) -> None:
+def test_a_damaged_history_is_told_and_undo_mends_it(sets: CellSets, store: Library) -> None:
     sets.make("Core", {A: [0]})
-    (store.cell_sets_folder / "head.json").write_text(content)
-    with pytest.raises(InputError, match=r"head\.json in the library is damaged"):
+    sets.make("Rim", {A: [1]})
+    with database(store.home).engine.begin() as connection:
+        connection.execute(sa.text("UPDATE history_versions SET content = '[{' WHERE number = 3"))
+    with pytest.raises(InputError, match=r"The cell sets are damaged in the library\. Undo"):
         sets.all()
-    (store.cell_sets_folder / "head.json").write_text('{"versions": [1, 2], "at": 1}')
-    (store.cell_sets_folder / "00000002.json").write_text(content)
     with pytest.raises(InputError, match="damaged"):
+        sets.make("New", {A: [0]})
+    assert sets.can_undo == "a change that is damaged"
+    sets.undo(sets.version)
+    assert [one.name for one in sets.all()] == ["Core"]
+
+
+def test_a_set_that_means_nothing_is_told(sets: CellSets) -> None:
+    sets.history.commit(lambda _: ("odd", [{"name": "Core", "of_another_version": 1}]))
+    with pytest.raises(InputError, match="The cell sets are damaged"):
         sets.all()
+
+
+def test_what_is_damaged_of_a_set_is_said_and_the_others_are_there(sets: CellSets, store: Library) -> None:
+    made = [
+        draw(store, SQUARE, name="first"),
+        draw(store, CORNER, name="second"),
+        sets.make("third", {A: [7]}),
+    ]
+    section = store.get(A)
+    outline = store.folder(A) / "sets" / f"{made[0].outlines[A]}.json"
+    rows = store.folder(A) / "sets" / f"{made[1].members[A]}.npy"
+    for path, at in ((outline, 10), (rows, -3)):
+        content = bytearray(path.read_bytes())
+        content[at] ^= 1
+        path.write_bytes(content)
+    assert [one.name for one, _ in sets.within([section])] == ["third"]
+    assert [bool(sets.damage(one, [section])) for one in sets.all()] == [True, True, False]
+    with pytest.raises(InputError, match="damaged"):
+        sets.outline(made[0], A)
+    with pytest.raises(InputError, match="damaged"):
+        sets.n_cells(made[1], A)
+    assert sets.within([store.get(B)]) == []
+    sets.delete(made[0].id)
+    sets.delete(made[1].id)
+    assert [one.name for one in sets.all()] == ["third"]
+
+
+@given(at=st.integers(0, 167), bit=st.integers(0, 7))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_one_bit_that_flips_in_rows_is_noticed_or_means_nothing(
+    sets: CellSets, store: Library, at: int, bit: int
+) -> None:
+    made = sets.all()[0] if sets.all() else sets.make("Core", {A: range(0, 20, 2)})
+    path = store.folder(A) / "sets" / f"{made.members[A]}.npy"
+    right = path.read_bytes()
+    assert len(right) == 168
+    content = bytearray(right)
+    content[at] ^= 1 << bit
+    path.write_bytes(content)
+    if at < 128:  # the head, which is not looked at
+        assert sets.rows(made, A).tolist() == list(range(0, 20, 2))
+    else:
+        with pytest.raises(InputError, match="damaged"):
+            sets.rows(made, A)
+    path.write_bytes(right)
 
 
 def test_damaged_rows_are_told(sets: CellSets, store: Library) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
@@ -14,7 +15,8 @@ from app.requests import Align
 from app.tasks.comparison import gather_groups
 from squint import keys, tl
 from squint.errors import InputError
-from squint.library import results
+from squint.library import gene_sets, results
+from squint.library.database import database
 from squint.library.store import Library
 from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
 from tests.helpers.sections import model_of
@@ -166,6 +168,25 @@ def test_a_result_of_a_section_deleted_meanwhile_does_not_stay(loaded: Library) 
     assert not list(loaded.results.iterdir())
 
 
+def test_gene_sets_that_are_damaged_are_said_and_can_be_removed(visit: Open, loaded: Library) -> None:
+    gene_sets.add(loaded, "tubules.csv", {"tubules": ("LRP2",)})
+    gene_sets.add(loaded, "mine.csv", {"mine": ("VIM",)})
+    app = compare_by(visit(PAGE), "Cell type")
+    with database(loaded.home).engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE gene_sets SET sets = '{', \"check\" = 'x' WHERE name = 'tubules.csv'")
+        )
+    app.run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        r"The gene sets of tubules\.csv are damaged. Remove that file, and add it again."
+    ]
+    assert any("mine" in option for option in app.selectbox("gene_set").options)
+    app.selectbox("gene_sets_gone").set_value("tubules.csv").run()
+    app.button("gene_sets_remove").click().run()
+    assert not app.error
+
+
 @pytest.mark.usefixtures("loaded")
 def test_an_added_set_is_marked(visit: Open, library: Library) -> None:
     app = compare_by(visit(PAGE), "Cell type")
@@ -188,7 +209,7 @@ def test_a_file_of_no_gene_sets_is_refused_in_words_and_one_put_there_by_hand_is
 ) -> None:
     (library.gene_sets_folder / "by hand.csv").write_text("gene\nLRP2\n")
     app = compare_by(visit(PAGE), "Cell type")
-    app.selectbox("gene_set").set_value("by hand").run()
+    app.selectbox("gene_set").set_value("by_hand").run()
     assert "LRP2 ◆" in set(genes(app)["Gene"])
     bomb = b"{}," * 600_000
     app.file_uploader("gene_sets_file").set_value(("sets.gmt", bomb, "text/plain")).run()

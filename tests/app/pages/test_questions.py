@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 import tifffile
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from squint.io import Answers
 from squint.io.boundaries import read_boundaries
-from squint.library.answers import FILE, remember, remembered
+from squint.library.database import database
 from squint.library.images import FROM_FILE, Images
+from squint.library.records import RememberedAnswers
 from squint.library.store import BOUNDARIES, Library
 from tests.helpers import xenium_folder
 from tests.helpers.app import one_section, send, staged, upload, wait_for, words
@@ -69,7 +70,8 @@ def test_an_answer_is_remembered_for_the_next_of_its_kind_once_it_is_kept(
 ) -> None:
     app = give(visit("sections"), bins)
     answer(app, "bin", "016um")
-    assert not (library.home / FILE).exists()
+    with database(library.home).reading() as session:
+        assert session.scalars(sa.select(RememberedAnswers)).all() == []
     file_id = app.session_state["_upload"].file_id
     app.text_input(f"patient--{file_id}").set_value("P-1").run()
     app.button("keep").click().run()
@@ -127,11 +129,3 @@ def test_outlines_and_pictures_of_a_folder_come_along(visit: Open, library: Libr
     assert image.placed == FROM_FILE
     assert image.affine == pytest.approx((0.2125, 0, 0, 0, 0.2125, 0))
     wait_for(lambda: app.run() and not staged(library))
-
-
-def test_answers_of_another_version_or_damaged_are_asked_again(library: Library) -> None:
-    remember(library, "Xenium", Answers(unit="0.5", section="left", columns={"section_id": "fov"}))
-    assert remembered(library, "Xenium") == Answers(unit="0.5", columns={"section_id": "fov"})
-    assert remembered(library, "CosMx") == Answers()
-    (library.home / FILE).write_text("{")
-    assert remembered(library, "Xenium") == Answers()

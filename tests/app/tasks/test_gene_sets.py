@@ -1,6 +1,5 @@
 """Gene sets are read when they are added, by the worker alone."""
 
-import os
 import time
 
 import pytest
@@ -38,29 +37,32 @@ def read_all(library: Library) -> object:
     return TASKS["read_gene_sets"]({"home": str(library.home), "asked": ReadGeneSets().args}, lambda *_: None)
 
 
-def test_files_put_there_by_hand_are_read_once_and_again_when_they_change(library: Library) -> None:
-    path, stray = library.gene_sets_folder / "mine.csv", library.gene_sets_folder / "stray.pdf"
-    path.write_text("gene\nVIM\n")
-    stray.write_bytes(b"%PDF")
+def test_files_put_there_by_hand_or_by_an_older_squint_are_read_once(
+    library: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = library.gene_sets_folder
+    (folder / "mine.gmt").write_bytes(b"A\tfrom a paper\tCA9\tLDHA\n")
+    (folder / "tubules.csv").write_text("gene\nVIM\n")
+    (folder / "stray.pdf").write_bytes(b"%PDF")
+    (folder / ".hidden").touch()
     assert list(gene_sets.find_sets(library)) == [gene_sets.AGGRESSIVE]
-    assert gene_sets.unread(library) == [path, stray]
-    assert read_all(library) == 2
+    assert [path.name for path in gene_sets.unread(library)] == ["mine.gmt", "stray.pdf", "tubules.csv"]
+    assert read_all(library) == 3
     assert gene_sets.unread(library) == []
-    assert gene_sets.find_sets(library)["mine"] == ("VIM",)
-    path.write_text("gene\nLDHA\n")
-    later = time.time() + 10
-    os.utime(path, (later, later))
-    assert gene_sets.unread(library) == [path]
+    assert gene_sets.files(library) == ["mine.gmt", "tubules.csv"]
+    assert gene_sets.find_sets(library)["tubules"] == ("VIM",)
+    assert gene_sets.find_sets(library)["mine: A"] == ("CA9", "LDHA")
+    assert (folder / "unreadable" / "stray.pdf").read_bytes() == b"%PDF"
+    assert "stray.pdf was left as it is" in caplog.text
+    (folder / "tubules.csv").write_text("gene\nLDHA\n")
     read_all(library)
-    assert gene_sets.find_sets(library)["mine"] == ("LDHA",)
-    gene_sets.remove(library, "mine.csv")
-    gene_sets.remove(library, "stray.pdf")
-    assert not list(library.gene_sets_folder.iterdir())
+    assert gene_sets.find_sets(library)["tubules"] == ("VIM",)  # not written over
+    assert gene_sets.find_sets(library)["tubules-2"] == ("LDHA",)
 
 
 def test_a_full_library_takes_no_more(library: Library) -> None:
     for i in range(100):
-        (library.gene_sets_folder / f"{i}.csv").write_text("gene\nVIM\n")
+        gene_sets.add(library, f"{i}.csv", {"one": ("VIM",)})
     with pytest.raises(InputError, match="holds 100 files of gene sets"):
         add(library, b"gene\nVIM\n", "one more.csv")
 

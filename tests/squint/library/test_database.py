@@ -1,5 +1,6 @@
 """The records of a library: tables, transactions, and what happens when the database does not do as asked."""
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -77,6 +78,26 @@ def test_a_row_that_was_changed_beside_is_not_intact(database: Database) -> None
             True,
             False,
         ]
+
+
+@pytest.mark.parametrize("damage", ["{'S'", "x", "", "[[[[", "\udcff"])
+def test_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path, damage: str) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    with database.writing() as session:
+        for name in "abc":
+            session.add(GeneSetFile(name=name, sets={"S": ["G1"]}, added="x"))
+    beside = sqlite3.connect(tmp_path / FILE)
+    beside.execute("UPDATE gene_sets SET sets = CAST(? AS TEXT) WHERE name = 'b'", [os.fsencode(damage)])
+    beside.execute("UPDATE gene_sets SET added = x'ff00' WHERE name = 'c'")
+    beside.commit()
+    beside.close()
+    with database.reading() as session:
+        assert [row.intact for row in session.scalars(sa.select(GeneSetFile).order_by("name"))] == [
+            True,
+            False,
+            False,
+        ]
+    database.close()
 
 
 def test_a_row_that_is_changed_by_us_is_intact(database: Database) -> None:

@@ -17,7 +17,7 @@ from squint import keys
 from squint.errors import InputError
 from squint.files import Moves
 from squint.library import database as databases
-from squint.library import earlier, identity, keeping, originals
+from squint.library import earlier, identity, ingest, keeping, originals
 from squint.library.database import FILE
 from squint.library.graphs import neighbours
 from squint.library.records import Mark, SectionRow
@@ -25,7 +25,7 @@ from squint.library.recovery import recover
 from squint.library.store import DATA, GENES, Library, Section
 from squint.library.tables import write_table
 from squint.library.token_runs import new_run
-from tests.helpers.sections import add_sections
+from tests.helpers.sections import LABELS, add_sections, parts_of
 
 MODEL, GENES_OF_MODEL = "c" * 64, "d" * 64
 N_FLIPS = 150
@@ -77,7 +77,15 @@ def test_a_section_kept_by_two_at_once_is_there_once(
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
-    threads = [threading.Thread(target=add_sections, args=(library, section, folder)) for folder in folders]
+    parts = [
+        parts_of(section, folder) for folder in folders
+    ]  # pandas' own bookkeeping is not made for threads
+
+    def add(one: list[AnnData]) -> None:
+        for part in one:
+            ingest.add(library, part, LABELS)
+
+    threads = [threading.Thread(target=add, args=(one,)) for one in parts]
     for thread in threads:
         thread.start()
     for thread in threads:

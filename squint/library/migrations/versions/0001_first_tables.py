@@ -38,9 +38,9 @@ def upgrade() -> None:
     op.create_table(
         "histories",
         sa.Column("name", sa.String(length=60), nullable=False),
-        sa.Column("versions", sa.JSON(), nullable=False),
         sa.Column("at", sa.Integer(), nullable=False),
         sa.Column("saved", sa.Float(), nullable=False),
+        sa.Column("check", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
@@ -107,6 +107,7 @@ def upgrade() -> None:
         "remembered_answers",
         sa.Column("kind", sa.String(length=255), nullable=False),
         sa.Column("given", sa.JSON(), nullable=False),
+        sa.Column("check", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("kind"),
     )
     op.create_table(
