@@ -3,17 +3,41 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squint.cli.terminal import Facts, progress, say
+from squint.errors import InputError
+
+if TYPE_CHECKING:
+    from squint.library.store import Library
 
 
-def add_library(add: Any) -> None:
-    """Take commands on the library that ``SQUINT_HOME`` names."""
+def add_library(add: Any, commands: Any) -> None:
+    """Take commands on the library that ``SQUINT_HOME`` names.
+
+    Parameters
+    ----------
+    add
+        Adds a command, to a group if one is given.
+    commands
+        Where a group is added.
+    """
     sub = add(backup)
     sub.add_argument("file", type=Path, metavar="FILE.zip", help="to write; it must not be there yet")
     sub = add(restore)
     sub.add_argument("file", type=Path, metavar="FILE.zip", help="that a backup wrote")
+
+    about = "Look at the library, and whether all in it is as it was kept."
+    kinds = commands.add_parser("library", help=about, description=about).add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    add(list_sections, "list", kinds)
+    sub = add(show, to=kinds)
+    sub.add_argument("section", metavar="SECTION", help="its name, or the start of its id")
+    sub = add(verify, to=kinds)
+    sub.add_argument(
+        "section", nargs="?", metavar="SECTION", help="its name, or the start of its id; else all"
+    )
 
 
 def backup(options: argparse.Namespace) -> Facts:
@@ -40,6 +64,97 @@ def restore(options: argparse.Namespace) -> Facts:
     contents = backups.restore(options.file, home)
     said = _say_contents(contents)
     return {"home": str(home), **said}
+
+
+def list_sections(options: argparse.Namespace) -> Facts:
+    """List the sections, with what of them is damaged."""
+    del options
+    library = _library()
+    sections, damaged = library.sections(), library.damaged()
+    for one in sections:
+        simulated = ", simulated" if one.simulated else ""
+        say(f"{one.id}  {one.title}: {one.n_cells:,} cells x {one.n_genes:,} genes{simulated}")
+    for bad in damaged:
+        say(f"{bad.id}  {bad.title}: damaged. {bad.why}")
+    n_bytes = library.used_bytes()
+    say(f"{len(sections):,} sections, {len(damaged):,} damaged; {n_bytes / 1e6:,.1f} MB of files")
+    return {
+        "home": str(library.home),
+        "n_bytes": n_bytes,
+        "sections": [asdict(one) for one in sections],
+        "damaged": [asdict(bad) for bad in damaged],
+    }
+
+
+def show(options: argparse.Namespace) -> Facts:
+    """Say what the library knows of a section, and by which models it has tokens."""
+    library = _library()
+    section = library.get(_find(library, options.section))
+    facts = {**asdict(section), "tokens": _tokens(library, section.id)}
+    for name, value in facts.items():
+        if name == "tokens":
+            for model in value:
+                say(f"tokens by {model['model'][:12]}: {model['problem'] or model['added']}")
+        elif name == "notes":
+            for note in value:
+                say(f"note: {note}")
+        elif value not in ("", None):
+            say(f"{name}: {value}")
+    return facts
+
+
+def verify(options: argparse.Namespace) -> Facts:
+    """Read every file and every record, and say which are not as they were kept; the status is 2 then."""
+    from squint.library.verify import verify as look_at
+
+    library = _library()
+    section_id = _find(library, options.section) if options.section else None
+    found = look_at(library, section_id)
+    for problem in found.problems:
+        say(problem)
+    looked = f"{found.n_files:,} files ({found.n_bytes / 1e6:,.1f} MB) and {found.n_rows:,} records"
+    if found.problems:
+        raise InputError(
+            f"Of {looked}, {len(found.problems):,} are not as they were kept. The page Sections offers to "
+            "make a damaged section again, or to delete it; or restore a backup."
+        )
+    say(f"{looked}: all as they were kept")
+    return asdict(found)
+
+
+def _library() -> "Library":
+    from squint.library import place
+    from squint.library.store import Library
+
+    return Library(place.existing_home())
+
+
+def _find(library: "Library", asked: str) -> str:
+    """Give the id of the one section, damaged or not, that is named so or whose id begins so."""
+    known = [(one.id, one.section) for one in library.sections()] + [
+        (bad.id, "") for bad in library.damaged()
+    ]
+    found = [key for key, name in known if name == asked] or [
+        key for key, _ in known if key.startswith(asked)
+    ]
+    if len(found) != 1:
+        which = "no section" if not found else f"{len(found)} sections"
+        raise InputError(
+            f"{which.capitalize()} in the library of that name or id. Look at: squint library list"
+        )
+    return found[0]
+
+
+def _tokens(library: "Library", section_id: str) -> list[Facts]:
+    import sqlalchemy as sa
+
+    from squint.library.records import TokenRun
+
+    with library.database.reading() as session:
+        runs = session.scalars(sa.select(TokenRun).where(TokenRun.section_id == section_id)).all()
+        return [
+            {"model": run.model, "added": run.added, "problem": run.problem or run.damage} for run in runs
+        ]
 
 
 def _say_contents(contents: Any) -> Facts:

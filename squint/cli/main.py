@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_tokens(add)
-    add_library(add)
+    add_library(add, commands)
 
     about = "Measure models, and what they cost."
     benchmarks = commands.add_parser("benchmark", help=about, description=about)

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from anndata import AnnData
 
 from squint.cli.main import main
 from squint.library.database import database
-from squint.library.records import Patient
+from squint.library.records import Patient, SectionRow
+from squint.library.store import GENES, Library, Section
+from tests.helpers.sections import add_sections
 
 
 @pytest.fixture
@@ -46,3 +50,55 @@ def test_a_library_that_is_not_there_is_not_made(
     assert main(["restore", str(tmp_path / "b.zip")]) == 2
     assert "could not be restored" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+@pytest.fixture
+def two(home: Path, section: AnnData, tmp_path: Path) -> list[Section]:
+    """Add two sections."""
+    return add_sections(Library(home), section, tmp_path)
+
+
+def test_sections_are_listed_and_shown(
+    two: list[Section], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = tmp_path / "facts.json"
+    assert main(["library", "list", "--json", str(facts)]) == 0
+    out = capsys.readouterr().out
+    assert "2 sections, 0 damaged" in out
+    assert all(f"{one.n_cells:,} cells x {one.n_genes:,} genes" in out for one in two)
+    assert {one["id"] for one in json.loads(facts.read_text())["sections"]} == {one.id for one in two}
+    for name in (two[0].section, two[0].id[:12]):
+        assert main(["library", "show", name, "--json", str(facts)]) == 0
+        said = json.loads(facts.read_text())
+        assert (said["id"], said["unit"], said["tokens"]) == (two[0].id, "um", [])
+    assert "unit: um" in capsys.readouterr().out
+    assert main(["library", "show", "nothing"]) == 2
+    assert "No section in the library" in capsys.readouterr().err
+    assert main(["library", "show", ""]) == 2
+    assert "2 sections in the library" in capsys.readouterr().err
+
+
+def test_what_is_not_as_it_was_kept_is_said_and_its_section_marked(
+    home: Path, two: list[Section], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["library", "verify"]) == 0
+    assert "all as they were kept" in capsys.readouterr().out
+    path = home / "sections" / two[0].id / GENES
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert main(["library", "verify", two[1].id]) == 0
+    capsys.readouterr()
+    assert main(["library", "verify"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == f"sections/{two[0].id}/{GENES} is not as it was kept.\n"
+    assert ", 1 are not as they were kept" in captured.err
+    assert [bad.id for bad in Library(home).damaged()] == [two[0].id]
+    assert main(["library", "list"]) == 0
+    assert f"{two[0].id}  " in capsys.readouterr().out
+    with database(home).engine.begin() as connection:
+        asked = sa.update(SectionRow.__table__).where(sa.column("id") == two[1].id)  # not signed anew
+        connection.execute(asked.values(n_cells=1))
+    assert main(["library", "verify", two[1].id]) == 2
+    assert f"What the library knows of sections {two[1].id} is damaged." in capsys.readouterr().out
+    assert main(["library", "verify", "0" * 16]) == 2
