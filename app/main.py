@@ -10,6 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.frame import import_samples, show_frame
 from app.leaving import note_session
+from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
 from app.upkeep import upkeep
@@ -47,6 +48,6 @@ def draw() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES], lifespan=upkeep)
+    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES], lifespan=upkeep)
 else:
     draw()

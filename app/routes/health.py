@@ -1,0 +1,41 @@
+"""Whether the server can do its work, for whoever watches it: ``GET /health``.
+
+200 says that the library can be read and written; 503 that it cannot, with the reason in the server's log
+alone, as anybody may ask.
+"""
+
+import logging
+import shutil
+
+import sqlalchemy as sa
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.settings import settings
+from squint.errors import InputError
+from squint.library.store import Library
+
+_FRESH = {"Cache-Control": "no-store"}
+_log = logging.getLogger(__name__)
+
+
+async def _health(_request: Request) -> Response:
+    try:
+        await run_in_threadpool(_use_library)
+    except (InputError, OSError) as error:
+        _log.warning("Not healthy: %s", error)
+        return PlainTextResponse("The library cannot be used: see the server's log.", 503, _FRESH)
+    return PlainTextResponse("ok", headers=_FRESH)
+
+
+def _use_library() -> None:
+    """Write to the library's folder, and read from its database."""
+    library = Library(settings().home)
+    shutil.rmtree(library.workspace())
+    with library.database.reading() as session:
+        session.execute(sa.text("SELECT 1"))
+
+
+HEALTH_ROUTES = [Route("/health", _health)]

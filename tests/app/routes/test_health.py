@@ -1,0 +1,72 @@
+"""Whether the server says that it cannot do its work."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app.routes.health import HEALTH_ROUTES
+from squint.library.database import database
+from squint.library.store import Library
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(Starlette(routes=HEALTH_ROUTES))
+
+
+def run(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of its own, where the system lets us have one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() or not run("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)):
+        pytest.skip("a disk can only be mounted by root, where the system allows it")
+    yield place
+    assert run("umount", "--lazy", str(place))  # this process holds the lock of what it stages there
+
+
+def test_a_library_that_can_be_used_is_healthy_and_nothing_is_left(
+    library: Library, client: TestClient
+) -> None:
+    answer = client.get("/health")
+    assert (answer.status_code, answer.text) == (200, "ok")
+    assert not list(library.staging.iterdir())
+
+
+def test_a_library_that_was_deleted_is_not_healthy(
+    library: Library, client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(library.home)
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    assert str(library.home) not in answer.text
+    assert "was deleted or replaced" in caplog.text
+    assert not library.home.exists()
+
+
+def test_a_library_on_a_disk_that_is_read_only_is_not_healthy(
+    library: Library,
+    disk: Path,
+    client: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database(library.home).close()
+    shutil.copytree(library.home, disk / "library")
+    monkeypatch.setenv("SQUINT_HOME", str(disk / "library"))
+    assert run("mount", "-o", "remount,ro", str(disk))
+    assert client.get("/health").status_code == 503
+    assert "cannot be written" in caplog.text
+    assert run("mount", "-o", "remount,rw", str(disk))
+    assert client.get("/health").status_code == 200
+    database(disk / "library").close()
