@@ -210,7 +210,7 @@ def restore(path: Path, home: Path) -> Contents:
         raise InputError(f"{path} could not be restored: {error.strerror or error}.") from error
     except InputError:
         raise
-    except (*DAMAGED, NotImplementedError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path} is no backup that can be read: {error}.") from error
     return contents
 

@@ -5,16 +5,15 @@ reads them.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.library.database import database
+from squint.library.keeping import now
 from squint.library.records import GeneSetFile
 from squint.library.store import Library, harmless_name
 from squint.library.taking_over import alone, left_lying
@@ -81,7 +80,8 @@ def add(library: Library, name: str, sets: GeneSets) -> None:
         free = _free(harmless_name(stem), {_stem(other) for other in taken})
         own = Path(name).stem  # what a set without a name was named after
         named = {free: sets[own]} if list(sets) == [own] else sets
-        _put(session, f"{free}.{ending.lower()}", named)
+        content = {title: list(genes) for title, genes in named.items()}
+        session.add(GeneSetFile(name=f"{free}.{ending.lower()}", sets=content, added=now()))
 
 
 def unread(library: Library) -> list[Path]:
@@ -118,11 +118,6 @@ def remove(library: Library, name: str) -> None:
     """Remove a file of gene sets."""
     with library.database.writing() as session:
         session.execute(sa.delete(GeneSetFile).where(GeneSetFile.name == name))
-
-
-def _put(session: Session, name: str, sets: GeneSets) -> None:
-    content = {title: list(genes) for title, genes in sets.items()}
-    session.add(GeneSetFile(name=name, sets=content, added=datetime.now(UTC).isoformat(timespec="seconds")))
 
 
 def _read_all(library: Library) -> dict[str, GeneSets | None]:

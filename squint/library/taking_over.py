@@ -58,18 +58,13 @@ class Kept:
 
 
 def alone(session: Session, mark: str) -> bool:
-    """Keep others, who ask for the same mark, from writing until the session ends; say whether it is new."""
-    if once(session, mark):
+    """Set a mark, and keep others who ask for it waiting until the session ends; say whether it is new."""
+    statement = sa.text("INSERT INTO marks (name, added) VALUES (:name, :added) ON CONFLICT DO NOTHING")
+    made = session.connection().execute(statement, {"name": mark, "added": datetime.now(UTC).isoformat()})
+    if made.rowcount == 1:
         return True
     session.execute(sa.select(Mark).where(Mark.name == mark).with_for_update())
     return False
-
-
-def once(session: Session, mark: str) -> bool:
-    """Set a mark, and say whether this is the first time; whoever asks meanwhile waits for the answer."""
-    statement = sa.text("INSERT INTO marks (name, added) VALUES (:name, :added) ON CONFLICT DO NOTHING")
-    made = session.connection().execute(statement, {"name": mark, "added": datetime.now(UTC).isoformat()})
-    return made.rowcount == 1
 
 
 def left_lying(path: Path, why: object) -> None:

@@ -27,7 +27,8 @@ def verify(
 ) -> Verified:
     """Hash all files of a library, or of one section, and look whether its rows are as they were written.
 
-    Sections of which something is damaged are marked, as they are when a page meets the damage.
+    Sections of which something is damaged are marked, as they are when a page meets the damage. A file that
+    this process hashed before is hashed again only if it was written since: a new process looks at all.
 
     Parameters
     ----------
