@@ -6,6 +6,7 @@ The server imports this file for its application; each visit to a page then runs
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components.frame import import_samples, show_frame
@@ -15,6 +16,7 @@ from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
 from app.upkeep import upkeep
 from app.web.garbage import settle
+from app.web.visitor import NameVisitors
 
 
 def draw() -> None:
@@ -48,6 +50,11 @@ def draw() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES], lifespan=upkeep)
+    app = st.App(
+        __file__,
+        routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES],
+        middleware=[Middleware(NameVisitors)],
+        lifespan=upkeep,
+    )
 else:
     draw()

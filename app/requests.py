@@ -23,6 +23,7 @@ class Validate(Task[dict[str, Any]]):
     """Read a staged upload and say what it holds."""
 
     name: ClassVar[str] = "validate"
+    private: ClassVar[bool] = True  # its answer tells the patients that the file names
     path: str
     answers: Answers = field(default_factory=Answers)  # to what it leaves open
     quality: QualityFilter = field(default_factory=QualityFilter)  # which of its cells would be kept
@@ -33,6 +34,7 @@ class Keep(Task[list[dict[str, Any]]]):
     """Put the sections of a staged upload into the library."""
 
     name: ClassVar[str] = "keep"
+    private: ClassVar[bool] = True  # it tells the patients that the file names
     path: str
     answers: Answers
     patients: Mapping[str, str]  # patient in the file ("" where it names none) -> study code

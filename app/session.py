@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.engine.client import Job, engine
-from app.engine.facts import WorkerFacts, worker_facts
+from app.engine.client import Job
+from app.engine.facts import WorkerFacts, wait_ready, worker_problem
 from app.maps.served import Served
 from app.models import ModelFacts
 from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
 from app.uploads.parts import Arrived
+from app.web.visitor import VISITOR, name_of
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
@@ -126,10 +128,9 @@ def find_model() -> ModelFacts | None:
 
 def _wait() -> WorkerFacts:
     with st.spinner("Loading the model …"):
-        engine().wait_ready()
-    facts = worker_facts()
+        facts = wait_ready()
     if facts is None:
-        st.error("The worker process could not be started: see the server's log.")
+        st.error(sentence(worker_problem() or "The engine does not start. See the server's log."))
         st.stop()
     return facts
 
@@ -156,6 +157,15 @@ def landmarks(section_id: str, image_id: str) -> Landmarks:
     """Return the landmarks of a picture."""
     state: Landmarks = st.session_state.setdefault(f"_landmarks-{section_id}-{image_id}", Landmarks())
     return state
+
+
+def asker() -> str:
+    """Name who asks for jobs: the browser, whose name outlives a closed tab, or else this session."""
+    told = st.context.cookies.get(VISITOR)
+    context = get_script_run_ctx()
+    if isinstance(told, str) and told:
+        return name_of(told)
+    return context.session_id if context else "nobody"
 
 
 def jobs() -> MutableMapping[str, Job]:

@@ -1,4 +1,4 @@
-"""What the server does by itself, visited or not: it sweeps the library, and lets go of what was left."""
+"""What the server does by itself, visited or not: it sweeps the library, lets go, and has an engine."""
 
 import asyncio
 import logging
@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 
 from starlette.concurrency import run_in_threadpool
 
+from app.engine.client import jobs_of
+from app.engine.supervisor import supervised
 from app.leaving import let_go
 from app.settings import settings
 from squint.errors import InputError
+from squint.library.staging import ABANDONED_S
 from squint.library.store import Library
 
 EVERY_S = 600.0
@@ -19,13 +22,14 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def upkeep(_app: object) -> AsyncGenerator[None]:
     """Keep the server in order from its start to its end."""
-    tasks = [asyncio.create_task(work) for work in (_sweep_for_ever(), let_go())]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    with supervised():
+        tasks = [asyncio.create_task(work) for work in (_sweep_for_ever(), let_go())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _sweep_for_ever() -> None:
@@ -37,6 +41,8 @@ async def _sweep_for_ever() -> None:
 
 def _sweep() -> None:
     try:
-        Library(settings().home).sweep()
+        library = Library(settings().home)
+        library.sweep()
+        jobs_of(library).forget_private(ABANDONED_S)
     except (InputError, OSError) as error:  # every page says so too
         _log.warning("The library could not be swept: %s", error)

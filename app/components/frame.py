@@ -5,10 +5,13 @@ import streamlit as st
 from app import session
 from app.components.job import run
 from app.components.map.cell_map.component import fetch_scripts
-from app.engine.facts import WorkerFacts, worker_facts, worker_problem
+from app.engine.client import AWAY
+from app.engine.facts import WorkerFacts, is_away, worker_facts, worker_problem
 from app.requests import ImportSamples
 from app.settings import NOTICE, app_version, settings
 from app.text import as_text, sentence
+
+_LOOK_S = 10  # between two looks whether the engine is still there
 
 _STYLE = """
 <style>
@@ -36,22 +39,28 @@ def show_frame() -> None:
 
 
 def _model_line() -> None:
-    """Say which model runs where; while it loads, look again every second."""
-    waiting = worker_facts() is None and not worker_problem()
+    """Say which model runs where; while that may change by itself, look again every second."""
+    said = _model_words()
+    waiting = not said or is_away(settings().home)
 
-    @st.fragment(run_every=1 if waiting else None)
+    @st.fragment(run_every=1 if waiting else _LOOK_S)
     def line() -> None:
-        facts = worker_facts()
-        if facts is None and not worker_problem():
-            st.markdown("Model: loading …", width="content")
-        elif waiting:
+        now = _model_words()
+        if now != said:
             st.rerun()
-        elif facts is None:
-            st.markdown(f"No model: {sentence(worker_problem())}", width="content")
-        else:
-            st.markdown(f"{_describe(facts)} · squint {as_text(app_version())}", width="content")
+        st.markdown(now or "Model: loading …", width="content")
 
     line()
+
+
+def _model_words() -> str:
+    """Say which model runs where, or why none does; nothing while it loads."""
+    facts, problem = worker_facts(), worker_problem()
+    if facts is not None and is_away(settings().home):
+        return sentence(AWAY)
+    if facts is None:
+        return f"No model: {sentence(problem)}" if problem else ""
+    return f"{_describe(facts)} · squint {as_text(app_version())}"
 
 
 def _describe(facts: WorkerFacts) -> str:

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from app import session
-from app.engine.client import Cancelled, ask
+from app.engine.client import Cancelled, Job, ask
 from app.text import sentence
 from squint.errors import InputError
 from squint.library.results import Answer, Computation, Result, Task, find
@@ -35,21 +35,11 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
     asked = json.dumps([task.name, str(library.home), task.args], sort_keys=True)
     key = "job-" + hashlib.sha256(asked.encode()).hexdigest()[:16]
     jobs = session.jobs()
-    if key not in jobs:
-        jobs[key] = ask(task, library, limit_s=limit_s)
-    job = jobs[key]
-    place = st.empty()
-    if not job.done:
-        with place.container(border=True):
-            bar = st.progress(0.0, f"{what} …")
-            st.button("Cancel", on_click=job.cancel, key=f"{key}-cancel", disabled=job.cancelled)
-        while not job.done:
-            words = "stopping" if job.cancelled else job.progress.words
-            bar.progress(min(max(job.progress.fraction, 0.0), 1.0), f"{what}: {sentence(words)} …")
-            time.sleep(0.1)
-    place.empty()
     try:
-        answer: Answer = job.result()
+        if key not in jobs:
+            jobs[key] = ask(task, library, limit_s=limit_s, asker=session.asker(), about=what)
+        _show(jobs[key], what, f"{key}-cancel")
+        answer: Answer = jobs[key].result()
     except Cancelled:
         st.info(f"{what}: cancelled. Nothing of it was kept.")
     except (InputError, RuntimeError) as error:
@@ -59,6 +49,21 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
         return answer
     st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
     return None
+
+
+def _show(job: Job, what: str, key: str) -> None:
+    """Show how far a job is, until it has ended."""
+    place, began = st.empty(), time.monotonic()
+    if not job.done:
+        with place.container(border=True):
+            bar = st.progress(0.0, f"{what} …")
+            st.button("Cancel", on_click=job.cancel, key=key, disabled=job.cancelled)
+        while not job.done:
+            fraction, words = job.progress
+            doing = sentence("stopping" if job.cancelled else words)
+            bar.progress(min(max(fraction, 0.0), 1.0), f"{what}: {doing} …")
+            time.sleep(0.02 if time.monotonic() - began < 1 else 0.1)
+    place.empty()
 
 
 def compute(library: Library, asked: Computation, what: str) -> Result:

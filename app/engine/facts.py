@@ -1,9 +1,23 @@
-"""What the worker with the model says of itself once it is ready."""
+"""What the engine says of itself: whether it lives, and which model its workers hold."""
 
+import threading
+import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from app.engine.client import engine
+import sqlalchemy as sa
+
+from app.engine import supervisor
 from app.models import ModelFacts
+from app.settings import settings
+from squint.errors import InputError
+from squint.library.database import database
+from squint.library.records import EngineRow
+
+_LOOK_S = 0.25  # between two looks at what it says
+_SILENT_S = 5.0  # after so long without a sign of life it is away
+_WAIT_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -16,15 +30,67 @@ class WorkerFacts:
     chrome: bool  # whether figures can be drawn to files
 
 
+@dataclass
+class _Sight:
+    """What was seen of the engine of a library last; the clock of this process says when."""
+
+    looked: float = float("-inf")
+    changed: float = float("-inf")  # when its sign of life last changed: clocks of machines differ, and jump
+    sign: tuple[str, float] | None = None
+    said: dict[str, Any] | None = None
+
+
+_sights: dict[Path, _Sight] = {}
+_looking = threading.Lock()
+
+
 def worker_facts() -> WorkerFacts | None:
-    """Give what the worker said, without waiting for it; ``None`` until it is ready."""
-    said = engine().facts
-    if said is None:
+    """Give what the workers with the model said, without waiting for it; ``None`` until one is ready."""
+    said = _look(settings().home).said
+    worker = said["worker"] if said else None
+    if worker is None:
         return None
-    model = said["model"]
-    return WorkerFacts(**{**said, "model": ModelFacts(**model) if model else None})
+    model = worker["model"]
+    return WorkerFacts(**{**worker, "model": ModelFacts(**model) if model else None})
 
 
 def worker_problem() -> str:
-    """Say why the worker does not start; empty while it does, and once it has."""
-    return engine().problem
+    """Say why no worker starts; empty while one does, and once it has."""
+    said = _look(settings().home).said
+    return (said["problem"] if said else "") or supervisor.problem()
+
+
+def is_away(home: Path) -> bool:
+    """Say whether the engine of a library was there, and has not been heard of for a while."""
+    sight = _look(home)
+    return sight.sign is not None and time.monotonic() - sight.changed > _SILENT_S
+
+
+def wait_ready(timeout: float = 300) -> WorkerFacts | None:
+    """Wait for the first worker with the model; ``None`` if it does not start."""
+    end = time.monotonic() + timeout
+    while (facts := worker_facts()) is None and not worker_problem() and time.monotonic() < end:
+        time.sleep(_WAIT_S)
+    return facts
+
+
+def _look(home: Path) -> _Sight:
+    with _looking:
+        sight = _sights.setdefault(home, _Sight())
+        if time.monotonic() - sight.looked >= _LOOK_S:
+            row = _read(home)
+            sight.looked = time.monotonic()
+            if row is not None and sight.sign != (row.id, row.seen):
+                sight.sign, sight.changed = (row.id, row.seen), sight.looked
+            if row is not None:
+                sight.said = row.facts
+        return sight
+
+
+def _read(home: Path) -> EngineRow | None:
+    """Read the sign of life that came last, if the database answers."""
+    try:
+        with database(home).reading() as session:
+            return session.scalars(sa.select(EngineRow).order_by(EngineRow.seen.desc())).first()
+    except InputError:
+        return None

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,8 @@ async def _picture(request: Request) -> Response:
     folder = library.workspace()
     try:
         await run_in_threadpool(leave_stage, folder, *told)
-        job = ask(DrawStage(str(folder)), library, limit_s=_LIMIT_S)
-        with _LATEST.only(request.path_params["map_id"], job):
+        job = await run_in_threadpool(partial(ask, DrawStage(str(folder)), library, limit_s=_LIMIT_S))
+        async with _LATEST.only(request.path_params["map_id"], job):
             path = await answer(job, request, _PATIENCE_S)
         drawn = await run_in_threadpool(Path(path).read_bytes)
     except InputError as error:

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from app.engine.client import Job
@@ -21,13 +22,20 @@ async def answer(job: Job, request: Request, patience_s: float) -> Any:
     Exception
         What ended the job, as :meth:`app.engine.client.Job.result` says; ``TimeoutError`` if nothing did.
     """
-    end = time.monotonic() + patience_s
+    end, done = time.monotonic() + patience_s, False
     try:
-        while not job.done and time.monotonic() < end and not await request.is_disconnected():
+        while not (done := await run_in_threadpool(_is_done, job)):
+            if time.monotonic() > end or await request.is_disconnected():
+                raise TimeoutError
             await asyncio.sleep(_EVERY_S)
-        return job.result(0)
+        return await run_in_threadpool(job.result)
     finally:
-        job.cancel()
+        if not done:
+            await run_in_threadpool(job.cancel)
+
+
+def _is_done(job: Job) -> bool:
+    return job.done
 
 
 class Latest:
@@ -36,13 +44,13 @@ class Latest:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
 
-    @contextmanager
-    def only(self, what: str, job: Job) -> Iterator[None]:
+    @asynccontextmanager
+    async def only(self, what: str, job: Job) -> AsyncIterator[None]:
         """Let a job be the only one for something while the block runs; on the event loop alone."""
         before = self._jobs.get(what)
-        if before is not None:
-            before.cancel()
         self._jobs[what] = job
+        if before is not None:
+            await run_in_threadpool(before.cancel)
         try:
             yield
         finally:

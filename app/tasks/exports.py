@@ -1,4 +1,4 @@
-"""What the second worker can do: files in and out, without waiting for the model and without torch."""
+"""What the workers for short work can do, without waiting for long work and without torch."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from app import requests
 from app.engine.client import Report
 from app.exports import drawing
-from app.tasks import cell_sets, gene_sets, map_files, marking, picture
+from app.tasks import cell_sets, gene_sets, map_files, marking, picture, scoring
 from app.tasks.decode import does
 from squint.library.store import Library
 
@@ -44,5 +44,6 @@ TASKS = dict(
         does(requests.CountInside, marking.count_inside),
         does(requests.AddGeneSets, gene_sets.add),
         does(requests.ReadGeneSets, gene_sets.read_all),
+        does(requests.Activate, scoring.activate),
     )
 )

@@ -1,7 +1,10 @@
 """Models in the worker: the one that it holds, what is said of one, and how a trained one is kept."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import torch
 
 from app.models import ModelFacts
 from squint.errors import InputError
@@ -15,15 +18,28 @@ from squint.model.card import CARD, CONFIG, WEIGHTS
 FILES = (WEIGHTS, CONFIG, CARD)
 
 _held: dict[str, Bundle] = {}  # the server's model, under "bundle", once it is loaded
+_offered: list[Path] = []  # where it is, in a worker that has not needed it yet
 
 
-def hold(bundle: Bundle) -> None:
-    """Hold the server's model from here on."""
-    _held["bundle"] = bundle
+def hold(bundle: Bundle | None) -> None:
+    """Hold the server's model from here on, or none."""
+    _offered.clear()
+    _held.clear()
+    if bundle is not None:
+        _held["bundle"] = bundle
+
+
+def offer(folder: Path | None) -> None:
+    """Say where the server's model is, to be loaded when it is first needed."""
+    hold(None)
+    _offered[:] = [] if folder is None else [folder]
 
 
 def held() -> Bundle | None:
     """Return the server's model, if there is one."""
+    if _offered:
+        with suppress(InputError):  # the workers that hold it say what is wrong with it
+            hold(Bundle.load(_offered.pop(), torch.device("cpu")))
     return _held.get("bundle")
 
 

@@ -8,15 +8,14 @@ import pandas as pd
 
 import squint.io
 from app.engine.client import Report
-from app.requests import Activate, SumTokens, Tokenise
+from app.requests import SumTokens, Tokenise
 from app.tasks import models
-from app.tasks.gather import gather
 from squint import keys, tl
 from squint.columns import labels, token_names
 from squint.errors import InputError
 from squint.files import list_sha256
-from squint.library import profiles, results
-from squint.library.store import DATA, LIBRARY_ID, Library
+from squint.library import profiles
+from squint.library.store import DATA, Library
 from squint.library.tables import write_table
 from squint.library.token_runs import new_run
 from squint.model.bundle import Bundle
@@ -101,25 +100,3 @@ def _write_sums(folder: Path, adata: Any, bundle: Bundle) -> None:
     types = labels(adata, keys.CELL_TYPE) if keys.CELL_TYPE in adata.obs else None
     sums = add_up_tokens(adata[:, genes].X, genes, labels(adata, keys.TOKEN), types)
     profiles.write(folder, bundle.sha256, sums)
-
-
-def activate(library: Library, asked: Activate, report: Report) -> None:
-    """Score sections against a reference patient and store the scores of each."""
-    report(0.1, "finding neighbours")
-    together = gather(library, asked.ids, counts=False, model=asked.model)
-    obs: Any = together.obs
-    of_section = obs[LIBRARY_ID].astype(str)
-    tl.activate(
-        together,
-        reference=asked.reference,
-        against=asked.against,
-        n_codes=asked.n_codes,
-        ranked=of_section.isin(asked.ranked).to_numpy(),
-    )
-    scores = {
-        f"scores_{section_id}": obs.loc[(of_section == section_id).to_numpy(), [keys.ACTIVATION]].reset_index(
-            drop=True
-        )
-        for section_id in asked.ids
-    }
-    results.keep(library, asked, together.uns[keys.PROVENANCE]["activation"], scores)

@@ -1,4 +1,4 @@
-"""What the worker that holds the model can do."""
+"""What the workers that hold the model can do: long work."""
 
 import traceback
 from dataclasses import asdict, replace
@@ -9,18 +9,7 @@ import torch
 
 from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import (
-    areas,
-    co_occurrence,
-    comparison,
-    images,
-    models,
-    quality,
-    rebuild,
-    sections,
-    stacks,
-    tokens,
-)
+from app.tasks import areas, co_occurrence, comparison, models, sections, stacks, tokens
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
@@ -34,6 +23,7 @@ def start(model: Path | None) -> dict[str, Any]:
     Whatever is wrong with the model, the worker starts: all that needs none works. ``None`` stands for a
     model that ended a worker which loaded it.
     """
+    models.hold(None)
     device = pick_device("auto")
     facts = WorkerFacts(
         device=f"GPU {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "CPU",
@@ -58,15 +48,9 @@ def start(model: Path | None) -> dict[str, Any]:
 
 TASKS = dict(
     (
-        does(requests.Validate, sections.validate),
-        does(requests.Keep, sections.keep),
-        does(requests.TakeBack, quality.take_back),
-        does(requests.Rebuild, rebuild.rebuild),
-        does(requests.AddFound, sections.add_found),
         does(requests.ImportSamples, sections.import_samples),
         does(requests.Tokenise, tokens.tokenise),
         does(requests.SumTokens, tokens.add_up),
-        does(requests.Activate, tokens.activate),
         does(requests.Differential, comparison.differential),
         does(requests.Pseudobulk, comparison.pseudobulk),
         does(requests.TrainOnStack, stacks.train),
@@ -77,7 +61,5 @@ TASKS = dict(
         does(requests.CoOccurrence, co_occurrence.co_occurrence),
         does(requests.Neighbours, co_occurrence.neighbours),
         does(requests.WriteSequences, co_occurrence.write_sequences),
-        does(requests.LookAtImage, images.look),
-        does(requests.AddImage, images.add),
     )
 )

@@ -5,33 +5,28 @@ is on disk before its task ends, so that a worker, the scheduler or this process
 what was done.
 """
 
-import asyncio
 import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
-from distributed import Client, Nanny, Scheduler, Security, SpecCluster, as_completed
-from distributed.comm.core import connect as open_comm
+from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
 from distributed.scheduler import KilledWorker
 
 from squint import keys
+from squint.engine.scheduler import WORKERS_S
 from squint.errors import InputError
 from squint.io.content import Answers
 from squint.pp import QualityFilter
 
 if TYPE_CHECKING:
     from squint.model.bundle import Bundle
-
-CONNECT_S = 5.0  # to reach a scheduler
-WORKERS_S = 30.0  # until its first worker is there
 
 # One section at a time in a process: its threads share the model, and HDF5's plug-in path while reading.
 _turn = threading.Lock()
@@ -58,44 +53,6 @@ class _Task(NamedTuple):
     criteria: QualityFilter
     device: str
     squint: str  # our version
-
-
-@contextmanager
-def connect(address: str) -> Iterator[Client]:
-    """Connect to a Dask scheduler whose workers run the same squint as this process.
-
-    Parameters
-    ----------
-    address
-        Where it listens, such as ``tcp://127.0.0.1:8786``. For ``tls://`` Dask's own settings name the
-        certificates.
-
-    Yields
-    ------
-    The client. When it is left, for whatever reason, tasks that have not begun are cancelled.
-
-    Raises
-    ------
-    InputError
-        If nobody answers, no worker comes, or versions differ.
-    """
-    try:
-        with ThreadPoolExecutor(1) as pool:  # a thread, because a notebook has a running loop of its own
-            pool.submit(asyncio.run, _reach(address)).result()
-    except (OSError, ValueError, TypeError) as error:  # nobody there; no address; no certificates for tls
-        raise InputError(
-            f"No Dask scheduler answers at {address}: {str(error) or 'timed out'}. "
-            "Start one with `dask scheduler`, or check the address."
-        ) from error
-    with Client(address, timeout=CONNECT_S, set_as_default=False) as client:
-        try:
-            client.wait_for_workers(1, timeout=WORKERS_S)
-        except TimeoutError:
-            raise InputError(
-                f"The scheduler at {address} has no workers. Start some with `dask worker {address}`."
-            ) from None
-        _check_versions(client)
-        yield client
 
 
 @contextmanager
@@ -199,26 +156,6 @@ def tokenize(
             yield Outcome(source, target, facts, already)
         else:
             yield Outcome(source, target, None, error=_reason(error))
-
-
-async def _reach(address: str) -> None:
-    """Connect once: a `Client` waits for ever where something else answers, such as Dask's own dashboard."""
-    async with asyncio.timeout(CONNECT_S):
-        comm = await open_comm(address, timeout=CONNECT_S, **Security().get_connection_args("client"))
-        await comm.close()
-
-
-def _check_versions(client: Client) -> None:
-    """Refuse a scheduler or workers with another squint; Dask reads the versions without importing it."""
-    found = cast("dict[str, dict[str, Any]]", client.get_versions(packages=["squint"]))
-    ours = version("squint")
-    for name, machine in {"the scheduler": found["scheduler"], **found["workers"]}.items():
-        theirs = machine["packages"]["squint"]
-        if theirs != ours:
-            raise InputError(
-                f"squint is {ours} here and {theirs or 'not installed'} at {name}. "
-                "Install the same version for scheduler and workers."
-            )
 
 
 def _reason(error: BaseException) -> str:

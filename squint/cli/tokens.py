@@ -215,15 +215,14 @@ def _on_engine(options: argparse.Namespace) -> Facts:
     """Have the workers of a Dask scheduler write the tokens, and say of each section how it ended."""
     with extra("cluster", "--devices and --engine"):
         from squint.cli import cluster
+        from squint.engine.scheduler import connect
 
     if options.out.suffix == ".h5ad" or options.out.is_file():
         raise InputError(f"Workers write one file per SECTION: OUT must be a folder, not {options.out}.")
     files = []
     failed = []
     try:
-        workers = (
-            cluster.start(options.devices) if options.engine is None else cluster.connect(options.engine)
-        )
+        workers = cluster.start(options.devices) if options.engine is None else connect(options.engine)
         with workers as client:
             progress(cluster.describe(client))
             to_do = dict(zip(options.sections, _targets(options), strict=True))

@@ -326,7 +326,7 @@ class JobRow(Record):
     id: Mapped[int] = mapped_column(primary_key=True)  # counts upwards: clocks may jump
     task: Mapped[str] = mapped_column(String(60))
     module: Mapped[str] = mapped_column(String(120))  # whose TASKS do it
-    args: Mapped[dict[str, Any]]
+    args: Mapped[str] = mapped_column(Text)  # JSON as Python writes it: PostgreSQL's own knows no NaN
     key: Mapped[str] = mapped_column(Sha, index=True)  # of task and arguments: the same work is found again
     lane: Mapped[str] = mapped_column(String(20))
     about: Mapped[str] = mapped_column(String(255), default="")  # what it does, in the user's words
@@ -336,9 +336,10 @@ class JobRow(Record):
     cancel: Mapped[bool] = mapped_column(default=False)  # somebody asked it to stop
     tries: Mapped[int] = mapped_column(default=0)
     limit_s: Mapped[float] = mapped_column(Float)
+    private: Mapped[bool] = mapped_column(default=False)  # what it is asked is forgotten when it has ended
     engine: Mapped[str] = mapped_column(String(40), default="")  # that took it
     worker: Mapped[str] = mapped_column(String(120), default="")  # that does it
-    answer: Mapped[Any] = mapped_column(JSON, nullable=True)
+    answer: Mapped[str] = mapped_column(Text, default="null")  # JSON
     problem: Mapped[str] = mapped_column(Text, default="")  # why it failed, in words
     defect: Mapped[bool] = mapped_column(default=False)  # whether that was a fault of squint's
     added: Mapped[float] = mapped_column(Float)  # seconds since 1970, as those below

@@ -23,6 +23,7 @@ class Task(Generic[Answer]):
     """What is asked of a worker; every kind of task is a class of its own, and its fields are JSON."""
 
     name: ClassVar[str]
+    private: ClassVar[bool] = False  # whether its fields may name a person
 
     @property
     def args(self) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A library of toy sections, tokenised once by a small model, and the engine that did it."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,21 +10,22 @@ import numpy as np
 import pytest
 import tifffile
 from anndata import AnnData
+from distributed import Client
 from streamlit.testing.v1 import AppTest
 
 import squint
 from app import settings
 from app.cell_sets.store import CellSets
-from app.engine import client as engines
-from app.engine.client import Engine
 from app.requests import ImportSamples
 from app.tasks import images as image_tasks
 from squint import datasets
 from squint.library import ingest
 from squint.library.images import Addition, SectionImage
 from squint.library.store import Library, Section
-from tests.helpers.app import MAIN
+from tests.helpers.app import MAIN, wait_for
 from tests.helpers.cell_sets import A, B, C, put
+from tests.helpers.engine import Worker, read_engine
+from tests.helpers.paths import ROOT
 from tests.helpers.section_pictures import report, smooth
 
 
@@ -45,21 +48,36 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def worker(model_folder: Path) -> Iterator[Engine]:
-    """Start the worker that all tests of pages share."""
-    engine = Engine(model_folder)
-    engines._engines[model_folder, engines.MODEL] = engine
-    yield engine
-    engine.close()
+def worker(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """Start the workers that all tests of pages share, as the dashboard does."""
+    home = tmp_path_factory.mktemp("engine")
+    command = [sys.executable, "-m", "squint.engine", "--home", str(home), "--model", str(model_folder)]
+    engine = subprocess.Popen(command, cwd=ROOT)
+    wait_for(lambda: (row := read_engine(home)) and row.facts["worker"], 120)
+    row = read_engine(home)
+    assert row is not None
+    with Client(row.address, set_as_default=False) as client:
+        yield Worker(client, model_folder)
+    engine.terminate()
+    assert engine.wait(30) == 0
+
+
+@pytest.fixture(autouse=True)
+def _at_rest(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the workers rest after a test that used them."""
+    yield
+    if "worker" in request.fixturenames:
+        request.getfixturevalue("worker").rest()
 
 
 @pytest.fixture(scope="session")
-def filled(worker: Engine, tmp_path_factory: pytest.TempPathFactory, toy: AnnData) -> Path:
+def filled(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: AnnData) -> Path:
     """Import and tokenise the toy sections as the first start does."""
     samples, home = tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("filled")
     for name in toy.obs["section_id"].cat.categories:
         squint.write(toy[toy.obs["section_id"] == name].copy(), samples / f"{name}.h5ad")
     worker.ask(ImportSamples(str(samples)), Library(home)).result(120)
+    worker.rest(home)
     return home
 
 
@@ -85,12 +103,12 @@ def loaded(home: Path, filled: Path) -> Library:
 
 
 @pytest.fixture
-def visit(home: Path, worker: Engine) -> Callable[[str], AppTest]:
+def visit(home: Path, worker: Worker) -> Callable[[str], AppTest]:
     """Open a page of the app."""
-    worker.wait_ready()
     del home
 
     def open_page(name: str, **query: str) -> AppTest:
+        worker.wait_ready()
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in query.items():
             app.query_params[key] = value

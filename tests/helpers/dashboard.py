@@ -1,6 +1,7 @@
 """The dashboard as its users meet it: started by the command of `make run`, seen in Chromium."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from squint.chrome import find_chrome
+from squint.engine import locks
+from tests.helpers.app import wait_for
 from tests.helpers.paths import ROOT
 
 PATIENCE = 60_000  # ms
@@ -76,7 +79,16 @@ def server_of(home: Path, script: Path = ROOT / "app" / "main.py", **more: str) 
     finally:
         server.terminate()
         server.wait(20)
+        end_engine(home)
     assert "Traceback" not in (home.parent / "server.log").read_text()
+
+
+def end_engine(home: Path) -> None:
+    """End the engine that outlives the dashboard of a library."""
+    lock = home / locks.ENGINE
+    if locks.is_held(lock) and (number := lock.read_text()):
+        os.kill(int(number), signal.SIGTERM)
+        wait_for(lambda: not locks.is_held(lock), 30)
 
 
 @contextmanager

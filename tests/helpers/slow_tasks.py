@@ -19,7 +19,7 @@ def start(model: Path | None) -> dict[str, Any]:
 def add(args: Mapping[str, Any], report: Report) -> int:
     report(0.5, "adding")
     print("a library that prints to standard output")  # noqa: T201 - must not reach the answers
-    return int(args["a"] + args["b"])
+    return int(args["asked"]["a"] + args["asked"]["b"])
 
 
 def refuse(args: Mapping[str, Any], report: Report) -> None:
@@ -33,8 +33,9 @@ def break_(args: Mapping[str, Any], report: Report) -> None:
 
 
 def count(args: Mapping[str, Any], report: Report) -> str:
-    del args
-    for i in range(500):
+    report(0.01, f"process {os.getpid()}")
+    time.sleep(0.3)  # long enough to be read
+    for i in range(args["asked"].get("steps", 500)):
         report(i / 500, f"step {i}")
         time.sleep(0.02)
     return "finished"
@@ -42,12 +43,12 @@ def count(args: Mapping[str, Any], report: Report) -> str:
 
 def hang(args: Mapping[str, Any], report: Report) -> None:
     del args
-    report(0.1, "hanging")
+    report(0.1, f"process {os.getpid()}")
     time.sleep(600)
 
 
 def die_once(args: Mapping[str, Any], report: Report) -> str:
-    marker = Path(args["marker"])
+    marker = Path(args["asked"]["marker"])
     if not marker.exists():
         marker.touch()
         report(0.5, "dying")
@@ -62,11 +63,23 @@ def die(args: Mapping[str, Any], report: Report) -> None:
 
 def fill(args: Mapping[str, Any], report: Report) -> int:
     del report
-    with memory_limit(args["limit"]):
-        return len(bytearray(args["wanted"]))
+    with memory_limit(args["asked"]["limit"]):
+        return len(bytearray(args["asked"]["wanted"]))
+
+
+def answer_no_json(args: Mapping[str, Any], report: Report) -> object:
+    del args, report
+    return object()
+
+
+def own_pid(args: Mapping[str, Any], report: Report) -> int:
+    del args, report
+    return os.getpid()
 
 
 TASKS = {
+    "own_pid": own_pid,
+    "answer_no_json": answer_no_json,
     "fill": fill,
     "add": add,
     "refuse": refuse,

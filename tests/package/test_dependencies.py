@@ -30,8 +30,14 @@ ALLOWED = {
     "pages": {CORE, "app"},
     "tests": {CORE, "app", "cluster", "dev"},
 }
-# Of the extra ``cluster``: imported only when a command is asked for several processes.
-LAZY = {"squint.cli.cluster", "squint.training.fabric"}
+# Of the extra ``cluster``: imported only when a command is asked for several processes, and by an engine.
+LAZY = {
+    "squint.cli.cluster",
+    "squint.engine.cluster",
+    "squint.engine.dispatcher",
+    "squint.engine.scheduler",
+    "squint.training.fabric",
+}
 SCRIPTS = {"squint.library.migrations.env"}  # run by alembic, imported by nobody
 
 

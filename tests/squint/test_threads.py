@@ -32,7 +32,7 @@ def openmp_says(code: str, **environment: str) -> list[str]:
 
 @on_linux
 @pytest.mark.parametrize(
-    "code", ["import squint, torch", "import squint.training.run", "import app.engine.worker, torch"]
+    "code", ["import squint, torch", "import squint.training.run", "import squint.engine.worker, torch"]
 )
 def test_torch_is_told_before_it_is_imported(code: str) -> None:
     assert openmp_says(code)[-1] == "1000"

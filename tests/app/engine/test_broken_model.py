@@ -2,24 +2,23 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
-from app.engine import client as engines
-from app.engine.client import Engine
+from squint.engine.lanes import LANES
 from squint.library.store import Library
 from squint.model.card import CONFIG
 from tests.helpers.app import MAIN, one_section, upload, words
+from tests.helpers.engine import Engine, Worker
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def broken(model_folder: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def broken(model_folder: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a model of which one choice is beyond sense the server's."""
     del home
     folder = Path(shutil.copytree(model_folder, tmp_path / "broken"))
@@ -27,33 +26,13 @@ def broken(model_folder: Path, home: Path, tmp_path: Path, monkeypatch: pytest.M
     config["model"]["dropout"] = 5
     (folder / CONFIG).write_text(json.dumps(config))
     monkeypatch.setenv("SQUINT_MODEL", str(folder))
-    engine = engines.engine()
-    yield folder
-    engine.close()
-    del engines._engines[folder, engines.MODEL]
-
-
-@pytest.fixture
-def visit_with(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Callable[[Engine], AppTest]]:
-    """Open the first page of a server with an engine."""
-    del home
-    used: list[Engine] = []
-
-    def visit(engine: Engine) -> AppTest:
-        used.append(engine)
-        monkeypatch.setenv("SQUINT_MODEL", "/some/model")
-        monkeypatch.setitem(engines._engines, (Path("/some/model"), engines.MODEL), engine)
-        return AppTest.from_file(MAIN, default_timeout=60).run()
-
-    yield visit
-    for engine in used:
-        engine.close()
+    return folder
 
 
 def test_the_page_names_what_is_wrong_and_a_section_is_kept(
-    broken: Path, library: Library, toy: AnnData, tmp_path: Path
+    broken: Path, worker: Worker, library: Library, toy: AnnData, tmp_path: Path
 ) -> None:
-    assert engines.engine().wait_ready(120) is not None
+    worker.wait_ready()
     app = AppTest.from_file(MAIN, default_timeout=60).run()
     del broken
     assert "No model: The files of the model bundle" in words(app)
@@ -70,19 +49,20 @@ def test_the_page_names_what_is_wrong_and_a_section_is_kept(
         assert not app.exception
 
 
-def test_a_model_that_ends_its_worker_is_done_without() -> None:
-    engine = Engine(Path("some/model"), tasks="tests.helpers.fragile_tasks")
-    facts = engine.wait_ready(60)
-    assert facts is not None
-    assert facts["folder"] == "None"
-    assert not engine.problem
-    assert engine.submit("add", {"a": 1, "b": 2}).result(20) == 3
+def test_a_model_that_ends_its_worker_is_done_without(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "home", "tests.helpers.fragile_tasks")
+    assert engine.said["worker"]["folder"] == "None"
+    assert not engine.said["problem"]
+    for lane in LANES:
+        assert engine.ask("add", lane=lane, a=1, b=2).result(60) == 3
     engine.close()
 
 
-def test_a_worker_that_does_not_start_is_said_on_the_page(visit_with: Callable[[Engine], AppTest]) -> None:
-    engine = Engine(Path("/some/model"), tasks="tests.app.no_such_tasks")
-    assert engine.wait_ready(60) is None
-    app = visit_with(engine)
+def test_a_worker_that_does_not_start_is_said_on_the_page(home: Path) -> None:
+    engine = Engine(home, "tests.app.no_such_tasks")
+    with pytest.raises(RuntimeError, match="see the server's log"):
+        engine.ask("add", a=1, b=2).result(30)
+    app = AppTest.from_file(MAIN, default_timeout=60).run()
     assert "No model: The worker process does not start" in words(app)
     assert "loading" not in words(app)
+    engine.close()

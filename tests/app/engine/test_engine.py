@@ -1,153 +1,264 @@
-"""The engine: progress, errors, cancelling, and a worker that dies."""
+"""The engine: progress, errors, cancelling, and workers, engines and databases that die."""
 
 import os
 import signal
+import sqlite3
+import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from app.engine import client as engines
-from app.engine.client import Cancelled, Engine
-from app.requests import WriteCsv
-from app.settings import settings
+from app.engine.client import Cancelled
+from squint.engine.lanes import FILES, LANES, MODEL, SHORT
 from squint.errors import InputError
+from squint.library.database import FILE, database
+from squint.library.jobs import CANCELLED, DONE, QUEUED, Jobs
 from squint.library.store import Library
-from squint.library.tables import write_table
 from tests.helpers.app import wait_for
+from tests.helpers.engine import Engine
+from tests.helpers.postgres import postgres
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine(Path("some/model"), tasks="tests.helpers.slow_tasks")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(tmp_path_factory.mktemp("engine") / "home")
     yield engine
     engine.close()
 
 
 def test_a_result_comes_back_whatever_libraries_print(engine: Engine) -> None:
-    job = engine.submit("add", {"a": 2, "b": 3})
+    job = engine.ask("add", a=2, b=3)
     assert job.result(20) == 5
-    assert job.progress == (0.5, "adding")
-    assert engine.facts is not None
-    assert engine.facts["device"] == "CPU"
+    assert job.done
+    assert engine.said["worker"]["device"] == "CPU"
+    assert engine.said["workers"] == dict.fromkeys(LANES, 1)
 
 
 def test_bad_input_is_told_as_it_is(engine: Engine) -> None:
     with pytest.raises(InputError, match="This is not a section"):
-        engine.submit("refuse", {}).result(20)
+        engine.ask("refuse").result(20)
 
 
-def test_a_defect_is_told_without_what_it_says(engine: Engine) -> None:
+@pytest.mark.parametrize("task", ["break", "answer_no_json", "no_such_task"])
+def test_a_defect_is_told_without_what_it_says(engine: Engine, task: str) -> None:
     with pytest.raises(RuntimeError, match="see the server's log") as error:
-        engine.submit("break", {}).result(20)
+        engine.ask(task).result(20)
     assert "secret" not in str(error.value)
-    assert engine.submit("add", {"a": 1, "b": 1}).result(20) == 2
+    assert engine.ask("add", a=1, b=1).result(20) == 2
 
 
 def test_the_same_job_is_found_again_while_it_runs(engine: Engine) -> None:
-    job = engine.submit("count", {"same": 1})
-    assert engine.submit("count", {"same": 1}) is job
+    job = engine.ask("count", same=1)
+    wait_for(lambda: job.progress.fraction > 0)
+    assert engine.ask("count", same=1).id == job.id
     job.cancel()
     with pytest.raises(Cancelled):
         job.result(20)
-    again = engine.submit("count", {"same": 1})
-    assert again is not job
+    again = engine.ask("count", same=1)
+    assert again.id != job.id
     again.cancel()
 
 
 def test_a_running_job_stops_within_two_seconds(engine: Engine) -> None:
-    pid = engine.worker_pid
-    job = engine.submit("count", {"n": 1})
-    wait_for(lambda: job.progress.fraction > 0)
+    job = engine.ask("count", n=1)
+    pid = engine.pid_of(job)
     began = time.monotonic()
     job.cancel()
     job.cancel()
     with pytest.raises(Cancelled):
         job.result(20)
     assert time.monotonic() - began < 2
-    assert engine.worker_pid == pid
     job.cancel()  # afterwards: nothing
+    assert engine.jobs.get(job.id).state == CANCELLED
+    other = engine.ask("count", n=2)
+    assert engine.pid_of(other) == pid
+    other.cancel()
 
 
 def test_a_job_that_does_not_listen_is_stopped_too(engine: Engine) -> None:
-    job = engine.submit("hang", {})
-    wait_for(lambda: job.progress.words == "hanging")
+    job = engine.ask("hang")
+    pid = engine.pid_of(job)
     began = time.monotonic()
     job.cancel()
     with pytest.raises(Cancelled):
         job.result(20)
     assert time.monotonic() - began < 3
-    assert engine.submit("add", {"a": 1, "b": 1}).result(20) == 2
+    assert engine.ask("add", a=1, b=1).result(30) == 2
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_a_waiting_job_is_cancelled_without_being_run(engine: Engine) -> None:
-    first, second = engine.submit("count", {"n": 2}), engine.submit("count", {"n": 3})
+    first, second = engine.ask("count", n=2), engine.ask("count", n=3)
+    engine.pid_of(first)
+    began = time.monotonic()
     second.cancel()
+    with pytest.raises(Cancelled):
+        second.result(20)
+    assert time.monotonic() - began < 1
+    assert engine.jobs.get(second.id).tries == 0
+    assert not first.done
     first.cancel()
-    for job in (first, second):
-        with pytest.raises(Cancelled):
-            job.result(20)
-    assert second.progress.fraction == 0
+
+
+def test_a_job_goes_on_for_the_other_who_asked(engine: Engine) -> None:
+    ann, bob = (engine.ask("count", shared=1, steps=50, asker=asker) for asker in ("ann", "bob"))
+    assert ann.id == bob.id
+    engine.pid_of(bob)
+    ann.cancel()
+    with pytest.raises(Cancelled):
+        ann.result(1)
+    assert bob.result(20) == "finished"
+
+
+def test_short_work_and_files_do_not_wait_for_long_work(engine: Engine) -> None:
+    long = engine.ask("count", n=4)
+    engine.pid_of(long)
+    for lane in (FILES, SHORT):
+        began = time.monotonic()
+        assert engine.ask("add", lane=lane, a=1, b=2).result(20) == 3
+        assert time.monotonic() - began < 2
+    behind = engine.ask("add", lane=MODEL, a=5, b=2)
+    time.sleep(0.5)
+    assert behind.progress.words == "waiting for its turn"
+    long.cancel()
+    assert behind.result(20) == 7
 
 
 def test_a_job_that_takes_too_long_is_stopped(engine: Engine) -> None:
     with pytest.raises(InputError, match="took longer"):
-        engine.submit("hang", {"limit": True}, limit_s=0.5).result(20)
+        engine.ask("hang", limit=True, limit_s=0.5).result(20)
+    assert engine.ask("add", a=3, b=1).result(30) == 4
 
 
 def test_a_job_survives_the_death_of_its_worker(engine: Engine, tmp_path: Path) -> None:
-    assert engine.submit("die_once", {"marker": str(tmp_path / "marker")}).result(20) == "survived"
+    job = engine.ask("die_once", marker=str(tmp_path / "marker"))
+    assert job.result(30) == "survived"
+    assert engine.jobs.get(job.id).tries == 2
 
 
-def test_a_job_that_kills_every_worker_fails_and_the_next_one_works(engine: Engine) -> None:
+def test_a_job_that_kills_every_worker_fails_and_others_finish(engine: Engine) -> None:
+    deadly = engine.ask("die")
+    others = [engine.ask("add", lane=lane, a=4, b=4) for lane in LANES]
     with pytest.raises(InputError, match="ended 2 times"):
-        engine.submit("die", {}).result(20)
-    assert engine.submit("add", {"a": 4, "b": 4}).result(20) == 8
+        deadly.result(30)
+    assert [job.result(30) for job in others] == [8, 8, 8]
 
 
-def test_a_worker_killed_from_outside_is_replaced(engine: Engine) -> None:
-    job = engine.submit("count", {"killed": True})
-    wait_for(lambda: job.progress.fraction > 0)
-    pid = engine.worker_pid
-    assert pid is not None
+def test_a_worker_killed_from_outside_is_replaced_and_its_job_done_again(engine: Engine) -> None:
+    job = engine.ask("count", killed=True, steps=100)
+    pid = engine.pid_of(job)
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: engine.worker_pid not in {pid, None})
-    wait_for(lambda: job.progress.fraction > 0)
-    job.cancel()
+    assert job.result(60) == "finished"
+    state = engine.jobs.get(job.id)
+    assert (state.state, state.tries) == (DONE, 2)
 
 
-def test_the_worker_ends_with_the_server() -> None:
-    engine = Engine(Path("m"), tasks="tests.helpers.slow_tasks")
-    engine.wait_ready(20)
-    assert engine._worker is not None
-    assert engine._worker.stdin is not None
-    engine._worker.stdin.close()  # as when the server's process is gone
-    assert engine._worker.wait(10) == 0
+def test_a_result_outlives_its_worker(engine: Engine) -> None:
+    job = engine.ask("count", steps=1, kept=True)
+    pid = engine.pid_of(job)
+    assert job.result(20) == "finished"
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(0.5)
+    assert engine.jobs.get(job.id).answer == "finished"
+
+
+def test_a_job_ends_right_though_another_program_locks_the_database(engine: Engine) -> None:
+    job = engine.ask("count", locked=True, steps=50)
+    engine.pid_of(job)
+    holder = sqlite3.connect(engine.home / FILE, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    time.sleep(3)
+    assert engine.process.poll() is None
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert job.result(20) == "finished"
+    assert engine.jobs.get(job.id).tries == 1
+
+
+def test_a_second_engine_of_the_same_library_ends_at_once(
+    engine: Engine, capfd: pytest.CaptureFixture
+) -> None:
+    second = Engine.__new__(Engine)
+    second.home, second.tasks, second._more = engine.home, engine.tasks, ()
+    second.start()
+    assert second.process.wait(20) == 0
+    assert "does the jobs of" in capfd.readouterr().err
+    assert engine.process.poll() is None
+
+
+def test_jobs_of_an_engine_that_was_killed_are_done_by_the_next_one(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "home")
+    running, waiting = engine.ask("count", steps=100), engine.ask("add", a=1, b=2)
+    pid = engine.pid_of(running)
+    engine.kill()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())  # its workers end with it
+    assert not waiting.done
+    engine.start()
+    assert running.result(60) == "finished"
+    assert waiting.result(20) == 3
+    assert engine.jobs.get(running.id).tries == 2
     engine.close()
 
 
-def test_a_worker_that_cannot_start_is_told() -> None:
-    engine = Engine(Path("m"), tasks="tests.app.no_such_tasks")
-    assert engine.wait_ready(30) is None
-    with pytest.raises(InputError, match="worker process"):
-        engine.submit("add", {}).result(30)
+def test_jobs_of_an_engine_that_was_told_to_stop_wait_for_the_next_one(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "home")
+    job = engine.ask("count", steps=100)
+    engine.pid_of(job)
+    engine.close()
+    assert engine.jobs.get(job.id).state == QUEUED
+    engine.start()
+    assert job.result(60) == "finished"
     engine.close()
 
 
-def test_an_export_does_not_wait_for_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SQUINT_MODEL", "some/model")
-    slow, model = Engine(Path("some/model"), tasks="tests.helpers.slow_tasks"), settings().model
-    monkeypatch.setitem(engines._engines, (model, engines.MODEL), slow)
-    busy = engines.engine().submit("hang", {})
-    wait_for(lambda: busy.progress.words == "hanging")
-    write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "table.parquet")
-    job = engines.ask(WriteCsv(str(tmp_path), {"Title": "Two"}), Library(tmp_path / "home"))
-    assert Path(job.result(60)).read_text("utf-8-sig").splitlines() == ["# Title: Two", '"a"', "1", "2"]
-    assert not busy.done
-    busy.cancel()
-    slow.close()
-    engines._engines.pop((model, engines.DRAWING)).close()
+def test_an_engine_that_nobody_needs_ends_and_one_with_a_job_stays(tmp_path: Path) -> None:
+    home, tasks = tmp_path / "home", "tests.helpers.slow_tasks"
+    jobs = Jobs(database(Library(home).home))
+    job = jobs.submit("count", {"steps": 200}, module=tasks, lane=MODEL, asker="ann")
+    engine = Engine(home, tasks, "--alone-s", "3")  # which takes longer to start, on a busy machine
+    wait_for(lambda: not jobs.get(job.id).is_open, 60)
+    assert jobs.get(job.id).answer == "finished"
+    assert engine.process.wait(20) == 0
+    assert engine.said == {}
+
+
+def test_jobs_in_postgresql_end_right_though_it_is_stopped_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres() as server:
+        monkeypatch.setenv("SQUINT_DATABASE_URL", server.create(f"squint_{uuid.uuid4().hex}"))
+        engine = Engine(tmp_path / "home")
+        job = engine.ask("count", steps=100)
+        engine.pid_of(job)
+        server.stop()
+        time.sleep(3)
+        assert not job.done
+        server.start()
+        assert job.result(60) == "finished"
+        assert engine.jobs.get(job.id).tries == 1
+        assert engine.ask("add", a=1, b=1).result(20) == 2
+        engine.close()
+        database(engine.home).close()
+
+
+def test_many_jobs_of_many_askers_all_end(engine: Engine) -> None:
+    jobs: list[int] = []
+
+    def ask(asker: str) -> None:
+        for n in range(10):
+            job = engine.ask("add", lane=LANES[n % 3], a=n, b=0, asker=asker)
+            assert job.result(60) == n
+            jobs.append(job.id)
+
+    threads = [threading.Thread(target=ask, args=(f"asker {i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(jobs) == 40
+    assert {engine.jobs.get(job).state for job in jobs} == {DONE}

@@ -1,16 +1,15 @@
 """A worker lives on after a task that wants more memory than its file may take."""
 
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.engine.client import Engine
 from app.engine.limits import memory_limit, reading_limit
 from squint.errors import InputError
 from squint.io.hdf5 import memory_budget
+from tests.helpers.engine import Engine
 
 MEGA = 10**6
 
@@ -36,18 +35,12 @@ def test_a_file_may_take_what_its_size_admits_and_no_more_than_the_machine_has(t
     assert reading_limit(path) == memory_budget()
 
 
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine(Path("some/model"), tasks="tests.helpers.slow_tasks")
-    yield engine
-    engine.close()
-
-
 @pytest.mark.slow
-def test_the_worker_lives_on(engine: Engine) -> None:
-    assert engine.submit("add", {"a": 1, "b": 1}).result(20) == 2
-    pid = engine.worker_pid
+def test_the_worker_lives_on(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "home")
+    pid = engine.ask("own_pid").result(20)
     with pytest.raises(InputError, match=r"more than the 0\.3 GB"):
-        engine.submit("fill", {"limit": 300 * MEGA, "wanted": 2_000 * MEGA}).result(20)
-    assert engine.submit("fill", {"limit": 300 * MEGA, "wanted": 10 * MEGA}).result(20) == 10 * MEGA
-    assert engine.worker_pid == pid
+        engine.ask("fill", limit=300 * MEGA, wanted=2_000 * MEGA).result(20)
+    assert engine.ask("fill", limit=300 * MEGA, wanted=10 * MEGA).result(20) == 10 * MEGA
+    assert engine.ask("own_pid").result(20) == pid
+    engine.close()

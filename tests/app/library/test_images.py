@@ -14,7 +14,6 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.components.map.images import picture_of
-from app.engine.client import Engine
 from app.requests import AddImage, LookAtImage
 from app.tasks import images as image_tasks
 from app.web.buffers import SIGNER
@@ -31,6 +30,7 @@ from squint.library.images import (
 )
 from squint.library.store import Library, Section
 from squint.pl import View
+from tests.helpers.engine import Worker
 from tests.helpers.section_pictures import HEIGHT, WIDTH, report, smooth
 
 pytestmark = pytest.mark.slow
@@ -200,7 +200,7 @@ def test_a_section_that_is_gone_gets_no_picture(library: Library, added: Section
     assert not list(library.sections_folder.iterdir())
 
 
-def test_the_worker_adds_a_picture(library: Library, added: Section, worker: Engine, tmp_path: Path) -> None:
+def test_the_worker_adds_a_picture(library: Library, added: Section, worker: Worker, tmp_path: Path) -> None:
     Image.fromarray(smooth()).save(tmp_path / "he.png")
     addition = Addition(added.id, str(tmp_path / "he.png"))
     seen = worker.ask(LookAtImage(addition), library).result(60)

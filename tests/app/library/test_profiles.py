@@ -10,7 +10,6 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
-from app.engine.client import Engine
 from app.requests import SumTokens, Tokenise
 from squint import keys, tl
 from squint.errors import InputError
@@ -26,6 +25,7 @@ from squint.library.records import TokenRun
 from squint.library.store import Library
 from squint.stats.token_profiles import add_up, describe
 from tests.helpers.app import maps
+from tests.helpers.engine import Worker
 
 Open = Callable[..., AppTest]
 
@@ -36,7 +36,7 @@ def model_of(library: Library) -> str:
         return session.scalars(sa.select(TokenRun.model)).first() or ""
 
 
-def with_other_panel(library: Library, worker: Engine, toy: AnnData, n_genes: int = 30) -> str:
+def with_other_panel(library: Library, worker: Worker, toy: AnnData, n_genes: int = 30) -> str:
     """Add a section that measures some of the 40 genes; return its id."""
     part = toy[toy.obs["section_id"] == "TOY-L-2", :n_genes].copy()
     part.obs["section_id"] = "OTHER"
@@ -51,7 +51,7 @@ def with_other_panel(library: Library, worker: Engine, toy: AnnData, n_genes: in
 
 
 def test_a_description_is_that_of_the_tool_where_all_sections_measure_the_same(
-    loaded: Library, worker: Engine
+    loaded: Library, worker: Worker
 ) -> None:
     worker.wait_ready()
     found = token_profiles(loaded, model_of(loaded))
@@ -75,7 +75,7 @@ def test_a_description_is_that_of_the_tool_where_all_sections_measure_the_same(
 @pytest.mark.parametrize(("n_genes", "counts"), [(30, True), (20, False)])
 def test_genes_of_a_token_are_those_of_the_sections_that_measure_them(
     loaded: Library,
-    worker: Engine,
+    worker: Worker,
     toy: AnnData,
     n_genes: int,
     counts: bool,  # noqa: FBT001
@@ -95,7 +95,7 @@ def test_genes_of_a_token_are_those_of_the_sections_that_measure_them(
 
 
 def test_words_do_not_depend_on_what_is_shown(
-    visit: Open, loaded: Library, worker: Engine, toy: AnnData
+    visit: Open, loaded: Library, worker: Worker, toy: AnnData
 ) -> None:
     with_other_panel(loaded, worker, toy)
     every = [section.id for section in loaded.sections()]
@@ -114,7 +114,7 @@ def test_words_do_not_depend_on_what_is_shown(
     assert legends[0].items() <= token_names(loaded, model_of(loaded)).items()
 
 
-def test_sums_of_an_earlier_library_are_made_when_asked_for(loaded: Library, worker: Engine) -> None:
+def test_sums_of_an_earlier_library_are_made_when_asked_for(loaded: Library, worker: Worker) -> None:
     model = model_of(loaded)
     before = token_profiles(loaded, model)
     gone = [section.id for section in loaded.sections()][:2]

@@ -12,7 +12,6 @@ from streamlit.testing.v1.element_tree import TextInput
 
 from app.cell_sets import drawn
 from app.cell_sets.store import CellSets
-from app.engine.client import Engine
 from app.maps.message import describe
 from app.maps.views import IN_NONE, IN_SEVERAL, by_cell_set, cells_of
 from app.session import PLAIN_COLOUR
@@ -20,6 +19,7 @@ from squint.library.store import Library
 from squint.pl import LIGHT
 from tests.helpers.app import MAIN, csv_of, maps, words
 from tests.helpers.cell_sets import draw
+from tests.helpers.engine import Worker
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def panel() -> None:
 
 
 @pytest.fixture
-def shown(loaded: Library, worker: Engine) -> Callable[[], AppTest]:
+def shown(loaded: Library, worker: Worker) -> Callable[[], AppTest]:
     """Open the panel on the toy sections."""
     worker.wait_ready()
     del loaded
@@ -172,7 +172,7 @@ def test_what_a_map_posts_makes_the_set_that_is_looked_at(loaded: Library) -> No
 
 
 def test_an_area_that_takes_long_is_left_to_the_worker(
-    loaded: Library, worker: Engine, monkeypatch: pytest.MonkeyPatch
+    loaded: Library, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def post() -> None:
         import streamlit as st  # noqa: PLC0415
@@ -190,7 +190,7 @@ def test_an_area_that_takes_long_is_left_to_the_worker(
             set_events("here")["area"](served, {"mode": "new", "panel": 0, "polygon": everywhere})
         finish_area(library, "here")
 
-    del worker
+    worker.wait_ready()
     monkeypatch.setattr(drawn, "QUICK_CORNERS", 3)
     app = AppTest.from_function(post, default_timeout=60)
     app.run()

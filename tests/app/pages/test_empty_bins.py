@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 from app.cell_sets.store import CellSets
-from app.engine.client import Engine
 from app.maps import views
 from app.requests import ImportSamples
 from app.tasks.gather import gather
@@ -23,6 +22,7 @@ from squint.library import profiles
 from squint.library.quality import without_token
 from squint.library.store import Library, Section
 from tests.helpers.app import PAGES, compare_by, csv_of, genes, maps, words
+from tests.helpers.engine import Worker
 from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ def on_a_slide(cells: AnnData) -> AnnData:
 
 
 @pytest.fixture(scope="module")
-def with_slide(worker: Engine, tmp_path_factory: pytest.TempPathFactory, toy: AnnData) -> Path:
+def with_slide(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: AnnData) -> Path:
     """Import and tokenise a slide, two sections without empty bins, and one that is nothing but empty."""
     samples, home = tmp_path_factory.mktemp("slides"), tmp_path_factory.mktemp("with_slide")
     parts = {str(name): toy[toy.obs[keys.SECTION] == name].copy() for name in toy.obs[keys.SECTION].unique()}
@@ -194,7 +194,7 @@ def panel() -> None:
     show_cell_sets(library, sections, views.cells_of(library, sections, model), "sets")
 
 
-def test_numbers_of_a_cell_set_are_shares_of_cells_with_counts(slides: Library, worker: Engine) -> None:
+def test_numbers_of_a_cell_set_are_shares_of_cells_with_counts(slides: Library, worker: Worker) -> None:
     worker.wait_ready()
     section, _ = slide_of(slides)
     half_outside = {section.id: list(range(N_CELLS - 10, N_CELLS + 20))}

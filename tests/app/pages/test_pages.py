@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 from app import settings
-from app.engine import client
 from app.settings import NOTICE
 from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, staged, upload, words
@@ -372,7 +371,6 @@ def test_without_a_model_sections_can_still_be_seen(
     assert not tokens.exception
     assert tokens.error
     assert "not a model bundle" in words(tokens)
-    client._engines.pop((tmp_path / "nothing", client.MODEL)).close()
 
 
 def test_hostile_labels_are_text_on_every_page(

@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.components.map.images import set_landmark
-from app.engine.client import Engine
 from app.session import Landmarks
 from squint.library.images import (
     BY_LANDMARKS,
@@ -21,6 +20,7 @@ from squint.library.images import (
 )
 from squint.library.store import Library, Section
 from tests.helpers.app import staged
+from tests.helpers.engine import Worker
 from tests.helpers.section_pictures import smooth
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def words(app: AppTest) -> str:
 
 
 @pytest.fixture
-def app(added: Section, worker: Engine) -> AppTest:
+def app(added: Section, worker: Worker) -> AppTest:
     """Open a page with the pictures of a section."""
     worker.wait_ready()
     assert added

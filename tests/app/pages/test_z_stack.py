@@ -10,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app.engine.client import Engine
 from app.models import find_models
 from app.requests import InpaintStack, Tokenise, TrainOnStack
 from app.tasks import stacks
@@ -20,6 +19,7 @@ from squint.library.results import find
 from squint.library.stacks import ROW, Stack, find_stacks
 from squint.library.store import Library
 from tests.helpers.app import maps, words
+from tests.helpers.engine import Worker
 from tests.helpers.sections import forget_tokens
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ HEIGHTS = {"TOY-H-1": 0.0, "TOY-H-2": 60.0, "TOY-L-1": 120.0, "TOY-L-2": 200.0}
 
 
 @pytest.fixture
-def stack(library: Library, worker: Engine, toy: AnnData, tmp_path: Path) -> Stack:
+def stack(library: Library, worker: Worker, toy: AnnData, tmp_path: Path) -> Stack:
     """Put the toy sections into the library as levels of one patient, with tokens."""
     levels = toy.copy()
     levels.obs[keys.Z] = levels.obs[keys.SECTION].astype(str).map(HEIGHTS).astype(float)
@@ -45,7 +45,7 @@ def stack(library: Library, worker: Engine, toy: AnnData, tmp_path: Path) -> Sta
 
 
 @pytest.fixture
-def trained(library: Library, stack: Stack, worker: Engine) -> Path:
+def trained(library: Library, stack: Stack, worker: Worker) -> Path:
     """Train a small model on the stack, cells held out."""
     ids = tuple(level.id for level in stack.levels)
     return Path(worker.ask(TrainOnStack(ids, 0.2, 2, "stack"), library).result(120))

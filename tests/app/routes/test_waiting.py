@@ -8,9 +8,10 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.engine.client import Cancelled, Job
+from app.engine.client import Job, jobs_of
 from app.routes.waiting import Latest, answer
 from squint.errors import InputError
+from squint.library.store import Library
 from tests.helpers.loops import finish
 
 
@@ -25,35 +26,60 @@ def request(*, left: bool = False) -> Request:
     return Request({"type": "http", "method": "POST", "headers": []}, receive)
 
 
-def job() -> Job:
-    return Job("draw_stage", {})
+class Asked:
+    """Jobs that were asked for, of which a test says how they end."""
+
+    def __init__(self, library: Library) -> None:
+        self._library, self._jobs = library, jobs_of(library)
+        self._n = 0
+
+    def job(self) -> Job:
+        """Ask for another one."""
+        self._n += 1
+        state = self._jobs.submit("t", {"n": self._n}, module="m", lane="short", asker="ann")
+        return Job(self._library, state, "ann")
+
+    def finish(self, job: Job, answer: object = None) -> None:
+        """End it well."""
+        assert self._jobs.take(job.id, "engine", "worker")
+        assert self._jobs.finish(job.id, 1, answer)
+
+    def fail(self, job: Job, problem: str) -> None:
+        """End it otherwise."""
+        assert self._jobs.take(job.id, "engine", "worker")
+        assert self._jobs.fail(job.id, 1, problem)
 
 
-def test_the_result_of_a_job_is_given_once_it_is_there() -> None:
-    asked = job()
-    threading.Timer(0.1, asked.finish, ["stage.png"]).start()
-    assert finish(answer(asked, request(), 5)) == "stage.png"
+@pytest.fixture
+def asked(library: Library) -> Asked:
+    return Asked(library)
 
 
-def test_what_ended_a_job_is_raised() -> None:
-    asked = job()
-    asked.finish(error=InputError("Too many cells."))
+def test_the_result_of_a_job_is_given_once_it_is_there(asked: Asked) -> None:
+    job = asked.job()
+    threading.Timer(0.1, asked.finish, [job, "stage.png"]).start()
+    assert finish(answer(job, request(), 5)) == "stage.png"
+
+
+def test_what_ended_a_job_is_raised(asked: Asked) -> None:
+    job = asked.job()
+    asked.fail(job, "Too many cells.")
     with pytest.raises(InputError, match="Too many cells"):
-        finish(answer(asked, request(), 5))
+        finish(answer(job, request(), 5))
 
 
 @pytest.mark.parametrize(("left", "patience_s"), [(True, 60.0), (False, 0.1)])
-def test_a_job_that_nobody_waits_for_is_cancelled(patience_s: float, *, left: bool) -> None:
-    asked, start = job(), time.monotonic()
+def test_a_job_that_nobody_waits_for_is_cancelled(asked: Asked, patience_s: float, *, left: bool) -> None:
+    job, start = asked.job(), time.monotonic()
     with pytest.raises(TimeoutError):
-        finish(answer(asked, request(left=left), patience_s))
-    assert asked.cancelled
+        finish(answer(job, request(left=left), patience_s))
+    assert job.cancelled
     assert time.monotonic() - start < 5
 
 
-def test_other_requests_are_answered_meanwhile() -> None:
+def test_other_requests_are_answered_meanwhile(asked: Asked) -> None:
     async def both() -> int:
-        waiting = asyncio.create_task(answer(asked, request(), 5))
+        waiting = asyncio.create_task(answer(job, request(), 5))
         turns = 0
         while not waiting.done():
             await asyncio.sleep(0.001)
@@ -61,16 +87,20 @@ def test_other_requests_are_answered_meanwhile() -> None:
         await waiting
         return turns
 
-    asked = job()
-    threading.Timer(0.3, asked.finish).start()
+    job = asked.job()
+    threading.Timer(0.3, asked.finish, [job]).start()
     assert finish(both()) > 20
 
 
-def test_of_two_jobs_for_the_same_the_later_one_stays() -> None:
-    latest, first, second, other = Latest(), job(), job(), job()
-    with latest.only("map", first), latest.only("another map", other), latest.only("map", second):
-        assert [one.cancelled for one in (first, second, other)] == [True, False, False]
-    third = job()
-    with latest.only("map", third):
-        assert not second.cancelled  # it had ended for its route
-    first.finish(error=Cancelled())
+def test_of_two_jobs_for_the_same_the_later_one_stays(asked: Asked) -> None:
+    first, second, third, other = (asked.job() for _ in range(4))
+    latest = Latest()
+
+    async def ask_for_all() -> None:
+        async with latest.only("map", first), latest.only("another map", other), latest.only("map", second):
+            cancelled = [one.cancelled for one in (first, second, other)]
+            assert cancelled == [True, False, False]
+        async with latest.only("map", third):
+            assert not second.cancelled  # it had ended for its route
+
+    finish(ask_for_all())

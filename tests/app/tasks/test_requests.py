@@ -1,5 +1,6 @@
 """What a page asks reaches the task as it was asked, by way of JSON."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 from app import requests
 from app.cell_sets.split import Split
-from app.tasks import exports, with_model
+from app.engine.lanes import lane_of
+from app.tasks import exports, with_files, with_model
 from app.tasks.decode import does
+from squint.engine.lanes import TASKS
 from squint.geometry.regions import Cells, Fraction, Points, Polygon, Rectangle
 from squint.io.content import Answers
 from squint.library.images import Addition
@@ -71,5 +74,8 @@ def test_what_is_asked_arrives(asked: Task, tmp_path: Path) -> None:
 
 
 def test_every_task_of_the_workers_is_asked_by_a_class_of_its_own() -> None:
-    assert sorted(asked.name for asked in ASKED) == sorted([*with_model.TASKS, *exports.TASKS])
+    names = sorted(asked.name for asked in ASKED)
+    assert names == sorted([*with_model.TASKS, *with_files.TASKS, *exports.TASKS])
+    for name in names:
+        assert name in importlib.import_module(TASKS[lane_of(name)]).TASKS
     assert len({type(asked) for asked in ASKED}) == len(ASKED)

@@ -6,22 +6,22 @@ import h5py
 import pytest
 from anndata import AnnData
 
-from app.engine.client import Engine
 from app.requests import Keep, Validate
 from squint.errors import InputError
 from squint.io.content import Answers
 from squint.library.store import Library
 from tests.helpers.app import one_section
 from tests.helpers.bombs import fill, repeat_text
+from tests.helpers.engine import Worker
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_bomb_is_refused_in_one_line_and_the_worker_stays(
-    worker: Engine, library: Library, toy: AnnData, tmp_path: Path
+    worker: Worker, library: Library, toy: AnnData, tmp_path: Path
 ) -> None:
     worker.wait_ready()
-    pid = worker.worker_pid
+    pid = worker.pid("files")
     for kind, said in (("text", "repeat so often"), ("sparse", "unpack to")):
         path = tmp_path / f"{kind}.h5ad"
         one_section(toy).write_h5ad(path)
@@ -42,4 +42,4 @@ def test_a_bomb_is_refused_in_one_line_and_the_worker_stays(
             said_of = str(error)
         assert said in said_of
     assert library.sections() == []
-    assert worker.worker_pid == pid
+    assert worker.pid("files") == pid

@@ -9,6 +9,7 @@ from anndata import AnnData
 
 import squint.io
 from app.requests import Activate
+from app.tasks import scoring
 from app.tasks import tokens as token_tasks
 from squint import keys, pp
 from squint.library import ingest
@@ -55,7 +56,7 @@ def test_scores_use_all_coordinates(library: Library, section: AnnData, deep: bo
     section.write_h5ad(library.home / "upload.h5ad")
     ids = keep(library, squint.io.read(library.home / "upload.h5ad"))
     asked = Activate(tuple(ids), tuple(ids), MODEL, "P1", None, 1)
-    token_tasks.activate(library, asked, silent)
+    scoring.activate(library, asked, silent)
     for section_id in ids:
         alone = squint.io.read(library.folder(section_id) / DATA)
         (code,) = find(library, asked).facts["codes"]
@@ -75,7 +76,7 @@ def test_sections_that_are_scored_need_not_choose_the_codes(library: Library, se
     put_tokens(library, ids[1], only_two)
     for ranked, codes in (((ids[0],), ["0"]), (tuple(ids), ["2"])):
         asked = Activate(tuple(ids), ranked, MODEL, "P1", None, 1)
-        token_tasks.activate(library, asked, silent)
+        scoring.activate(library, asked, silent)
         assert find(library, asked).facts["codes"] == codes
         assert np.isfinite(scores(library, ids[1], asked)).all()
 

@@ -16,6 +16,7 @@ import squint
 from squint import Bundle, InputError, datasets, io, keys
 from squint.cli import cluster
 from squint.cli.main import main
+from squint.engine import scheduler
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,7 @@ def assert_equal_tokens(one, other):
 
 def test_a_worker_that_is_killed_takes_no_section_along(folder, address, tmp_path):
     files = {path: tmp_path / path.name for path in paths(folder, range(N_SECTIONS))}
-    with cluster.connect(address) as client:
+    with scheduler.connect(address) as client:
         client.wait_for_workers(2)
         assert cluster.describe(client) == f"{address}: 2 workers"
         pids = client.run(os.getpid)
@@ -203,10 +204,10 @@ def test_a_bad_file_does_not_stop_the_others(folder, address, tmp_path, capsys):
 
 
 def test_another_version_of_squint_at_the_workers_is_refused(address, monkeypatch):
-    monkeypatch.setattr(cluster, "version", lambda _: "0.0.1")
+    monkeypatch.setattr(scheduler, "version", lambda _: "0.0.1")
     with (
         pytest.raises(InputError, match=r"squint is 0\.0\.1 here and .* at the scheduler"),
-        cluster.connect(address),
+        scheduler.connect(address),
     ):
         pass
 
@@ -215,7 +216,7 @@ def test_another_version_of_squint_at_the_workers_is_refused(address, monkeypatc
     "nobody", ["tcp://127.0.0.1:1", "127.0.0.1", "tls://127.0.0.1:1", "what://127.0.0.1:1"]
 )
 def test_nobody_at_the_address_is_said_soon(nobody, folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
+    monkeypatch.setattr(scheduler, "CONNECT_S", 1.0)
     start = time.monotonic()
     code, lines = run(capsys, paths(folder, [0]), folder / "bundle", tmp_path / "out", "--engine", nobody)
     assert code == 2

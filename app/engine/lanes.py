@@ -1,0 +1,22 @@
+"""Which task is done in which lane: the one table of them."""
+
+from squint.engine.lanes import FILES, MODEL, SHORT
+
+# Tasks that are not named here may take long, or need the model.
+LANES = {
+    **dict.fromkeys(
+        ("validate", "keep", "take_back", "rebuild", "add_found", "look_at_image", "add_image"), FILES
+    ),
+    **dict.fromkeys(
+        (
+            *("draw", "draw_map", "draw_stage", "write_csv", "bring_in", "take_area", "write_set"),
+            *("read_regions", "count_inside", "add_gene_sets", "read_gene_sets", "activate"),
+        ),
+        SHORT,
+    ),
+}
+
+
+def lane_of(task: str) -> str:
+    """Give the lane of a task, by its name."""
+    return LANES.get(task, MODEL)

@@ -1,0 +1,27 @@
+"""What the workers for files can do: uploads and pictures looked at, kept and taken back."""
+
+from pathlib import Path
+from typing import Any
+
+from app import requests
+from app.tasks import images, models, quality, rebuild, sections
+from app.tasks.decode import does
+
+
+def start(model: Path | None) -> dict[str, Any]:
+    """Start; the model is loaded when an upload is first compared with it."""
+    models.offer(model)
+    return {}
+
+
+TASKS = dict(
+    (
+        does(requests.Validate, sections.validate),
+        does(requests.Keep, sections.keep),
+        does(requests.TakeBack, quality.take_back),
+        does(requests.Rebuild, rebuild.rebuild),
+        does(requests.AddFound, sections.add_found),
+        does(requests.LookAtImage, images.look),
+        does(requests.AddImage, images.add),
+    )
+)

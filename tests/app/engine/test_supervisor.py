@@ -1,0 +1,102 @@
+"""The dashboard and its engine: started together, and what becomes of jobs when either is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.engine import facts
+from app.engine.client import AWAY, ask
+from app.requests import ImportSamples, Tokenise
+from squint.engine import locks
+from squint.library.database import database
+from squint.library.jobs import DONE, Jobs
+from squint.library.store import Library
+from tests.helpers.app import wait_for
+from tests.helpers.dashboard import end_engine, started
+from tests.helpers.engine import Engine, read_engine
+from tests.helpers.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def tokens_of(library: Library) -> dict[str, bytes]:
+    paths = library.sections_folder.glob("*/tokens/*.parquet")
+    return {str(path.relative_to(library.home)): path.read_bytes() for path in paths}
+
+
+def test_an_engine_outlives_the_dashboard_and_the_dashboard_an_engine(loaded: Library) -> None:
+    library, home = loaded, loaded.home
+    expected = tokens_of(library)
+    ids = tuple(section.id for section in library.sections())
+    assert len(expected) == len(ids) == 4
+    with started(home):
+        assert facts.wait_ready(120) is not None
+        (number,) = [int((home / locks.ENGINE).read_text())]
+        for path in library.sections_folder.glob("*/tokens/*"):
+            path.unlink()
+        job = ask(Tokenise(ids), library)
+        wait_for(lambda: tokens_of(library))
+        os.kill(number, signal.SIGKILL)  # in the middle of a section, or between two
+        assert sorted(job.result(120)) == sorted(ids)
+        assert tokens_of(library) == expected
+        assert int((home / locks.ENGINE).read_text()) != number
+
+
+def test_an_engine_that_is_not_heard_of_is_away_until_another_one_is(home: Path) -> None:
+    engine = Engine(home)
+    job = engine.ask("count", steps=100)
+    engine.pid_of(job)
+    assert not facts.is_away(home)
+    engine.kill()
+    wait_for(lambda: facts.is_away(home))
+    assert job.progress.words == AWAY
+    engine.start()
+    wait_for(lambda: not facts.is_away(home))
+    assert job.result(60) == "finished"
+    engine.close()
+
+
+def test_a_job_survives_the_dashboard_that_asked_for_it(loaded: Library, tmp_path: Path) -> None:
+    home = loaded.home
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port=0"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        assert facts.wait_ready(120) is not None
+        ids = tuple(section.id for section in loaded.sections())
+        job = ask(Tokenise(ids), loaded, asker="a browser")
+        wait_for(lambda: job.progress.words != "waiting for its turn")
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+        again = ask(Tokenise(ids), loaded, asker="a browser")
+        assert sorted(again.result(120)) == sorted(ids)
+    assert read_engine(home) is not None
+    assert {job.state for job in Jobs(database(home)).list("a browser")} == {DONE}
+    end_engine(home)
+
+
+def test_control_c_ends_the_dashboard_and_its_engine(loaded: Library, tmp_path: Path) -> None:
+    home = loaded.home
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port=0"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        assert facts.wait_ready(120) is not None
+        os.killpg(server.pid, signal.SIGINT)  # as a terminal does
+        assert server.wait(30) is not None
+        wait_for(lambda: not locks.is_held(home / locks.ENGINE), 30)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_the_samples_are_imported_as_soon_as_the_engine_is_there(home: Path, filled: Path) -> None:
+    del filled
+    library = Library(home)
+    job = ask(ImportSamples(str(home / "none")), library)
+    time.sleep(0.2)
+    assert job.progress.words == "waiting for its turn"
+    with started(home):
+        assert job.result(120) == []
+    assert library.samples_imported()
