@@ -189,9 +189,7 @@ class Jobs:
         """
         job = self.get(job_id)
         if job.private:
-            raise InputError(
-                "What this was asked is not kept: it may name a person. Ask for it on its page."
-            )
+            raise InputError("What this was asked is not kept: it may name a person. Ask for it on its page.")
         return self.submit(
             job.task,
             job.args,

@@ -15,7 +15,7 @@ from squint.errors import InputError
 from squint.library import database as databases
 from squint.library.database import FILE, HEAD, Database
 from squint.library.migrations.upgrade import upgrade
-from squint.library.records import GeneSetFile, Mark, Note, Record
+from squint.library.records import GeneSetFile, JobRow, Mark, Note, Record
 from tests.helpers.postgres import Postgres
 
 
@@ -116,6 +116,22 @@ def test_a_library_of_a_newer_squint_is_refused_and_left_alone(url: str) -> None
     first.close()
     with pytest.raises(InputError, match=r"A newer squint wrote this library .*9999"):
         Database(url)
+
+
+def test_a_library_of_the_first_tables_is_brought_up_to_date_with_what_it_holds(url: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        connection.execute(sa.text("INSERT INTO marks (name, added) VALUES ('samples', '2026-11-27')"))
+    engine.dispose()
+    database = Database(url)
+    assert database.revision() == HEAD
+    with database.reading() as session:
+        assert [mark.name for mark in session.scalars(sa.select(Mark))] == ["samples"]
+        assert session.scalars(sa.select(JobRow)).all() == []
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Record.metadata) == []
+    database.close()
 
 
 def test_a_migration_that_is_interrupted_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
