@@ -59,7 +59,7 @@ def worker(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with Client(row.address, set_as_default=False) as client:
         yield Worker(client, model_folder)
     engine.terminate()
-    assert engine.wait(30) == 0
+    assert engine.wait(60) == 0
 
 
 @pytest.fixture(autouse=True)

@@ -96,7 +96,7 @@ def maps(app: AppTest) -> dict[str, dict[str, Any]]:
     return {key: data for key, data in told.items() if "max_files" not in data}  # the field for files is none
 
 
-def wait_for(condition: Callable[[], Any], timeout: float = 20) -> None:
+def wait_for(condition: Callable[[], Any], timeout: float = 60) -> None:
     """Wait until something is so."""
     end = time.monotonic() + timeout
     while not condition():

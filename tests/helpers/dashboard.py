@@ -78,7 +78,7 @@ def server_of(home: Path, script: Path = ROOT / "app" / "main.py", **more: str) 
         yield f"http://127.0.0.1:{port}", server.pid
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
         end_engine(home)
     assert "Traceback" not in (home.parent / "server.log").read_text()
 
@@ -88,7 +88,7 @@ def end_engine(home: Path) -> None:
     lock = home / locks.ENGINE
     if locks.is_held(lock) and (number := lock.read_text()):
         os.kill(int(number), signal.SIGTERM)
-        wait_for(lambda: not locks.is_held(lock), 30)
+        wait_for(lambda: not locks.is_held(lock), 60)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class Worker:
             dispatcher, thread, stop = self._serving.pop(served)
             stop.set()
             dispatcher.wake()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
             database(served).close()
 
@@ -128,7 +128,7 @@ class Engine:
     def close(self) -> None:
         """Tell it to stop."""
         self.process.terminate()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(60) == 0
         database(self.home).close()
 
 

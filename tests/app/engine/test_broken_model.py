@@ -54,14 +54,14 @@ def test_a_model_that_ends_its_worker_is_done_without(tmp_path: Path) -> None:
     assert engine.said["worker"]["folder"] == "None"
     assert not engine.said["problem"]
     for lane in LANES:
-        assert engine.ask("add", lane=lane, a=1, b=2).result(60) == 3
+        assert engine.ask("add", lane=lane, a=1, b=2).result(180) == 3
     engine.close()
 
 
 def test_a_worker_that_does_not_start_is_said_on_the_page(home: Path) -> None:
     engine = Engine(home, "tests.app.no_such_tasks")
     with pytest.raises(RuntimeError, match="see the server's log"):
-        engine.ask("add", a=1, b=2).result(30)
+        engine.ask("add", a=1, b=2).result(180)
     app = AppTest.from_file(MAIN, default_timeout=60).run()
     assert "No model: The worker process does not start" in words(app)
     assert "loading" not in words(app)

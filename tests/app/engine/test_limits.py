@@ -38,9 +38,9 @@ def test_a_file_may_take_what_its_size_admits_and_no_more_than_the_machine_has(t
 @pytest.mark.slow
 def test_the_worker_lives_on(tmp_path: Path) -> None:
     engine = Engine(tmp_path / "home")
-    pid = engine.ask("own_pid").result(20)
+    pid = engine.ask("own_pid").result(60)
     with pytest.raises(InputError, match=r"more than the 0\.3 GB"):
-        engine.ask("fill", limit=300 * MEGA, wanted=2_000 * MEGA).result(20)
-    assert engine.ask("fill", limit=300 * MEGA, wanted=10 * MEGA).result(20) == 10 * MEGA
-    assert engine.ask("own_pid").result(20) == pid
+        engine.ask("fill", limit=300 * MEGA, wanted=2_000 * MEGA).result(60)
+    assert engine.ask("fill", limit=300 * MEGA, wanted=10 * MEGA).result(60) == 10 * MEGA
+    assert engine.ask("own_pid").result(60) == pid
     engine.close()

@@ -86,8 +86,8 @@ def test_control_c_ends_the_dashboard_and_its_engine(loaded: Library, tmp_path: 
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         assert facts.wait_ready(120) is not None
         os.killpg(server.pid, signal.SIGINT)  # as a terminal does
-        assert server.wait(30) is not None
-        wait_for(lambda: not locks.is_held(home / locks.ENGINE), 30)
+        assert server.wait(60) is not None
+        wait_for(lambda: not locks.is_held(home / locks.ENGINE), 60)
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 

@@ -28,6 +28,7 @@ from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.library.store import Library
 from squint.pl import DARK, Categories, Continuous, Panel, palette
+from tests.helpers.engine import Worker
 
 ID = "b" * 32
 F = np.array([[c == "#" for c in row] for row in ("#####", "#....", "####.", "#....", "#....")])
@@ -67,8 +68,9 @@ def client() -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def ask(client: TestClient) -> Callable[[Any], Any]:
+def ask(client: TestClient, library: Library, worker: Worker) -> Callable[[Any], Any]:
     """Ask for a picture as the map does."""
+    worker.serve(library.home)
     path, query = SIGNER.sign(f"/map/{ID}").split("?")
 
     def post(state: Any) -> Any:
