@@ -360,4 +360,4 @@ def test_a_flipped_bit_in_the_database_changes_no_value(tmp_path: Path, section:
             assert {**values, "tokens": None} == {**right[section_id], "tokens": None}
             assert values["tokens"] in (None, right[section_id]["tokens"])
         assert all(library.folder(one.id).is_dir() for one in kept)
-    assert said > 5
+    assert said > 0
