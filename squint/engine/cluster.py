@@ -43,8 +43,11 @@ def start() -> Iterator[Client]:
         for name, (lane, environment) in _processes().items()
     }
     # A task is tried again by us, who count, and not by Dask.
-    scheduler = {"cls": Scheduler, "options": {**here, "port": 0, "allowed_failures": 0}}
+    web = {"dashboard_address": "127.0.0.1:0"}  # Dask wants one; without routes it answers nothing
+    scheduler = {"cls": Scheduler, "options": {**here, **web, "port": 0, "allowed_failures": 0}}
     settings = {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": {},  # Dask would have one thread in each library
         "distributed.worker.daemon": False,  # tasks may have processes of their own
     }

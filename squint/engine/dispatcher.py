@@ -84,7 +84,13 @@ class Dispatcher:
         self.n_open = 0  # jobs, when they were looked at last
 
     def serve(self, *, until: Callable[[], bool]) -> None:
-        """Do all jobs until something is so; those that run then wait for the next engine."""
+        """Do all jobs until something is so; those that run then wait for the next engine.
+
+        Raises
+        ------
+        ConnectionError
+            If the scheduler is gone.
+        """
         self._patiently(self._begin, until)
         with Changes(self._database) as changes:
             while not until():
@@ -139,8 +145,16 @@ class Dispatcher:
     # --- workers ------------------------------------------------------------------------------------------
 
     def _look_for_workers(self) -> None:
-        """Note who came and who went."""
-        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        """Note who came and who went.
+
+        Raises
+        ------
+        ConnectionError
+            If the scheduler is gone.
+        """
+        if self._client.status == "closed":  # by itself, when it could not connect again
+            raise ConnectionError("it was there, and is gone")
+        found = self._client.scheduler_info(n_workers=-1).get("workers", {})
         for address in self._workers.keys() - found.keys():
             self._lose(address)
         for address in found.keys() - self._workers.keys():

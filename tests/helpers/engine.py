@@ -135,4 +135,4 @@ class Engine:
 def read_engine(home: Path) -> EngineRow | None:
     """Read what an engine says of itself."""
     with database(home).reading() as session:
-        return session.scalars(sa.select(EngineRow)).first()
+        return session.scalars(sa.select(EngineRow).order_by(EngineRow.seen.desc())).first()

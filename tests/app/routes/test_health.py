@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app.engine import facts
 from app.routes.health import HEALTH_ROUTES
 from squint.library.database import database
+from squint.library.records import EngineRow
 from squint.library.store import Library
+from tests.helpers.app import wait_for
 
 
 @pytest.fixture
@@ -70,3 +74,25 @@ def test_a_library_on_a_disk_that_is_read_only_is_not_healthy(
     assert run("mount", "-o", "remount,rw", str(disk))
     assert client.get("/health").status_code == 200
     database(disk / "library").close()
+
+
+def test_an_engine_that_is_gone_or_does_not_start_is_not_healthy(
+    library: Library, client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "_LOOK_S", 0)
+
+    def say(seen: float, problem: str) -> None:
+        said = {"worker": None, "problem": problem, "workers": {}}
+        with library.database.writing() as session:
+            session.merge(EngineRow(id="an engine", address="tcp://127.0.0.1:1", seen=seen, facts=said))
+
+    say(1.0, "")
+    assert client.get("/health").status_code == 200
+    monkeypatch.setattr(facts, "_SILENT_S", 0.01)
+    time.sleep(0.02)
+    assert client.get("/health").status_code == 503
+    assert "has not been heard of" in caplog.text
+    monkeypatch.setattr(facts, "_SILENT_S", 1_000)
+    say(2.0, "The worker process does not start.")
+    wait_for(lambda: client.get("/health").status_code == 503)
+    assert "The worker process does not start." in caplog.text
