@@ -15,6 +15,7 @@ from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
 from app.requests import Draw, DrawMap, WriteCsv
 from squint import pl
+from squint.errors import InputError
 from squint.library.store import Library
 
 
@@ -125,7 +126,11 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
 def _make(request: _Request, export: Export) -> None:
     library, kind = session.library(), request.kind
     if request.folder is None or not request.folder.exists():
-        request.folder = _write(library, export, kind)
+        try:
+            request.folder = _write(library, export, kind)
+        except InputError as error:
+            st.error(str(error))
+            return
     folder, marks = str(request.folder), dict(export.marks)
     asked: WriteCsv | Draw | DrawMap
     if kind is _CSV:
@@ -146,9 +151,9 @@ def _write(library: Library, export: Export, kind: Kind) -> Path:
         return write_rows(library, export.table())
     if export.figure is not None:
         return write_figure(library, for_print(export.figure(kind.dpi), export.marks))
-    folder = library.workspace()
-    if export.map is not None:
-        export.map(folder)
+    with library.handed_out() as folder:
+        if export.map is not None:
+            export.map(folder)
     return folder
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.errors import InputError
-from squint.files import Moves, make_folder
+from squint.files import Moves
 from squint.library import originals, section
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
@@ -59,7 +59,7 @@ def keep_section(
         if incoming is not None:
             originals.place(library, session, incoming, moves)
         if known is not None:
-            _mend(library, session, known, folder, files, kept)
+            _mend(library, session, moves, known, folder, files, kept)
         else:
             known = SectionRow(id=kept.id)
             _add(session, known, kept)
@@ -80,11 +80,11 @@ def mend_section(library: Folders, folder: Path, kept: Section) -> None:
     """Give a damaged section the files of a folder in place of its own; the folder is gone afterwards."""
     files = hashed(folder)
 
-    def change(session: Session, _: Moves) -> None:
+    def change(session: Session, moves: Moves) -> None:
         known = session.get(SectionRow, kept.id, with_for_update=True)
         if known is None:
             raise InputError(GONE)
-        _mend(library, session, known, folder, files, kept)
+        _mend(library, session, moves, known, folder, files, kept)
 
     try:
         _once(library, change)
@@ -136,15 +136,14 @@ def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Rec
     """
     files = hashed(staged)
 
-    def change(session: Session, _: Moves) -> None:
+    def change(session: Session, moves: Moves) -> None:
         _hold(session, [section_id])
         library.files.record(session, place, files, section_id=section_id)
         for row in rows:
             session.merge(row)
         session.flush()
-        make_folder(place)
         for one in files:
-            (staged / one.name).replace(place / one.name)
+            moves.replace(staged / one.name, place / one.name)
 
     try:
         _once(library, change)
@@ -249,6 +248,7 @@ def _add(session: Session, row: SectionRow, kept: Section) -> None:
 def _mend(
     library: Folders,
     session: Session,
+    moves: Moves,
     row: SectionRow,
     folder: Path,
     files: Sequence[Hashed],
@@ -264,11 +264,10 @@ def _mend(
         own = library.home / path
         if own.parent == place and own.name not in names:
             library.files.forget(session, own)
-            own.unlink(missing_ok=True)
+            moves.discard(own)
     library.files.record(session, place, files, section_id=kept.id)
-    make_folder(place)
-    for one in files:  # over those that are there: broken off, it is as damaged as it was
-        (folder / one.name).replace(place / one.name)
+    for one in files:
+        moves.replace(folder / one.name, place / one.name)
 
 
 def _hold(session: Session, ids: Sequence[str]) -> None:

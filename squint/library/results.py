@@ -85,10 +85,10 @@ def keep(
     InputError
         If a section was deleted meanwhile: then nothing computed from it stays.
     """
-    folder = library.workspace()
-    for table, frame in tables.items():
-        write_table(frame, folder / f"{table}.parquet")
-    keeping.keep_result(library, folder, asked.result, json.dumps(dict(facts)), asked.ids)
+    with library.staged() as folder:
+        for table, frame in tables.items():
+            write_table(frame, folder / f"{table}.parquet")
+        keeping.keep_result(library, folder, asked.result, json.dumps(dict(facts)), asked.ids)
 
 
 def scores_path(library: Library, run: str, section_id: str) -> Path:
