@@ -177,14 +177,18 @@ def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequ
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def drop_result(library: Folders, name: str) -> None:
-    """Remove a result."""
+def drop_results(library: Folders, choose: Callable[[Session], Sequence[str]]) -> None:
+    """Remove the results that are chosen in the same step, in which nobody notes a use of them."""
 
-    def change(session: Session, moves: Moves) -> None:
-        session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
-        moves.discard(library.results / name)
+    def change(session: Session, moves: Moves) -> bool:
+        names = choose(session)
+        for name in names:
+            session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
+            moves.discard(library.results / name)
+        return bool(names)
 
-    _once(library, change)
+    if _once(library, change):
+        library.database.scrub()
 
 
 def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str]) -> Path:
