@@ -31,7 +31,8 @@ def why_refused(error: OSError) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Say whether an error means that the disk is full."""
-    return (isinstance(error, OSError) and error.errno in _FULL) or _SAID in str(error)
+    words = str(error)
+    return (isinstance(error, OSError) and error.errno in _FULL) or _SAID in words or FULL in words
 
 
 @contextmanager

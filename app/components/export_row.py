@@ -85,7 +85,7 @@ def export_row(export: Export) -> None:
     requests: dict[str, _Request] = st.session_state.setdefault("_exports", {})
     request = requests.get(export.place)
     if request and request.content != export.content:  # the page shows something else by now
-        del requests[export.place]
+        _forget(requests.pop(export.place))
         request = None
         st.session_state.get("_exports_asked", set()).discard(export.place)
         st.caption("What is seen has changed since the file was asked for. Export it again.")
@@ -94,6 +94,7 @@ def export_row(export: Export) -> None:
         for kind in _kinds(export):
             key = f"{export.place}{kind.mark}-{kind.ending}"
             if st.button(kind.label, key=key, help=kind.help, on_click=_ask, args=(export.place,)):
+                _forget(request)
                 request = requests[export.place] = _Request(kind, export.content)
     if request and request.file is None:
         _make(request, export)
@@ -121,6 +122,12 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
         return (*_DRAWN, _CSV)
     st.caption("PNG, SVG and PDF need Chrome or Chromium on the server.", width="content")
     return (_HTML, _CSV)
+
+
+def _forget(request: _Request | None) -> None:
+    """Remove what was left for a worker."""
+    if request is not None and request.folder is not None:
+        session.library().unstage(request.folder / "figure")
 
 
 def _make(request: _Request, export: Export) -> None:

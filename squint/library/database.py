@@ -162,10 +162,10 @@ class Database:
                 "look at SQUINT_DATABASE_URL and at PostgreSQL."
             )
         path = self.url.database
-        if "full" in said or ("malformed" not in said and _is_full(Path(path or "").parent)):
-            return f"{FULL}."
         if "locked" in said or "busy" in said:
             return f"Another program holds {path}. Try again in a minute."
+        if "full" in said or ("malformed" not in said and _is_full(Path(path or "").parent)):
+            return f"{FULL}."
         if "readonly" in said or "unable to open" in said:
             return f"{path} cannot be written. Set SQUINT_HOME to a folder that can be."
         return self._damaged() if "malformed" in said else f"{path} cannot be used: {said}."

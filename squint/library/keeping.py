@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.errors import InputError
-from squint.files import Moves
-from squint.library import originals, section
+from squint.files import Moves, is_full
+from squint.library import originals, section, spare
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import (
@@ -122,7 +122,7 @@ def delete_section(library: Folders, section_id: str) -> None:
         if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
             session.execute(sa.delete(Patient).where(Patient.code == patient))
 
-    _once(library, change)
+    _freeing(library, change)
     library.database.scrub()
 
 
@@ -187,7 +187,7 @@ def drop_results(library: Folders, choose: Callable[[Session], Sequence[str]]) -
             moves.discard(library.results / name)
         return bool(names)
 
-    if _once(library, change):
+    if _freeing(library, change):
         library.database.scrub()
 
 
@@ -236,6 +236,16 @@ def _once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
             if last:
                 raise
     raise AssertionError
+
+
+def _freeing(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
+    """Delete something, with the spare room if the disk is full."""
+    try:
+        return _once(library, change)
+    except InputError as error:
+        if not (is_full(error) and spare.give_up(library.home)):
+            raise
+        return _once(library, change)
 
 
 def _add(session: Session, row: SectionRow, kept: Section) -> None:

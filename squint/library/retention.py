@@ -92,9 +92,10 @@ def sweep(library: Folders) -> list[Unused]:
         is_settled = _is_noted(session, now) and not _unused(session, days, now, _day(session))
     if is_settled:
         return []
+    found = _delete(library, days, now, counted=True)  # first: it makes room, and the rest takes some
     with suppress(sa.exc.IntegrityError), library.database.writing() as session:  # another was faster
         _note(session, now)
-    return _delete(library, days, now, counted=True)
+    return found
 
 
 def prune(library: Folders, days: float, *, dry_run: bool = False) -> list[Unused]:

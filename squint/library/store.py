@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.library import counts, earlier, keeping, retention, section, token_runs
+from squint.library import counts, earlier, keeping, retention, section, spare, token_runs
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import Mark, Model, Record, SectionRow
@@ -127,6 +127,7 @@ class Library(Folders):
         """Remove what dead processes left, what nobody came back to for so long, and unused results."""
         super().sweep(older_than_s)
         retention.sweep(self)
+        spare.keep(self.home)
 
     def used_bytes(self) -> int:
         """Add up the sizes of all files that are kept."""

@@ -9,12 +9,14 @@ import pytest
 from anndata import AnnData
 
 from squint.library import backup as backups
-from squint.library import ingest, originals, results
-from squint.library.database import FILE, Database, database
+from squint.library import ingest, originals, results, retention
+from squint.library.database import database
 from squint.library.records import Note
+from squint.library.spare import SPARE
 from squint.library.store import Library
 from squint.library.tables import write_table
 from squint.library.token_runs import new_run
+from squint.library.verify import verify
 from tests.helpers.sections import LABELS, parts_of
 from tests.helpers.small_disk import PAGE, SmallDisk, refusal_of, refused_until_there_is_room, small_disk
 
@@ -25,7 +27,7 @@ MODEL = "ab" * 32
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    with small_disk(tmp_path / "disk") as mounted:
+    with small_disk(tmp_path / "disk", "64m") as mounted:
         yield mounted
 
 
@@ -105,6 +107,29 @@ def test_a_result(library: Library, disk: SmallDisk, parts: list[AnnData]) -> No
     pd.testing.assert_frame_equal(found.table("two"), tables["two"])
 
 
+def test_a_full_disk_can_be_cleared(library: Library, disk: SmallDisk, parts: list[AnnData]) -> None:
+    two = [ingest.add(library, part, LABELS)[0] for part in parts]
+    results.keep(library, Sum((two[0].id,)), {}, {"one": pd.DataFrame({"x": [1.0]})})
+    disk.leave(0)
+    assert "disk is full" in str(refusal_of(lambda: library.delete(two[0].id)))
+    assert library.sections() == sorted(two, key=lambda one: one.patient)
+    disk.clear()
+    for delete in (
+        lambda: retention.prune(library, 0),
+        lambda: library.delete(two[0].id),
+        lambda: library.delete(two[1].id),
+    ):
+        library.sweep()
+        assert (library.home / SPARE).exists()
+        disk.leave(0)
+        delete()
+        assert not (library.home / SPARE).exists()
+        assert verify(library).problems == ()
+        disk.clear()
+    assert library.sections() == []
+    assert list(library.results.iterdir()) == []
+
+
 def test_rows(library: Library, disk: SmallDisk) -> None:
     def note() -> None:
         with library.database.writing() as session:
@@ -112,15 +137,6 @@ def test_rows(library: Library, disk: SmallDisk) -> None:
                 session.add(Note(id=f"{i}", about="x", text="a" * 2000, added=""))
 
     assert refused_until_there_is_room(disk, library, note) > 10
-
-
-def test_a_database_is_opened(library: Library, disk: SmallDisk) -> None:
-    database(library.home).close()
-
-    def look() -> None:
-        Database(f"sqlite:///{library.home / FILE}").close()
-
-    assert refused_until_there_is_room(disk, library, look) > 0
 
 
 def test_a_new_library(disk: SmallDisk) -> None:
