@@ -114,6 +114,7 @@ def test_a_full_disk_is_told_of_and_nothing_stays_on_it(
     at = address(UPLOADS.open(library, _file_name, LIMIT, _folder_name))
     monkeypatch.setattr(disk, "room", lambda _: 10**9)  # as if others filled it meanwhile
     stream = CONTENT if kind == "file" else b"".join(FILES.values())
+    library.sweep()
     before = state_of(library)
 
     def send() -> Response:
