@@ -14,9 +14,11 @@ from app.leaving import note_session
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
+from app.text import sentence
 from app.upkeep import upkeep
 from app.web.garbage import settle
 from app.web.visitor import NameVisitors
+from squint.errors import InputError
 
 
 def draw() -> None:
@@ -46,6 +48,8 @@ def draw() -> None:
     import_samples()
     try:
         page.run()
+    except InputError as error:  # as of a result that was deleted while the page was drawn
+        st.error(sentence(str(error)))
     finally:  # a page may stop or begin anew
         settle(page.title)
 

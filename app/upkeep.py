@@ -42,7 +42,7 @@ async def _sweep_for_ever() -> None:
 def _sweep() -> None:
     try:
         library = Library(settings().home)
-        library.sweep()
         jobs_of(library).forget_private(ABANDONED_S)
+        library.sweep()
     except (InputError, OSError) as error:  # every page says so too
         _log.warning("The library could not be swept: %s", error)

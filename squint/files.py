@@ -5,6 +5,7 @@ name beside its place, reaches the disk, and takes the place in one step. No two
 that of several the last one counts.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,38 @@ from typing import Any, Self
 from uuid import uuid4
 
 from squint.errors import InputError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_SAID = "No space left on device"  # in the words of libraries that drop the number of an error
+FULL = "The disk is full. Delete what is no longer needed, or ask for a larger disk"
+
+
+def why_refused(error: OSError) -> str:
+    """Say in plain words why the disk refused, without a full stop."""
+    return FULL[0].lower() + FULL[1:] if is_full(error) else error.strerror or "the disk refused"
+
+
+def is_full(error: BaseException) -> bool:
+    """Say whether an error means that the disk is full."""
+    words = str(error)
+    return (isinstance(error, OSError) and error.errno in _FULL) or _SAID in words or FULL in words
+
+
+@contextmanager
+def telling_if_full() -> Iterator[None]:
+    """Say in plain words that the disk is full; all else that is raised in the block stays as it is.
+
+    Raises
+    ------
+    InputError
+        If the disk is full.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # HDF5 raises the second where it closes a file
+        if is_full(error):
+            raise InputError(f"{FULL}.") from error
+        raise
 
 
 @contextmanager
@@ -44,8 +77,9 @@ def whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())  # or a crash could leave the new name with nothing behind it
         temporary.replace(path)
     except OSError as error:
-        reason = error.strerror or "the disk refused"
-        raise InputError(f"{path.name} could not be written in {path.parent}: {reason}.") from error
+        raise InputError(
+            f"{path.name} could not be written in {path.parent}: {why_refused(error)}."
+        ) from error
     finally:
         with suppress(OSError):  # where the folder is none, nothing was written either
             temporary.unlink()
@@ -89,7 +123,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path} cannot be made: {error.strerror}.") from error
+        raise InputError(f"{path} cannot be made: {why_refused(error)}.") from error
 
 
 def move_folder(folder: Path, target: Path, *, holds: str) -> bool:
@@ -147,6 +181,19 @@ class Moves:
         source.rename(target)
         self._done.append((source, target))
 
+    def replace(self, source: Path, target: Path) -> None:
+        """Move a file to a place where one may be; whoever reads there finds the one or the other."""
+        if target.exists():
+            before = self._bin / uuid4().hex
+            try:
+                os.link(target, before)
+            except OSError:  # a disk that knows no links
+                target.rename(before)
+            self._done.append((target, before))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        self._done.append((source, target))
+
     def discard(self, path: Path) -> None:
         """Remove something at the end, and from its place at once."""
         if path.exists():
@@ -174,4 +221,4 @@ class Moves:
                     target.rename(source)
         shutil.rmtree(self._bin, ignore_errors=True)
         if isinstance(error, OSError):
-            raise InputError(f"The library cannot be changed: {error.strerror}.") from error
+            raise InputError(f"The library cannot be changed: {why_refused(error)}.") from error

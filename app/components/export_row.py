@@ -15,6 +15,7 @@ from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
 from app.requests import Draw, DrawMap, WriteCsv
 from squint import pl
+from squint.errors import InputError
 from squint.library.store import Library
 
 
@@ -84,7 +85,7 @@ def export_row(export: Export) -> None:
     requests: dict[str, _Request] = st.session_state.setdefault("_exports", {})
     request = requests.get(export.place)
     if request and request.content != export.content:  # the page shows something else by now
-        del requests[export.place]
+        _forget(requests.pop(export.place))
         request = None
         st.session_state.get("_exports_asked", set()).discard(export.place)
         st.caption("What is seen has changed since the file was asked for. Export it again.")
@@ -93,6 +94,7 @@ def export_row(export: Export) -> None:
         for kind in _kinds(export):
             key = f"{export.place}{kind.mark}-{kind.ending}"
             if st.button(kind.label, key=key, help=kind.help, on_click=_ask, args=(export.place,)):
+                _forget(request)
                 request = requests[export.place] = _Request(kind, export.content)
     if request and request.file is None:
         _make(request, export)
@@ -122,10 +124,20 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
     return (_HTML, _CSV)
 
 
+def _forget(request: _Request | None) -> None:
+    """Remove what was left for a worker."""
+    if request is not None and request.folder is not None:
+        session.library().unstage(request.folder / "figure")
+
+
 def _make(request: _Request, export: Export) -> None:
     library, kind = session.library(), request.kind
     if request.folder is None or not request.folder.exists():
-        request.folder = _write(library, export, kind)
+        try:
+            request.folder = _write(library, export, kind)
+        except InputError as error:
+            st.error(str(error))
+            return
     folder, marks = str(request.folder), dict(export.marks)
     asked: WriteCsv | Draw | DrawMap
     if kind is _CSV:
@@ -146,9 +158,9 @@ def _write(library: Library, export: Export, kind: Kind) -> Path:
         return write_rows(library, export.table())
     if export.figure is not None:
         return write_figure(library, for_print(export.figure(kind.dpi), export.marks))
-    folder = library.workspace()
-    if export.map is not None:
-        export.map(folder)
+    with library.handed_out() as folder:
+        if export.map is not None:
+            export.map(folder)
     return folder
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.components.job import run
+from squint.errors import InputError
 from squint.library.results import Task
 from squint.library.store import Library
 
@@ -53,8 +54,13 @@ def work_on(
         if file.size > MOST_BYTES:
             st.error(f"The file is larger than {MOST_BYTES // 10**6} MB. Keep what you need of it.")
             return None
-        path = library.workspace() / "given"
-        path.write_bytes(file.getbuffer())
+        try:
+            with library.handed_out() as folder:
+                path = folder / "given"
+                path.write_bytes(file.getbuffer())
+        except InputError as error:
+            st.error(str(error))
+            return None
         st.session_state[key] = (path, task(str(path)))
     if key not in st.session_state:
         return None

@@ -12,6 +12,7 @@ from PIL import Image
 
 from squint.chrome import find_chrome
 from squint.errors import InputError
+from squint.files import write_bytes, write_text
 from squint.library.tables import read_table
 from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
 from squint.spreadsheet import csv_text
@@ -44,16 +45,16 @@ def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -
     figure = json.loads((folder / "figure.json").read_text())
     path = folder / f"figure.{kind}"
     if kind == "html":
-        path.write_text(plotly.io.to_html(figure, include_plotlyjs=True))
+        write_text(path, plotly.io.to_html(figure, include_plotlyjs=True))
         return path
     drawn = _render(figure, kind, dpi / SCREEN_DPI if kind == "png" else 1)
     if kind == "png":
         with Image.open(io.BytesIO(drawn)) as image:
-            path.write_bytes(stamp_png(image, stamp, dpi))
+            write_bytes(path, stamp_png(image, stamp, dpi))
     elif kind == "svg":
-        path.write_text(stamp_svg(drawn.decode(), stamp))
+        write_text(path, stamp_svg(drawn.decode(), stamp))
     else:
-        path.write_bytes(stamp_pdf(drawn, stamp))
+        write_bytes(path, stamp_pdf(drawn, stamp))
     return path
 
 
@@ -92,5 +93,5 @@ def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:
     """Turn ``table.parquet`` in a folder into ``table.csv``, headed by a byte-order mark and the stamp."""
     path = folder / "table.csv"
     text = csv_text(read_table(folder / "table.parquet"), stamp)
-    path.write_text(text, encoding="utf-8-sig", newline="")  # or Excel on Windows shows "Âµm" for "µm"
+    write_bytes(path, text.encode("utf-8-sig"))  # or Excel on Windows shows "Âµm" for "µm"
     return path

@@ -86,13 +86,13 @@ def _note(figure: go.Figure, text: str, place: Mapping[str, float | str], size: 
 
 def write_figure(library: Library, figure: go.Figure) -> Path:
     """Leave a figure where the worker can draw it; return the folder."""
-    folder = library.workspace()
-    (folder / "figure.json").write_text(str(figure.to_json()))
+    with library.handed_out() as folder:
+        (folder / "figure.json").write_text(str(figure.to_json()))
     return folder
 
 
 def write_rows(library: Library, table: pd.DataFrame) -> Path:
     """Leave a table where the worker can write it out; return the folder."""
-    folder = library.workspace()
-    write_table(table, folder / "table.parquet")
+    with library.handed_out() as folder:
+        write_table(table, folder / "table.parquet")
     return folder

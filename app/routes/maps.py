@@ -95,9 +95,9 @@ async def _picture(request: Request) -> Response:
     if isinstance(told, Response):
         return told
     library = told[0].library
-    folder = library.workspace()
+    folder = None
     try:
-        await run_in_threadpool(leave_stage, folder, *told)
+        folder = await run_in_threadpool(_leave, library, *told)
         job = await run_in_threadpool(partial(ask, DrawStage(str(folder)), library, limit_s=_LIMIT_S))
         async with _LATEST.only(request.path_params["map_id"], job):
             path = await answer(job, request, _PATIENCE_S)
@@ -111,8 +111,16 @@ async def _picture(request: Request) -> Response:
     except OSError:  # a timeout among them
         return Response("The server is busy. Move the map to try again.", 503, _FRESH, "text/plain")
     finally:
-        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+        if folder is not None:
+            await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
     return Response(drawn, 200, _FRESH, "image/png")
+
+
+def _leave(library: Library, served: Served, state: dict[str, Any]) -> Path:
+    """Leave what a map shows where a worker finds it; return the folder."""
+    with library.handed_out() as folder:
+        leave_stage(folder, served, state)
+    return folder
 
 
 async def _told(request: Request) -> tuple[Served, dict[str, Any]] | Response:

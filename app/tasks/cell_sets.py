@@ -46,8 +46,9 @@ def write_set(library: Library, asked: WriteSet, report: Report) -> str:
         text = geojson(library, one, section, asked.pixel_size_um, asked.stamp)
     else:
         text = (cell_groups if asked.form == "groups" else selections)(library, one, section)
-    path = library.workspace() / "cells"
-    path.write_text(text)
+    with library.handed_out() as folder:
+        path = folder / "cells"
+        path.write_text(text)
     return str(path)
 
 

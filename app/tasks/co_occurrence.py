@@ -53,12 +53,13 @@ def write_sequences(library: Library, asked: WriteSequences, report: Report) -> 
     adata = gather(library, asked.ids, counts=False, model=asked.model)
     facts = library.token_facts(asked.ids[0], asked.model) or {}
     adata.uns[keys.PROVENANCE] |= {"model_sha256": asked.model, "n_codes": facts["n_codes"]}
-    path = library.workspace() / f"tokens.{asked.format}"
     table = sequences.token_sequences(adata)
     obs: Any = adata.obs
     names = obs.drop_duplicates(LIBRARY_ID).set_index(keys.SECTION)[LIBRARY_ID].astype(str)
     table["unit"] = [library.get(names[name]).unit for name in table["section_id"]]
-    sequences.write_sequences(table, sequences.provenance(adata, "library"), path)
+    with library.handed_out() as folder:
+        path = folder / f"tokens.{asked.format}"
+        sequences.write_sequences(table, sequences.provenance(adata, "library"), path)
     return str(path)
 
 

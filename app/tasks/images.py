@@ -62,9 +62,17 @@ def keep(library: Library, addition: Addition, report: Report) -> SectionImage:
     """
     library.get(addition.section)
     report(0.0, "opening the picture")
-    images = Images(library)
-    folder = library.workspace()
     try:
+        return _keep(library, addition, report)
+    except MemoryError as error:
+        raise InputError("The picture needs too much memory. Save it as a tiled TIFF.") from error
+    except FileNotFoundError as error:
+        raise InputError("The section was deleted while its picture was read.") from error
+
+
+def _keep(library: Library, addition: Addition, report: Report) -> SectionImage:
+    images = Images(library)
+    with library.staged() as folder:
         with _little_memory(), addition.open() as picture:
             _check_disk(folder, picture)
             sha256 = _sha256(Path(addition.path), report)
@@ -79,12 +87,6 @@ def keep(library: Library, addition: Addition, report: Report) -> SectionImage:
         write_meta(folder, image)
         target.parent.mkdir(exist_ok=True)
         move_folder(folder, target, holds=META)
-    except MemoryError as error:
-        raise InputError("The picture needs too much memory. Save it as a tiled TIFF.") from error
-    except FileNotFoundError as error:
-        raise InputError("The section was deleted while its picture was read.") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return image
 
 
@@ -147,7 +149,8 @@ def _check_disk(folder: Path, picture: Picture) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"The picture needs about {needed / 1e9:,.1f} GB; the disk has {free / 1e9:,.1f} GB left."
+            f"The picture needs about {needed / 1e6:,.1f} MB; the disk has room for {free / 1e6:,.1f} MB. "
+            "Delete what is no longer needed, or ask for a larger disk."
         )
 
 

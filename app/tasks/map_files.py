@@ -11,6 +11,7 @@ from app.maps.packed import unpack
 from app.requests import DrawMap
 from app.tasks.budgets import DRAWING
 from squint import pl
+from squint.files import write_bytes
 from squint.library.images import Images
 from squint.library.store import Library
 
@@ -43,7 +44,7 @@ def _print(library: Library, asked: DrawMap) -> Path:
         )
         drawn = pl.print_map(panels, scale, seen.views, page, look, kind=asked.format, dpi=asked.dpi)
     path = folder / f"figure.{asked.format}"
-    path.write_bytes(drawn)
+    write_bytes(path, drawn)
     return path
 
 

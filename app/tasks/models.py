@@ -93,13 +93,13 @@ def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) 
         If a section was deleted meanwhile: then nothing made of it stays.
     """
     bundle.simulated = all(library.get(section_id).simulated for section_id in ids)
-    folder = library.workspace()
-    bundle.save(folder)
-    row = Model(
-        folder=f"{name}-{bundle.sha256[:12]}",
-        sha256=bundle.sha256,
-        genes_sha256=list_sha256(bundle.genes),
-        name=name,
-        added=keeping.now(),
-    )
-    return str(keeping.keep_model(library, folder, row, ids))
+    with library.staged() as folder:
+        bundle.save(folder)
+        row = Model(
+            folder=f"{name}-{bundle.sha256[:12]}",
+            sha256=bundle.sha256,
+            genes_sha256=list_sha256(bundle.genes),
+            name=name,
+            added=keeping.now(),
+        )
+        return str(keeping.keep_model(library, folder, row, ids))

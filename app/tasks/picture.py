@@ -13,6 +13,7 @@ from app.maps.packed import unpack
 from app.maps.stage import Box
 from app.requests import DrawStage
 from app.tasks.budgets import DRAWING
+from squint.files import whole
 from squint.library.store import Library
 from squint.pl import Style
 from squint.pl._plate import Plate, plate_of, rasterise, scales_of, settled
@@ -30,7 +31,8 @@ def draw_stage(library: Library, asked: DrawStage, report: Report) -> str:
     path = Path(asked.folder) / "stage.png"
     with memory_limit(DRAWING, "Show fewer cells."):
         stage = _draw(Path(asked.folder), report)
-        Image.fromarray(stage).save(path, "PNG", compress_level=1)
+        with whole(path) as temporary:
+            Image.fromarray(stage).save(temporary, "PNG", compress_level=1)
     return str(path)
 
 

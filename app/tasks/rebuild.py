@@ -54,12 +54,11 @@ def rebuild(library: Library, asked: Rebuild, report: Report) -> str:
     else:
         raise InputError("Neither its data nor an original of it are intact. Delete it and add it again.")
     report(0.5, "writing the section again")
-    staged = library.workspace()
-    section = ingest.write(staged, *made)
-    if section.id != asked.section or (known and section.sha256 != known.sha256):
-        library.unstage(staged / DATA)
-        raise InputError("What was read is not the section that was kept. Delete it and add it again.")
-    keeping.mend_section(library, staged, known or section)
+    with library.staged() as staged:
+        section = ingest.write(staged, *made)
+        if section.id != asked.section or (known and section.sha256 != known.sha256):
+            raise InputError("What was read is not the section that was kept. Delete it and add it again.")
+        keeping.mend_section(library, staged, known or section)
     return (known or section).title
 
 

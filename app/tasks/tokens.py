@@ -57,11 +57,11 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
     adata: Any = squint.io.read(library.path(section_id, DATA))
     path = library.tokens_path(section_id, bundle.sha256)
     run = partial(new_run, section_id, section.sha256, bundle.sha256, list_sha256(bundle.genes))
-    staged = library.workspace()
     try:
         tl.check_fits(adata, bundle)
     except InputError as error:
-        library.put(staged, path.parent, section_id, run({}, problem=str(error)))
+        with library.staged() as nothing:
+            library.put(nothing, path.parent, section_id, run({}, problem=str(error)))
         return False
     tl.tokenize(adata, bundle)
     facts = adata.uns[keys.PROVENANCE]
@@ -70,9 +70,10 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
         {keys.TOKEN: adata.obsm[keys.TOKENS][:, 0], keys.DISTANCE: adata.obs[keys.DISTANCE].to_numpy()},
         index=adata.obs_names,
     )
-    write_table(table, staged / path.name)
-    _write_sums(staged, adata, bundle)
-    library.put(staged, path.parent, section_id, run(stored))
+    with library.staged() as staged:
+        write_table(table, staged / path.name)
+        _write_sums(staged, adata, bundle)
+        library.put(staged, path.parent, section_id, run(stored))
     return True
 
 
@@ -88,9 +89,9 @@ def add_up(library: Library, asked: SumTokens, report: Report) -> list[str]:
         if tokens is None:
             raise InputError(f"Section {library.get(section_id).title} has no tokens by this model.")
         adata.obs[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())
-        staged = library.workspace()
-        _write_sums(staged, adata, bundle)
-        library.put(staged, library.tokens_path(section_id, asked.model).parent, section_id)
+        with library.staged() as staged:
+            _write_sums(staged, adata, bundle)
+            library.put(staged, library.tokens_path(section_id, asked.model).parent, section_id)
     return list(asked.ids)
 
 

@@ -7,6 +7,7 @@ from io import RawIOBase
 from pathlib import Path
 
 from squint.errors import InputError
+from squint.files import why_refused
 
 RESERVE = 500_000_000  # bytes of the disk that are left for results
 
@@ -49,7 +50,7 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or "it failed").lower()
+        reason = why_refused(error)
         raise RefusedError(
             507, f"The server's disk could not take the file: {reason}. Nothing was kept."
         ) from error

@@ -27,7 +27,7 @@ def add_library(add: Any, commands: Any) -> None:
     sub = add(restore)
     sub.add_argument("file", type=Path, metavar="FILE.zip", help="that a backup wrote")
 
-    about = "Look at the library, and whether all in it is as it was kept."
+    about = "Look at the library, whether all in it is as it was kept, and delete results nobody uses."
     kinds = commands.add_parser("library", help=about, description=about).add_subparsers(
         required=True, metavar="WHAT"
     )
@@ -38,6 +38,11 @@ def add_library(add: Any, commands: Any) -> None:
     sub.add_argument(
         "section", nargs="?", metavar="SECTION", help="its name, or the start of its id; else all"
     )
+    sub = add(prune, to=kinds)
+    sub.add_argument(
+        "--older-than", metavar="DAYS", help="not used for so many days (default: SQUINT_KEEP_DAYS, or 90)"
+    )
+    sub.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
 
 def backup(options: argparse.Namespace) -> Facts:
@@ -120,6 +125,29 @@ def verify(options: argparse.Namespace) -> Facts:
         )
     say(f"{looked}: all as they were kept")
     return asdict(found)
+
+
+def prune(options: argparse.Namespace) -> Facts:
+    """Delete results that nobody has looked at for long; they are computed again when asked for."""
+    from datetime import UTC, datetime
+
+    from squint.library import retention
+
+    given = options.older_than
+    days = retention.keep_days() if given is None else retention.check_days(given, "--older-than", least=0.0)
+    found = retention.prune(_library(), days, dry_run=options.dry_run)
+    for one in found:
+        used = datetime.fromtimestamp(one.used, UTC).date().isoformat()
+        say(f"{one.name}: {one.n_bytes / 1e6:,.2f} MB, last used {used}")
+    n_bytes = sum(one.n_bytes for one in found)
+    done = "would be deleted" if options.dry_run else "deleted"
+    say(f"{len(found):,} results not used for {days:g} days {done}: {n_bytes / 1e6:,.2f} MB")
+    return {
+        "days": days,
+        "dry_run": options.dry_run,
+        "n_bytes": n_bytes,
+        "results": [asdict(one) for one in found],
+    }
 
 
 def _library() -> "Library":

@@ -18,6 +18,7 @@ from squint import io, keys
 from squint.cli.quality import leave_out
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.files import why_refused
 from squint.geometry import regions
 from squint.parsing import parse_json
 from squint.pp import QualityFilter
@@ -51,7 +52,7 @@ def write_json(path: Path, facts: Facts) -> None:
     try:
         path.write_text(json.dumps(facts, indent=1, default=str))
     except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror}.") from None
+        raise InputError(f"{path} could not be written: {why_refused(error)}.") from None
 
 
 @contextmanager

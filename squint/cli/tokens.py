@@ -25,6 +25,7 @@ from squint.cli.terminal import (
 )
 from squint.columns import labels
 from squint.errors import InputError
+from squint.files import why_refused
 
 
 def tokenize(options: argparse.Namespace) -> Facts:
@@ -179,7 +180,7 @@ def _scratch(path: Path, options: argparse.Namespace) -> Iterator[Path | None]:
     try:
         folder = TemporaryDirectory(prefix=".squint-", dir=where)
     except OSError as error:
-        raise InputError(f"The scratch folder {where} cannot be used: {error.strerror}.") from None
+        raise InputError(f"The scratch folder {where} cannot be used: {why_refused(error)}.") from None
     with folder as name:
         progress(f"{path}: counts are read in parts, into scratch files in {name}")
         yield Path(name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from squint.errors import InputError
+from squint.files import why_refused
 from squint.library.database import Database, database
 from squint.library.jobs import Jobs, JobState
 
@@ -86,7 +87,7 @@ def _outcome(jobs: Jobs, job: JobState, home: str, model: str | None) -> Callabl
     except InputError as error:
         problem, defect = str(error), False
     except OSError as error:
-        problem, defect = f"The disk did not do what was asked: {error.strerror or error}.", False
+        problem, defect = f"The disk did not do what was asked: {why_refused(error)}.", False
     except Exception as error:  # noqa: BLE001 - a defect: said on the page, the worker lives on
         traceback.print_exc()
         problem, defect = f"{type(error).__name__} in {job.task}: see the server's log.", True

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from squint.errors import InputError
+from squint.files import why_refused
 from squint.io.folders import (
     MAX_ENTRIES,
     check_mode,
@@ -226,7 +227,7 @@ def _plainly(name: str) -> Iterator[None]:
     except InputError:
         raise
     except OSError as error:
-        what = (error.strerror or "the disk refused").lower()
+        what = why_refused(error)
         raise InputError(f"{name} could not be unpacked: {what}. Nothing of it was kept.") from error
     except DAMAGED as error:
         raise InputError(

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix
 
 from squint.errors import InputError
+from squint.files import why_refused
 
 BLOCK = 2_000_000  # stored values that are in memory at once; some 100 MB with all that is done to them
 INT32_MAX = np.iinfo(np.int32).max
@@ -197,7 +198,7 @@ def _mapped(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any
 
 
 def _refused(folder: Path, error: OSError) -> InputError:
-    reason = error.strerror or "the disk refused"
     return InputError(
-        f"The scratch folder {folder.parent} could not be written: {reason}. Name a folder on another disk."
+        f"The scratch folder {folder.parent} could not be written: {why_refused(error)}. "
+        "Name a folder on another disk."
     )

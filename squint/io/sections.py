@@ -13,6 +13,7 @@ from anndata import AnnData
 
 from squint import keys, sensitive
 from squint.errors import InputError
+from squint.files import why_refused
 from squint.io import archives, folders
 from squint.io.content import Answers, Asked
 from squint.io.facts import Settled, settle
@@ -119,8 +120,7 @@ def _new_folder(scratch: Path) -> Iterator[Path]:
     try:
         folder = Path(mkdtemp(prefix="squint-", dir=scratch))
     except OSError as error:
-        reason = error.strerror or "the disk refused"
-        raise InputError(f"The scratch folder {scratch} cannot be used: {reason}.") from error
+        raise InputError(f"The scratch folder {scratch} cannot be used: {why_refused(error)}.") from error
     try:
         yield folder
     except BaseException:

@@ -8,12 +8,14 @@ import h5py
 import pandas as pd
 from anndata import AnnData
 from anndata._io.specs.registry import IORegistryError  # public nowhere, and derived from Exception alone
+from anndata.io import write_elem
 from numpy.typing import NDArray
 
 from squint import keys
 from squint.errors import InputError
 from squint.files import whole
 from squint.io import slots
+from squint.io.hdf5_writing import new_hdf5
 from squint.io.mapped import let_go, mapping_of
 
 
@@ -51,24 +53,26 @@ def write(adata: AnnData, path: str | Path) -> None:
         layers=dict(adata.layers),
         raw=None if raw is None else {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)},
     )
-    with whole(path) as temporary:
+    shell.strings_to_categoricals()
+    if shell.raw is not None:
+        shell.strings_to_categoricals(shell.raw.var)
+    with whole(path) as temporary, new_hdf5(temporary) as file:
         try:
-            shell.write_h5ad(temporary, compression="gzip")
+            write_elem(file, "/", shell, dataset_kwargs={"compression": "gzip"})
         except (ValueError, TypeError, KeyError, UnicodeError, IORegistryError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path.name} could not be written: {reason}") from error
-        _write_mapped(mapped, temporary)
+        _write_mapped(mapped, file)
 
 
-def _write_mapped(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
+def _write_mapped(arrays: Mapping[str, NDArray[Any]], file: h5py.File) -> None:
     """Add arrays that lie in files to ``obsm`` of an ``.h5ad`` file as anndata does, some rows at a time."""
-    with h5py.File(path, "r+") as file:
-        for key, array in arrays.items():
-            stored = file["obsm"].create_dataset(
-                key, shape=array.shape, dtype=array.dtype, chunks=True, compression="gzip"
-            )
-            stored.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-            n_rows = stored.chunks[0]
-            for start in range(0, len(array), n_rows):
-                stored[start : start + n_rows] = array[start : start + n_rows]
-                let_go(array)
+    for key, array in arrays.items():
+        stored = file["obsm"].create_dataset(
+            key, shape=array.shape, dtype=array.dtype, chunks=True, compression="gzip"
+        )
+        stored.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        n_rows = stored.chunks[0]
+        for start in range(0, len(array), n_rows):
+            stored[start : start + n_rows] = array[start : start + n_rows]
+            let_go(array)

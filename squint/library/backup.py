@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from squint._version import __version__
 from squint.errors import InputError
-from squint.files import make_folder, whole
+from squint.files import Moves, make_folder, whole, why_refused
 from squint.io.archives import DAMAGED
 from squint.io.folders import check_names
 from squint.library.database import FILE, HEAD, Database, database
@@ -31,6 +31,7 @@ from squint.library.staging import LOCKS, STAGING, UPLOADS
 
 CONTENTS = "backup.json"
 _ROWS, _FILES = "records/", "files/"
+_BIN = "bin"  # beside them while a library is restored
 _NOT_TAKEN = {STAGING, UPLOADS, LOCKS, IMPORT}  # on their way, of this machine, or the user's own
 _OF_THE_MOMENT = {"jobs", "job_askers", "engines"}  # tables: work is not taken up elsewhere
 _TRIES = 3  # at a library that changes meanwhile
@@ -201,13 +202,14 @@ def restore(path: Path, home: Path) -> Contents:
             try:
                 _unpack(archive, contents, away)
                 records = database(home)
-                with records.writing() as session:
+                with Moves(away / _BIN) as moves, records.writing() as session:
                     _insert(session.connection(), records, contents, away)
-                    _move(away / _FILES, home)
+                    for top in sorted((away / _FILES).iterdir()):  # what is there holds nothing
+                        moves.move(top, home / top.name)
             finally:
                 shutil.rmtree(away, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"{path} could not be restored: {error.strerror or error}.") from error
+        raise InputError(f"{path} could not be restored: {why_refused(error)}.") from error
     except InputError:
         raise
     except DAMAGED as error:
@@ -258,13 +260,15 @@ def _check_room(home: Path, contents: Contents) -> None:
     free = shutil.disk_usage(home).free
     if contents.n_bytes > free:
         raise InputError(
-            f"The backup holds {contents.n_bytes / 1e9:,.1f} GB, and the disk of {home} has room for "
-            f"{free / 1e9:,.1f} GB."
+            f"The backup holds {contents.n_bytes / 1e6:,.1f} MB, and the disk of {home} has room for "
+            f"{free / 1e6:,.1f} MB. Delete what is no longer needed, or ask for a larger disk."
         )
 
 
 def _unpack(archive: zipfile.ZipFile, contents: Contents, folder: Path) -> None:
     """Write all files, each held to its size and hash while it comes."""
+    for name in (_FILES, _BIN):
+        make_folder(folder / name)
     for name, kept in contents.files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -310,12 +314,3 @@ def _go_on_counting(connection: sa.Connection, table: sa.Table) -> None:
         if sequence:
             highest = sa.select(sa.func.max(column)).scalar_subquery()
             connection.execute(sa.select(sa.func.setval(sequence, highest)))
-
-
-def _move(folder: Path, home: Path) -> None:
-    """Move what was unpacked to its place; what is there holds nothing."""
-    for top in sorted(folder.iterdir()) if folder.exists() else []:
-        target = home / top.name
-        if target.is_dir():
-            target.rmdir()
-        top.rename(target)

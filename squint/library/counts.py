@@ -17,8 +17,10 @@ def write_genes(adata: "ad.AnnData", path: Path) -> None:
     import h5py  # noqa: PLC0415 - only where a gene is shown or kept
     from scipy.sparse import csc_matrix  # noqa: PLC0415
 
+    from squint.io.hdf5_writing import new_hdf5  # noqa: PLC0415
+
     counts = csc_matrix(adata.X)
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["n_cells"] = adata.n_obs
         file.create_dataset("names", data=adata.var_names.to_numpy(dtype=object), dtype=h5py.string_dtype())
         file["indptr"] = counts.indptr.astype(np.int64)

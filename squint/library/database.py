@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
 from squint.errors import InputError
+from squint.files import FULL
 
 FILE = "library.sqlite"
-HEAD = "0002"  # the last revision in migrations/versions
+HEAD = "0004"  # the last revision in migrations/versions
+_SHARED = 1 << 20  # bytes, more than that file ever was
 _WAIT_S = 10  # for a lock that somebody else holds
 _UPGRADE_LOCK = 7_305_901  # any number: PostgreSQL's name of the lock of whoever upgrades
 
@@ -161,15 +164,23 @@ class Database:
         path = self.url.database
         if "locked" in said or "busy" in said:
             return f"Another program holds {path}. Try again in a minute."
+        if "full" in said or ("malformed" not in said and _is_full(Path(path or "").parent)):
+            return f"{FULL}."
         if "readonly" in said or "unable to open" in said:
             return f"{path} cannot be written. Set SQUINT_HOME to a folder that can be."
-        if "full" in said:
-            return "The disk is full. Delete what is no longer needed, or ask for a larger disk."
         return self._damaged() if "malformed" in said else f"{path} cannot be used: {said}."
 
     def _damaged(self) -> str:
         where = self.url.database if self.is_sqlite else "The database"
         return f"{where} is damaged. Restore a backup: squint restore."
+
+
+def _is_full(folder: Path) -> bool:
+    """Say whether a disk has no room for the file by which SQLite's connections know of each other."""
+    try:
+        return shutil.disk_usage(folder).free < _SHARED
+    except OSError:
+        return False
 
 
 def _create_engine(url: sa.URL, **how: Any) -> sa.Engine:

@@ -1,8 +1,12 @@
 """Where what lies of a library: below one folder, with the database that knows of it."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from squint.errors import InputError
+from squint.files import telling_if_full, why_refused
 from squint.library import identity, section, staging
 from squint.library.database import database
 from squint.library.records import SectionRow
@@ -36,7 +40,7 @@ class Folders:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(
-                    f"The library folder {home} cannot be used: {error.strerror}. "
+                    f"The library folder {home} cannot be used: {why_refused(error)}. "
                     "Set SQUINT_HOME to a folder that can be written."
                 ) from error
         self.database = database(home)
@@ -107,8 +111,41 @@ class Folders:
             return staging.workspace(self.home)
         except OSError as error:
             raise InputError(
-                f"The library folder {self.home} cannot be written: {error.strerror}."
+                f"The library folder {self.home} cannot be written: {why_refused(error)}."
             ) from error
+
+    @contextmanager
+    def staged(self) -> Iterator[Path]:
+        """Give an empty folder for something that will be kept; it is gone at the end of the block.
+
+        Raises
+        ------
+        InputError
+            If the disk is full.
+        """
+        folder = self.workspace()
+        try:
+            with telling_if_full():
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def handed_out(self) -> Iterator[Path]:
+        """Give an empty folder for something that will be served; it stays, unless anything is raised.
+
+        Raises
+        ------
+        InputError
+            If the disk is full.
+        """
+        folder = self.workspace()
+        try:
+            with telling_if_full():
+                yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def upload_folder(self) -> Path:
         """Make an empty folder for something that a user gave; it outlives this process."""

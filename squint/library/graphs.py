@@ -27,9 +27,9 @@ def neighbours(library: Library, section_id: str) -> csr_matrix:
     if not (folder / GRAPH).exists():
         cells = library.cells(section_id)
         space = [axis for axis in ("x", "y", "z") if axis in cells]
-        staged = library.workspace()
-        write_graph(staged / GRAPH, cells[space].to_numpy(dtype=np.float64))
-        library.put(staged, folder, section_id)
+        with library.staged() as staged:
+            write_graph(staged / GRAPH, cells[space].to_numpy(dtype=np.float64))
+            library.put(staged, folder, section_id)
     try:
         with library.path(section_id, GRAPH).open("rb") as file, np.load(file) as kept:
             indptr, indices = kept["indptr"], kept["indices"]

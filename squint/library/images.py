@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from squint.errors import InputError
-from squint.files import move_folder, write_json
+from squint.files import move_folder, why_refused, write_json
 from squint.images import (
     TILE,
     Box,
@@ -143,10 +143,9 @@ class Images:
             target = self.folder(to, image.id)
             if not (target / META).exists():
                 target.parent.mkdir(exist_ok=True)
-                copy = self._library.workspace() / image.id
-                shutil.copytree(self.folder(section_id, image.id), copy)
-                move_folder(copy, target, holds=META)
-                copy.parent.rmdir()
+                with self._library.staged() as staged:
+                    shutil.copytree(self.folder(section_id, image.id), staged / image.id)
+                    move_folder(staged / image.id, target, holds=META)
 
     def place(
         self,
@@ -254,8 +253,9 @@ class Images:
         except OSError as error:
             if folder and beside is None:
                 self._library.unstage(folder / harmless)
-            reason = (error.strerror or "it failed").lower()
-            raise InputError(f"The server's disk could not take the file: {reason}. Try again.") from error
+            raise InputError(
+                f"The server's disk could not take the file: {why_refused(error)}. Try again."
+            ) from error
         return folder / harmless
 
     @staticmethod

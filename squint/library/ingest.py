@@ -1,6 +1,5 @@
 """Sections on their way into the library: cleaned of what names persons, and stored. Runs in the worker."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -144,12 +143,9 @@ def add(
     -------
     The section as the library has it, and whether it is new: the same data under other labels are not.
     """
-    folder = library.workspace()
-    try:
+    with library.staged() as folder:
         section = write(folder, adata, labels, boundaries, whole)
         new = library.keep(folder, section, original, recipe)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     if not new and section.unit != UNKNOWN:
         library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known
     return (section if new else library.get(section.id)), new

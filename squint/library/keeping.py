@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.errors import InputError
-from squint.files import Moves, make_folder
-from squint.library import originals, section
+from squint.files import Moves, is_full
+from squint.library import originals, section, spare
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import (
@@ -59,7 +59,7 @@ def keep_section(
         if incoming is not None:
             originals.place(library, session, incoming, moves)
         if known is not None:
-            _mend(library, session, known, folder, files, kept)
+            _mend(library, session, moves, known, folder, files, kept)
         else:
             known = SectionRow(id=kept.id)
             _add(session, known, kept)
@@ -80,11 +80,11 @@ def mend_section(library: Folders, folder: Path, kept: Section) -> None:
     """Give a damaged section the files of a folder in place of its own; the folder is gone afterwards."""
     files = hashed(folder)
 
-    def change(session: Session, _: Moves) -> None:
+    def change(session: Session, moves: Moves) -> None:
         known = session.get(SectionRow, kept.id, with_for_update=True)
         if known is None:
             raise InputError(GONE)
-        _mend(library, session, known, folder, files, kept)
+        _mend(library, session, moves, known, folder, files, kept)
 
     try:
         _once(library, change)
@@ -122,7 +122,7 @@ def delete_section(library: Folders, section_id: str) -> None:
         if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
             session.execute(sa.delete(Patient).where(Patient.code == patient))
 
-    _once(library, change)
+    _freeing(library, change)
     library.database.scrub()
 
 
@@ -136,15 +136,14 @@ def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Rec
     """
     files = hashed(staged)
 
-    def change(session: Session, _: Moves) -> None:
+    def change(session: Session, moves: Moves) -> None:
         _hold(session, [section_id])
         library.files.record(session, place, files, section_id=section_id)
         for row in rows:
             session.merge(row)
         session.flush()
-        make_folder(place)
         for one in files:
-            (staged / one.name).replace(place / one.name)
+            moves.replace(staged / one.name, place / one.name)
 
     try:
         _once(library, change)
@@ -178,14 +177,18 @@ def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequ
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def drop_result(library: Folders, name: str) -> None:
-    """Remove a result."""
+def drop_results(library: Folders, choose: Callable[[Session], Sequence[str]]) -> None:
+    """Remove the results that are chosen in the same step, in which nobody notes a use of them."""
 
-    def change(session: Session, moves: Moves) -> None:
-        session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
-        moves.discard(library.results / name)
+    def change(session: Session, moves: Moves) -> bool:
+        names = choose(session)
+        for name in names:
+            session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
+            moves.discard(library.results / name)
+        return bool(names)
 
-    _once(library, change)
+    if _freeing(library, change):
+        library.database.scrub()
 
 
 def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str]) -> Path:
@@ -235,6 +238,16 @@ def _once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
     raise AssertionError
 
 
+def _freeing(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
+    """Delete something, with the spare room if the disk is full."""
+    try:
+        return _once(library, change)
+    except InputError as error:
+        if not (is_full(error) and spare.give_up(library.home)):
+            raise
+        return _once(library, change)
+
+
 def _add(session: Session, row: SectionRow, kept: Section) -> None:
     if session.get(Patient, kept.patient) is None:
         session.add(Patient(code=kept.patient, added=now()))
@@ -249,6 +262,7 @@ def _add(session: Session, row: SectionRow, kept: Section) -> None:
 def _mend(
     library: Folders,
     session: Session,
+    moves: Moves,
     row: SectionRow,
     folder: Path,
     files: Sequence[Hashed],
@@ -264,11 +278,10 @@ def _mend(
         own = library.home / path
         if own.parent == place and own.name not in names:
             library.files.forget(session, own)
-            own.unlink(missing_ok=True)
+            moves.discard(own)
     library.files.record(session, place, files, section_id=kept.id)
-    make_folder(place)
-    for one in files:  # over those that are there: broken off, it is as damaged as it was
-        (folder / one.name).replace(place / one.name)
+    for one in files:
+        moves.replace(folder / one.name, place / one.name)
 
 
 def _hold(session: Session, ids: Sequence[str]) -> None:

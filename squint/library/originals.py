@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.errors import InputError
-from squint.files import Moves
+from squint.files import Moves, why_refused
 from squint.library.folders import Folders
 from squint.library.records import Original, SectionRow
 from squint.library.stored import Hashed, hashed
@@ -38,23 +38,20 @@ def stage(library: Folders, path: Path) -> Incoming:
     InputError
         If the disk refuses.
     """
-    folder = library.workspace()
     home, real = library.home.resolve(), path.resolve()  # of the import folder, a link is staged
     own = home in real.parents and home / "import" not in real.parents
     take = _link if own else shutil.copyfile
-    try:
-        if path.is_dir():
-            shutil.copytree(
-                path, folder / path.name, copy_function=take, ignore=_links, ignore_dangling_symlinks=True
-            )
-        else:
-            take(path, folder / path.name)
-    except (OSError, shutil.Error) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise InputError(
-            f"{path.name} could not be stored: {getattr(error, 'strerror', None) or 'the disk refused'}."
-        ) from error
-    files = hashed(folder)
+    with library.handed_out() as folder:
+        try:
+            if path.is_dir():
+                shutil.copytree(
+                    path, folder / path.name, copy_function=take, ignore=_links, ignore_dangling_symlinks=True
+                )
+            else:
+                take(path, folder / path.name)
+        except (OSError, shutil.Error) as error:
+            raise InputError(f"{path.name} could not be stored: {why_refused(error)}.") from error
+        files = hashed(folder)
     (sha256,) = {one.sha256 for one in files} if path.is_file() else {_together(files, path.name)}
     return Incoming(folder, path.name, sha256, tuple(files))
 

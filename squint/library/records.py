@@ -239,6 +239,24 @@ class ResultSection(Record):
     section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
 
 
+class ResultUse(Record):
+    """When a result was last used: not signed, as nothing that is shown depends on it."""
+
+    __tablename__ = "result_uses"
+    name: Mapped[str] = mapped_column(ForeignKey("results.name", ondelete="CASCADE"), primary_key=True)
+    used: Mapped[float] = mapped_column(Float)  # seconds since 1970
+    day: Mapped[int]  # as DayCount counts
+
+
+class DayCount(Record):
+    """How many days the library was swept on, in one row: time that no clock can jump over."""
+
+    __tablename__ = "days"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1
+    day: Mapped[int]
+    date: Mapped[str] = mapped_column(String(10))  # of the last one
+
+
 class StoredFile(Checked, Record):
     """A file below the library's folder; it goes with what it belongs to."""
 

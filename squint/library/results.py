@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 import pandas as pd
 
 from squint.files import list_sha256
-from squint.library import keeping
-from squint.library.records import ResultRow
+from squint.library import keeping, retention
+from squint.library.records import ResultRow, ResultUse
 from squint.library.store import Library
 from squint.library.stored import StoredFiles
 from squint.library.tables import read_table, write_table
@@ -33,7 +33,7 @@ class Task(Generic[Answer]):
 
 @dataclass(frozen=True)
 class Computation(Task[None]):
-    """A task whose result is kept in the library, until one of its sections is deleted."""
+    """A task whose result is kept, until one of its sections is deleted or nobody looks at it for long."""
 
     ids: tuple[str, ...]  # of the sections that it is computed from
 
@@ -68,9 +68,12 @@ def find(library: Library, asked: Computation) -> Result | None:
         if row is None:
             return None
         problems = library.files.problems(session, result=asked.result)
+        use = session.get(ResultUse, asked.result)
     folder = library.results / asked.result
     if not row.intact or problems or not folder.is_dir():
-        keeping.drop_result(library, asked.result)
+        keeping.drop_results(library, lambda _: [asked.result])
+        return None
+    if not retention.note_use(library, asked.result, use):
         return None
     return Result(folder, row.facts, library.files)
 
@@ -85,10 +88,10 @@ def keep(
     InputError
         If a section was deleted meanwhile: then nothing computed from it stays.
     """
-    folder = library.workspace()
-    for table, frame in tables.items():
-        write_table(frame, folder / f"{table}.parquet")
-    keeping.keep_result(library, folder, asked.result, json.dumps(dict(facts)), asked.ids)
+    with library.staged() as folder:
+        for table, frame in tables.items():
+            write_table(frame, folder / f"{table}.parquet")
+        keeping.keep_result(library, folder, asked.result, json.dumps(dict(facts)), asked.ids)
 
 
 def scores_path(library: Library, run: str, section_id: str) -> Path:

@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.library import counts, earlier, keeping, section, token_runs
+from squint.library import counts, earlier, keeping, retention, section, spare, token_runs
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import Mark, Model, Record, SectionRow
 from squint.library.section import Damaged, Section
+from squint.library.staging import ABANDONED_S
 from squint.library.stored import TOKENS
 from squint.library.tables import column_names, read_table
 from squint.sensitive import looks_like
@@ -121,6 +122,12 @@ class Library(Folders):
             rows = session.scalars(sa.select(Model).order_by(Model.added.desc(), Model.folder)).all()
             whole = [row for row in rows if row.intact and not self.files.problems(session, model=row.folder)]
         return [self.models / row.folder for row in whole]
+
+    def sweep(self, older_than_s: float = ABANDONED_S) -> None:
+        """Remove what dead processes left, what nobody came back to for so long, and unused results."""
+        super().sweep(older_than_s)
+        retention.sweep(self)
+        spare.keep(self.home)
 
     def used_bytes(self) -> int:
         """Add up the sizes of all files that are kept."""

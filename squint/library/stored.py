@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.errors import InputError
-from squint.files import sha256
+from squint.files import sha256, why_refused
 from squint.library.database import Database
 from squint.library.records import SectionRow, StoredFile, TokenRun
 
@@ -63,7 +63,7 @@ def hashed(place: Path) -> list[Hashed]:
                 os.fsync(file.fileno())  # before a row says that it is there
             found.append(Hashed(path.relative_to(folder).as_posix(), sha256(path), path.stat().st_size))
     except OSError as error:
-        raise InputError(f"{place.name} could not be stored: {error.strerror}.") from error
+        raise InputError(f"{place.name} could not be stored: {why_refused(error)}.") from error
     return found
 
 

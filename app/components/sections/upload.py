@@ -17,6 +17,7 @@ from app.text import as_text, sentence
 from app.uploads.arrivals import stage_import
 from app.uploads.parts import Arrived
 from squint.errors import InputError
+from squint.files import why_refused
 from squint.io.content import Answers
 from squint.io.folders import stored_bytes
 from squint.library.answers import remembered
@@ -46,7 +47,7 @@ def show_upload(library: Library) -> None:
         try:
             state.staged = stage_import(library, name, _file_name, _ENDINGS, _folder_name)
         except (OSError, InputError) as error:
-            reason = error.strerror or "" if isinstance(error, OSError) else str(error)
+            reason = why_refused(error) if isinstance(error, OSError) else str(error)
             steps.error(f"The server could not take it. {sentence(reason)}")
             return
         state.file_id, state.likeness = f"import {name}", looks_like(_split(name)[0])

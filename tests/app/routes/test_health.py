@@ -1,8 +1,6 @@
 """Whether the server says that it cannot do its work."""
 
-import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from squint.library.database import database
 from squint.library.records import EngineRow
 from squint.library.store import Library
 from tests.helpers.app import wait_for
+from tests.helpers.small_disk import run, small_disk
 
 
 @pytest.fixture
@@ -24,19 +23,11 @@ def client() -> TestClient:
     return TestClient(Starlette(routes=HEALTH_ROUTES))
 
 
-def run(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """Give a disk of its own, where the system lets us have one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() or not run("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)):
-        pytest.skip("a disk can only be mounted by root, where the system allows it")
-    yield place
-    assert run("umount", "--lazy", str(place))  # this process holds the lock of what it stages there
+    with small_disk(tmp_path / "disk") as mounted:
+        yield mounted.folder
 
 
 def test_a_library_that_can_be_used_is_healthy_and_nothing_is_left(

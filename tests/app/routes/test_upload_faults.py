@@ -1,7 +1,5 @@
 """Uploads whose server is killed, which two servers want, or for which the disk is full."""
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx2 import Client
+from httpx2 import Client, Response
 from starlette.testclient import TestClient
 
 from app.components.sections.upload import _file_name, _folder_name
@@ -33,6 +31,7 @@ from tests.helpers.resuming import (
     part_of,
     sending,
 )
+from tests.helpers.small_disk import PAGE, SmallDisk, small_disk, state_of
 
 pytestmark = pytest.mark.slow
 
@@ -101,34 +100,38 @@ def test_two_servers_on_one_library_do_not_write_to_one_upload(library: Library)
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 4 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if not (mount and umount and os.geteuid() == 0):
-        pytest.skip("only root can mount a disk")
-    command = [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted in this container")
-    yield folder
-    subprocess.run([umount, "-l", str(folder)], check=True)
+def full(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Mount a disk of 20 MB."""
+    with small_disk(tmp_path / "disk") as mounted:
+        yield mounted
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_full_disk_is_told_of_and_nothing_stays_on_it(
-    browser: TestClient, small_disk: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    browser: TestClient, full: SmallDisk, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    library = Library(small_disk / "home")
-    ticket = UPLOADS.open(library, _file_name, LIMIT, _folder_name)
+    library = Library(full.folder / "home")
+    at = address(UPLOADS.open(library, _file_name, LIMIT, _folder_name))
     monkeypatch.setattr(disk, "room", lambda _: 10**9)  # as if others filled it meanwhile
-    at = address(ticket)
     stream = CONTENT if kind == "file" else b"".join(FILES.values())
-    assert (begin(browser, at) if kind == "file" else begin_folder(browser, at, FILES)).status_code == 200
-    answer = go_on(browser, at, 0, stream)
-    assert answer.status_code == 507
-    assert "no space left" in answer.json()["problem"]
-    assert not list(library.uploads.iterdir())
+    library.sweep()
+    before = state_of(library)
+
+    def send() -> Response:
+        begun = begin(browser, at) if kind == "file" else begin_folder(browser, at, FILES)
+        return begun if begun.status_code != 200 else go_on(browser, at, 0, stream)
+
+    for room in (0, 1, 2, 8, 200, 700, len(stream) // PAGE - 1, len(stream) // PAGE + 1):
+        full.leave(room * PAGE)
+        answer = send()
+        assert answer.status_code == 507
+        assert "the disk is full" in answer.json()["problem"]
+        full.clear()
+        assert state_of(library) == before
+    assert send().status_code == 201
+    library.sweep(older_than_s=0)
+    assert state_of(library) == before
+    full.leave(8 * PAGE)
     monkeypatch.undo()
     monkeypatch.setattr(disk, "RESERVE", 0)
     told = begin(browser, at).json()

@@ -1,15 +1,18 @@
 """Commands on the library, as they are typed."""
 
 import json
+import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from anndata import AnnData
 
 from squint.cli.main import main
 from squint.library.database import database
-from squint.library.records import Patient, SectionRow
+from squint.library.records import Patient, ResultUse, SectionRow
+from squint.library.results import Computation, keep
 from squint.library.store import GENES, Library, Section
 from tests.helpers.sections import add_sections
 
@@ -76,6 +79,37 @@ def test_sections_are_listed_and_shown(
     assert "No section in the library" in capsys.readouterr().err
     assert main(["library", "show", ""]) == 2
     assert "2 sections in the library" in capsys.readouterr().err
+
+
+class Sum(Computation):
+    """A computation."""
+
+    name = "sum"
+
+
+def test_results_that_nobody_uses_are_pruned(
+    home: Path, two: list[Section], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library, asked = Library(home), Sum(tuple(one.id for one in two))
+    keep(library, asked, {}, {"one": pd.DataFrame({"x": [1.0]})})
+    place, facts = library.results / asked.result, tmp_path / "facts.json"
+    n_bytes = (place / "one.parquet").stat().st_size
+    assert main(["library", "prune"]) == 0
+    assert "0 results not used for 90 days deleted: 0.00 MB" in capsys.readouterr().out
+    with library.database.writing() as session:
+        session.merge(ResultUse(name=asked.result, used=time.time() - 50 * 86_400, day=0))
+    for dry in (["--dry-run"], []):
+        assert place.exists()
+        assert main(["library", "prune", "--older-than", "30", "--json", str(facts), *dry]) == 0
+        said = json.loads(facts.read_text())
+        assert (said["n_bytes"], [one["name"] for one in said["results"]]) == (n_bytes, [asked.result])
+        assert (
+            f"1 results not used for 30 days {'would be ' if dry else ''}deleted" in capsys.readouterr().out
+        )
+    assert not place.exists()
+    assert main(["library", "prune", "--older-than", "soon"]) == 2
+    assert "--older-than must be a number of days" in capsys.readouterr().err
+    assert len(library.sections()) == 2
 
 
 def test_what_is_not_as_it_was_kept_is_said_and_its_section_marked(
