@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from squint.errors import InputError
 
 FILE = "library.sqlite"
-HEAD = "0002"  # the last revision in migrations/versions
+HEAD = "0003"  # the last revision in migrations/versions
 _WAIT_S = 10  # for a lock that somebody else holds
 _UPGRADE_LOCK = 7_305_901  # any number: PostgreSQL's name of the lock of whoever upgrades
 

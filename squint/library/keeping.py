@@ -71,7 +71,7 @@ def keep_section(
         return True
 
     try:
-        return _once(library, change)
+        return once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -87,7 +87,7 @@ def mend_section(library: Folders, folder: Path, kept: Section) -> None:
         _mend(library, session, known, folder, files, kept)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,7 +122,7 @@ def delete_section(library: Folders, section_id: str) -> None:
         if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
             session.execute(sa.delete(Patient).where(Patient.code == patient))
 
-    _once(library, change)
+    once(library, change)
     library.database.scrub()
 
 
@@ -137,7 +137,7 @@ def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Rec
     files = hashed(staged)
 
     def change(session: Session, _: Moves) -> None:
-        _hold(session, [section_id])
+        hold(session, [section_id])
         library.files.record(session, place, files, section_id=section_id)
         for row in rows:
             session.merge(row)
@@ -147,7 +147,7 @@ def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Rec
             (staged / one.name).replace(place / one.name)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -163,7 +163,7 @@ def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequ
     files = hashed(folder)
 
     def change(session: Session, moves: Moves) -> None:
-        _hold(session, ids)
+        hold(session, ids)
         if session.get(ResultRow, name) is not None:
             return
         session.add(ResultRow(name=name, facts=facts, added=now()))
@@ -173,7 +173,7 @@ def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequ
         moves.move(folder, library.results / name)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -185,7 +185,7 @@ def drop_result(library: Folders, name: str) -> None:
         session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
         moves.discard(library.results / name)
 
-    _once(library, change)
+    once(library, change)
 
 
 def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str]) -> Path:
@@ -203,7 +203,7 @@ def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str])
     files, target = hashed(folder), library.models / model.folder
 
     def change(session: Session, moves: Moves) -> None:
-        _hold(session, ids)
+        hold(session, ids)
         session.execute(sa.delete(Model).where(Model.folder == model.folder))
         session.merge(model)
         session.flush()
@@ -212,7 +212,7 @@ def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str])
         moves.move(folder, target)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return target
@@ -223,7 +223,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
+def once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
     """Change rows and files in one step; where another process did the same just now, look again."""
     for last in (False, False, True):
         try:
@@ -271,7 +271,7 @@ def _mend(
         (folder / one.name).replace(place / one.name)
 
 
-def _hold(session: Session, ids: Sequence[str]) -> None:
+def hold(session: Session, ids: Sequence[str]) -> None:
     """See that sections are there, and keep them until the end of the session."""
     asked = (
         sa.select(SectionRow.id).where(SectionRow.id.in_(set(ids))).with_for_update(read=True, key_share=True)
