@@ -72,6 +72,7 @@ def take_over(library: Folders) -> None:
             _write(library, old, models)
         except (sa.exc.IntegrityError, InputError, OSError):  # another process was faster, and cleared up
             if not _is_done(library):
+                library.database.check()  # of one that is damaged it may be lost that this was done
                 raise
     old_pictures.take_over(library)
     _done.add(place)

@@ -67,8 +67,9 @@ def _is_done(library: Folders) -> bool:
 
 def _write(library: Folders, session: Session, found: Sequence[_Old]) -> None:
     sections = set(session.scalars(sa.select(SectionRow.id)))
+    known = {tuple(key) for key in session.execute(sa.select(Picture.section_id, Picture.id))}
     for one in found:
-        if one.section_id in sections:
+        if one.section_id in sections and (one.section_id, one.image.id) not in known:
             row = Picture(section_id=one.section_id, damage=one.damage)
             pictures.fill(row, one.image)
             session.add(row)

@@ -240,7 +240,7 @@ class StoredFiles:
 
     def _mark(self, session: Session, path: Path, problem: str) -> None:
         """Mark what a damaged file is of: tokens or a picture, each alone, or the section itself."""
-        kind, section_id, *below = path.relative_to(self._home).parts
+        kind, section_id, below = self._parts_of(path)
         if kind != "sections" or not below:
             return
         rows: list[SectionRow | TokenRun | Picture] = []
@@ -261,8 +261,13 @@ class StoredFiles:
                 row.damage = f"{row.damage} {problem}".strip()
 
     def _remedy(self, path: Path) -> str:
-        kind, _, *below = path.relative_to(self._home).parts
+        kind, _, below = self._parts_of(path)
         return _MENDED.get(below[0] if kind == "sections" and below else kind, _ON_SECTIONS)
+
+    def _parts_of(self, path: Path) -> tuple[str, str, list[str]]:
+        """Take apart what kind of thing a file is of, which one that is, and what it is within it."""
+        kind, key, *below = [*path.relative_to(self._home).parts, "", ""]
+        return kind, key, below[:-2]
 
     def _path_of(self, path: Path) -> str:
         return path.relative_to(self._home).as_posix()
@@ -298,7 +303,7 @@ def _used_bytes(session: Session) -> int:
 def _stamp(path: Path) -> _Stamp | None:
     try:
         seen = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # what stands in a damaged row may be no path at all
         return None
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
