@@ -60,7 +60,9 @@ def fill(home: Path) -> None:
         session.add(HistoryVersion(name="cell_sets", number=1, what="made ü", content={"sets": [1, None]}))
         session.add(StoredFile(path="originals/aa/x.h5ad", sha256=sha256, n_bytes=6000, original="aa"))
         session.add(
-            JobRow(task="t", module="m", args="{}", key="k", lane="l", state="running", limit_s=1.0, added=0.0)
+            JobRow(
+                task="t", module="m", args="{}", key="k", lane="l", state="running", limit_s=1.0, added=0.0
+            )
         )
 
 
