@@ -126,37 +126,6 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path} cannot be made: {why_refused(error)}.") from error
 
 
-def move_folder(folder: Path, target: Path, *, holds: str) -> bool:
-    """Move a complete folder to where it is found; where there is one already, that one stays.
-
-    Parameters
-    ----------
-    folder
-        The folder, on the same disk as ``target``. It is gone afterwards.
-    target
-        Its place. The folder above must exist.
-    holds
-        Name of a file that every complete folder of this kind holds.
-
-    Returns
-    -------
-    Whether it was moved.
-
-    Raises
-    ------
-    OSError
-        If it could not be moved, and there is no complete folder at ``target``.
-    """
-    try:
-        folder.rename(target)
-    except OSError:
-        if not (target / holds).exists():
-            raise
-        shutil.rmtree(folder)
-        return False
-    return True
-
-
 class Moves:
     """Moves of files and folders on one disk, all of which are made, or none.
 

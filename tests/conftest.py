@@ -4,16 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from anndata import AnnData
 from hypothesis import settings
 from numpy.typing import NDArray
-from scipy import sparse
 
 from squint import io
 from squint.geometry import regions
 from tests.helpers.paths import BUNDLES, REAL_DATA, REGIONS
+from tests.helpers.sections import small_section
 
 settings.register_profile("squint", deadline=None)  # a slow machine is not a failing property
 settings.load_profile("squint")
@@ -71,17 +70,5 @@ def real_regions(real_section: Callable[[str], Path]) -> Callable[[str], tuple[A
 
 @pytest.fixture
 def section() -> AnnData:
-    """Give a small valid section as other tools write it: 30 cells 10 um apart, 2 sections, 6 genes."""
-    rng = np.random.default_rng(0)
-    n_cells = 30
-    grid = np.stack(np.meshgrid(np.arange(6), np.arange(5)), axis=-1).reshape(-1, 2)
-    adata = AnnData(
-        X=sparse.csr_matrix(rng.poisson(2.0, (n_cells, 6)).astype(np.float32)),
-        obs=pd.DataFrame(
-            {"section": ["left"] * 15 + ["right"] * 15, "patient": ["P1"] * 15 + ["P2"] * 15},
-            index=[f"cell{i}" for i in range(n_cells)],
-        ),
-        var=pd.DataFrame(index=[f"GENE{i}" for i in range(6)]),
-    )
-    adata.obsm["spatial"] = grid * [20.0, 10.0]
-    return adata
+    """Give a small valid section as other tools write it."""
+    return small_section()

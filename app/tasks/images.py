@@ -18,9 +18,8 @@ from PIL import Image, features
 from app.engine.client import Report
 from app.requests import AddImage, LookAtImage
 from squint.errors import InputError
-from squint.files import move_folder
 from squint.images import Picture, Shown, n_levels, show, tiles
-from squint.library.images import FROM_FILE, META, Addition, Images, SectionImage, image_name, write_meta
+from squint.library.images import FROM_FILE, Addition, Images, SectionImage, image_name
 from squint.library.store import Library
 from squint.sensitive import looks_like
 
@@ -53,7 +52,7 @@ def add(library: Library, asked: AddImage, report: Report) -> dict[str, Any]:
 
 
 def keep(library: Library, addition: Addition, report: Report) -> SectionImage:
-    """Cut a picture into tiles and keep them with its section; the same picture is kept once.
+    """Cut a picture into tiles and keep them with its section; one that is there already stays.
 
     Raises
     ------
@@ -67,7 +66,7 @@ def keep(library: Library, addition: Addition, report: Report) -> SectionImage:
     except MemoryError as error:
         raise InputError("The picture needs too much memory. Save it as a tiled TIFF.") from error
     except FileNotFoundError as error:
-        raise InputError("The section was deleted while its picture was read.") from error
+        raise InputError("The picture's file was deleted while it was read. Give it again.") from error
 
 
 def _keep(library: Library, addition: Addition, report: Report) -> SectionImage:
@@ -77,17 +76,14 @@ def _keep(library: Library, addition: Addition, report: Report) -> SectionImage:
             _check_disk(folder, picture)
             sha256 = _sha256(Path(addition.path), report)
             key = hashlib.sha256(f"{sha256} {addition.element} {addition.channel}".encode()).hexdigest()[:16]
-            target = images.folder(addition.section, key)
-            if (target / META).exists():
-                return images.get(addition.section, key)
+            for known in images.of(addition.section):
+                if known.id == key:
+                    return known
             shown = show(picture, addition.channel)
             kind = "webp" if features.check("webp") else "jpeg"
             _write_tiles(shown, folder, kind, report)
             image = _describe(key, addition, shown, sha256, kind)
-        write_meta(folder, image)
-        target.parent.mkdir(exist_ok=True)
-        move_folder(folder, target, holds=META)
-    return image
+        return images.keep(addition.section, image, folder)
 
 
 def _describe(key: str, addition: Addition, shown: Shown, sha256: str, kind: str) -> SectionImage:

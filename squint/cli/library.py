@@ -1,6 +1,7 @@
 """Commands on the library of a dashboard: the same records, without a browser."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,14 @@ from squint.errors import InputError
 
 if TYPE_CHECKING:
     from squint.library.store import Library
+
+
+_SAID: dict[str, Callable[[Any], str]] = {  # how one of several facts of a kind is said
+    "notes": lambda note: f"note: {note}",
+    "pictures": lambda image: f"picture {image['name']}: {image['width']:,} x {image['height']:,} pixels",
+    "damaged_pictures": lambda image: f"picture {image['name']}: damaged. {image['why']}",
+    "tokens": lambda run: f"tokens by {run['model'][:12]}: {run['problem'] or run['added']}",
+}
 
 
 def add_library(add: Any, commands: Any) -> None:
@@ -92,17 +101,14 @@ def list_sections(options: argparse.Namespace) -> Facts:
 
 
 def show(options: argparse.Namespace) -> Facts:
-    """Say what the library knows of a section, and by which models it has tokens."""
+    """Say what the library knows of a section, its pictures, and by which models it has tokens."""
     library = _library()
     section = library.get(_find(library, options.section))
-    facts = {**asdict(section), "tokens": _tokens(library, section.id)}
+    facts = {**asdict(section), **_pictures(library, section.id), "tokens": _tokens(library, section.id)}
     for name, value in facts.items():
-        if name == "tokens":
-            for model in value:
-                say(f"tokens by {model['model'][:12]}: {model['problem'] or model['added']}")
-        elif name == "notes":
-            for note in value:
-                say(f"note: {note}")
+        if name in _SAID:
+            for one in value:
+                say(_SAID[name](one))
         elif value not in ("", None):
             say(f"{name}: {value}")
     return facts
@@ -171,6 +177,16 @@ def _find(library: "Library", asked: str) -> str:
             f"{which.capitalize()} in the library of that name or id. Look at: squint library list"
         )
     return found[0]
+
+
+def _pictures(library: "Library", section_id: str) -> Facts:
+    from squint.library.images import Images
+
+    images = Images(library)
+    return {
+        "pictures": [asdict(image) for image in images.of(section_id)],
+        "damaged_pictures": [asdict(bad) for bad in images.damaged(section_id)],
+    }
 
 
 def _tokens(library: "Library", section_id: str) -> list[Facts]:

@@ -51,6 +51,7 @@ class Database:
             )
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "handle_error", _not_decoded)
         else:
             self.engine = _create_engine(
                 self.url,
@@ -120,8 +121,11 @@ class Database:
         self.engine.dispose()
 
     def _upgrade(self) -> None:
-        if self.revision() == HEAD:
+        found = self.revision()
+        if found == HEAD:
             return
+        if found is not None:  # of a damaged number, tables would be made anew
+            self.check()
         from squint.library.migrations.upgrade import upgrade  # noqa: PLC0415 - alembic, once per library
 
         with self.engine.connect() as connection:
@@ -164,11 +168,13 @@ class Database:
         path = self.url.database
         if "locked" in said or "busy" in said:
             return f"Another program holds {path}. Try again in a minute."
-        if "full" in said or ("malformed" not in said and _is_full(Path(path or "").parent)):
+        if "malformed" in said or "no such" in said:  # a table or column that we have made
+            return self._damaged()
+        if "full" in said or _is_full(Path(path or "").parent):
             return f"{FULL}."
         if "readonly" in said or "unable to open" in said:
             return f"{path} cannot be written. Set SQUINT_HOME to a folder that can be."
-        return self._damaged() if "malformed" in said else f"{path} cannot be used: {said}."
+        return f"{path} cannot be used: {said}."
 
     def _damaged(self) -> str:
         where = self.url.database if self.is_sqlite else "The database"
@@ -199,11 +205,24 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
         None  # transactions begin where we say, so that changes of tables are in them
     )
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged row is not intact
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")  # what was said to be kept outlives a power cut
-    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
+    try:
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # what was said to be kept outlives a power cut
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
+    except UnicodeDecodeError as error:
+        raise _malformed() from error
+
+
+def _not_decoded(context: sa.engine.ExceptionContext) -> None:
+    """Take as damage what SQLite says of damaged tables in letters that are none."""
+    if isinstance(context.original_exception, UnicodeDecodeError):
+        raise _malformed() from context.original_exception
+
+
+def _malformed() -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError("the database is malformed")
 
 
 def _what_can_be_read(text: str) -> Any:

@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 
 from squint import files
 from squint.errors import InputError
-from squint.library import section
+from squint.library import old_pictures, section
 from squint.library.folders import Folders
 from squint.library.keeping import now
 from squint.library.records import Mark, Model, ModelSection, Patient, SectionRow, TokenRun
 from squint.library.section import Section
-from squint.library.stored import TOKENS, Hashed, hashed
+from squint.library.stored import IMAGES, TOKENS, Hashed, hashed
 from squint.library.token_runs import new_run
 from squint.model.card import WEIGHTS, read_card, read_records
 from squint.pp import QualityFilter
@@ -72,7 +72,9 @@ def take_over(library: Folders) -> None:
             _write(library, old, models)
         except (sa.exc.IntegrityError, InputError, OSError):  # another process was faster, and cleared up
             if not _is_done(library):
+                library.database.check()  # of one that is damaged it may be lost that this was done
                 raise
+    old_pictures.take_over(library)
     _done.add(place)
 
 
@@ -209,8 +211,8 @@ def _is_in(path: Path, folders: set[Path]) -> bool:
 
 
 def _is_note(one: Hashed) -> bool:
-    """Say whether a file says what a picture is, which has become a row."""
-    return one.name.startswith("images/") and one.name.endswith(f"/{META}")
+    """Say whether a file says what a picture is, which becomes a row."""
+    return one.name.startswith(f"{IMAGES}/") and one.name.endswith(f"/{old_pictures.META}")
 
 
 def _look_at_model(folder: Path) -> _OldModel:

@@ -1,27 +1,29 @@
-"""Pictures under the cells of a section, kept as tiles in the section's folder: pixels and nothing else.
+"""Pictures under the cells of a section, kept as rows and tiles: pixels and nothing else.
 
-``sections/<id>/images/<image id>/meta.json`` and ``<level>/<column>_<row>.webp``. Tiles are 512 pixels to a
-side, those at the right and lower edge cropped. A pixel of level l covers exactly 2**l x 2**l pixels of
-level 0, from the upper left corner on.
+Tiles are ``sections/<id>/images/<image id>/<level>/<column>_<row>.webp``, each a stored file that is hashed
+before a process first serves it. They are 512 pixels to a side, those at the right and lower edge cropped. A
+pixel of level l covers exactly 2**l x 2**l pixels of level 0, from the upper left corner on. What is damaged
+of a picture is said of it alone.
 """
 
 import io
-import json
 import math
 import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+from sqlalchemy.orm import Session
 
 from squint.errors import InputError
-from squint.files import move_folder, why_refused, write_json
+from squint.files import Moves, why_refused
 from squint.images import (
     TILE,
     Box,
@@ -32,47 +34,30 @@ from squint.images import (
     render,
 )
 from squint.images.placing import check_affine
+from squint.library import keeping, pictures
 from squint.library.import_folder import import_folder, importable
+from squint.library.pictures import BY_LANDMARKS, BY_PIXEL_SIZE, FROM_FILE, DamagedImage, SectionImage
+from squint.library.records import Picture as Row
 from squint.library.store import Library, harmless_name
+from squint.library.stored import IMAGES, DamagedError, hashed
 from squint.pl import View
 
-FROM_FILE, BY_LANDMARKS, BY_PIXEL_SIZE = "from the file", "landmarks", "pixel size"
+__all__ = [
+    "BY_LANDMARKS",
+    "BY_PIXEL_SIZE",
+    "FROM_FILE",
+    "Addition",
+    "DamagedImage",
+    "Images",
+    "SectionImage",
+    "file_name",
+    "image_name",
+]
+
+GONE = "This picture is no longer in the library."
 ENDINGS = (".tif", ".tiff", ".svs", ".scn", ".png", ".jpg", ".jpeg", ".h5ad", ".zip", ".zarr")
 COMPANIONS = (".csv", ".json")
-META = "meta.json"
 _HEX = re.compile(r"[0-9a-f]{1,64}")
-
-
-@dataclass(frozen=True)
-class SectionImage:
-    """What the library knows of a picture."""
-
-    id: str
-    name: str
-    width: int
-    height: int
-    levels: int
-    grey: bool
-    channel: str  # which one, of a picture that has several
-    format: str  # of the tiles: "webp" or "jpeg"
-    affine: tuple[float, ...] | None  # x = a column + b row + c, y = d column + e row + f
-    placed: str  # where the affine comes from
-    um_per_pixel: tuple[float, float] | None  # as the file says
-    sha256: str  # of the file it came from
-    added: str  # UTC
-    notes: tuple[str, ...] = ()
-    landmarks: tuple[tuple[float, ...], ...] = ()  # column, row, x, y
-    rmse: float | None = None  # of the landmarks
-
-    @property
-    def matrix(self) -> NDArray[np.float64] | None:
-        """Its affine (2, 3)."""
-        return None if self.affine is None else np.array(self.affine).reshape(2, 3)
-
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """Width and height of each level."""
-        return [(-(-self.width // 2**i), -(-self.height // 2**i)) for i in range(self.levels)]
 
 
 @dataclass(frozen=True)
@@ -102,50 +87,128 @@ class Images:
         return import_folder(self._library)
 
     def of(self, section_id: str) -> list[SectionImage]:
-        """List the pictures of a section, the first one added first."""
-        folder = self._library.folder(section_id) / "images"
-        found = [self._read(path.parent) for path in folder.glob(f"*/{META}")]
-        return sorted(found, key=lambda image: (image.added, image.id))
+        """List the pictures of a section, the first one added first, but for damaged ones."""
+        return [pictures.of_row(row) for row, why in self._rows(section_id) if not why]
+
+    def damaged(self, section_id: str) -> list[DamagedImage]:
+        """List the pictures of a section that are damaged, with what is."""
+        return [
+            DamagedImage(row.id, row.name if row.intact else row.id, why)
+            for row, why in self._rows(section_id)
+            if why
+        ]
 
     def get(self, section_id: str, image_id: str) -> SectionImage:
-        """Give one picture."""
-        folder = self.folder(section_id, image_id)
-        if not (folder / META).exists():
-            raise InputError("This picture is no longer in the library.")
-        return self._read(folder)
+        """Give one picture.
+
+        Raises
+        ------
+        InputError
+            If it is gone, or damaged.
+        """
+        self.folder(section_id, image_id)  # refuses what is no id
+        with self._library.database.reading() as session:
+            return self._whole(session.get(Row, (section_id, image_id)))
 
     def folder(self, section_id: str, image_id: str) -> Path:
         """Return the folder of a picture; ids are hexadecimal, so it cannot lead elsewhere."""
         if not _HEX.fullmatch(image_id):
             raise InputError("There is no such picture.")
-        return self._library.folder(section_id) / "images" / image_id
+        return self._library.folder(section_id) / IMAGES / image_id
 
     def tile(self, section_id: str, image_id: str, level: int, column: int, row: int) -> bytes | None:
-        """Give the file of a tile; ``None`` if there is none."""
-        with suppress(InputError, OSError):
-            folder = self.folder(section_id, image_id) / str(int(level))
-            name = f"{int(column)}_{int(row)}"
-            for ending in ("webp", "jpeg"):
-                if (folder / f"{name}.{ending}").exists():
-                    return (folder / f"{name}.{ending}").read_bytes()
+        """Give the file of a tile; ``None`` if there is none, or damaged: then its picture is marked."""
+        for ending in ("webp", "jpeg"):
+            name = f"{int(level)}/{int(column)}_{int(row)}.{ending}"
+            with suppress(InputError, OSError):
+                path = self.folder(section_id, image_id) / name
+                return self._library.files.checked(path).read_bytes()
         return None
 
+    def keep(self, section_id: str, image: SectionImage, tiles: Path, damage: str = "") -> SectionImage:
+        """Keep a picture; one of that id stays, unless it is damaged: then it gets these tiles.
+
+        Parameters
+        ----------
+        section_id
+            Of the section that it lies under.
+        image
+            What is known of it. A damaged one keeps the place that it was given.
+        tiles
+            Staged folder of its tiles, which is gone afterwards.
+        damage
+            What of it is damaged, in words, if something is.
+
+        Returns
+        -------
+        The picture that is there now.
+
+        Raises
+        ------
+        InputError
+            If the section is gone, the library is full, or the disk refuses.
+        """
+        files, place = hashed(tiles), self.folder(section_id, image.id)
+
+        def change(session: Session, moves: Moves) -> SectionImage:
+            keeping.hold(session, [section_id])
+            row = session.get(Row, (section_id, image.id), with_for_update=True)
+            if row is not None and not self._why_damaged(row):
+                return pictures.of_row(row)
+            kept = image
+            if row is None:
+                row = Row(section_id=section_id)
+                session.add(row)
+            elif row.intact and row.affine is not None:
+                old = pictures.of_row(row)
+                kept = replace(
+                    image, affine=old.affine, placed=old.placed, landmarks=old.landmarks, rmse=old.rmse
+                )
+            pictures.fill(row, kept)
+            row.damage = damage
+            session.flush()
+            self._library.files.forget(session, place)
+            self._library.files.record(session, place, files, section_id=section_id)
+            moves.move(tiles, place)
+            return kept
+
+        try:
+            return keeping.once(self._library, change)
+        finally:
+            shutil.rmtree(tiles, ignore_errors=True)
+
     def delete(self, section_id: str, image_id: str) -> None:
-        """Remove a picture for good."""
-        self.get(section_id, image_id)
-        away = self._library.workspace()
-        self.folder(section_id, image_id).rename(away)  # at once, so that nobody sees half a picture
-        shutil.rmtree(away)
+        """Remove a picture for good, damaged or not."""
+        place = self.folder(section_id, image_id)
+
+        def change(session: Session, moves: Moves) -> None:
+            if session.get(Row, (section_id, image_id), with_for_update=True) is None:
+                raise InputError(GONE)
+            session.execute(sa.delete(Row).where(Row.section_id == section_id, Row.id == image_id))
+            self._library.files.forget(session, place)
+            moves.discard(place)
+
+        keeping.freeing(self._library, change)
+        self._library.database.scrub()
 
     def carry(self, section_id: str, to: str) -> None:
-        """Copy the pictures of a section to another of the same positions; those that it has stay."""
-        for image in self.of(section_id):
-            target = self.folder(to, image.id)
-            if not (target / META).exists():
-                target.parent.mkdir(exist_ok=True)
-                with self._library.staged() as staged:
-                    shutil.copytree(self.folder(section_id, image.id), staged / image.id)
-                    move_folder(staged / image.id, target, holds=META)
+        """Copy the pictures of a section to another of the same positions; those that it has stay.
+
+        What is damaged stays damaged, and is said there.
+        """
+        for row, damage in self._rows(section_id):
+            image = pictures.of_row(row) if row.intact else pictures.unknown(row.id, keeping.now())
+            place = self.folder(section_id, image.id)
+            with self._library.staged() as staged:
+                try:
+                    for path in self._library.files.below(place):
+                        target = staged / path.relative_to(place)
+                        target.parent.mkdir(exist_ok=True)
+                        shutil.copyfile(self._library.files.checked(path), target)
+                    said = damage
+                except DamagedError:
+                    said = damage or "Some of its tiles are damaged."
+                self.keep(to, image, staged, said)
 
     def place(
         self,
@@ -171,15 +234,24 @@ class Images:
             Column, row, x and y of each landmark, if any.
         rmse
             How far the landmarks are missed by.
+
+        Raises
+        ------
+        InputError
+            If the picture is gone or damaged, or would be laid flat.
         """
-        placed = replace(
-            self.get(section_id, image_id),
-            affine=tuple(check_affine(affine).ravel().tolist()),
-            placed=source,
-            landmarks=tuple(tuple(map(float, landmark)) for landmark in landmarks),
-            rmse=rmse,
-        )
-        write_meta(self.folder(section_id, image_id), placed)
+        matrix = check_affine(affine)
+        with self._library.database.writing() as session:
+            row = session.get(Row, (section_id, image_id), with_for_update=True)
+            placed = replace(
+                self._whole(row),
+                affine=tuple(matrix.ravel().tolist()),
+                placed=source,
+                landmarks=tuple(tuple(map(float, landmark)) for landmark in landmarks),
+                rmse=rmse,
+            )
+            if row is not None:
+                pictures.fill(row, placed)
         return placed
 
     def region(self, section_id: str, image_id: str, view: View, max_pixels: int = 4_000_000) -> Rendered:
@@ -258,13 +330,24 @@ class Images:
             ) from error
         return folder / harmless
 
-    @staticmethod
-    def _read(folder: Path) -> SectionImage:
-        facts: dict[str, Any] = json.loads((folder / META).read_text())
-        for key in ("affine", "um_per_pixel"):
-            facts[key] = None if facts[key] is None else tuple(facts[key])
-        landmarks = tuple(tuple(landmark) for landmark in facts["landmarks"])
-        return SectionImage(**{**facts, "landmarks": landmarks, "notes": tuple(facts["notes"])})
+    def _rows(self, section_id: str) -> list[tuple[Row, str]]:
+        """Give the rows of a section's pictures, each with what is damaged."""
+        asked = sa.select(Row).where(Row.section_id == section_id).order_by(Row.added, Row.id)
+        with self._library.database.reading() as session:
+            rows = session.scalars(asked).all()
+        return [(row, self._why_damaged(row)) for row in rows]
+
+    def _why_damaged(self, row: Row) -> str:
+        return pictures.why_damaged(row, self._library.sections_folder / row.section_id / IMAGES / row.id)
+
+    def _whole(self, row: Row | None) -> SectionImage:
+        """Give the picture that a row is of, or say why there is none."""
+        if row is None:
+            raise InputError(GONE)
+        if why := self._why_damaged(row):
+            name = row.name if row.intact else row.id
+            raise InputError(f"The picture {name} is damaged. {why} Delete it and add it again.")
+        return pictures.of_row(row)
 
 
 def image_name(name: str) -> str:
@@ -281,8 +364,3 @@ def file_name(name: str) -> str:
         raise InputError(f"Pictures are read as {', '.join(ENDINGS)}.")
     inner = ".ome" if re.search(r"\.ome\.tiff?$", name, re.IGNORECASE) else ""
     return f"{image_name(name)}{inner}{ending}"
-
-
-def write_meta(folder: Path, image: SectionImage) -> None:
-    """Write what is known of a picture, whole or not at all."""
-    write_json(folder / META, asdict(image), indent=1)

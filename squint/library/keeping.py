@@ -71,7 +71,7 @@ def keep_section(
         return True
 
     try:
-        return _once(library, change)
+        return once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -87,7 +87,7 @@ def mend_section(library: Folders, folder: Path, kept: Section) -> None:
         _mend(library, session, moves, known, folder, files, kept)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,7 +122,7 @@ def delete_section(library: Folders, section_id: str) -> None:
         if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
             session.execute(sa.delete(Patient).where(Patient.code == patient))
 
-    _freeing(library, change)
+    freeing(library, change)
     library.database.scrub()
 
 
@@ -137,7 +137,7 @@ def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Rec
     files = hashed(staged)
 
     def change(session: Session, moves: Moves) -> None:
-        _hold(session, [section_id])
+        hold(session, [section_id])
         library.files.record(session, place, files, section_id=section_id)
         for row in rows:
             session.merge(row)
@@ -146,7 +146,7 @@ def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Rec
             moves.replace(staged / one.name, place / one.name)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -162,7 +162,7 @@ def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequ
     files = hashed(folder)
 
     def change(session: Session, moves: Moves) -> None:
-        _hold(session, ids)
+        hold(session, ids)
         if session.get(ResultRow, name) is not None:
             return
         session.add(ResultRow(name=name, facts=facts, added=now()))
@@ -172,7 +172,7 @@ def keep_result(library: Folders, folder: Path, name: str, facts: str, ids: Sequ
         moves.move(folder, library.results / name)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -187,7 +187,7 @@ def drop_results(library: Folders, choose: Callable[[Session], Sequence[str]]) -
             moves.discard(library.results / name)
         return bool(names)
 
-    if _freeing(library, change):
+    if freeing(library, change):
         library.database.scrub()
 
 
@@ -206,7 +206,7 @@ def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str])
     files, target = hashed(folder), library.models / model.folder
 
     def change(session: Session, moves: Moves) -> None:
-        _hold(session, ids)
+        hold(session, ids)
         session.execute(sa.delete(Model).where(Model.folder == model.folder))
         session.merge(model)
         session.flush()
@@ -215,7 +215,7 @@ def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str])
         moves.move(folder, target)
 
     try:
-        _once(library, change)
+        once(library, change)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return target
@@ -226,7 +226,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
+def once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
     """Change rows and files in one step; where another process did the same just now, look again."""
     for last in (False, False, True):
         try:
@@ -238,14 +238,14 @@ def _once(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
     raise AssertionError
 
 
-def _freeing(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
+def freeing(library: Folders, change: Callable[[Session, Moves], Given]) -> Given:
     """Delete something, with the spare room if the disk is full."""
     try:
-        return _once(library, change)
+        return once(library, change)
     except InputError as error:
         if not (is_full(error) and spare.give_up(library.home)):
             raise
-        return _once(library, change)
+        return once(library, change)
 
 
 def _add(session: Session, row: SectionRow, kept: Section) -> None:
@@ -284,7 +284,7 @@ def _mend(
         moves.replace(folder / one.name, place / one.name)
 
 
-def _hold(session: Session, ids: Sequence[str]) -> None:
+def hold(session: Session, ids: Sequence[str]) -> None:
     """See that sections are there, and keep them until the end of the session."""
     asked = (
         sa.select(SectionRow.id).where(SectionRow.id.in_(set(ids))).with_for_update(read=True, key_share=True)

@@ -14,7 +14,7 @@ from squint.errors import InputError
 from squint.files import Moves, why_refused
 from squint.library.folders import Folders
 from squint.library.records import Original, SectionRow
-from squint.library.stored import Hashed, hashed
+from squint.library.stored import DamagedError, Hashed, hashed
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,20 @@ def find(library: Folders, section_id: str) -> Path | None:
     Raises
     ------
     DamagedError
-        If a file of it is damaged.
+        If a file of it is damaged, or what the database says of it or of the section.
     """
     with library.database.reading() as session:
         row = session.get(SectionRow, section_id)
+        if row is not None and not row.intact:
+            raise DamagedError("What the library knows of the section, and so its original, is damaged.")
         original = session.get(Original, row.original) if row is not None and row.original else None
         if original is None:
             return None
+        if not original.intact:
+            raise DamagedError("What the library knows of the section's original is damaged.")
         damaged = library.files.problems(session, original=original.sha256)
-    for path in damaged:
-        library.files.checked(path)
+    if damaged:
+        raise DamagedError(next(iter(damaged.values())))
     return library.originals / original.sha256 / original.name
 
 

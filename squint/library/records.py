@@ -50,6 +50,12 @@ def _sign(mapper: Mapper[Any], connection: Any, row: Checked) -> None:
     row.check = row.digest()
 
 
+def signed(row: Checked) -> dict[str, Any]:
+    """Give the values of a row whose every value is set, with their hash, to be inserted with many others."""
+    row.check = row.digest()
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}  # type: ignore[attr-defined]
+
+
 # --- people and projects: foreseen ------------------------------------------------------------------------
 
 
@@ -148,12 +154,27 @@ class SectionRow(Checked, Record):
 
 
 class Picture(Checked, Record):
-    """A picture under the cells of a section."""
+    """A picture under the cells of a section; :mod:`squint.library.pictures` says what the values mean."""
 
     __tablename__ = "pictures"
     section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(Sha, primary_key=True)
-    facts: Mapped[dict[str, Any]]  # of squint.library.images.SectionImage
+    name: Mapped[str] = mapped_column(Text)
+    width: Mapped[int]
+    height: Mapped[int]
+    levels: Mapped[int]
+    grey: Mapped[bool]
+    channel: Mapped[str] = mapped_column(Text)
+    format: Mapped[str] = mapped_column(String(10))
+    affine: Mapped[list[Any] | None] = mapped_column(JSON)
+    placed: Mapped[str] = mapped_column(String(60))
+    um_per_pixel: Mapped[list[Any] | None] = mapped_column(JSON)
+    sha256: Mapped[str] = mapped_column(Sha)  # empty where only its files say what it is
+    added: Mapped[str] = mapped_column(String(40))
+    notes: Mapped[list[Any]]
+    landmarks: Mapped[list[Any]]
+    rmse: Mapped[float | None] = mapped_column(Float)
+    damage: Mapped[str] = mapped_column(Text, default="")  # what of it is damaged, in words; empty if nothing
 
 
 class Cohort(Record):

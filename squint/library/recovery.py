@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.files import Moves
-from squint.library.records import Model, Original, ResultRow, SectionRow
+from squint.library.records import Model, Original, Picture, ResultRow, SectionRow
 from squint.library.store import Library
+from squint.library.stored import IMAGES
 
 # Whoever adds rows to these holds a lock on them until the folder is in its place.
-_LOCK = "LOCK TABLE sections, models, results, originals IN SHARE MODE"
+_LOCK = "LOCK TABLE sections, pictures, models, results, originals IN SHARE MODE"
 
 
 def recover(library: Library) -> None:
@@ -36,6 +37,10 @@ def recover(library: Library) -> None:
         ):
             for orphan in _orphans(session, folder, key):
                 moves.discard(orphan)
+        known = {tuple(key) for key in session.execute(sa.select(Picture.section_id, Picture.id))}
+        for picture in library.sections_folder.glob(f"*/{IMAGES}/*"):
+            if (picture.parent.parent.name, picture.name) not in known:
+                moves.discard(picture)
     library.database.scrub()
 
 

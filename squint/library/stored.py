@@ -17,9 +17,15 @@ from sqlalchemy.orm import Session
 from squint.errors import InputError
 from squint.files import sha256, why_refused
 from squint.library.database import Database
-from squint.library.records import SectionRow, StoredFile, TokenRun
+from squint.library.records import Picture, SectionRow, StoredFile, TokenRun, signed
 
-TOKENS = "tokens"  # folder in that of a section
+TOKENS, IMAGES = "tokens", "images"  # folders in that of a section
+_MENDED = {  # how a damaged file is mended, by its folder in the library, or in that of a section
+    IMAGES: "Delete this picture under the cells, and add it again.",
+    "models": "Train this model again.",
+    "results": "Load the page again: it is computed anew.",
+}
+_ON_SECTIONS = "Look at the page Sections, which offers to mend it."
 _AT_ONCE = 500  # paths in one question: databases bound how many a question may name
 _REMEMBERED = 200_000  # files that were checked
 
@@ -110,13 +116,15 @@ class StoredFiles:
                 row.path: row
                 for row in session.scalars(sa.select(StoredFile).where(StoredFile.path.in_(list(known))))
             }
+            new = []
             for path, one in known.items():
-                row = rows.get(path)
-                if row is None:
-                    row = StoredFile(path=path)
-                    session.add(row)
+                row = rows.get(path) or StoredFile(path=path)
                 row.sha256, row.n_bytes = one.sha256, one.n_bytes
                 row.section_id, row.original, row.model, row.result = section_id, original, model, result
+                if path not in rows:
+                    new.append(signed(row))
+            if new:  # in one statement: a picture has tens of thousands of tiles
+                session.execute(sa.insert(StoredFile), new)
         session.flush()
 
     def forget(self, session: Session, place: Path) -> None:
@@ -128,6 +136,17 @@ class StoredFiles:
             )
         )
 
+    def below(self, folder: Path) -> list[Path]:
+        """List the files that are known below a folder."""
+        inside = StoredFile.path.startswith(f"{self._path_of(folder)}/", autoescape=True)
+        with self._database.reading() as session:
+            return [
+                self._home / path
+                for path in session.scalars(
+                    sa.select(StoredFile.path).where(inside).order_by(StoredFile.path)
+                )
+            ]
+
     def checked(self, path: Path) -> Path:
         """Give the path of a stored file, once it is sure that the file is as it was written.
 
@@ -138,7 +157,8 @@ class StoredFiles:
         InputError
             If the file is gone with what it belonged to.
         DamagedError
-            If it is damaged or lost. If it is a section's own, the section is marked as damaged.
+            If it is damaged or lost. What it is of is marked as damaged: a section, or of one tokens or a
+            picture alone.
         """
         stamp = _stamp(path)
         if stamp is not None and _checked.get(path) == stamp:
@@ -157,7 +177,7 @@ class StoredFiles:
                 if problem:
                     self._mark(session, path, problem)
         if problem:
-            raise DamagedError(f"{problem} Look at the page Sections, which offers to mend it.")
+            raise DamagedError(f"{problem} {self._remedy(path)}")
         _remember(path, stamp)
         return path
 
@@ -219,21 +239,35 @@ class StoredFiles:
         return "" if right else f"{path.name} in the library is damaged."
 
     def _mark(self, session: Session, path: Path, problem: str) -> None:
-        """Mark what a damaged file is of: tokens, which can be made again alone, or the section itself."""
-        kind, section_id, *below = path.relative_to(self._home).parts
+        """Mark what a damaged file is of: tokens or a picture, each alone, or the section itself."""
+        kind, section_id, below = self._parts_of(path)
         if kind != "sections" or not below:
             return
-        rows: list[SectionRow | TokenRun] = []
+        rows: list[SectionRow | TokenRun | Picture] = []
         if below[0] == TOKENS:
             model = path.name.split(".")[0]
             runs = sa.select(TokenRun).where(TokenRun.section_id == section_id).with_for_update()
             rows += [run for run in session.scalars(runs) if run.model.startswith(model)]
+        elif below[0] == IMAGES and len(below) > 1:
+            picture = session.get(Picture, (section_id, below[1]), with_for_update=True)
+            rows += (
+                [picture] if picture is not None and not picture.damage else []
+            )  # of thousands, one is said
         elif len(below) == 1:
             own = session.get(SectionRow, section_id, with_for_update=True)
             rows += [own] if own is not None else []
         for row in rows:
             if row.intact and problem not in row.damage:
                 row.damage = f"{row.damage} {problem}".strip()
+
+    def _remedy(self, path: Path) -> str:
+        kind, _, below = self._parts_of(path)
+        return _MENDED.get(below[0] if kind == "sections" and below else kind, _ON_SECTIONS)
+
+    def _parts_of(self, path: Path) -> tuple[str, str, list[str]]:
+        """Take apart what kind of thing a file is of, which one that is, and what it is within it."""
+        kind, key, *below = [*path.relative_to(self._home).parts, "", ""]
+        return kind, key, below[:-2]
 
     def _path_of(self, path: Path) -> str:
         return path.relative_to(self._home).as_posix()
@@ -269,7 +303,7 @@ def _used_bytes(session: Session) -> int:
 def _stamp(path: Path) -> _Stamp | None:
     try:
         seen = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # what stands in a damaged row may be no path at all
         return None
     return seen.st_mtime_ns, seen.st_size, seen.st_ino
 

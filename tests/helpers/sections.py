@@ -5,8 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import sqlalchemy as sa
 from anndata import AnnData
+from scipy import sparse
 
 import squint.io
 from squint.library import ingest, keeping
@@ -14,6 +17,23 @@ from squint.library.records import Model, SectionRow, TokenRun
 from squint.library.store import Library, Section
 
 LABELS = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {}, organ="kidney")
+
+
+def small_section() -> AnnData:
+    """Give a small valid section as other tools write it: 30 cells 10 um apart, 2 sections, 6 genes."""
+    rng = np.random.default_rng(0)
+    n_cells = 30
+    grid = np.stack(np.meshgrid(np.arange(6), np.arange(5)), axis=-1).reshape(-1, 2)
+    adata = AnnData(
+        X=sparse.csr_matrix(rng.poisson(2.0, (n_cells, 6)).astype(np.float32)),
+        obs=pd.DataFrame(
+            {"section": ["left"] * 15 + ["right"] * 15, "patient": ["P1"] * 15 + ["P2"] * 15},
+            index=[f"cell{i}" for i in range(n_cells)],
+        ),
+        var=pd.DataFrame(index=[f"GENE{i}" for i in range(6)]),
+    )
+    adata.obsm["spatial"] = grid * [20.0, 10.0]
+    return adata
 
 
 def add_sections(library: Library, adata: AnnData, folder: Path) -> list[Section]:

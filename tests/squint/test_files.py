@@ -127,28 +127,3 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match=r"file/x cannot be made: Not a directory\."):
         files.make_folder(tmp_path / "file" / "x")
-
-
-def made(folder, text):
-    folder.mkdir()
-    (folder / "whole.json").write_text(text)
-    return folder
-
-
-def test_the_first_complete_folder_of_a_name_stays(tmp_path):
-    target = tmp_path / "kept"
-    assert files.move_folder(made(tmp_path / "one", "first"), target, holds="whole.json")
-    assert not files.move_folder(made(tmp_path / "two", "second"), target, holds="whole.json")
-    assert (target / "whole.json").read_text() == "first"
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-
-
-def test_a_folder_that_cannot_be_moved_stays_where_it_is(tmp_path):
-    folder = made(tmp_path / "one", "first")
-    with pytest.raises(FileNotFoundError):
-        files.move_folder(folder, tmp_path / "absent" / "kept", holds="whole.json")
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "part").write_text("")
-    with pytest.raises(OSError, match="not empty"):
-        files.move_folder(folder, tmp_path / "broken", holds="whole.json")
-    assert (folder / "whole.json").read_text() == "first"

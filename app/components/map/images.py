@@ -108,10 +108,24 @@ def show_images(library: Library, section: Section) -> None:
     """Show which picture lies under a section's cells, and let the user add, place and delete pictures."""
     images = Images(library)
     with st.expander("Image under the cells", icon=":material/image:", key=f"images-{section.id}"):
+        _show_damaged(images, section)
         known = {image.id: image for image in images.of(section.id)}
         if known:
             _choose(images, section, known)
         _add(library, section)
+
+
+def _show_damaged(images: Images, section: Section) -> None:
+    """Say which pictures are damaged; all others are shown as ever."""
+    for one in images.damaged(section.id):
+        st.markdown(f":material/broken_image: **{as_text(one.name)}** is damaged, and shown nowhere.")
+        st.caption(f"{sentence(one.why)} Delete it, or add it again: its place under the cells is kept then.")
+        st.button(
+            "Delete the damaged picture",
+            key=f"image-delete-{one.id}",
+            on_click=_delete,
+            args=(images, section.id, one.id),
+        )
 
 
 def _shown(images: Images, section: Section) -> SectionImage | None:

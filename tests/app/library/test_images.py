@@ -195,7 +195,7 @@ def test_a_section_that_is_gone_gets_no_picture(library: Library, added: Section
         if fraction > 0.3 and library.folder(added.id).exists():
             library.delete(added.id)
 
-    with pytest.raises(InputError, match="deleted"):
+    with pytest.raises(InputError, match="no longer in the library"):
         image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), delete)
     assert not list(library.sections_folder.iterdir())
 

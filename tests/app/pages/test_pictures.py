@@ -80,6 +80,22 @@ def test_a_picture_is_uploaded_looked_at_added_and_deleted(
     assert Images(library).of(added.id) == []
 
 
+def test_a_damaged_picture_is_told_of_and_can_be_deleted(
+    app: AppTest, library: Library, added: Section, image: SectionImage
+) -> None:
+    images = Images(library)
+    images.place(added.id, image.id, [[0.5, 0, 0], [0, 0.5, 0]], BY_PIXEL_SIZE)
+    assert shown(app.run())["id"] == image.id
+    (images.folder(added.id, image.id) / "0" / "0_0.webp").write_bytes(b"x")
+    assert images.tile(added.id, image.id, 0, 0, 0) is None  # as the browser asks for it
+    assert shown(app.run()) == {}
+    assert "**image** is damaged, and shown nowhere." in words(app)
+    assert "0_0.webp in the library is damaged. Delete it, or add it again" in words(app)
+    app.button(f"image-delete-{image.id}").click().run()
+    assert "damaged" not in words(app)
+    assert library.sections() == [added]
+
+
 def test_a_picture_is_placed_by_its_pixel_size(
     app: AppTest, library: Library, added: Section, image: SectionImage
 ) -> None:

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -73,7 +74,7 @@ def test_an_engine_that_is_gone_or_does_not_start_is_not_healthy(
     monkeypatch.setattr(facts, "_LOOK_S", 0)
 
     def say(seen: float, problem: str) -> None:
-        said = {"worker": None, "problem": problem, "workers": {}}
+        said: dict[str, Any] = {"worker": None, "problem": problem, "workers": {}}
         with library.database.writing() as session:
             session.merge(EngineRow(id="an engine", address="tcp://127.0.0.1:1", seen=seen, facts=said))
 

@@ -11,9 +11,11 @@ from anndata import AnnData
 
 from squint.cli.main import main
 from squint.library.database import database
+from squint.library.images import Images
 from squint.library.records import Patient, ResultUse, SectionRow
 from squint.library.results import Computation, keep
 from squint.library.store import GENES, Library, Section
+from tests.helpers.section_pictures import keep_picture
 from tests.helpers.sections import add_sections
 
 
@@ -110,6 +112,23 @@ def test_results_that_nobody_uses_are_pruned(
     assert main(["library", "prune", "--older-than", "soon"]) == 2
     assert "--older-than must be a number of days" in capsys.readouterr().err
     assert len(library.sections()) == 2
+
+
+def test_pictures_are_shown_with_their_section(
+    home: Path, two: list[Section], capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = Library(home)
+    keep_picture(library, two[0].id, "ab")
+    keep_picture(library, two[0].id, "cd")
+    assert main(["library", "show", two[0].id]) == 0
+    assert "picture he_cd: 600 x 600 pixels\n" in capsys.readouterr().out
+    (Images(library).folder(two[0].id, "cd") / "0" / "0_0.webp").unlink()
+    assert main(["library", "verify", two[0].id]) == 2
+    capsys.readouterr()
+    assert main(["library", "show", two[0].id]) == 0
+    out = capsys.readouterr().out
+    assert "picture he_ab: 600 x 600 pixels\n" in out
+    assert "picture he_cd: damaged. 0_0.webp is missing in the library.\n" in out
 
 
 def test_what_is_not_as_it_was_kept_is_said_and_its_section_marked(

@@ -1,9 +1,9 @@
 """The cluster that an engine starts: which workers, and from where they can be reached."""
 
 import os
+import socket
 from pathlib import Path
 
-import psutil
 import pytest
 
 from squint.engine import cluster
@@ -60,12 +60,28 @@ def test_every_lane_has_a_worker_and_nobody_from_outside_reaches_one(
     with cluster.start() as client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         assert sorted(lane for known in workers for lane in known["resources"]) == sorted(LANES)
-        us = psutil.Process()
-        listening = [
-            socket.laddr.ip
-            for process in (us, *us.children(recursive=True))
-            for socket in process.net_connections("inet")
-            if socket.status == psutil.CONN_LISTEN
-        ]
-        assert listening
-        assert set(listening) == {"127.0.0.1"}
+        assert {address for pid in family(os.getpid()) for address in listening(pid)} == {"127.0.0.1"}
+
+
+def family(pid: int) -> list[int]:
+    """List a process and all that it started, as far as they live."""
+    children = [
+        int(child)
+        for told in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in told.read_text().split()
+    ]
+    return [pid, *(one for child in children for one in family(child))]
+
+
+def listening(pid: int) -> list[str]:
+    """List the addresses on which a process takes connections."""
+    own = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+    found = []
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *more = line.split()
+            if state == "0A" and f"socket:[{more[5]}]" in own:
+                words = bytes.fromhex(local.split(":")[0])
+                turned = b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))
+                found.append(socket.inet_ntop(family, turned))
+    return found

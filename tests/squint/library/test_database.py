@@ -1,6 +1,7 @@
 """The records of a library: tables, transactions, and what happens when the database does not do as asked."""
 
 import os
+import re
 import sqlite3
 import threading
 from pathlib import Path
@@ -107,6 +108,34 @@ def test_a_row_that_is_changed_by_us_is_intact(database: Database) -> None:
         session.get_one(Note, "n").text = "new"
     with database.reading() as session:
         assert session.get_one(Note, "n").intact
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_number_of_tables_that_is_damaged_makes_none_anew(tmp_path: Path, bit: int) -> None:
+    path = tmp_path / FILE
+    first = Database(f"sqlite:///{path}")
+    with first.writing() as session:
+        job = JobRow(task="t", module="m", args="{}", key="k", lane="l", state="s", limit_s=1.0, added=0.0)
+        session.add(job)
+    first.close()
+    whole = path.read_bytes()
+    places = [found.end() - 1 for found in re.finditer(HEAD.encode(), whole)]
+    assert len(places) == 2  # in the table, and in its index
+    said = []
+    for place in places:
+        content = bytearray(whole)
+        content[place] ^= 1 << bit
+        path.write_bytes(content)
+        try:
+            opened = Database(f"sqlite:///{path}")
+        except InputError as error:
+            said.append(str(error))
+            continue
+        with opened.reading() as session:
+            assert session.get_one(JobRow, job.id).task == "t"
+        opened.close()
+    assert len(said) == 1
+    assert "is damaged. Restore a backup" in said[0]
 
 
 def test_a_library_of_a_newer_squint_is_refused_and_left_alone(url: str) -> None:

@@ -337,11 +337,13 @@ def test_a_flipped_bit_in_the_database_changes_no_value(tmp_path: Path, section:
     path = library.home / FILE
     whole = path.read_bytes()
     said = 0
-    for place in np.random.default_rng(1).integers(0, 8 * len(whole), N_FLIPS):
+    used, rng = np.flatnonzero(np.frombuffer(whole, np.uint8)), np.random.default_rng(1)  # the rest is room
+    for at in rng.choice(used, N_FLIPS):
+        place = 8 * int(at) + int(rng.integers(8))
         for beside in ("-wal", "-shm"):
             path.with_name(FILE + beside).unlink(missing_ok=True)
         path.write_bytes(whole)
-        flip(path, int(place))
+        flip(path, place)
         found: dict[str, Any] = {}
         try:
             opened = Library(library.home)
