@@ -7,8 +7,7 @@ from io import RawIOBase
 from pathlib import Path
 
 from squint.errors import InputError
-
-RESERVE = 500_000_000  # bytes of the disk that are left for results
+from squint.library.staging import RESERVE
 
 
 class RefusedError(InputError):
