@@ -9,6 +9,7 @@ from squint.errors import InputError
 from squint.io.content import Answers
 from squint.library import adding, ingest
 from squint.library.adding import Kept
+from squint.library.results import Report
 from squint.library.store import GENES, Library
 from squint.pp import QualityFilter
 
@@ -37,7 +38,7 @@ def path(section: AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def keep(library: Library, path: Path, report: adding.Report = silent) -> list[Kept]:
+def keep(library: Library, path: Path, report: Report = silent) -> list[Kept]:
     return adding.keep(library, path, adding.read(path, UM), LABELS, UM, QualityFilter(), report)
 
 
