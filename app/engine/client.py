@@ -7,7 +7,6 @@ results are JSON; large results are files, named in the result.
 
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app.engine.facts import is_away
@@ -18,8 +17,6 @@ from squint.library.database import database
 from squint.library.jobs import CANCELLED, FAILED, QUEUED, Jobs, JobState
 from squint.library.results import Task
 from squint.library.store import Library
-
-Report = Callable[[float, str], None]  # how a task tells how far it is, and finds out that it was cancelled
 
 AWAY = "the engine is starting again; this goes on by itself"
 _SOON_S, _LATER_S, _YOUNG_S = 0.01, 0.1, 0.5  # between two looks at a job: while it is young, and later

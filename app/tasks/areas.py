@@ -14,7 +14,6 @@ import squint
 import squint.io
 from app.areas import marking
 from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
-from app.engine.client import Report
 from app.requests import InpaintArea, TrainWithoutArea
 from app.tasks import models
 from app.tasks.gather import ROW
@@ -25,7 +24,7 @@ from squint.baselines.nearest import knn_profiles
 from squint.errors import InputError
 from squint.geometry.positions import append_points, fill_area
 from squint.geometry.regions import Points, Polygon, Rectangle, Shape
-from squint.library.results import keep
+from squint.library.results import Report, keep
 from squint.library.store import DATA, Library
 from squint.model.bundle import Bundle, section_sha256
 from squint.model.card import NOT_IN_TRAINING, TRAINED_ON

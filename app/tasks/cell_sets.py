@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from app.cell_sets import drawn
 from app.cell_sets.names import clean_name
 from app.cell_sets.store import CellSet, CellSets, Draft
-from app.engine.client import Report
-from app.engine.limits import memory_limit
 from app.exports.stamp import many
 from app.requests import BringIn, TakeArea, WriteSet
 from app.tasks.budgets import READING, check_size
@@ -19,6 +17,8 @@ from squint.errors import InputError
 from squint.formats import qupath, xenium_explorer
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Group, Outline
+from squint.io.limits import memory_limit
+from squint.library.results import Report
 from squint.library.store import Library, Section
 from squint.pl import plain
 

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.engine.client import Report
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from app.tasks.gather import gather
 from squint import keys, tl
 from squint.formats import sequences
-from squint.library.results import Computation, keep
+from squint.library.results import Computation, Report, keep
 from squint.library.store import LIBRARY_ID, Library
 
 

@@ -9,14 +9,13 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from app.cell_sets.split import GROUP, REFERENCE, Split, assign, with_sets
-from app.engine.client import Report
 from app.maps import views
 from app.requests import Differential, Pseudobulk
 from app.tasks.gather import gather
 from squint import keys, tl
 from squint.columns import labels
 from squint.errors import InputError
-from squint.library.results import keep
+from squint.library.results import Report, keep
 from squint.library.store import Library
 from squint.stats import arms, ranksum
 

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from app.engine.client import Report
-from squint.library.results import Task
+from squint.library.results import Report, Task
 from squint.library.store import Library
 
 Kind = TypeVar("Kind", bound=Task[Any])

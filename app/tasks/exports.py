@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from app import requests
-from app.engine.client import Report
 from app.exports import drawing
 from app.tasks import cell_sets, gene_sets, map_files, marking, picture, scoring
 from app.tasks.decode import does
+from squint.library.results import Report
 from squint.library.store import Library
 
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from app.engine.client import Report
-from app.engine.limits import memory_limit
 from app.requests import AddGeneSets, ReadGeneSets
 from app.tasks.budgets import READING
 from squint.errors import InputError
 from squint.formats.gene_sets import MAX_BYTES, parse, read
+from squint.io.limits import memory_limit
 from squint.library import gene_sets
+from squint.library.results import Report
 from squint.library.store import Library
 
 _LESS = "Keep the gene sets that you need."

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from app.engine.client import Report
-from app.engine.limits import memory_limit
 from app.maps.packed import unpack
 from app.requests import DrawMap
 from app.tasks.budgets import DRAWING
 from squint import pl
 from squint.files import write_bytes
+from squint.io.limits import memory_limit
 from squint.library.images import Images
+from squint.library.results import Report
 from squint.library.store import Library
 
 

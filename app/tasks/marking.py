@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from app.areas import marking
-from app.engine.client import Report
-from app.engine.limits import memory_limit
 from app.requests import CountInside, ReadRegions
 from app.tasks.budgets import READING, check_size
 from squint.errors import InputError
 from squint.geometry.regions import load
+from squint.io.limits import memory_limit
+from squint.library.results import Report
 from squint.library.store import Library
 from squint.parsing import check_values
 

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from app.engine.client import Report
-from app.engine.limits import memory_limit
 from app.maps.packed import unpack
 from app.maps.stage import Box
 from app.requests import DrawStage
 from app.tasks.budgets import DRAWING
 from squint.files import whole
+from squint.io.limits import memory_limit
+from squint.library.results import Report
 from squint.library.store import Library
 from squint.pl import Style
 from squint.pl._plate import Plate, plate_of, rasterise, scales_of, settled

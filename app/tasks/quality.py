@@ -1,21 +1,20 @@
-"""Cells of low quality: left out of an upload, and taken back into a section. Runs in the worker."""
+"""Cells of low quality: what leaving them out of an upload does, and taking them back. Runs in the worker."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-import anndata as ad
 import numpy as np
 
 import squint.io
 from app.cell_sets.store import CellSets
-from app.engine.client import Report
 from app.requests import TakeBack
 from squint import keys, pp
 from squint.errors import InputError
-from squint.io.boundaries import Boundaries, read_boundaries
+from squint.io.boundaries import read_boundaries
 from squint.io.facts import Settled
 from squint.library import ingest, keeping
 from squint.library.images import Images
+from squint.library.results import Report
 from squint.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
 from squint.pp import QualityFilter
 
@@ -45,7 +44,7 @@ def sift(settled: Settled, criteria: QualityFilter) -> tuple[Settled, Sifted]:
         left = set(names[passed.mask])
         for name in names.cat.categories:
             if name not in left:
-                raise _nothing_left(name)
+                raise ingest.nothing_left(name)
     except InputError as error:
         return settled, replace(sifted, problem=str(error))
     sifted = replace(sifted, n_after=int(passed.mask.sum()), said=tuple(passed.sentences(criteria)))
@@ -54,28 +53,6 @@ def sift(settled: Settled, criteria: QualityFilter) -> tuple[Settled, Sifted]:
     rings = settled.boundaries
     rings = rings.of(np.flatnonzero(passed.mask)) if rings else None
     return replace(settled, adata=adata[passed.mask].copy(), boundaries=rings), sifted
-
-
-def leave_out(
-    adata: ad.AnnData, boundaries: Boundaries | None, criteria: QualityFilter
-) -> tuple[ad.AnnData, Boundaries | None, ingest.Whole | None]:
-    """Split a clean section into what is kept and, if that is not all of it, the whole.
-
-    Raises
-    ------
-    InputError
-        If no cell passes, or the section says nothing of a criterion.
-    """
-    passed = pp.quality_filter(adata, criteria)
-    if not passed.mask.any():
-        raise _nothing_left(adata.obs[keys.SECTION].iloc[0])
-    if passed.mask.all():
-        return adata, boundaries, None
-    kept = adata[passed.mask].copy()
-    facts = adata.uns[keys.PROVENANCE]
-    kept.uns[keys.PROVENANCE] = {**facts, "notes": [*facts["notes"], *_notes(passed, criteria)]}
-    rings = boundaries.of(np.flatnonzero(passed.mask)) if boundaries else None
-    return kept, rings, ingest.Whole(adata, boundaries, criteria)
 
 
 def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, Any]:
@@ -98,7 +75,7 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
         raise InputError(f"No cells were left out of section {old.title}.")
     report(0.1, "reading all cells")
     adata = squint.io.read(library.path(old.id, UNFILTERED), answers=squint.io.Answers(unit=old.unit))
-    said = _notes(pp.quality_filter(adata, old.quality), old.quality)
+    said = ingest.notes_on(pp.quality_filter(adata, old.quality), old.quality)
     adata.uns[keys.PROVENANCE] = {
         "unit": old.unit,
         "values": old.values,
@@ -118,11 +95,3 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
     CellSets(library).carry(old.id, whole.id, places)
     library.delete(old.id)
     return {"id": whole.id, "title": whole.title, "new": new}
-
-
-def _notes(passed: pp.Passed, criteria: QualityFilter) -> list[str]:
-    return [f"{said}." for said in passed.sentences(criteria)]
-
-
-def _nothing_left(name: object) -> InputError:
-    return InputError(f"No cell of section {name} would be left. Ask for less.")

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from app.engine.client import Report
 from app.requests import Activate
 from app.tasks.gather import gather
 from squint import keys, tl
 from squint.library import results
+from squint.library.results import Report
 from squint.library.store import LIBRARY_ID, Library
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 import squint
-from app.engine.client import Report
 from app.requests import Align, InpaintStack, TrainOnStack
 from app.tasks import models
 from app.tasks.gather import ROW, gather
@@ -16,7 +15,7 @@ from squint import keys, tl
 from squint.baselines.nearest import graph_mean
 from squint.errors import InputError
 from squint.geometry.registration import measure
-from squint.library.results import keep
+from squint.library.results import Report, keep
 from squint.library.store import LIBRARY_ID, Library
 
 _TARGETS = ("cell", "neighbourhood")

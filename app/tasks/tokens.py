@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 import squint.io
-from app.engine.client import Report
 from app.requests import SumTokens, Tokenise
 from app.tasks import models
 from squint import keys, tl
@@ -15,6 +14,7 @@ from squint.columns import labels, token_names
 from squint.errors import InputError
 from squint.files import list_sha256
 from squint.library import profiles
+from squint.library.results import Report
 from squint.library.store import DATA, Library
 from squint.library.tables import write_table
 from squint.library.token_runs import new_run

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from app import requests
-from app.tasks import images, models, quality, rebuild, sections
+from app.tasks import images, models, quality, sections
 from app.tasks.decode import does
 
 
@@ -19,7 +19,7 @@ TASKS = dict(
         does(requests.Validate, sections.validate),
         does(requests.Keep, sections.keep),
         does(requests.TakeBack, quality.take_back),
-        does(requests.Rebuild, rebuild.rebuild),
+        does(requests.Rebuild, sections.rebuild),
         does(requests.AddFound, sections.add_found),
         does(requests.LookAtImage, images.look),
         does(requests.AddImage, images.add),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from squint.errors import InputError
 from squint.files import why_refused
-
-RESERVE = 500_000_000  # bytes of the disk that are left for results
+from squint.library.staging import RESERVE
 
 
 class RefusedError(InputError):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squint.cli.terminal import Facts, progress, say
+from squint.cli.terminal import Facts, progress, say, steps
 from squint.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def add_library(add: Any, commands: Any) -> None:
         "--older-than", metavar="DAYS", help="not used for so many days (default: SQUINT_KEEP_DAYS, or 90)"
     )
     sub.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    sub = add(rebuild, to=kinds)
+    sub.add_argument("section", metavar="SECTION", help="its name, or the start of its id")
 
 
 def backup(options: argparse.Namespace) -> Facts:
@@ -126,8 +128,9 @@ def verify(options: argparse.Namespace) -> Facts:
     looked = f"{found.n_files:,} files ({found.n_bytes / 1e6:,.1f} MB) and {found.n_rows:,} records"
     if found.problems:
         raise InputError(
-            f"Of {looked}, {len(found.problems):,} are not as they were kept. The page Sections offers to "
-            "make a damaged section again, or to delete it; or restore a backup."
+            f"Of {looked}, {len(found.problems):,} are not as they were kept. A damaged section is made "
+            "again by `squint library rebuild SECTION`, or on the page Sections, which can delete it too; or "
+            "restore a backup."
         )
     say(f"{looked}: all as they were kept")
     return asdict(found)
@@ -156,6 +159,22 @@ def prune(options: argparse.Namespace) -> Facts:
     }
 
 
+def rebuild(options: argparse.Namespace) -> Facts:
+    """Make a damaged section again, of its data or else of the file that it came from."""
+    from squint.library.rebuild import rebuild as make_again
+
+    library = _library()
+    made = make_again(library, _find(library, options.section), steps())
+    if made.source:
+        what = [*(["what the library knew of it"] if made.record else []), *made.files]
+        say(f"{made.title}: made again of {made.source}{': ' if what else ''}{', '.join(what)}")
+    else:
+        say(f"{made.title}: nothing of it is damaged")
+    for name in made.left:
+        say(f"still damaged, and not made here: {name}")
+    return asdict(made)
+
+
 def _library() -> "Library":
     from squint.library import place
     from squint.library.store import Library
@@ -165,11 +184,10 @@ def _library() -> "Library":
 
 def _find(library: "Library", asked: str) -> str:
     """Give the id of the one section, damaged or not, that is named so or whose id begins so."""
-    known = [(one.id, one.section) for one in library.sections()] + [
-        (bad.id, "") for bad in library.damaged()
-    ]
-    found = [key for key, name in known if name == asked] or [
-        key for key, _ in known if key.startswith(asked)
+    known = {one.id: {one.section, one.title} for one in library.sections()}
+    known |= {bad.id: {bad.title} for bad in library.damaged()}
+    found = [key for key, names in known.items() if asked in names] or [
+        key for key in known if key.startswith(asked)
     ]
     if len(found) != 1:
         which = "no section" if not found else f"{len(found)} sections"

@@ -13,6 +13,7 @@ from typing import Any
 
 from squint import keys
 from squint.cli.ablations import add_ablations
+from squint.cli.adding import add_import
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
 from squint.cli.quality import add_filter, filter_of
@@ -172,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_tokens(add)
+    add_import(add)
     add_library(add, commands)
 
     about = "Measure models, and what they cost."

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +45,20 @@ def progress(line: str) -> None:
     """Print what goes on."""
     if _speaks:
         print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def steps() -> Callable[[float, str], None]:
+    """Make what a task tells how far it is: each of its steps is printed once."""
+    last = ""
+
+    def report(_: float, words: str) -> None:
+        nonlocal last
+        step = words.partition(",")[0]
+        if step != last:
+            progress(f"  {step} ...")
+        last = step
+
+    return report
 
 
 def write_json(path: Path, facts: Facts) -> None:

@@ -121,7 +121,7 @@ def _name_below(path: Path, inside: Path) -> str:
 
 
 def _stem(folder: Path) -> str:
-    named = folder.resolve()
+    named = Path(os.path.abspath(folder))  # noqa: PTH100 - a link is called by its own name, which is harmless
     while named.name in WRAPPERS and named.parent != named:
         named = named.parent
     return named.name.removesuffix(".zarr")

@@ -1,4 +1,4 @@
-"""Sections on their way into the library: cleaned of what names persons, and stored. Runs in the worker."""
+"""Sections on their way into the library: cleaned of what names persons, and stored."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import squint.io
-from squint import keys
+from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, write_boundaries
 from squint.io.units import UNKNOWN
@@ -123,6 +123,38 @@ def name_stacks(adata: ad.AnnData) -> dict[str, str]:
             shared = "".join(letters[0] for letters in same).rstrip("0123456789-_. ")
             named |= dict.fromkeys(own[keys.SECTION], shared or "stack")
     return named
+
+
+def leave_out(
+    adata: ad.AnnData, boundaries: Boundaries | None, criteria: QualityFilter
+) -> tuple[ad.AnnData, Boundaries | None, Whole | None]:
+    """Split a clean section into what is kept and, if that is not all of it, the whole.
+
+    Raises
+    ------
+    InputError
+        If no cell passes, or the section says nothing of a criterion.
+    """
+    passed = pp.quality_filter(adata, criteria)
+    if not passed.mask.any():
+        raise nothing_left(adata.obs[keys.SECTION].iloc[0])
+    if passed.mask.all():
+        return adata, boundaries, None
+    kept = adata[passed.mask].copy()
+    facts = adata.uns[keys.PROVENANCE]
+    kept.uns[keys.PROVENANCE] = {**facts, "notes": [*facts["notes"], *notes_on(passed, criteria)]}
+    rings = boundaries.of(np.flatnonzero(passed.mask)) if boundaries else None
+    return kept, rings, Whole(adata, boundaries, criteria)
+
+
+def notes_on(passed: pp.Passed, criteria: QualityFilter) -> list[str]:
+    """Say what is left out of a section, as its notes do."""
+    return [f"{said}." for said in passed.sentences(criteria)]
+
+
+def nothing_left(name: object) -> InputError:
+    """Make the error about a section of which no cell passes."""
+    return InputError(f"No cell of section {name} would be left. Ask for less.")
 
 
 def add(

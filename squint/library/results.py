@@ -1,7 +1,7 @@
 """What is asked of a worker, and what is kept of its answer, found again by what was asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -14,6 +14,8 @@ from squint.library.records import ResultRow, ResultUse
 from squint.library.store import Library
 from squint.library.stored import StoredFiles
 from squint.library.tables import read_table, write_table
+
+Report = Callable[[float, str], None]  # how a task tells how far it is, and finds out that it was cancelled
 
 Answer = TypeVar("Answer")
 

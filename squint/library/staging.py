@@ -18,6 +18,7 @@ from uuid import uuid4
 
 STAGING, UPLOADS, LOCKS = "staging", "uploads", "locks"
 ABANDONED_S = 24 * 3600  # after so long nobody comes back
+RESERVE = 500_000_000  # bytes of the disk that are left for results
 _LOCK = ".lock"  # in the folder of an upload: held by who writes to it
 _HELD = ".held"  # begins the names of what says which process uses an upload
 

@@ -17,9 +17,8 @@ import squint
 from app import settings
 from app.cell_sets.store import CellSets
 from app.requests import ImportSamples
-from app.tasks import images as image_tasks
 from squint import datasets
-from squint.library import ingest
+from squint.library import ingest, tiling
 from squint.library.images import Addition, SectionImage
 from squint.library.store import Library, Section
 from tests.helpers.app import MAIN, wait_for
@@ -139,7 +138,7 @@ def image(library: Library, added: Section, tmp_path: Path) -> SectionImage:
         )
         file.write(np.full((900, 900, 3), 9, np.uint8), photometric="rgb", metadata={"Name": "label"})
     assert b"Jane" in path.read_bytes()
-    return image_tasks.keep(library, Addition(added.id, str(path)), report)
+    return tiling.keep(library, Addition(added.id, str(path)), report)
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ SECTION = "0123456789abcdef"
 ADD = """
 import json, sys, time
 from pathlib import Path
-from app.tasks import images as image_tasks
+from squint.library import tiling
 from squint.library.images import Addition
 from squint.library.store import Library
 home, section, path = sys.argv[1:]
 start = time.perf_counter()
-image = image_tasks.keep(Library(Path(home)), Addition(section, path), lambda fraction, words: None)
+image = tiling.keep(Library(Path(home)), Addition(section, path), lambda fraction, words: None)
 seconds = time.perf_counter() - start
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 peak = int(status["VmHWM"].split()[0]) / 1024

@@ -11,8 +11,8 @@ from PIL import Image, ImageColor
 from playwright.sync_api import Browser, Page, expect
 
 from app.cell_sets.store import CellSets
-from app.tasks import images
 from squint.chrome import find_chrome
+from squint.library import tiling
 from squint.library.images import Addition, Images
 from squint.library.store import Library, Section
 from squint.pl import LIGHT, palette
@@ -143,7 +143,7 @@ def test_a_picture_is_as_clear_as_the_slider_says(
     page: Page, one: Section, library: Library, tmp_path: Path
 ) -> None:
     Image.new("RGB", (1_200, 2_000), (200, 40, 0)).save(tmp_path / "scan.png")
-    image = images.keep(library, Addition(one.id, str(tmp_path / "scan.png")), lambda *_: None)
+    image = tiling.keep(library, Addition(one.id, str(tmp_path / "scan.png")), lambda *_: None)
     Images(library).place(one.id, image.id, [[0.5, 0, 0], [0, 0.5, 0]], "by its pixel size")
     page.get_by_role("radio", name="Counts per cell").or_(
         page.get_by_role("button", name="Counts per cell")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.engine.limits import memory_limit
 from squint.errors import InputError
+from squint.io.limits import memory_limit
 
 Report = Callable[[float, str], None]
 

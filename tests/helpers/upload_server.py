@@ -10,15 +10,15 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from app.components.sections.upload import _file_name, _folder_name
 from app.routes.uploads import UPLOAD_ROUTES
 from app.uploads.arrivals import UPLOADS
 from app.web.buffers import SIGNER
+from squint.library import naming
 from squint.library.store import Library
 
 if __name__ == "__main__":
     library, limit = Library(Path(sys.argv[1])), int(sys.argv[2])
-    upload_id = UPLOADS.open(library, _file_name, limit, _folder_name)
+    upload_id = UPLOADS.open(library, naming.file_name, limit, naming.folder_name)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         sys.stdout.write(f"{listening.getsockname()[1]} {SIGNER.sign(f'/upload/{upload_id}')}\n")
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tifffile
 from pyarrow import csv as pacsv
 
 from tests.helpers.tenx_files import write_folder, write_h5, write_zarr
@@ -167,3 +168,9 @@ def write_picture(path: Path, width: int, height: int, um: float | None = None, 
             struct.pack("<HHII", tag, kind, n, value or at) for tag, kind, n, value in tags
         ) + bytes(4)
     path.write_bytes(head + body + text)
+
+
+def write_placed_picture(path: Path) -> None:
+    """Write a picture with pixels on which all cells of a run lie."""
+    size = {"PhysicalSizeX": UM, "PhysicalSizeY": UM, "PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"}
+    tifffile.imwrite(path, np.full((400, 500), 9, dtype=np.uint8), ome=True, metadata=size)

@@ -20,14 +20,11 @@ from squint.errors import InputError
 from squint.files import why_refused
 from squint.io.content import Answers
 from squint.io.folders import stored_bytes
+from squint.library import naming
 from squint.library.answers import remembered
-from squint.library.store import Library, harmless_name
+from squint.library.store import Library
 from squint.sensitive import looks_like
 
-_ENDINGS = (".h5ad", ".h5", ".zip")
-_STORE = ".zarr"  # of a folder
-_ARCHIVES = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
-_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".mtx", ".mtx.gz", ".parquet")
 _LIMIT_S = 3600
 _LEAST_S, _S_PER_MB = 300, 1  # sections take a tenth of it: whatever takes longer is made to
 
@@ -45,12 +42,12 @@ def show_upload(library: Library) -> None:
         _reset(library, state.widget)
         state = session.upload()
         try:
-            state.staged = stage_import(library, name, _file_name, _ENDINGS, _folder_name)
+            state.staged = stage_import(library, name, naming.file_name, naming.ENDINGS, naming.folder_name)
         except (OSError, InputError) as error:
             reason = why_refused(error) if isinstance(error, OSError) else str(error)
             steps.error(f"The server could not take it. {sentence(reason)}")
             return
-        state.file_id, state.likeness = f"import {name}", looks_like(_split(name)[0])
+        state.file_id, state.likeness = f"import {name}", looks_like(naming.split_name(name)[0])
     with steps.container():
         if state.likeness:
             what = "folder" if state.staged and state.staged.is_dir() else "file"
@@ -76,40 +73,11 @@ def _take(library: Library, arrived: Arrived) -> None:
     state.file_id, state.likeness = arrived.sha256, arrived.likeness
 
 
-def _file_name(name: str) -> str:
-    stem, ending = _split(name)
-    if ending not in _ENDINGS:
-        raise InputError(_refusal(name))
-    return f"{harmless_name(stem)}{ending}"
-
-
-def _folder_name(name: str) -> str:
-    stem, ending = _split(name)
-    return f"{harmless_name(stem)}{ending}"
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Split a name before the ending that says what it is; what follows another dot belongs to the name."""
-    ending = next((e for e in (*_ENDINGS, _STORE) if name.lower().endswith(e)), "")
-    return name[: len(name) - len(ending)], ending
-
-
-def _refusal(name: str) -> str:
-    if name.lower().endswith(_TABLES):
-        return (
-            "One table by itself is no section. Choose all files that belong together at once, or give their "
-            "folder or a .zip of it."
-        )
-    if name.lower().endswith(_ARCHIVES):
-        return "Of archives only .zip can be read: unpack it, and give the folder."
-    return (
-        "This file cannot be read by itself: give the whole folder that it belongs to, a .zip of that, or an "
-        ".h5ad or .h5 file."
-    )
-
-
 _TAKEN = Taken(
-    _ENDINGS, _file_name, _folder_name, "The output folder of an instrument, .zarr, .h5ad, .h5 or .zip"
+    naming.ENDINGS,
+    naming.file_name,
+    naming.folder_name,
+    "The output folder of an instrument, .zarr, .h5ad, .h5 or .zip",
 )
 
 
@@ -173,11 +141,12 @@ def _reset(library: Library, widget: int) -> None:
 def _ask_names(
     library: Library, state: session.Upload, report: Mapping[str, Any], fit: Mapping[str, Any]
 ) -> None:
+    unnamed = any(not section["patients"] for section in report["sections"])
     patients = {
         name: _ask_code(
             f"Study code of patient {as_text(name)}" if name else "Study code of the patient", name, "patient"
         )
-        for name in report["patients"] or [""]
+        for name in [*report["patients"], *([""] if unnamed else [])]
     }
     flagged = [s["section_id"] for s in report["sections"] if looks_like(s["section_id"])]
     sections = {name: _ask_code(f"Code of section {as_text(name)}", name, "section") for name in flagged}

@@ -19,6 +19,7 @@ from app.tasks import images as image_tasks
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, apply
+from squint.library import tiling
 from squint.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
@@ -89,7 +90,7 @@ def test_the_same_picture_is_kept_once(
     library: Library, added: Section, image: SectionImage, tmp_path: Path
 ) -> None:
     path = next(tmp_path.glob("*.ome.tif"))
-    assert image_tasks.keep(library, Addition(added.id, str(path)), report) == image
+    assert tiling.keep(library, Addition(added.id, str(path)), report) == image
     assert Images(library).of(added.id) == [image]
     assert not list(library.staging.iterdir())
 
@@ -120,7 +121,7 @@ def test_a_mark_lands_at_its_place_in_the_section(library: Library, added: Secti
     pixels[row - 12 : row + 12, column - 12 : column + 12] = 255
     Image.fromarray(pixels).save(tmp_path / "he.png")
     images = Images(library)
-    image = image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), report)
+    image = tiling.keep(library, Addition(added.id, str(tmp_path / "he.png")), report)
     affine = np.array([[0.4, 0.02, 300.0], [-0.02, 0.5, 70.0]])
     with pytest.raises(InputError, match="Place it first"):
         images.region(added.id, image.id, View(0, 0, 100))
@@ -151,9 +152,7 @@ def test_one_channel_is_kept_as_grey(library: Library, added: Section, tmp_path:
     )
     seen = image_tasks.look(library, LookAtImage(Addition(added.id, str(path))), report)
     assert seen["channels"] == ["DAPI", "channel 2"]
-    first, second = (
-        image_tasks.keep(library, Addition(added.id, str(path), channel=k), report) for k in (0, 1)
-    )
+    first, second = (tiling.keep(library, Addition(added.id, str(path), channel=k), report) for k in (0, 1))
     assert (first.grey, first.channel, second.channel, first.placed) == (True, "DAPI", "channel 2", FROM_FILE)
     assert first.id != second.id
     np.testing.assert_allclose(first.matrix, [[0.2125, 0, 0], [0, 0.2125, 0]])
@@ -173,7 +172,7 @@ def test_cancelling_leaves_nothing(library: Library, added: Section, tmp_path: P
             raise Stop(words)
 
     with pytest.raises(Stop):
-        image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), stop)
+        tiling.keep(library, Addition(added.id, str(tmp_path / "he.png")), stop)
     assert Images(library).of(added.id) == []
     assert not list(library.staging.iterdir())
 
@@ -183,7 +182,7 @@ def test_a_damaged_picture_leaves_nothing(library: Library, added: Section, tmp_
     tifffile.imwrite(path, smooth(), photometric="rgb", tile=(256, 256), compression="deflate")
     path.write_bytes(path.read_bytes()[:-5_000])
     with pytest.raises(InputError, match=r"damaged|incomplete"):
-        image_tasks.keep(library, Addition(added.id, str(path)), report)
+        tiling.keep(library, Addition(added.id, str(path)), report)
     assert Images(library).of(added.id) == []
     assert not list(library.staging.iterdir())
 
@@ -196,7 +195,7 @@ def test_a_section_that_is_gone_gets_no_picture(library: Library, added: Section
             library.delete(added.id)
 
     with pytest.raises(InputError, match="no longer in the library"):
-        image_tasks.keep(library, Addition(added.id, str(tmp_path / "he.png")), delete)
+        tiling.keep(library, Addition(added.id, str(tmp_path / "he.png")), delete)
     assert not list(library.sections_folder.iterdir())
 
 

@@ -19,11 +19,11 @@ from app.maps.state import describe, read_state
 from app.maps.views import MapView
 from app.requests import DrawMap
 from app.settings import NOTICE
-from app.tasks import images as image_tasks
 from app.tasks import map_files
 from app.tasks.exports import TASKS
 from squint import pl
 from squint.errors import InputError
+from squint.library import tiling
 from squint.library.images import BY_PIXEL_SIZE, Addition, Images
 from squint.library.store import Library, Section
 from tests.helpers.section_pictures import report
@@ -160,7 +160,7 @@ def test_pictures_areas_and_predictions_travel(
     tmp_path: Path, scores: MapView, library: Library, added: Section
 ) -> None:
     Image.new("RGB", (40, 40), (255, 0, 0)).save(tmp_path / "red.png")
-    red = image_tasks.keep(library, Addition(added.id, str(tmp_path / "red.png")), report)
+    red = tiling.keep(library, Addition(added.id, str(tmp_path / "red.png")), report)
     Images(library).place(added.id, red.id, [[5.0, 0, 0], [0, 5.0, 0]], BY_PIXEL_SIZE)
     corners = np.array([[50.0, 50], [100, 50], [100, 100]])
     imputed = np.arange(N) > 300

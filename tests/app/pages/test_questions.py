@@ -96,6 +96,19 @@ def test_an_unknown_unit_is_asked_and_the_answer_converts(visit: Open, toy: AnnD
     assert "is not stated" not in words(app)
 
 
+def test_a_section_of_no_patient_beside_one_of_a_patient_is_asked_for(
+    visit: Open, library: Library, section: AnnData, tmp_path: Path
+) -> None:
+    section.obs["patient"] = section.obs["patient"].where(section.obs["section"] == "left").astype("category")
+    app = answer(upload(visit("sections"), section, tmp_path / "x.h5ad"), "unit", "um")
+    file_id = app.session_state["_upload"].file_id
+    assert app.button("keep").disabled
+    app.text_input(f"patient--{file_id}").set_value("P-9").run()
+    app.button("keep").click().run()
+    assert not app.exception
+    assert {one.section: one.patient for one in library.sections()} == {"left": "P1", "right": "P-9"}
+
+
 def test_fields_on_top_of_each_other_are_asked_about(visit: Open, toy: AnnData, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     one, rows = one_section(toy), rng.integers(0, 60, 600)

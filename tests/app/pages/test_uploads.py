@@ -9,9 +9,9 @@ from anndata import AnnData
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.components.sections.upload import _ENDINGS, _file_name, _folder_name
 from app.uploads import arrivals
 from squint.errors import InputError
+from squint.library import naming
 from squint.library.images import Images
 from squint.library.import_folder import importable
 from squint.library.store import Library
@@ -74,15 +74,15 @@ def test_the_import_folder_offers_files_folders_and_zips_but_no_links(library: L
         (folder / name).touch()
     (folder / "link").symlink_to(folder / "outs")
     (folder / "link.h5").symlink_to("/etc/passwd")
-    offered = importable(library, _ENDINGS, folders=True)
+    offered = importable(library, naming.ENDINGS, folders=True)
     assert offered == ["a.h5ad", "b.ZIP", "c.h5", "outs", "s.zarr"]
     assert importable(library, (".png", ".zarr")) == ["s.zarr"]
-    link = arrivals.stage_import(library, "s.zarr", _file_name, _ENDINGS, _folder_name)
+    link = arrivals.stage_import(library, "s.zarr", naming.file_name, naming.ENDINGS, naming.folder_name)
     assert (link.name, link.resolve()) == ("s.zarr", folder / "s.zarr")
     library.unstage(link)
     assert (folder / "s.zarr").is_dir()
     with pytest.raises(InputError, match="no longer"):
-        arrivals.stage_import(library, "link", _file_name, _ENDINGS, _folder_name)
+        arrivals.stage_import(library, "link", naming.file_name, naming.ENDINGS, naming.folder_name)
 
 
 def test_a_large_picture_goes_the_way_of_a_small_one(

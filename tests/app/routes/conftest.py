@@ -9,9 +9,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.components.sections.upload import _file_name, _folder_name
 from app.routes.uploads import UPLOAD_ROUTES
 from app.uploads.arrivals import UPLOADS
+from squint.library import naming
 from squint.library.store import Library
 from tests.helpers.app import wait_for
 from tests.helpers.resuming import LIMIT
@@ -40,4 +40,4 @@ def port() -> Iterator[int]:
 @pytest.fixture
 def ticket(library: Library) -> str:
     """Let a page send files and folders; give the id of its ticket."""
-    return UPLOADS.open(library, _file_name, LIMIT, _folder_name)
+    return UPLOADS.open(library, naming.file_name, LIMIT, naming.folder_name)

@@ -17,7 +17,6 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from app.components.sections.upload import _file_name, _folder_name
 from app.routes.uploads import UPLOAD_ROUTES
 from app.uploads import arrivals, disk, dropped_folders
 from app.uploads.arrivals import UPLOADS, Ticket
@@ -27,6 +26,7 @@ from app.uploads.parts import Part
 from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.io.folders import check_name
+from squint.library import naming
 from squint.library.store import Library
 from tests.helpers.app import one_section, send, wait_for, words
 
@@ -38,7 +38,7 @@ FILES = {"cells.csv": b"1,2\n" * 300_000, "empty": b"", "deep/a/b": b"x", "deep/
 
 @pytest.fixture
 def ticket(library: Library) -> str:
-    return UPLOADS.open(library, _file_name, LIMIT, _folder_name)
+    return UPLOADS.open(library, naming.file_name, LIMIT, naming.folder_name)
 
 
 def address(upload_id: str) -> str:
@@ -96,7 +96,7 @@ def test_wherever_the_stream_is_cut_into_blocks_the_files_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], cuts: list[int], random
 ) -> None:
     library = Library(tmp_path_factory.mktemp("home"))
-    ticket = Ticket(library, _file_name, LIMIT, _folder_name)
+    ticket = Ticket(library, naming.file_name, LIMIT, naming.folder_name)
 
     def arrive(files: Mapping[str, bytes], cuts: list[int]) -> tuple[dict[str, bytes], str]:
         listing = list_folder(ticket, "x", lines(sizes_of(files)))
@@ -170,7 +170,7 @@ def test_names_that_clash_are_refused(browser: TestClient, ticket: str, names: t
 
 @given(st.text(max_size=20))
 def test_no_name_of_a_folder_leads_out_of_the_staging_folder(name: str) -> None:
-    kept = _folder_name(name)
+    kept = naming.folder_name(name)
     check_name(kept, "x")
     assert kept.isascii()
     assert Path(kept).name == kept
@@ -233,7 +233,7 @@ def test_a_listing_that_makes_no_sense_is_refused(browser: TestClient, ticket: s
 
 
 def test_a_place_that_takes_files_only_refuses_folders(browser: TestClient, library: Library) -> None:
-    files_only = UPLOADS.open(library, _file_name, LIMIT)
+    files_only = UPLOADS.open(library, naming.file_name, LIMIT)
     answer = listed(browser, files_only, "outs", {"a": 1})
     assert (answer.status_code, answer.json()["problem"]) == (415, "Folders are not taken here. Give a file.")
 
@@ -253,7 +253,7 @@ def test_more_or_less_than_was_listed_leaves_nothing(
 def test_a_listing_counts_once_and_only_for_its_page(
     browser: TestClient, library: Library, ticket: str
 ) -> None:
-    other = UPLOADS.open(library, _file_name, LIMIT, _folder_name)
+    other = UPLOADS.open(library, naming.file_name, LIMIT, naming.folder_name)
     headers = {"X-Listing": listed(browser, ticket, "outs", {"a": 1}).json()["listing"]}
     assert browser.put(address(other), content=b"x", headers=headers).status_code == 409
     assert browser.put(address(ticket), content=b"x", headers=headers).status_code == 201
@@ -354,4 +354,4 @@ def test_a_folder_with_a_link_in_the_import_folder_is_refused(
     assert not app.exception
     assert "'cells.csv' is a link" in words(app)
     with pytest.raises(InputError, match="no longer"):
-        arrivals.stage_import(library, "nothing", _file_name, (".h5ad",), _folder_name)
+        arrivals.stage_import(library, "nothing", naming.file_name, (".h5ad",), naming.folder_name)

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.components.sections.upload import _file_name, _folder_name
 from app.uploads.arrivals import UPLOADS, Ticket
 from app.uploads.disk import RefusedError
 from app.uploads.dropped_folders import list_folder
 from app.uploads.parts import Part
+from squint.library import naming
 from squint.library.store import Library
 from tests.helpers.resuming import (
     FILES,
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("n_sent", [700_000, 1_500_000, 2_500_000, 3_500_000, 4_100_000])
 def test_a_folder_goes_on_within_a_file_and_between_two(library: Library, n_sent: int) -> None:
     stream = b"".join(FILES.values())
-    ticket = Ticket(library, _file_name, LIMIT, _folder_name)
+    ticket = Ticket(library, naming.file_name, LIMIT, naming.folder_name)
     listing = list_folder(ticket, "outs", lines({name: len(content) for name, content in FILES.items()}))
     whole = Part(library, listing)
     whole.write(bytearray(stream))
@@ -60,7 +60,7 @@ def test_however_often_a_folder_is_cut_off_it_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], cuts: list[int]
 ) -> None:
     library = Library(tmp_path_factory.mktemp("home"))
-    ticket = Ticket(library, _file_name, LIMIT, _folder_name)
+    ticket = Ticket(library, naming.file_name, LIMIT, naming.folder_name)
     try:
         listing = list_folder(ticket, "x", lines({name: len(content) for name, content in files.items()}))
     except RefusedError:
@@ -81,7 +81,7 @@ def test_however_often_a_folder_is_cut_off_it_is_the_same(
     once = Part(library, listing)
     once.write(bytearray(stream))
     assert once.finish().sha256 == arrived.sha256
-    found = Ticket(library, _file_name, LIMIT, _folder_name)
+    found = Ticket(library, naming.file_name, LIMIT, naming.folder_name)
     assert found.begin(listing, b"told") == len(stream)
     assert found.arrived
     assert found.arrived.sha256 == arrived.sha256

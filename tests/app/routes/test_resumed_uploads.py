@@ -11,11 +11,11 @@ import pytest
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from app.components.sections.upload import _file_name
 from app.routes import uploads
 from app.uploads import disk, parts
 from app.uploads.arrivals import UPLOADS
 from app.uploads.parts import NOTE, PART
+from squint.library import naming
 from squint.library.staging import ABANDONED_S
 from squint.library.store import Library
 from tests.helpers.app import wait_for, words
@@ -46,7 +46,7 @@ def test_a_file_goes_on_where_it_was_cut_off(
         assert complete(library) == []
         assert UPLOADS.take(ticket) is None
         assert browser.get(address(ticket)).json()["problem"] == ""  # it is none: it can go on
-    at = address(UPLOADS.open(library, _file_name, LIMIT))  # as of a tab that was opened anew
+    at = address(UPLOADS.open(library, naming.file_name, LIMIT))  # as of a tab that was opened anew
     assert begin(browser, at).json() == {"problem": "", "offset": came, "received": None}
     answer = go_on(browser, at, came, CONTENT[came:])
     assert answer.status_code == 201
@@ -112,7 +112,7 @@ def test_what_cannot_be_taken_is_refused_before_it_is_sent(
 def test_two_may_not_send_the_same_at_once(
     browser: TestClient, library: Library, ticket: str, port: int
 ) -> None:
-    other = UPLOADS.open(library, _file_name, LIMIT)
+    other = UPLOADS.open(library, naming.file_name, LIMIT)
     begin(browser, address(ticket))
     begin(browser, address(other))
     with sending(port, address(ticket), 0, len(CONTENT), CONTENT[:2_000_000]) as line:
@@ -133,7 +133,7 @@ def test_what_came_whole_is_found_again_at_once_after_a_restart(
     begin(browser, address(ticket))
     go_on(browser, address(ticket), 0, CONTENT)
     Library(library.home).sweep()  # as the next server does at its start
-    again = UPLOADS.open(library, _file_name, LIMIT)
+    again = UPLOADS.open(library, naming.file_name, LIMIT)
     assert begin(browser, address(again)).json()["received"]["sha256"] == SHA256
     assert go_on(browser, address(again), len(CONTENT), b"").status_code == 409  # it has all
     arrived = UPLOADS.take(again)
@@ -148,7 +148,7 @@ def test_what_came_whole_is_found_again_at_once_after_a_restart(
 def test_what_two_pages_took_goes_when_both_let_go_of_it(
     browser: TestClient, library: Library, ticket: str
 ) -> None:
-    other = UPLOADS.open(library, _file_name, LIMIT)
+    other = UPLOADS.open(library, naming.file_name, LIMIT)
     begin(browser, address(ticket))
     go_on(browser, address(ticket), 0, CONTENT)
     begin(browser, address(other))

@@ -11,9 +11,9 @@ import pytest
 from httpx2 import Client, Response
 from starlette.testclient import TestClient
 
-from app.components.sections.upload import _file_name, _folder_name
 from app.uploads import disk
 from app.uploads.arrivals import UPLOADS
+from squint.library import naming
 from squint.library.store import Library
 from tests.helpers.app import wait_for
 from tests.helpers.paths import ROOT
@@ -111,7 +111,7 @@ def test_a_full_disk_is_told_of_and_nothing_stays_on_it(
     browser: TestClient, full: SmallDisk, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     library = Library(full.folder / "home")
-    at = address(UPLOADS.open(library, _file_name, LIMIT, _folder_name))
+    at = address(UPLOADS.open(library, naming.file_name, LIMIT, naming.folder_name))
     monkeypatch.setattr(disk, "room", lambda _: 10**9)  # as if others filled it meanwhile
     stream = CONTENT if kind == "file" else b"".join(FILES.values())
     library.sweep()

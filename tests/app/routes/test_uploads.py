@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app import settings
-from app.components.sections.upload import _file_name
 from app.routes import uploads
 from app.uploads import arrivals, disk
 from app.uploads.arrivals import UPLOADS, Uploads
@@ -24,6 +23,7 @@ from app.uploads.parts import Part
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import LIFETIME_S, SIGNER
 from squint.errors import InputError
+from squint.library import naming
 from squint.library.images import file_name
 from squint.library.store import Library
 from tests.helpers.app import wait_for
@@ -35,7 +35,7 @@ LIMIT = 3_000_000
 
 @pytest.fixture
 def ticket(library: Library) -> str:
-    return UPLOADS.open(library, _file_name, LIMIT)
+    return UPLOADS.open(library, naming.file_name, LIMIT)
 
 
 def address(upload_id: str) -> str:
@@ -72,7 +72,7 @@ def test_a_file_arrives_as_it_was_sent(browser: TestClient, library: Library, ti
 
 @given(st.text(max_size=300))
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
-    kept = _file_name(f"{name}.h5ad")
+    kept = naming.file_name(f"{name}.h5ad")
     assert Path(kept).name == kept
     assert kept.isascii()
     assert len(kept) < 80
@@ -131,7 +131,7 @@ def test_pictures_keep_the_endings_that_say_what_they_are(browser: TestClient, l
 def test_only_a_signed_address_counts_and_only_for_a_while(
     browser: TestClient, library: Library, ticket: str
 ) -> None:
-    other = UPLOADS.open(library, _file_name, LIMIT)
+    other = UPLOADS.open(library, naming.file_name, LIMIT)
     good = address(ticket)
     expired = SIGNER.sign(f"/upload/{ticket}", now=time.time() - 3 * LIFETIME_S)
     forged = good[:-1] + ("0" if good[-1] != "0" else "1")
@@ -198,7 +198,7 @@ def test_only_so_many_files_come_at_once(
     browser: TestClient, library: Library, ticket: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrivals, "MAX_AT_ONCE", 1)
-    with sending(port, UPLOADS.open(library, _file_name, LIMIT), 4, b"ab"):
+    with sending(port, UPLOADS.open(library, naming.file_name, LIMIT), 4, b"ab"):
         wait_for(lambda: list(library.uploads.iterdir()))
         answer = browser.put(address(ticket), content=b"x", headers=named("a.h5ad"))
         assert answer.status_code == 503
@@ -247,7 +247,7 @@ def test_a_file_for_which_the_disk_has_no_room_is_refused_early(
     browser: TestClient, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = shutil.disk_usage(library.home).free
-    ticket = UPLOADS.open(library, _file_name, 2 * room)
+    ticket = UPLOADS.open(library, naming.file_name, 2 * room)
     all_of_it = f"{address(ticket)}&bytes={room}"  # and none would be left for results
     answer = browser.get(all_of_it, headers=named("a.h5ad"))
     assert answer.status_code == 507
@@ -274,15 +274,15 @@ def test_a_ticket_nobody_asks_for_goes_with_its_file_but_not_one_in_use(
 ) -> None:
     del tmp_path
     some = Uploads(at_most=2)
-    first, second = (some.open(library, _file_name, LIMIT) for _ in range(2))
+    first, second = (some.open(library, naming.file_name, LIMIT) for _ in range(2))
     part = Part(library, some.get(first).expect("a.h5ad", 1))
     part.write(bytearray(b"x"))
     some.get(first).arrived = part.finish()
     with some.one_at_a_time(some.get(second)):
-        third = some.open(library, _file_name, LIMIT)
+        third = some.open(library, naming.file_name, LIMIT)
         assert not list(library.uploads.iterdir())
         assert some.get(first) is None
-        fourth = some.open(library, _file_name, LIMIT)
+        fourth = some.open(library, naming.file_name, LIMIT)
     assert some.get(second)
     assert some.get(third) is None
     assert some.get(fourth)

@@ -14,10 +14,10 @@ import squint
 from app import requests
 from app.exports.figure import write_figure, write_rows
 from app.requests import Keep
-from app.tasks import co_occurrence, exports, images, models, sections, tokens
+from app.tasks import co_occurrence, exports, models, sections, tokens
 from squint import datasets
 from squint.io.content import Answers
-from squint.library import ingest, originals
+from squint.library import ingest, originals, tiling
 from squint.library.database import database
 from squint.library.images import Addition, Images
 from squint.library.store import Library, Section
@@ -77,10 +77,10 @@ def test_a_picture(
     monkeypatch: pytest.MonkeyPatch,
     bytes_per_pixel: float,
 ) -> None:
-    monkeypatch.setattr(images, "_BYTES_PER_PIXEL", bytes_per_pixel)
+    monkeypatch.setattr(tiling, "_BYTES_PER_PIXEL", bytes_per_pixel)
     tifffile.imwrite(tmp_path / "he.tif", smooth(), photometric="rgb", tile=(256, 256))
     addition = Addition(one.id, str(tmp_path / "he.tif"))
-    assert refused_until_there_is_room(disk, library, lambda: images.keep(library, addition, report)) > 5
+    assert refused_until_there_is_room(disk, library, lambda: tiling.keep(library, addition, report)) > 5
     assert len(Images(library).of(one.id)) == 1
 
 

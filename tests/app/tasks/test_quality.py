@@ -13,11 +13,12 @@ from PIL import Image
 import squint
 from app.cell_sets.store import CellSets
 from app.requests import Keep, TakeBack, Validate
-from app.tasks import images, sections
+from app.tasks import sections
 from app.tasks.quality import take_back
 from squint.errors import InputError
 from squint.io.boundaries import read_boundaries
 from squint.io.content import Answers
+from squint.library import tiling
 from squint.library.images import Addition, Images
 from squint.library.store import BOUNDARIES, UNFILTERED, UNFILTERED_BOUNDARIES, Library, Section
 from squint.pp import QualityFilter
@@ -203,7 +204,7 @@ def test_pictures_and_cell_sets_go_along(
     if also_whole:  # as after a taking back that ended before the last step
         keep(store, folder, QualityFilter())
     Image.new("RGB", (30, 20), "pink").save(tmp_path / "he.png")
-    picture = images.keep(store, Addition(kept.id, str(tmp_path / "he.png")), silent)
+    picture = tiling.keep(store, Addition(kept.id, str(tmp_path / "he.png")), silent)
     outline = (((np.array([[0.0, 0], [99, 0], [99, 99]])),),)
     one = CellSets(store).make("mine", {kept.id: [0, 3]}, {kept.id: outline})
     names = list(store.cells(kept.id).index[[0, 3]])

@@ -1,22 +1,17 @@
 """A damaged section made again: of its data where they are intact, else of its original."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import squint.io
-from app.engine.client import Report
-from app.engine.limits import memory_limit, reading_limit
-from app.requests import Rebuild
-from app.tasks import quality
 from squint import keys
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, read_boundaries
-from squint.library import ingest, keeping, originals
+from squint.library import adding, ingest, keeping, originals
 from squint.library.records import SectionRow
+from squint.library.results import Report
 from squint.library.section import Section, of_row
 from squint.library.store import BOUNDARIES, DATA, UNFILTERED, UNFILTERED_BOUNDARIES, Library
 from squint.pp import QualityFilter
@@ -27,39 +22,61 @@ _LOST = "What the library knew of this section was damaged: organ and assay are 
 Made = tuple[Any, ingest.Labels, Boundaries | None, ingest.Whole | None]
 
 
-def rebuild(library: Library, asked: Rebuild, report: Report) -> str:
-    """Make the files of a damaged section again; return its title.
+@dataclass(frozen=True)
+class Rebuilt:
+    """What was made again of a damaged section."""
+
+    title: str
+    files: tuple[str, ...]  # that were damaged or missing
+    record: bool  # whether what the library knew of it was damaged
+    source: str  # what it was made of, in words; empty if nothing was damaged
+    left: tuple[str, ...]  # files of it that are damaged and made elsewhere: tokens, cells of sets
+
+
+def rebuild(library: Library, section_id: str, report: Report) -> Rebuilt:
+    """Make the files of a damaged section again, of what of it is intact.
+
+    Parameters
+    ----------
+    library
+        Whose section it is.
+    section_id
+        Of the section. One of which nothing is damaged stays as it is.
+    report
+        Is told how far it is.
 
     Raises
     ------
     InputError
         If neither its data nor its original are intact, or they do not give the same section.
     """
-    folder = library.folder(asked.section)
+    folder = library.folder(section_id)
     with library.database.reading() as session:
-        row = session.get(SectionRow, asked.section)
+        row = session.get(SectionRow, section_id)
         if row is None:
             raise InputError(keeping.GONE)
-        damaged = {
-            path.name
-            for path in library.files.problems(session, section_id=asked.section)
-            if path.parent == folder
-        }
+        problems = library.files.problems(session, section_id=section_id)
+    damaged = {path.name for path in problems if path.parent == folder}
+    left = tuple(str(path.relative_to(folder)) for path in sorted(problems) if path.parent != folder)
     known = of_row(row) if row.intact and row.sha256 else None
+    if known is not None and not damaged and not library.why_damaged(row):
+        return Rebuilt(known.title, (), record=False, source="", left=left)
     report(0.1, "reading what is intact")
     if library.files.is_recorded(folder / DATA) and not damaged & _SOURCES:
-        made = _of_data(library, folder, known)
+        made, source = _of_data(library, folder, known), "its data"
     elif known is not None and row.recipe:
-        made = _of_original(library, known, row.recipe)
+        made, source = _of_original(library, known, row.recipe), "its original"
     else:
         raise InputError("Neither its data nor an original of it are intact. Delete it and add it again.")
     report(0.5, "writing the section again")
     with library.staged() as staged:
         section = ingest.write(staged, *made)
-        if section.id != asked.section or (known and section.sha256 != known.sha256):
+        if section.id != section_id or (known and section.sha256 != known.sha256):
             raise InputError("What was read is not the section that was kept. Delete it and add it again.")
         keeping.mend_section(library, staged, known or section)
-    return (known or section).title
+    return Rebuilt(
+        (known or section).title, tuple(sorted(damaged)), record=known is None, source=source, left=left
+    )
 
 
 def _of_data(library: Library, folder: Path, known: Section | None) -> Made:
@@ -84,8 +101,7 @@ def _of_original(library: Library, known: Section, recipe: dict[str, Any]) -> Ma
     path = originals.find(library, known.id)
     if path is None:
         raise InputError("The original of this section is not there. Delete it and add it again.")
-    with memory_limit(reading_limit(path)):
-        settled = squint.io.read_settled(path, squint.io.Answers(**recipe["answers"]))
+    settled = adding.read(path, squint.io.Answers(**recipe["answers"]))
     names: Any = settled.adata.obs[keys.SECTION]
     part = int(recipe["part"])
     if part >= len(names.cat.categories):
@@ -97,11 +113,8 @@ def _of_original(library: Library, known: Section, recipe: dict[str, Any]) -> Ma
         known.organ,
         known.assay,
     )
-    clean = next(islice(ingest.clean(settled.adata, labels), part, None))
-    rings = settled.boundaries
-    if rings is not None and len(names.cat.categories) > 1:
-        rings = rings.of(np.flatnonzero((names == names.cat.categories[part]).to_numpy()))
-    adata, rings, whole = quality.leave_out(clean, rings, QualityFilter(**recipe["quality"]))
+    clean, rings = next(islice(adding.clean_parts(settled, labels), part, None))
+    adata, rings, whole = ingest.leave_out(clean, rings, QualityFilter(**recipe["quality"]))
     adata.uns[keys.PROVENANCE] |= _provenance(known)
     return adata, labels, rings, whole if whole is None else replace(whole, quality=known.quality)
 

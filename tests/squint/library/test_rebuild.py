@@ -7,12 +7,10 @@ import pytest
 import sqlalchemy as sa
 from anndata import AnnData
 
-from app.requests import Keep, Rebuild
-from app.tasks import sections
-from app.tasks.rebuild import rebuild
 from squint.errors import InputError
 from squint.io.content import Answers
-from squint.library import originals
+from squint.library import adding, ingest, originals
+from squint.library.rebuild import rebuild
 from squint.library.records import SectionRow
 from squint.library.store import CELLS, DATA, GENES, Library, Section
 from squint.pp import QualityFilter
@@ -28,8 +26,10 @@ def kept(library: Library, section: AnnData) -> list[Section]:
     path = library.workspace() / "upload.h5ad"
     section.write_h5ad(path)
     quality = QualityFilter(min_counts=8)
-    asked = Keep(str(path), Answers(unit="um"), {"P1": "A-1", "P2": "A-2"}, {}, "kidney", "Xenium", quality)
-    ids = [one["id"] for one in sections.keep(library, asked, silent)]
+    given = Answers(unit="um")
+    labels = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {}, "kidney", "Xenium")
+    kept = adding.keep(library, path, adding.read(path, given), labels, given, quality, silent)
+    ids = [one.section.id for one in kept]
     assert path.exists()  # pictures may still be read from it
     content = path.read_bytes()
     library.unstage(path)
@@ -56,19 +56,27 @@ def test_it_is_as_it_was(library: Library, kept: list[Section], names: tuple[str
     cells, gene = library.cells(section.id), library.gene(section.id, "GENE1")
     spoil(library, section, *names)
     assert section not in library.sections()
-    assert rebuild(library, Rebuild(section.id), silent) == section.title
+    made = rebuild(library, section.id, silent)
+    assert (made.title, made.files, made.record, made.left) == (
+        section.title,
+        tuple(sorted(names)),
+        False,
+        (),
+    )
+    assert made.source == ("its original" if DATA in names else "its data")
     assert library.damaged() == []
     assert library.get(section.id) == section
     assert library.cells(section.id).equals(cells)
     np.testing.assert_array_equal(library.gene(section.id, "GENE1"), gene)
     assert not list(library.staging.iterdir())
+    assert rebuild(library, section.id, silent).source == ""  # nothing is damaged any more
 
 
 def test_a_damaged_record_is_read_from_the_data(library: Library, kept: list[Section]) -> None:
     with library.database.engine.connect() as connection, connection.begin():
         connection.execute(sa.update(SectionRow.__table__).values(organ="liver"))
     assert library.sections() == []
-    rebuild(library, Rebuild(kept[0].id), silent)
+    assert rebuild(library, kept[0].id, silent).record
     (section,) = library.sections()
     assert (section.patient, section.section, section.organ) == (kept[0].patient, kept[0].section, "")
     assert any("organ and assay are not known" in note for note in section.notes)
@@ -80,6 +88,6 @@ def test_what_cannot_be_made_again_is_said(library: Library, kept: list[Section]
     spoil(library, kept[0], DATA)
     original.write_bytes(b"other")
     with pytest.raises(InputError, match=r"upload\.h5ad in the library is damaged"):
-        rebuild(library, Rebuild(kept[0].id), silent)
+        rebuild(library, kept[0].id, silent)
     library.delete(kept[0].id)
     assert library.sections() == kept[1:]
