@@ -2,7 +2,12 @@
 
 import io
 import json
-from collections.abc import Mapping
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +24,7 @@ from squint.spreadsheet import csv_text
 
 SCREEN_DPI = 96
 _TRIES = 2  # Chrome failed once in 45 when tried
-_LIMIT_S = 60
-_server = {"running": False}
+_LIMIT_S = 60.0  # for one figure
 
 
 def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -> Path:
@@ -59,7 +63,8 @@ def draw(folder: Path, kind: str, stamp: Mapping[str, str], *, dpi: int = 300) -
 
 
 def _render(figure: dict[str, Any], kind: str, scale: float) -> bytes:
-    if find_chrome() is None:
+    chrome = find_chrome()
+    if chrome is None:
         raise InputError(
             "There is no Chrome or Chromium on the server to draw figures with "
             "(Debian: apt install chromium). The HTML figure and the CSV table work without it."
@@ -70,23 +75,45 @@ def _render(figure: dict[str, Any], kind: str, scale: float) -> bytes:
         "height": figure["layout"]["height"],
         "scale": scale,
     }
+    end = time.monotonic() + _LIMIT_S
     for _ in range(_TRIES):
+        left = end - time.monotonic()
         try:
-            if not _server["running"]:
-                kaleido.start_sync_server(n=1, timeout=_LIMIT_S, mathjax=False, path=find_chrome())
-                _server["running"] = True
-            return bytes(kaleido.calc_fig_sync(figure, opts=options))
+            with _all_ended_after(left):
+                how = {"timeout": left, "mathjax": False, "path": chrome}
+                return bytes(kaleido.calc_fig_sync(figure, opts=options, kopts=how))
         except Exception:  # noqa: BLE001 - kaleido raises whatever Chrome's death looks like
-            stop()
+            if time.monotonic() > end:
+                break
     raise InputError(
         "Chrome could not draw this figure. Try again, or take the HTML figure and the CSV table."
     )
 
 
-def stop() -> None:
-    """End Chrome, if it runs."""
-    kaleido.stop_sync_server(silence_warnings=True)
-    _server["running"] = False
+@contextmanager
+def _all_ended_after(seconds: float) -> Iterator[None]:
+    """End the programs that the block starts when it ends, and those that do not listen after some time."""
+    before = _programs()
+
+    def end_all() -> None:
+        for leader in _programs() - before:  # Chrome, which is the first of a session of its own
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(leader, signal.SIGKILL)
+
+    timer = threading.Timer(max(seconds, 0.0), end_all)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        end_all()
+
+
+def _programs() -> set[int]:
+    """List the processes that this one started and that live."""
+    told = Path("/proc/self/task").glob("*/children")
+    return {int(child) for path in told for child in path.read_text().split()}
 
 
 def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:

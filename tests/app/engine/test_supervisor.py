@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.engine import facts
 from app.engine.client import AWAY, ask
@@ -15,10 +16,12 @@ from app.requests import ImportSamples, Tokenise
 from squint.engine import locks
 from squint.library.database import database
 from squint.library.jobs import DONE, Jobs
+from squint.library.records import TokenRun
 from squint.library.store import Library
+from squint.library.verify import verify
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import end_engine, started
-from tests.helpers.engine import Engine, read_engine
+from tests.helpers.engine import Engine, Worker, read_engine
 from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -45,6 +48,22 @@ def test_an_engine_outlives_the_dashboard_and_the_dashboard_an_engine(loaded: Li
         assert sorted(job.result(120)) == sorted(ids)
         assert tokens_of(library) == expected
         assert int((home / locks.ENGINE).read_text()) != number
+
+
+def test_tokens_are_the_same_though_their_worker_was_killed(loaded: Library, worker: Worker) -> None:
+    expected = tokens_of(loaded)
+    ids = tuple(section.id for section in loaded.sections())
+    for path in loaded.sections_folder.glob("*/tokens/*"):
+        path.unlink()
+    job = worker.ask(Tokenise(ids), loaded)
+    wait_for(lambda: tokens_of(loaded))
+    os.kill(worker.pid(), signal.SIGKILL)  # in the middle of a section, or between two
+    assert sorted(job.result(180)) == sorted(ids)
+    assert Jobs(database(loaded.home)).get(job.id).tries == 2
+    assert tokens_of(loaded) == expected
+    assert verify(loaded).problems == ()
+    with loaded.database.reading() as session:
+        assert sorted(session.scalars(sa.select(TokenRun.section_id))) == sorted(ids)
 
 
 def test_an_engine_that_is_not_heard_of_is_away_until_another_one_is(home: Path) -> None:

@@ -1,8 +1,12 @@
 """Exports carry their stamp, and a table cannot run anything."""
 
 import json
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +27,7 @@ from squint.chrome import find_chrome
 from squint.errors import InputError
 from squint.library.store import Library, Section
 from squint.pp import QualityFilter
-from tests.helpers.app import PAGES
+from tests.helpers.app import PAGES, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +105,6 @@ def test_figures_carry_the_stamp_in_their_metadata(library: Library, marks: Mapp
         assert image.size == (2 * coarse[0], 2 * coarse[1])
     assert f"Notice: {NOTICE}" in svg.read_text()
     assert "S&lt;1&gt;" in svg.read_text()
-    drawing.stop()
 
 
 def test_without_chrome_there_is_a_plain_word_and_html(
@@ -112,6 +115,50 @@ def test_without_chrome_there_is_a_plain_word_and_html(
     with pytest.raises(InputError, match="apt install chromium"):
         drawing.draw(folder, "pdf", marks)
     assert NOTICE in drawing.draw(folder, "html", marks).read_text()
+
+
+@pytest.mark.skipif(find_chrome() is None, reason="there is no Chrome to draw with")
+def test_nothing_of_chrome_stays_after_a_figure(library: Library, marks: Mapping[str, str]) -> None:
+    folder = write_figure(library, for_print(go.Figure(go.Scatter(y=[1, 2])), marks))
+    drawing.draw(folder, "pdf", marks)
+    assert not chromes()
+
+
+@pytest.mark.skipif(find_chrome() is None, reason="there is no Chrome to draw with")
+def test_a_chrome_that_hangs_is_ended(
+    library: Library, marks: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "_LIMIT_S", 8.0)
+    folder, stopped = write_figure(library, for_print(go.Figure(go.Scatter(y=[1, 2])), marks)), []
+
+    def freeze() -> None:
+        wait_for(chromes)
+        for pid in chromes():
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+
+    thread = threading.Thread(target=freeze)
+    thread.start()
+    with pytest.raises(InputError, match="could not draw"):
+        drawing.draw(folder, "pdf", marks)
+    thread.join()
+    assert stopped
+    wait_for(lambda: not chromes())
+    assert not list(folder.glob("figure.pdf"))
+
+
+def chromes() -> list[int]:
+    """List the processes of Chrome below this one that have not ended."""
+    found, looking = [], [os.getpid()]
+    while looking:
+        pid = looking.pop()
+        for told in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):  # it has just ended
+                looking += map(int, told.read_text().split())
+        with suppress(OSError):
+            if b"--remote-debugging-pipe" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def test_a_table_has_every_row_the_stamp_and_no_formula(library: Library, marks: Mapping[str, str]) -> None:

@@ -276,7 +276,7 @@ def test_what_is_no_archive_or_an_empty_one_is_refused(tmp_path: Path, content: 
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    refused(tmp_path / "a.zip", "could not be unpacked: no such file")
+    refused(tmp_path / "a.zip", "could not be unpacked: No such file")
 
 
 @pytest.mark.parametrize("share", [0.99, 0.5, 0.1])
