@@ -49,6 +49,8 @@ def start() -> Iterator[Client]:
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": {},  # Dask would have one thread in each library
+        # Dask would give up a worker process that is not there again after 15 s, as on a busy machine.
+        "distributed.deploy.lost-worker-timeout": "100 days",
         "distributed.worker.daemon": False,  # tasks may have processes of their own
     }
     with (
