@@ -46,6 +46,13 @@ def start() -> Iterator[Client]:
     web = {"dashboard_address": "127.0.0.1:0"}  # Dask wants one; without routes it answers nothing
     scheduler = {"cls": Scheduler, "options": {**here, **web, "port": 0, "allowed_failures": 0}}
     settings = {
+        # What Dask would watch all the time costs a sixth of a core while nothing is done.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.tick.limit": "1h",
+        "distributed.admin.system-monitor.interval": "1h",
+        "distributed.scheduler.work-stealing": False,
+        "distributed.scheduler.active-memory-manager.start": False,
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": {},  # Dask would have one thread in each library
