@@ -17,7 +17,7 @@ from distributed.scheduler import KilledWorker
 
 from squint.engine import worker
 from squint.engine.changes import Changes
-from squint.engine.lanes import LANES, MODEL
+from squint.engine.lanes import FILES, LANES, MODEL
 from squint.errors import InputError
 from squint.library.database import Database, database
 from squint.library.jobs import QUEUED, RUNNING, Jobs, JobState
@@ -160,12 +160,19 @@ class Dispatcher:
         for address in found.keys() - self._workers.keys():
             lane = next((lane for lane in LANES if found[address]["resources"].get(lane)), "")
             if lane:
-                self._workers[address] = _Worker(lane, self._make_ready(address, lane))
+                # Who opens the dashboard waits for the model, and not for what reads files.
+                later = lane == FILES and self._facts is None
+                self._workers[address] = _Worker(lane, None if later else self._make_ready(address, lane))
 
     def _make_ready(self, address: str, lane: str) -> Future[Any] | None:
         if lane not in self._tasks or self._deaths[lane] >= _WITHOUT:
             return None
         return self._submit(address, lane, worker.make_ready, self._tasks[lane], self._model)
+
+    def _make_files_ready(self) -> None:
+        for address, known in self._workers.items():
+            if known.lane == FILES and known.starting is None and known.doing is None:
+                known.starting = self._make_ready(address, FILES)
 
     def _submit(self, address: str, lane: str, function: Callable[..., Any], *args: Any) -> Future[Any]:
         future = self._client.submit(
@@ -206,6 +213,8 @@ class Dispatcher:
                 logger.error("%s", starting.exception())
                 self._say("The worker process does not start. See the server's log.")
             elif known.lane == MODEL:
+                if self._facts is None:
+                    self._make_files_ready()
                 self._facts, self._beat_by = starting.result(), 0.0
                 self._deaths[MODEL] = 0 if self._model else self._deaths[MODEL]
 
