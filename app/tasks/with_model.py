@@ -9,7 +9,7 @@ import torch
 
 from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import areas, co_occurrence, comparison, models, sections, stacks, tokens
+from app.tasks import areas, comparison, models, sections, stacks, tokens
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
@@ -58,8 +58,5 @@ TASKS = dict(
         does(requests.Align, stacks.align),
         does(requests.InpaintArea, areas.inpaint),
         does(requests.TrainWithoutArea, areas.train),
-        does(requests.CoOccurrence, co_occurrence.co_occurrence),
-        does(requests.Neighbours, co_occurrence.neighbours),
-        does(requests.WriteSequences, co_occurrence.write_sequences),
     )
 )
