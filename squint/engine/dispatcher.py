@@ -37,7 +37,8 @@ class _Worker:
     """A worker process, as Dask knows it."""
 
     lane: str
-    starting: Future[Any] | None  # while its tasks are made ready
+    prepared: bool = False  # whether its tasks were made ready, or are being so
+    starting: Future[Any] | None = None  # while they are
     doing: int | None = None  # number of its job
 
 
@@ -139,6 +140,7 @@ class Dispatcher:
         for job in open_jobs.values():
             if job.id not in self._runs and job.state == QUEUED:
                 self._hand_out(job)
+        self._prepare_others()
         if time.monotonic() >= self._beat_by:
             self._beat()
 
@@ -160,19 +162,22 @@ class Dispatcher:
         for address in found.keys() - self._workers.keys():
             lane = next((lane for lane in LANES if found[address]["resources"].get(lane)), "")
             if lane:
-                # Who opens the dashboard waits for the model, and not for what reads files.
-                later = lane == FILES and self._facts is None
-                self._workers[address] = _Worker(lane, None if later else self._make_ready(address, lane))
+                self._workers[address] = _Worker(lane)
+                if lane != FILES:
+                    self._prepare(address)
 
-    def _make_ready(self, address: str, lane: str) -> Future[Any] | None:
-        if lane not in self._tasks or self._deaths[lane] >= _WITHOUT:
-            return None
-        return self._submit(address, lane, worker.make_ready, self._tasks[lane], self._model)
+    def _prepare(self, address: str) -> None:
+        known = self._workers[address]
+        lane, known.prepared = known.lane, True
+        if lane in self._tasks and self._deaths[lane] < _WITHOUT:
+            known.starting = self._submit(address, lane, worker.make_ready, self._tasks[lane], self._model)
 
-    def _make_files_ready(self) -> None:
-        for address, known in self._workers.items():
-            if known.lane == FILES and known.starting is None and known.doing is None:
-                known.starting = self._make_ready(address, FILES)
+    def _prepare_others(self) -> None:
+        """Make ready what reads files: not before the model is there, and nobody waits for anything."""
+        if self._facts is not None and not self._runs:
+            for address, known in self._workers.items():
+                if not known.prepared:
+                    self._prepare(address)
 
     def _submit(self, address: str, lane: str, function: Callable[..., Any], *args: Any) -> Future[Any]:
         future = self._client.submit(
@@ -213,8 +218,6 @@ class Dispatcher:
                 logger.error("%s", starting.exception())
                 self._say("The worker process does not start. See the server's log.")
             elif known.lane == MODEL:
-                if self._facts is None:
-                    self._make_files_ready()
                 self._facts, self._beat_by = starting.result(), 0.0
                 self._deaths[MODEL] = 0 if self._model else self._deaths[MODEL]
 

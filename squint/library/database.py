@@ -210,6 +210,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # what was said to be kept outlives a power cut
+        connection.execute("PRAGMA cache_size=-512")  # kB a connection, of which each thread may have one
         connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
     except UnicodeDecodeError as error:
         raise _malformed() from error
