@@ -25,12 +25,12 @@ _IN_WORDS = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}
 def show_open(library: Library) -> bool:
     """Show the jobs that run and those that wait, as they go on; say whether there are any."""
     jobs = jobs_of(library)
-    there = {job.id for job in jobs.open()}
+    there, last = {job.id for job in jobs.open()}, _last(jobs)
 
     @st.fragment(run_every=_EVERY_S if there else _SELDOM_S)
     def going_on() -> None:
         found = jobs.open()
-        if {job.id for job in found} != there:
+        if {job.id for job in found} != there or _last(jobs) != last:
             st.rerun()  # one was asked for, or has ended and is listed below
         ahead: Counter[str] = Counter()
         for job in found:
@@ -39,6 +39,10 @@ def show_open(library: Library) -> bool:
 
     going_on()
     return bool(there)
+
+
+def _last(jobs: Jobs) -> list[int]:
+    return [job.id for job in jobs.list(n=1)]
 
 
 def _show_job(jobs: Jobs, job: JobState, n_ahead: int) -> None:
