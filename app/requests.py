@@ -131,6 +131,7 @@ class BringIn(Task[list[str]]):
     """Make cell sets of a staged file of outlines or groups; say what was made, and what was not."""
 
     name: ClassVar[str] = "bring_in"
+    private: ClassVar[bool] = True  # a file may be called as a person is
     section: str  # id
     path: str
     file: str  # its name, as the user knows it
@@ -188,6 +189,7 @@ class AddGeneSets(Task[int]):
     """Put a staged file of gene sets into the library; answers with how many it holds."""
 
     name: ClassVar[str] = "add_gene_sets"
+    private: ClassVar[bool] = True  # a file may be called as a person is
     path: str
     file: str  # its name, as the user knows it
 
@@ -316,6 +318,7 @@ class LookAtImage(Task[dict[str, Any]]):
     """Say what a picture of tissue is; nothing is kept."""
 
     name: ClassVar[str] = "look_at_image"
+    private: ClassVar[bool] = True  # a file may be called as a person is
     addition: Addition
 
 
@@ -324,6 +327,7 @@ class AddImage(Task[dict[str, Any]]):
     """Keep a picture of tissue with its section."""
 
     name: ClassVar[str] = "add_image"
+    private: ClassVar[bool] = True  # a file may be called as a person is
     addition: Addition
 
 

@@ -32,7 +32,11 @@ def why_refused(error: OSError) -> str:
 def is_full(error: BaseException) -> bool:
     """Say whether an error means that the disk is full."""
     words = str(error)
-    return (isinstance(error, OSError) and error.errno in _FULL) or _SAID in words or FULL in words
+    return (
+        (isinstance(error, OSError) and error.errno in _FULL)
+        or _SAID in words
+        or FULL.lower() in words.lower()
+    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from app.engine.lanes import lane_of
 from squint.engine.lanes import TASKS
 from squint.errors import InputError
 from squint.library.database import database
-from squint.library.jobs import CANCELLED, FAILED, QUEUED, Jobs, JobState
+from squint.library.jobs import CANCELLED, DONE, FAILED, QUEUED, Jobs, JobState
 from squint.library.results import Task
 from squint.library.store import Library
 
@@ -101,9 +101,9 @@ class Job:
         state = self._state
         if state.state == FAILED:
             raise RuntimeError(state.problem) if state.defect else InputError(state.problem)
-        if self.cancelled:
+        if self.cancelled and (state.state != DONE or self._asker not in state.askers):
             raise Cancelled
-        return state.answer
+        return state.answer  # also of one that was done before it could stop
 
     @property
     def _pause(self) -> float:

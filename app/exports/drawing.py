@@ -112,8 +112,11 @@ def _all_ended_after(seconds: float) -> Iterator[None]:
 
 def _programs() -> set[int]:
     """List the processes that this one started and that live."""
-    told = Path("/proc/self/task").glob("*/children")
-    return {int(child) for path in told for child in path.read_text().split()}
+    found = set[int]()
+    for told in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # of a thread that has just ended
+            found.update(map(int, told.read_text().split()))
+    return found
 
 
 def write_csv(folder: Path, stamp: Mapping[str, str]) -> Path:

@@ -255,7 +255,6 @@ class Dispatcher:
 
     def _drop(self, run: _Run, job_id: int, job: JobState | None) -> None:
         """Note that a job is in no worker any more; one that has not ended is tried again, or given up."""
-        del self._runs[job_id]
         failed = run.future.status == "error"
         if failed and _is_death(run.future):
             self._workers.pop(run.worker, None)
@@ -270,6 +269,7 @@ class Dispatcher:
             now = self._jobs.take(job_id, self.id, run.worker)
         if now is not None and now.state == RUNNING and now.engine == self.id:
             self._jobs.requeue(job_id, now.tries)
+        del self._runs[job_id]  # last: where the database refuses, this is done again
 
     def _kill(self, address: str) -> None:
         """End a worker process, which listens to nobody; its nanny starts another."""

@@ -17,9 +17,9 @@ def keep(home: Path) -> None:
     """Take some room, if it is not taken yet and there is plenty."""
     path = home / SPARE
     with suppress(OSError):
-        if path.exists() or shutil.disk_usage(home).free < _ROOM * _BYTES:
+        if (path.exists() and path.stat().st_size >= _BYTES) or shutil.disk_usage(home).free < _ROOM * _BYTES:
             return
-        with path.open("xb") as file:
+        with path.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, _BYTES)
 
 

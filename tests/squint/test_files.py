@@ -1,6 +1,8 @@
 """What is written is there whole or not at all."""
 
+import errno
 import json
+import os
 import resource
 import threading
 from contextlib import contextmanager
@@ -127,3 +129,11 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match=r"file/x cannot be made: Not a directory\."):
         files.make_folder(tmp_path / "file" / "x")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_known_by_what_was_said_of_it(number: int) -> None:
+    error = OSError(number, os.strerror(number))
+    assert files.is_full(error)
+    assert files.is_full(InputError(f"x could not be written: {files.why_refused(error)}."))
+    assert not files.is_full(InputError(files.why_refused(OSError(errno.EACCES, "Permission denied"))))

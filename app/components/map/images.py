@@ -410,7 +410,7 @@ def _seen(found: dict[str, Any]) -> str:
 
 
 def _keep(library: Library, section: Section, state: session.ImageUpload, addition: Addition) -> None:
-    what = f"Adding {as_text(Path(addition.path).name)}"
+    what = "Adding a picture"
     added = run(AddImage(addition), library, what, limit_s=_LIMIT_S)
     state.adding = False
     if added is None:

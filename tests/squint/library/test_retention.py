@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from squint.errors import InputError
-from squint.library import results, retention
+from squint.library import results, retention, spare
 from squint.library.database import FILE, Database, database, url_of
 from squint.library.records import ResultRow, ResultUse
 from squint.library.store import Library, Section
@@ -213,3 +213,11 @@ def test_a_library_of_before_keeps_its_results_at_first(tmp_path: Path, section:
     again.sweep()
     assert results.find(again, asked) is not None
     database(library.home).close()
+
+
+def test_room_that_could_not_be_kept_aside_is_kept_later(tmp_path: Path) -> None:
+    (tmp_path / spare.SPARE).touch()  # the disk refused when it was first tried
+    spare.keep(tmp_path)
+    assert (tmp_path / spare.SPARE).stat().st_size > 0
+    assert spare.give_up(tmp_path)
+    assert not spare.give_up(tmp_path)
