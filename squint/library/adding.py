@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import sqlalchemy as sa
 from anndata import AnnData
 
 import squint.io
@@ -27,8 +26,7 @@ from squint.io.limits import memory_limit, reading_limit
 from squint.io.registry import sources_in
 from squint.library import answers, ingest, originals, tiling
 from squint.library.images import FROM_FILE, Addition, Images
-from squint.library.ingest import Labels
-from squint.library.records import SectionRow
+from squint.library.ingest import Labels, Part
 from squint.library.results import Report
 from squint.library.store import Library, Section
 from squint.pp import QualityFilter
@@ -162,22 +160,17 @@ def keep(
     """
     parts = [ingest.leave_out(part, rings, quality) for part, rings in clean_parts(settled, labels)]
     recipe = {"answers": given.given(), "quality": asdict(quality)}
-    before = _ids(library)
-    kept: list[Kept] = []
+
+    def told() -> Iterator[Part]:
+        for i, part in enumerate(parts):
+            report(0.3 + 0.7 * i / len(parts), f"keeping section {i + 1} of {len(parts)}")
+            yield Part(*part, {**recipe, "part": i})
+
     original = originals.stage(library, staged)
     try:
-        for i, (section, rings, whole) in enumerate(parts):
-            report(0.3 + 0.7 * i / len(parts), f"keeping section {i + 1} of {len(parts)}")
-            made = {**recipe, "part": i}
-            kept.append(Kept(*ingest.add(library, section, labels, rings, whole, original, made)))
-    except BaseException:  # also of a task that is stopped
-        for one in kept:
-            if one.new and one.section.id not in before:  # else it was damaged, and is whole now
-                library.delete(one.section.id)
-        raise
+        return [Kept(*one) for one in ingest.add_all(library, told(), labels, original)]
     finally:
         shutil.rmtree(original.folder, ignore_errors=True)
-    return kept
 
 
 def remember(library: Library, path: Path, given: Answers) -> None:
@@ -217,8 +210,3 @@ def keep_pictures(
         except InputError as error:
             said[picture.name] = str(error)
     return said
-
-
-def _ids(library: Library) -> set[str]:
-    with library.database.reading() as session:
-        return set(session.scalars(sa.select(SectionRow.id)))

@@ -123,11 +123,8 @@ class Folders:
         InputError
             If the disk is full.
         """
-        folder = self.workspace()
-        try:
-            with telling_if_full():
-                yield folder
-        finally:
+        with self.handed_out() as folder:
+            yield folder
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager

@@ -1,7 +1,8 @@
 """Sections on their way into the library: cleaned of what names persons, and stored."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
@@ -18,6 +19,7 @@ from squint.io.boundaries import Boundaries, write_boundaries
 from squint.io.units import UNKNOWN
 from squint.library.counts import write_genes
 from squint.library.graphs import write_graph
+from squint.library.keeping import Ready
 from squint.library.originals import Incoming
 from squint.library.points import progressive_order
 from squint.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS, rename_parts
@@ -157,30 +159,45 @@ def nothing_left(name: object) -> InputError:
     return InputError(f"No cell of section {name} would be left. Ask for less.")
 
 
-def add(
-    library: Library,
-    adata: ad.AnnData,
-    labels: Labels,
-    boundaries: Boundaries | None = None,
-    whole: Whole | None = None,
-    original: Incoming | None = None,
-    recipe: Mapping[str, Any] | None = None,
-) -> tuple[Section, bool]:
-    """Put one clean section into the library, with the outlines of its cells where there are some.
+@dataclass(frozen=True)
+class Part:
+    """A section of a source, as it is to be kept."""
 
-    Where cells were left out of it, the ``whole`` section goes beside it, so that they can be taken back. The
-    ``original`` that it was made of is kept as long as it is, with the ``recipe`` to make it again.
+    adata: ad.AnnData  # clean
+    boundaries: Boundaries | None = None  # outlines of its cells
+    whole: Whole | None = None  # where cells were left out of it, so that they can be taken back
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # to make it of its original again
+
+
+def add_all(
+    library: Library, parts: Iterable[Part], labels: Labels, original: Incoming | None = None
+) -> list[tuple[Section, bool]]:
+    """Put clean sections into the library, all or none, with the original that they were made of.
 
     Returns
     -------
-    The section as the library has it, and whether it is new: the same data under other labels are not.
+    Each as the library has it, and whether it is new: the same data under other labels are not.
     """
-    with library.staged() as folder:
-        section = write(folder, adata, labels, boundaries, whole)
-        new = library.keep(folder, section, original, recipe)
-    if not new and section.unit != UNKNOWN:
-        library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known
-    return (section if new else library.get(section.id)), new
+    with ExitStack() as stack:
+        ready = []
+        for part in parts:
+            folder = stack.enter_context(library.staged())
+            section = write(folder, part.adata, labels, part.boundaries, part.whole)
+            ready.append(Ready(folder, section, part.recipe))
+        new = library.keep(ready, original)
+    added = []
+    for (_, section, _), is_new in zip(ready, new, strict=True):
+        if not is_new and section.unit != UNKNOWN:
+            library.state_unit(section.id, section.unit)  # it may have been kept before its unit was known
+        added.append((section if is_new else library.get(section.id), is_new))
+    return added
+
+
+def add(
+    library: Library, adata: ad.AnnData, labels: Labels, boundaries: Boundaries | None = None
+) -> tuple[Section, bool]:
+    """Put one clean section into the library, as :func:`add_all` does."""
+    return add_all(library, [Part(adata, boundaries)], labels)[0]
 
 
 def write(

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -33,47 +33,69 @@ GONE = "This section is no longer in the library."
 Given = TypeVar("Given")
 
 
-def keep_section(
-    library: Folders, folder: Path, kept: Section, incoming: Incoming | None, recipe: Mapping[str, Any]
-) -> bool:
-    """Move a complete folder into the library as a section, with the original that it was made of.
+class Ready(NamedTuple):
+    """A section that can be kept."""
+
+    folder: Path  # complete, and gone afterwards
+    section: Section
+    recipe: Mapping[str, Any]  # to make it of its original again
+
+
+def keep_sections(library: Folders, ready: Sequence[Ready], incoming: Incoming | None) -> list[bool]:
+    """Move complete folders into the library as sections, all or none, with the original they were made of.
 
     Of one that is there already, nothing is changed, unless it is damaged: then it gets the files of the new
-    one. The folder is gone afterwards.
+    one.
 
     Returns
     -------
-    Whether it is new.
+    Of each, whether it is new.
 
     Raises
     ------
     InputError
         If the library is full, or the disk refuses.
     """
-    files = hashed(folder)
+    files = [hashed(one.folder) for one in ready]
 
-    def change(session: Session, moves: Moves) -> bool:
-        known = session.get(SectionRow, kept.id, with_for_update=True)
-        if known is not None and not library.why_damaged(known):
-            return False
-        if incoming is not None:
-            originals.place(library, session, incoming, moves)
-        if known is not None:
-            _mend(library, session, moves, known, folder, files, kept)
-        else:
-            known = SectionRow(id=kept.id)
-            _add(session, known, kept)
-            library.files.record(session, library.folder(kept.id), files, section_id=kept.id)
-            moves.move(folder, library.folder(kept.id))
-        if incoming is not None:
-            known.original, known.recipe = incoming.sha256, dict(recipe)
-        session.flush()
-        return True
+    def change(session: Session, moves: Moves) -> list[bool]:
+        return [
+            _keep(library, session, moves, one, of_it, incoming)
+            for one, of_it in zip(ready, files, strict=True)
+        ]
 
     try:
         return once(library, change)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for one in ready:
+            shutil.rmtree(one.folder, ignore_errors=True)
+
+
+def _keep(
+    library: Folders,
+    session: Session,
+    moves: Moves,
+    ready: Ready,
+    files: Sequence[Hashed],
+    incoming: Incoming | None,
+) -> bool:
+    folder, kept, recipe = ready
+    known = session.get(SectionRow, kept.id, with_for_update=True)
+    if known is not None and not library.why_damaged(known):
+        return False
+    if incoming is not None:
+        originals.place(library, session, incoming, moves)
+    if known is not None:
+        _mend(library, session, moves, known, folder, files, kept)
+    else:
+        known = SectionRow(id=kept.id)
+        _add(session, known, kept)
+        library.files.record(session, library.folder(kept.id), files, section_id=kept.id)
+        moves.move(folder, library.folder(kept.id))
+    if incoming is not None:
+        known.original, known.recipe = incoming.sha256, dict(recipe)
+    session.flush()
+    return True
 
 
 def mend_section(library: Folders, folder: Path, kept: Section) -> None:

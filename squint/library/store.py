@@ -5,7 +5,7 @@ its place; what is deleted loses its rows and its place in one transaction too. 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,15 +88,9 @@ class Library(Folders):
         there = {folder.name for folder in self.sections_folder.iterdir()}
         return [(row, section.why_damaged(row, is_there=row.id in there)) for row in rows]
 
-    def keep(
-        self,
-        folder: Path,
-        kept: Section,
-        original: Incoming | None = None,
-        recipe: Mapping[str, Any] | None = None,
-    ) -> bool:
-        """Move a complete folder into the library, as :func:`squint.library.keeping.keep_section` does."""
-        return keeping.keep_section(self, folder, kept, original, recipe or {})
+    def keep(self, ready: Sequence[keeping.Ready], original: Incoming | None = None) -> list[bool]:
+        """Move complete folders into the library, as :func:`squint.library.keeping.keep_sections` does."""
+        return keeping.keep_sections(self, ready, original)
 
     def put(self, staged: Path, place: Path, section_id: str, *rows: Record) -> None:
         """Move staged files into a folder of a section; see :func:`squint.library.keeping.put`."""

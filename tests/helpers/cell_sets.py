@@ -6,6 +6,7 @@ import pandas as pd
 from app.cell_sets.drawn import take_area
 from app.cell_sets.store import CellSet, CellSets
 from squint import keys
+from squint.library.keeping import Ready
 from squint.library.store import CELLS, Library, Section
 from squint.library.tables import write_table
 
@@ -26,7 +27,7 @@ def put(library: Library, section_id: str, patient: str = "P1", unit: str = "um"
         section_id, section_id * 4, section_id[0].upper(), patient, "kidney", "Xenium", "2026-01-01",
         len(cells), 5, 2, unit, "counts", 10.0, simulated=False,
     )  # fmt: skip
-    library.keep(folder, section)
+    library.keep([Ready(folder, section, {})])
     return section
 
 

@@ -53,15 +53,9 @@ def fill(library: Library, adata: AnnData, model: Path, folder: Path) -> Filled:
     part = whole[:12].copy()
     upload = library.upload_folder() / "upload.h5ad"
     adata.write_h5ad(upload)
-    section, _ = ingest.add(
-        library,
-        part,
-        LABELS,
-        _outlines(part),
-        ingest.Whole(whole, _outlines(whole), pp.QualityFilter(min_counts=1)),
-        originals.stage(library, upload),
-        {"part": 0},
-    )
+    left_out = ingest.Whole(whole, _outlines(whole), pp.QualityFilter(min_counts=1))
+    made = ingest.Part(part, _outlines(part), left_out, {"part": 0})
+    ((section, _),) = ingest.add_all(library, [made], LABELS, originals.stage(library, upload))
     library.unstage(upload)
     _put_tokens(library, section.id, part)
     keep_picture(library, section.id, size=520)

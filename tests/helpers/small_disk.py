@@ -128,3 +128,13 @@ def state_of(library: Library) -> tuple[dict[str, int], dict[str, list[Any]]]:
             for table in Record.metadata.sorted_tables
         }
     return sizes, rows
+
+
+@contextmanager
+def library_on(disk: SmallDisk) -> Iterator[Library]:
+    """Give a library of which the database is on the small disk too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SQUINT_DATABASE_URL", raising=False)
+        library = Library(disk.folder / "home")
+        yield library
+        library.database.close()

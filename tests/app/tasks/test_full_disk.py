@@ -18,14 +18,13 @@ from app.tasks import co_occurrence, exports, models, sections, tokens
 from squint import datasets
 from squint.io.content import Answers
 from squint.library import ingest, originals, tiling
-from squint.library.database import database
 from squint.library.images import Addition, Images
 from squint.library.store import Library, Section
 from squint.pp import QualityFilter
 from tests.app.tasks.test_tokens import MODEL, put_tokens
 from tests.helpers.section_pictures import report, smooth
 from tests.helpers.sections import LABELS, parts_of
-from tests.helpers.small_disk import SmallDisk, refused_until_there_is_room, small_disk
+from tests.helpers.small_disk import SmallDisk, library_on, refused_until_there_is_room, small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +36,9 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture
-def library(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.delenv("SQUINT_DATABASE_URL", raising=False)
-    yield Library(disk.folder / "home")
-    database(disk.folder / "home").close()
+def library(disk: SmallDisk) -> Iterator[Library]:
+    with library_on(disk) as made:
+        yield made
 
 
 @pytest.fixture

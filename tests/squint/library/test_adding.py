@@ -52,7 +52,17 @@ def test_one_that_is_stopped_half_way_leaves_nothing(library: Library, path: Pat
     assert [one.new for one in keep(library, path)] == [False, False]
 
 
-def test_one_that_was_there_stays_though_the_rest_is_stopped(library: Library, path: Path) -> None:
+def test_none_is_there_before_all_are_ready(library: Library, path: Path) -> None:
+    seen = []  # what a worker leaves that is killed then
+
+    def look(_: float, words: str) -> None:
+        seen.append((words, len(library.sections()), len(list(library.sections_folder.iterdir()))))
+
+    assert len(keep(library, path, look)) == 2
+    assert seen == [(f"keeping section {i} of 2", 0, 0) for i in (1, 2)]
+
+
+def test_one_that_was_there_stays_as_it_was_though_the_rest_is_stopped(library: Library, path: Path) -> None:
     first, second = (one.section for one in keep(library, path))
     (library.folder(first.id) / GENES).write_bytes(b"other")
     with pytest.raises(InputError):
@@ -60,7 +70,10 @@ def test_one_that_was_there_stays_though_the_rest_is_stopped(library: Library, p
     library.delete(second.id)
     with pytest.raises(Stop):
         keep(library, path, stop_at_the_second)
-    assert [one.id for one in library.sections()] == [first.id]
+    assert library.sections() == []
+    assert [one.id for one in library.damaged()] == [first.id]
+    keep(library, path)
+    assert {one.id for one in library.sections()} == {first.id, second.id}
     assert library.genes(first.id)
 
 

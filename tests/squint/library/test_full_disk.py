@@ -18,7 +18,14 @@ from squint.library.tables import write_table
 from squint.library.token_runs import new_run
 from squint.library.verify import verify
 from tests.helpers.sections import LABELS, parts_of
-from tests.helpers.small_disk import PAGE, SmallDisk, refusal_of, refused_until_there_is_room, small_disk
+from tests.helpers.small_disk import (
+    PAGE,
+    SmallDisk,
+    library_on,
+    refusal_of,
+    refused_until_there_is_room,
+    small_disk,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -32,10 +39,9 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture
-def library(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.delenv("SQUINT_DATABASE_URL", raising=False)
-    yield Library(disk.folder / "home")
-    database(disk.folder / "home").close()
+def library(disk: SmallDisk) -> Iterator[Library]:
+    with library_on(disk) as made:
+        yield made
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def test_a_section_with_its_original(
     def keep() -> None:
         original = originals.stage(library, upload)
         try:
-            ingest.add(library, parts[0], LABELS, None, None, original, {"part": 0})
+            ingest.add_all(library, [ingest.Part(parts[0], recipe={"part": 0})], LABELS, original)
         finally:
             library.unstage(original.folder / original.name)
 
