@@ -39,7 +39,7 @@ def main() -> int:
             if not lock.take():
                 logger.warning("An engine does the jobs of %s already.", home)
                 return 0
-            lock.write(str(os.getpid()))
+            lock.write(f"{os.getpid()} {options.mark}".strip())
             _Engine(home, options).run()
     except ModuleNotFoundError as error:
         logger.error("The engine needs %s. Run: pip install 'squint[cluster]'", error.name)  # noqa: TRY400
@@ -137,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("SQUINT_ENGINE", ""),
         metavar="ADDRESS",
         help="use the workers of this Dask scheduler instead of starting some",
+    )
+    parser.add_argument(
+        "--mark", default="", metavar="WORD", help="left in the lock for who starts the next engine"
     )
     parser.add_argument(
         "--tasks",

@@ -24,6 +24,7 @@ from squint.library.jobs import QUEUED, RUNNING, Jobs, JobState
 from squint.library.records import EngineRow
 
 GRACE_S = 1.5  # between asking a job to stop and ending its process
+_MISSED_S = 120.0  # a lane may be without a worker, as while one is started again on a busy machine
 _BEAT_S, _WORKERS_S = 1.0, 0.5  # between two signs of life, and two looks which workers there are
 # A worker that ends while its tasks are made ready is started again; then without the model; and then its
 # tasks are left to its first job, which says so.
@@ -76,7 +77,8 @@ class Dispatcher:
         self._address = str(client.scheduler_info()["address"])
         self._model: str | None = str(model)
         self._facts: dict[str, Any] | None = None  # of the first worker with the model
-        self._problem = ""
+        self._problems: dict[str, str] = {}  # of a lane, until a worker of it starts
+        self._there = dict.fromkeys(LANES, time.monotonic())  # when a lane last had a worker
         self._workers: dict[str, _Worker] = {}
         self._runs: dict[int, _Run] = {}
         self._deaths: Counter[str] = Counter()  # by lane, while tasks were made ready
@@ -202,7 +204,7 @@ class Dispatcher:
             logger.error("The model %s ended the process that loaded it.", self._model)
             self._model = None
         elif self._deaths[lost.lane] == _WITHOUT:
-            self._say("The worker process does not start. See the server's log.")
+            self._say(lost.lane)
 
     def _end_starts(self) -> None:
         """Note which workers are ready."""
@@ -216,13 +218,26 @@ class Dispatcher:
             known.starting = None
             if starting.status != "finished":
                 logger.error("%s", starting.exception())
-                self._say("The worker process does not start. See the server's log.")
-            elif known.lane == MODEL:
+                self._say(known.lane)
+                continue
+            self._problems.pop(known.lane, None)
+            if known.lane != MODEL or self._model:
+                self._deaths[known.lane] = 0
+            if known.lane == MODEL:
                 self._facts, self._beat_by = starting.result(), 0.0
-                self._deaths[MODEL] = 0 if self._model else self._deaths[MODEL]
 
-    def _say(self, problem: str) -> None:
-        self._problem, self._beat_by = problem, 0.0
+    def _say(self, lane: str) -> None:
+        self._problems[lane] = "The worker process does not start. See the server's log."
+        self._beat_by = 0.0
+
+    def _problem(self) -> str:
+        """Say why some work is not done, if it is not."""
+        lanes = {known.lane for known in self._workers.values()}
+        self._there.update(dict.fromkeys(lanes, time.monotonic()))
+        missing = [lane for lane, seen in self._there.items() if time.monotonic() - seen > _MISSED_S]
+        if missing:
+            return f"No worker does what is in the lane {' or '.join(missing)}. See the server's log."
+        return next(iter(self._problems.values()), "")
 
     # --- jobs ---------------------------------------------------------------------------------------------
 
@@ -279,7 +294,7 @@ class Dispatcher:
     def _beat(self) -> None:
         """Leave a sign of life, and what is to be said of the workers."""
         counted = dict(Counter(known.lane for known in self._workers.values()))
-        facts = {"worker": self._facts, "problem": self._problem, "workers": counted}
+        facts = {"worker": self._facts, "problem": self._problem(), "workers": counted}
         say(self._database, self.id, self._address, facts)
         self._beat_by = time.monotonic() + _BEAT_S
 

@@ -60,6 +60,11 @@ class Lock:
         self.let_go()
 
 
+def read(path: Path) -> str:
+    """Read the word that the holder of a lock, or the last one, left."""
+    return path.read_text() if path.exists() else ""
+
+
 def is_held(path: Path) -> bool:
     """Say whether somebody holds a lock."""
     if not path.exists():

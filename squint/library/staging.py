@@ -12,6 +12,7 @@ import shutil
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -27,8 +28,10 @@ _guard = threading.Lock()
 
 
 def workspace(home: Path) -> Path:
-    """Make an empty folder that belongs to this process."""
-    folder = home / STAGING / f"{_owner(home)}-{uuid4().hex}"
+    """Make an empty folder that belongs to this process, and remove those of its own that nobody fetched."""
+    owner = _owner(home)
+    _sweep_own((home / STAGING).glob(f"{owner}-*"), ABANDONED_S)
+    folder = home / STAGING / f"{owner}-{uuid4().hex}"
     folder.mkdir()
     return folder
 
@@ -91,13 +94,17 @@ def sweep(home: Path, older_than_s: float = ABANDONED_S) -> None:
     for folder in (home / STAGING).iterdir():
         staged[folder.name.partition("-")[0]].append(folder)
     owner = _owner(home)
-    for folder in staged.pop(owner, []):
-        if _age_s(folder) >= older_than_s:
-            shutil.rmtree(folder, ignore_errors=True)
+    _sweep_own(staged.pop(owner, []), older_than_s)
     for dead in {*staged, *(lock.name for lock in (home / LOCKS).iterdir())} - {owner}:
         _bury(home, dead, staged[dead])
     for folder in (home / UPLOADS).iterdir():
         _sweep_upload(folder, older_than_s)
+
+
+def _sweep_own(folders: Iterable[Path], older_than_s: float) -> None:
+    for folder in folders:
+        if _age_s(folder) >= older_than_s:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep_upload(folder: Path, older_than_s: float) -> None:

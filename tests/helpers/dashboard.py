@@ -86,7 +86,7 @@ def server_of(home: Path, script: Path = ROOT / "app" / "main.py", **more: str) 
 def end_engine(home: Path) -> None:
     """End the engine that outlives the dashboard of a library."""
     lock = home / locks.ENGINE
-    if locks.is_held(lock) and (number := lock.read_text()):
+    if locks.is_held(lock) and (number := locks.read(lock).partition(" ")[0]):
         os.kill(int(number), signal.SIGTERM)
         wait_for(lambda: not locks.is_held(lock), 60)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.engine import facts
+from app.engine import facts, supervisor
 from app.engine.client import AWAY, ask
 from app.requests import ImportSamples, Tokenise
 from squint.engine import locks
@@ -20,7 +20,7 @@ from squint.library.records import TokenRun
 from squint.library.store import Library
 from squint.library.verify import verify
 from tests.helpers.app import wait_for
-from tests.helpers.dashboard import end_engine, started
+from tests.helpers.dashboard import end_engine, free_port, serve, started
 from tests.helpers.engine import Engine, Worker, read_engine
 from tests.helpers.paths import ROOT
 
@@ -32,6 +32,10 @@ def tokens_of(library: Library) -> dict[str, bytes]:
     return {str(path.relative_to(library.home)): path.read_bytes() for path in paths}
 
 
+def engine_of(home: Path) -> int:
+    return int(locks.read(home / locks.ENGINE).split()[0])
+
+
 def test_an_engine_outlives_the_dashboard_and_the_dashboard_an_engine(loaded: Library) -> None:
     library, home = loaded, loaded.home
     expected = tokens_of(library)
@@ -39,7 +43,7 @@ def test_an_engine_outlives_the_dashboard_and_the_dashboard_an_engine(loaded: Li
     assert len(expected) == len(ids) == 4
     with started(home):
         assert facts.wait_ready(120) is not None
-        (number,) = [int((home / locks.ENGINE).read_text())]
+        number = engine_of(home)
         for path in library.sections_folder.glob("*/tokens/*"):
             path.unlink()
         job = ask(Tokenise(ids), library)
@@ -47,7 +51,7 @@ def test_an_engine_outlives_the_dashboard_and_the_dashboard_an_engine(loaded: Li
         os.kill(number, signal.SIGKILL)  # in the middle of a section, or between two
         assert sorted(job.result(120)) == sorted(ids)
         assert tokens_of(library) == expected
-        assert int((home / locks.ENGINE).read_text()) != number
+        assert engine_of(home) != number
 
 
 def test_tokens_are_the_same_though_their_worker_was_killed(loaded: Library, worker: Worker) -> None:
@@ -96,6 +100,35 @@ def test_a_job_survives_the_dashboard_that_asked_for_it(loaded: Library, tmp_pat
     assert read_engine(home) is not None
     assert {job.state for job in Jobs(database(home)).list("a browser")} == {DONE}
     end_engine(home)
+
+
+def test_a_dashboard_of_other_settings_has_an_engine_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    for days in ("90", "90", "30"):
+        monkeypatch.setenv("SQUINT_KEEP_DAYS", days)
+        server = serve(home, free_port())
+        wait_for(lambda: locks.is_held(home / locks.WEB) and locks.is_held(home / locks.ENGINE), 120)
+        wait_for(lambda: (row := read_engine(home)) is not None and row.facts["worker"], 120)
+        if days == "30":
+            wait_for(lambda: engine_of(home) != found[-1])
+        found.append(engine_of(home))
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+    assert found[0] == found[1] != found[2]
+    wait_for(lambda: locks.is_held(home / locks.ENGINE))
+    end_engine(home)
+
+
+@pytest.mark.usefixtures("home")
+def test_an_engine_that_ends_as_soon_as_it_starts_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.1)
+    monkeypatch.setattr(sys, "executable", "false")
+    with supervisor.supervised():
+        wait_for(supervisor.problem)
+    assert "does not start" in supervisor.problem()
+    supervisor._problems.clear()
 
 
 def test_control_c_ends_the_dashboard_and_its_engine(loaded: Library, tmp_path: Path) -> None:

@@ -67,11 +67,12 @@ def test_a_workspace_of_a_living_process_stays_and_of_a_killed_one_goes(library:
     assert len(list((library.home / "locks").iterdir())) == 1  # this process's
 
 
-def test_what_this_process_staged_goes_by_age(library: Library) -> None:
+@pytest.mark.parametrize("what_sweeps", ["sweep", "workspace"])  # a worker makes workspaces, and never sweeps
+def test_what_this_process_staged_goes_by_age(library: Library, what_sweeps: str) -> None:
     old, young = library.workspace(), library.workspace()
     age(old, ABANDONED_S + 1)
     age(young, ABANDONED_S - 60)
-    library.sweep()
+    getattr(library, what_sweeps)()
     assert not old.exists()
     assert young.exists()
 
