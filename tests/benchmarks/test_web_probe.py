@@ -91,8 +91,11 @@ def give(page: Page, path: Path) -> None:
     """Upload a file of cell sets, and wait until the page has said what is wrong with it."""
     field = page.locator("[class*='st-key-sections-sets-file-'] input[type=file]")
     field.set_input_files(path)
-    button = page.locator(".st-key-sections-sets-load button")
-    button.click(timeout=PATIENCE)
+    expect(page.get_by_text(path.name, exact=False).first).to_be_visible(timeout=PATIENCE)
+    time.sleep(1)  # until the page has been told of it
+    at_rest(page)
+    page.locator(".st-key-sections-sets-load button").click(timeout=PATIENCE)
+    time.sleep(0.5)  # what is there of the last file is gone
     expect(page.get_by_text("Making cell sets did not work").first).to_be_visible(timeout=PATIENCE)
     at_rest(page)
 
@@ -132,9 +135,10 @@ def test_others_do_not_wait(playwright: Playwright, tmp_path: Path, record: Reco
             page.get_by_text("crosses itself more than").first.wait_for(timeout=PATIENCE)
             at_rest(page)
         with probed(address, "a zigzag past all cells 250 times", record):
-            lasso(page, zigzag)
-            time.sleep(3)
-            at_rest(page)
+            for _ in range(3):
+                lasso(page, zigzag)
+                time.sleep(3)
+                at_rest(page)
         page.get_by_text("Cell sets", exact=True).first.click()
         page.get_by_text("Load from QuPath or Xenium Explorer").first.click()
         for path, what in (
