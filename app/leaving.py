@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import pyarrow as pa
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -84,11 +83,7 @@ def look(now: float) -> None:
 
 
 def share_arenas() -> None:
-    """Let all threads, and Arrow, take memory from the same two places.
-
-    Each visit is a thread, and would leave a place of its own in holes; Arrow's own gives nothing back.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
+    """Let all threads take memory from two places: each visit is a thread, and would leave one in holes."""
     with suppress(OSError, AttributeError):  # another C library than glibc
         ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
 
