@@ -1,21 +1,18 @@
 """What the server lets go of by itself: sessions that were left, and what nobody asked for in a while."""
 
 import asyncio
-import ctypes
 import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.maps import message
-from app.web.garbage import collect
+from app.web.memory import give_back, share_arenas
 
 _LOG = logging.getLogger(__name__)
-_M_ARENA_MAX, _ARENAS = -8, 2  # of glibc's mallopt
 LEFT_S = 110.0  # a browser may be away for so long and find its session again; Streamlit forgets after 120
 EVERY_S = 5.0
 
@@ -80,16 +77,3 @@ def look(now: float) -> None:
         runtime.close_session(session_id)
     if message.expire() or left:
         give_back()
-
-
-def share_arenas() -> None:
-    """Let all threads take memory from two places: each visit is a thread, and would leave one in holes."""
-    with suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
-
-
-def give_back() -> None:
-    """Give memory that is free to the system, which the C library would keep."""
-    collect()  # a session's pages and its callbacks hold each other
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
