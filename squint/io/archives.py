@@ -1,5 +1,6 @@
 """Zip archives, unpacked whole or not at all."""
 
+import hashlib
 import math
 import shutil
 import stat
@@ -9,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from uuid import uuid4
 
 from squint.errors import InputError
@@ -107,6 +108,45 @@ def left_alone(path: Path) -> list[str]:
     return sorted(name for name in names if is_left_alone(name) and not is_junk(name))
 
 
+def contents(path: Path) -> dict[str, int]:
+    """Look at every entry of an archive, as :func:`unpack` does; nothing is unpacked.
+
+    Parameters
+    ----------
+    path
+        The archive.
+
+    Returns
+    -------
+    Of each file that is no leftover of an operating system, by its name, the bytes that it says it has:
+    :func:`unpack` refuses one that has others.
+
+    Raises
+    ------
+    InputError
+        As :func:`unpack`, but for what only unpacking shows.
+    """
+    with _plainly(path.name), _opened(path) as archive:
+        found = _fit(archive, path.name)
+        return {entry.filename: entry.file_size for entry in found if not is_junk(entry.filename)}
+
+
+def copy_in(archive: zipfile.ZipFile, entry: str | zipfile.ZipInfo, source: IO[bytes]) -> tuple[str, int]:
+    """Copy a file into an archive that is being written.
+
+    Returns
+    -------
+    The hash of what was copied, as 64 hexadecimal digits, and its bytes.
+    """
+    digest, n_bytes = hashlib.sha256(), 0
+    with archive.open(entry, "w", force_zip64=True) as target:
+        while block := source.read(_BLOCK):
+            target.write(block)
+            digest.update(block)
+            n_bytes += len(block)
+    return digest.hexdigest(), n_bytes
+
+
 def _opened(path: Path) -> zipfile.ZipFile:
     """Open an archive whose directory was found short enough to be read."""
     with path.open("rb") as file:
@@ -162,6 +202,15 @@ def _count(directory: bytes) -> int:
 
 def _checked(archive: zipfile.ZipFile, source: str) -> list[zipfile.ZipInfo]:
     """Give the files to unpack, after every entry was looked at."""
+    files = _fit(archive, source)
+    wanted = [e for e in files if not is_junk(e.filename) and not is_left_alone(e.filename)]
+    if not wanted:
+        raise InputError(f"{source} holds no file that could be read. Pack the whole folder.")
+    return wanted
+
+
+def _fit(archive: zipfile.ZipFile, source: str) -> list[zipfile.ZipInfo]:
+    """Give all files, after every entry was looked at."""
     entries = archive.infolist()
     for entry in entries:
         name = entry.orig_filename  # with what follows a NUL
@@ -183,10 +232,7 @@ def _checked(archive: zipfile.ZipFile, source: str) -> list[zipfile.ZipInfo]:
         raise InputError(f"{source} has something else before it. Pack the folder again.")
     files = [entry for entry in entries if not entry.is_dir()]
     check_names((entry.filename for entry in files), source)
-    wanted = [e for e in files if not is_junk(e.filename) and not is_left_alone(e.filename)]
-    if not wanted:
-        raise InputError(f"{source} holds no file that could be read. Pack the whole folder.")
-    return wanted
+    return files
 
 
 def _budget(path: Path, max_bytes: int) -> int:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from squint._version import __version__
 from squint.errors import InputError
 from squint.files import Moves, make_folder, whole, why_refused
-from squint.io.archives import DAMAGED
+from squint.io.archives import DAMAGED, copy_in
 from squint.io.folders import check_names
 from squint.library.database import FILE, HEAD, Database, database
 from squint.library.import_folder import IMPORT
@@ -112,7 +112,7 @@ def _write(records: Database, home: Path, path: Path) -> Contents:
         for name, file in there.items():
             try:
                 with file.open("rb") as source:
-                    files[_FILES + name] = kept = _copy(archive, _FILES + name, source)
+                    files[_FILES + name] = kept = Kept(*copy_in(archive, _FILES + name, source))
             except FileNotFoundError as error:
                 raise _ChangedError from error
             if known.get(name, kept.sha256) != kept.sha256:
@@ -161,16 +161,6 @@ def _files_of(home: Path) -> Iterator[tuple[str, Path]]:
             name = path.relative_to(home).as_posix()
             if path.is_file() and not path.is_symlink() and not path.name.endswith(".tmp"):
                 yield name, path
-
-
-def _copy(archive: zipfile.ZipFile, name: str, source: IO[bytes]) -> Kept:
-    digest, n_bytes = hashlib.sha256(), 0
-    with archive.open(name, "w", force_zip64=True) as target:
-        while block := source.read(_BLOCK):
-            target.write(block)
-            digest.update(block)
-            n_bytes += len(block)
-    return Kept(digest.hexdigest(), n_bytes)
 
 
 def restore(path: Path, home: Path) -> Contents:

@@ -17,6 +17,7 @@ from squint.library.originals import Incoming
 from squint.library.records import (
     Model,
     ModelSection,
+    Note,
     Original,
     Patient,
     Record,
@@ -29,6 +30,7 @@ from squint.library.section import Section
 from squint.library.stored import Hashed, hashed
 
 GONE = "This section is no longer in the library."
+MODEL_GONE = "This model is no longer in the library."
 
 Given = TypeVar("Given")
 
@@ -135,8 +137,7 @@ def delete_section(library: Folders, section_id: str) -> None:
             session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
             moves.discard(library.results / name)
         for name in _names(session, ModelSection.folder, ModelSection.section_id == section_id):
-            session.execute(sa.delete(Model).where(Model.folder == name))
-            moves.discard(library.models / name)
+            _drop_model(library, session, moves, name)
         original, patient = row.original, row.patient
         session.execute(sa.delete(SectionRow).where(SectionRow.id == section_id))
         moves.discard(library.folder(section_id))
@@ -243,6 +244,29 @@ def keep_model(library: Folders, folder: Path, model: Model, ids: Sequence[str])
     return target
 
 
+def delete_model(library: Folders, folder: str) -> None:
+    """Remove a model, and what was noted of it; the tokens that it gave stay, and count if it comes back.
+
+    Raises
+    ------
+    InputError
+        If it is gone.
+    """
+
+    def change(session: Session, moves: Moves) -> None:
+        if session.get(Model, folder, with_for_update=True) is None:
+            raise InputError(MODEL_GONE)
+        _drop_model(library, session, moves, folder)
+
+    freeing(library, change)
+    library.database.scrub()
+
+
+def about_model(folder: str) -> str:
+    """Name a model of the library as notes do."""
+    return f"model:{folder}"
+
+
 def now() -> str:
     """Give the time as rows have it, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -268,6 +292,12 @@ def freeing(library: Folders, change: Callable[[Session, Moves], Given]) -> Give
         if not (is_full(error) and spare.give_up(library.home)):
             raise
         return once(library, change)
+
+
+def _drop_model(library: Folders, session: Session, moves: Moves, folder: str) -> None:
+    session.execute(sa.delete(Note).where(Note.about == about_model(folder)))
+    session.execute(sa.delete(Model).where(Model.folder == folder))
+    moves.discard(library.models / folder)
 
 
 def _add(session: Session, row: SectionRow, kept: Section) -> None:

@@ -201,8 +201,8 @@ def tokens_name(model: str) -> str:
     return model[:12]
 
 
-def harmless_name(name: str) -> str:
-    """Return a name without folders, odd characters, or anything that names a person."""
+def harmless_name(name: str, otherwise: str = "section") -> str:
+    """Return a name without folders, odd characters, or anything that names a person; else another."""
     stem = Path(name.replace("\\", "/")).name
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._-")[:60]
-    return stem if stem and not looks_like(stem) else "section"
+    return stem if stem and not looks_like(stem) else otherwise

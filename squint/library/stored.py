@@ -22,7 +22,7 @@ from squint.library.records import Picture, SectionRow, StoredFile, TokenRun, si
 TOKENS, IMAGES = "tokens", "images"  # folders in that of a section
 _MENDED = {  # how a damaged file is mended, by its folder in the library, or in that of a section
     IMAGES: "Delete this picture under the cells, and add it again.",
-    "models": "Train this model again.",
+    "models": "Train this model again, or add it again.",
     "results": "Load the page again: it is computed anew.",
 }
 _ON_SECTIONS = "Look at the page Sections, which offers to mend it."
