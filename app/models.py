@@ -1,22 +1,23 @@
 """Model bundles: which suit a stack or a section, and what their training knew of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from app.settings import settings
-from squint.errors import InputError
+from squint.files import list_sha256
+from squint.library.models import KnownModel, known
 from squint.library.stacks import Stack
 from squint.library.store import Library, Section
-from squint.model.card import CARD, REFUSE_BELOW, BundleCard, read_card
+from squint.model.card import CARD, REFUSE_BELOW, BundleCard
 
 
 @dataclass(frozen=True)
 class ModelFacts:
     """What pages say of a model."""
 
-    name: str  # of its folder
+    name: str
     sha256: str  # of its weights
     n_codes: int
     n_genes: int
@@ -41,24 +42,44 @@ class Candidate(NamedTuple):
         return self.n_shared >= REFUSE_BELOW * self.n_genes
 
 
+def shipped() -> list[Path]:
+    """List the folders of the server's model, and of those that ship with squint."""
+    return [settings().model, *sorted(folder.parent for folder in settings().samples.glob(f"*/{CARD}"))]
+
+
+def known_models(library: Library) -> list[KnownModel]:
+    """List all models, damaged ones too: the server's, those of the library, the newest first, and others."""
+    return sorted(known(library, shipped()), key=lambda model: model.folder != settings().model)
+
+
+def facts_of(model: KnownModel) -> ModelFacts | None:
+    """Give what pages say of a model; ``None`` if it is damaged."""
+    return None if model.card is None or model.problem else describe(model.name, model.sha256, model.card)
+
+
+def describe(name: str, sha256: str, card: BundleCard) -> ModelFacts:
+    """Give what pages say of a model of this name, hash of its weights, and card."""
+    return ModelFacts(
+        name=name,
+        sha256=sha256,
+        n_codes=card.model.n_codes,
+        n_genes=len(card.genes),
+        genes_sha256=list_sha256(card.genes),
+        n_sections=len(card.sections),
+        simulated=card.simulated,
+    )
+
+
 def candidates(library: Library, section: Section) -> list[Candidate]:
     """List all models, in the order of `find_models`, with what they share with a section."""
     genes, cells = set(library.genes(section.id)), set(library.cells(section.id).index)
     found = []
-    for folder in _bundles(library):
-        if card := _card(folder):
-            held_out, known = _held_out(card, section, cells)
+    for model in known_models(library):
+        if card := model.card:
+            held_out, known_of = _held_out(card, section, cells)
             n_genes, n_shared = len(card.genes), card.n_shared(genes)
-            found.append(Candidate(folder, n_genes, n_shared, known, held_out, card.in_paints))
+            found.append(Candidate(model.folder, n_genes, n_shared, known_of, held_out, card.in_paints))
     return found
-
-
-def _card(folder: Path) -> BundleCard | None:
-    """Read what a bundle says of its model; ``None`` where it is no bundle, or a broken one."""
-    try:
-        return read_card(folder)
-    except InputError:  # the server says so where it is its own
-        return None
 
 
 def _held_out(card: BundleCard, section: Section, cells: set[str]) -> tuple[frozenset[str], bool]:
@@ -76,20 +97,11 @@ def find_models(library: Library, stack: Stack) -> list[Path]:
     squint.
     """
     cells = {level.section: set(library.cells(level.id).index) for level in stack.levels}
-    return [folder for folder in _bundles(library) if _knows(folder, cells)]
+    return [model.folder for model in known_models(library) if model.card and _knows(model.card, cells)]
 
 
-def _bundles(library: Library) -> Iterator[Path]:
-    yield settings().model
-    yield from library.trained_models()
-    yield from sorted(folder.parent for folder in settings().samples.glob(f"*/{CARD}"))
-
-
-def _knows(folder: Path, cells: Mapping[str, set[str]]) -> bool:
+def _knows(card: BundleCard, cells: Mapping[str, set[str]]) -> bool:
     """Say whether a card names sections of these cells, some of which it held out."""
-    card = _card(folder)
-    if card is None:
-        return False
     held_out = {record.name: (record.n_cells, set(record.hidden)) for record in card.sections}
     for name, own in cells.items():
         n_cells, hidden = held_out.get(name, (0, set()))

@@ -27,6 +27,7 @@ class Validate(Task[dict[str, Any]]):
     path: str
     answers: Answers = field(default_factory=Answers)  # to what it leaves open
     quality: QualityFilter = field(default_factory=QualityFilter)  # which of its cells would be kept
+    model: str = ""  # sha256 of the one that it is compared with; empty: none
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class ImportSamples(Task[list[str]]):
 
     name: ClassVar[str] = "import_samples"
     samples: str  # folder
+    model: str  # sha256 of the one that gives them tokens; empty: none
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Tokenise(Task[list[str]]):
 
     name: ClassVar[str] = "tokenise"
     ids: tuple[str, ...]
+    model: str  # sha256
 
 
 # --- tokens -----------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.engine.client import Job
-from app.engine.facts import WorkerFacts, wait_ready, worker_problem
+from app.engine.facts import worker_facts
 from app.maps.served import Served
-from app.models import ModelFacts
+from app.models import ModelFacts, facts_of, known_models
 from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
@@ -22,6 +22,8 @@ from app.web.visitor import VISITOR, name_of
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
+from squint.library.models import KnownModel
+from squint.library.preferred_model import prefer, preferred
 from squint.library.recovery import recover
 from squint.library.stacks import outside_stacks
 from squint.library.store import Library, Section
@@ -30,6 +32,7 @@ from squint.pp import QualityFilter
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
+MODEL = "model"  # folder of the one that was chosen
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
@@ -112,27 +115,71 @@ def library() -> Library:
         st.stop()
 
 
+def library_problem() -> str:
+    """Say why there is no library; nothing if there is one."""
+    try:
+        _library(settings().home)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def choose_model() -> None:
+    """Let the user choose the model that all pages show; begin with the one that was chosen last here."""
+    here = library()
+    models = {str(one.folder): one for one in known_models(here)}
+    if st.session_state.get(MODEL) not in models:
+        last = preferred(here)
+        first = next((folder for folder, one in models.items() if last and one.sha256 == last), None)
+        st.session_state[MODEL] = first or next(iter(models))
+    st.selectbox(
+        "Model",
+        list(models),
+        format_func=lambda folder: _title_of(models[folder], list(models.values())),
+        key=MODEL,
+        persist_state="session",
+        label_visibility="collapsed",
+        help="Tokens, scores and all that is made of them are by this model, on every page.",
+        on_change=_prefer_chosen,
+        width=280,
+    )
+
+
+def _title_of(model: KnownModel, models: Sequence[KnownModel]) -> str:
+    """Name a model so that it is told from others."""
+    several = sum(one.name == model.name for one in models) > 1
+    return f"{model.name} ({model.sha256[:6]})" if several else model.name
+
+
+def _prefer_chosen() -> None:
+    here = library()
+    prefer(here, next(one.sha256 for one in known_models(here) if str(one.folder) == st.session_state[MODEL]))
+
+
 def model() -> ModelFacts:
-    """Wait for the worker; return the facts of the model, or say why there is none and stop the page."""
-    facts = _wait()
-    if facts.model is None:
-        st.error(sentence(facts.problem))
+    """Return the facts of the model that was chosen, or say why it cannot be used and stop the page."""
+    found = find_model()
+    if found is None:
+        st.error(sentence(why_no_model()))
         st.stop()
-    return facts.model
+    return found
 
 
 def find_model() -> ModelFacts | None:
-    """Wait for the worker; return the facts of the model, if there is one."""
-    return _wait().model
+    """Return the facts of the model that was chosen, if it can be used."""
+    return None if why_no_model() else facts_of(_chosen())
 
 
-def _wait() -> WorkerFacts:
-    with st.spinner("Loading the model …"):
-        facts = wait_ready()
-    if facts is None:
-        st.error(sentence(worker_problem() or "The engine does not start. See the server's log."))
-        st.stop()
-    return facts
+def why_no_model() -> str:
+    """Say why the model that was chosen cannot be used; nothing if it can, as far as is known."""
+    chosen, worker = _chosen(), worker_facts()
+    if worker is not None and chosen.folder == settings().model:
+        return chosen.problem or worker.problem
+    return chosen.problem
+
+
+def _chosen() -> KnownModel:
+    return next(one for one in known_models(library()) if str(one.folder) == st.session_state[MODEL])
 
 
 def upload() -> Upload:

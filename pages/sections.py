@@ -10,7 +10,6 @@ from app.components.sections.damaged import show_damaged
 from app.components.sections.gallery import show_gallery
 from app.components.sections.landmarks import show_landmarks
 from app.components.sections.upload import show_upload
-from app.engine.facts import worker_facts
 from app.maps import views
 
 st.title("Sections")
@@ -37,8 +36,7 @@ def side_by_side() -> None:
     ways = [TYPE] if any(section.n_cell_types for section in chosen) else []
     by = choose_colour([*ways, DEPTH, GENE, SET], session.PLAIN_COLOUR)
     view = coloured(library, chosen, cells, by, None)
-    facts = worker_facts()
-    show_map(view, facts.model if facts else None, "sections")
+    show_map(view, session.find_model(), "sections")
     section = choose_one(chosen)
     show_images(library, section)
     show_landmarks(library, section)

@@ -6,7 +6,7 @@ from app import session
 from app.components.job import run
 from app.components.map.cell_map.component import fetch_scripts
 from app.engine.client import AWAY
-from app.engine.facts import WorkerFacts, is_away, worker_facts, worker_problem
+from app.engine.facts import is_away, worker_facts, worker_problem
 from app.requests import ImportSamples
 from app.settings import NOTICE, app_version, settings
 from app.text import as_text, sentence
@@ -31,47 +31,48 @@ _STYLE = """
 def show_frame() -> None:
     """Write the foot of every page, always visible: what it is not for, and which model runs where."""
     st.html(_STYLE.format(background="#11161B" if st.context.theme.type == "dark" else "#FFFFFF"))
-    with st.container(key="foot", horizontal=True, horizontal_alignment="distribute"):
+    with st.container(
+        key="foot", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         st.markdown(f"**{NOTICE}**", width="content")
-        _model_line()
+        if not session.library_problem():  # else the page says so
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                st.markdown("Model", width="content")
+                session.choose_model()
+                _model_line()
     with st.container(key="scripts"):  # takes no room
         fetch_scripts()
 
 
 def _model_line() -> None:
-    """Say which model runs where; while that may change by itself, look again every second."""
+    """Say what the model is and where it runs; while that may change by itself, look again every second."""
     said = _model_words()
-    waiting = not said or is_away(settings().home)
+    waiting = worker_facts() is None or is_away(settings().home)
 
     @st.fragment(run_every=1 if waiting else _LOOK_S)
     def line() -> None:
         now = _model_words()
         if now != said:
             st.rerun()
-        st.markdown(now or "Model: loading …", width="content")
+        st.markdown(now, width="content")
 
     line()
 
 
 def _model_words() -> str:
-    """Say which model runs where, or why none does; nothing while it loads."""
-    facts, problem = worker_facts(), worker_problem()
-    if facts is not None and is_away(settings().home):
+    """Say what the model is and where it runs, or why it does not."""
+    worker, problem = worker_facts(), session.why_no_model()
+    if worker is not None and is_away(settings().home):
         return sentence(AWAY)
-    if facts is None:
-        return f"No model: {sentence(problem)}" if problem else ""
-    return f"{_describe(facts)} · squint {as_text(app_version())}"
-
-
-def _describe(facts: WorkerFacts) -> str:
-    model = facts.model
-    if model is None:
-        return f"No model: {sentence(facts.problem)}"
+    if worker is None and worker_problem():
+        return f"No model: {sentence(worker_problem())}"
+    if problem:
+        return f"No model: {sentence(problem)}"
+    model = session.model()
     simulated = ", trained on simulated data" if model.simulated else ""
-    return (
-        f"Model: **{as_text(model.name)}** ({model.sha256[:12]}), {model.n_codes} codes{simulated}, "
-        f"on {as_text(facts.device)}"
-    )
+    where = "starting …" if worker is None else f"on {as_text(worker.device)}"
+    what = f"**{model.sha256[:12]}**, {model.n_codes} codes{simulated}"
+    return f"{what}, {where} · squint {as_text(app_version())}"
 
 
 def import_samples() -> None:
@@ -79,7 +80,8 @@ def import_samples() -> None:
     library, samples = session.library(), settings().samples
     if library.samples_imported() or not any(samples.glob("*.h5ad")):
         return
-    asked = ImportSamples(str(samples))
+    model = session.find_model()
+    asked = ImportSamples(str(samples), model.sha256 if model else "")
     if run(asked, library, "First start: importing the simulated sample cohort") is not None:
         st.rerun()
     st.button("Do without the samples", on_click=library.note_samples)

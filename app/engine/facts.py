@@ -1,4 +1,4 @@
-"""What the engine says of itself: whether it lives, and which model its workers hold."""
+"""What the engine says of itself: whether it lives, and on what its workers compute."""
 
 import threading
 import time
@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.engine import supervisor
-from app.models import ModelFacts
 from app.settings import settings
 from squint.errors import InputError
 from squint.library.database import database
@@ -22,11 +21,10 @@ _WAIT_S = 0.05
 
 @dataclass(frozen=True)
 class WorkerFacts:
-    """The worker, and the model that it holds."""
+    """A worker that computes with models."""
 
     device: str  # "CPU", or "GPU" with its name
-    model: ModelFacts | None
-    problem: str  # why there is no model; empty if there is one
+    problem: str  # why it could not load the server's model; empty if it could
     chrome: bool  # whether figures can be drawn to files
 
 
@@ -48,10 +46,7 @@ def worker_facts() -> WorkerFacts | None:
     """Give what the workers with the model said, without waiting for it; ``None`` until one is ready."""
     said = _look(settings().home).said
     worker = said["worker"] if said else None
-    if worker is None:
-        return None
-    model = worker["model"]
-    return WorkerFacts(**{**worker, "model": ModelFacts(**model) if model else None})
+    return WorkerFacts(**worker) if worker is not None else None
 
 
 def worker_problem() -> str:

@@ -14,10 +14,11 @@ import squint
 import squint.io
 from app.areas import marking
 from app.areas.filled import CELL, KNN, MODEL, NEIGHBOURHOOD
+from app.models import describe
 from app.requests import InpaintArea, TrainWithoutArea
 from app.tasks import models
 from app.tasks.gather import ROW
-from app.tasks.models import facts_of, keep_model
+from app.tasks.models import keep_model
 from squint import keys, tl
 from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles
@@ -27,7 +28,7 @@ from squint.geometry.regions import Points, Polygon, Rectangle, Shape
 from squint.library.results import Report, keep
 from squint.library.store import DATA, Library
 from squint.model.bundle import Bundle, section_sha256
-from squint.model.card import NOT_IN_TRAINING, TRAINED_ON
+from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, read_card
 from squint.stats.metrics import column_pearson, row_pearson
 
 LEAST_SCORED = 30  # cells, below which a correlation across cells says nothing
@@ -70,7 +71,7 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     tables = {name: table if name == "scores" else table[measured] for name, table in tables.items()}
     tables["edges"] = pd.DataFrame({"from": rows.astype(np.int32), "to": columns.astype(np.int32)})
     tables["hidden"] = _where(marked, section.nearest)
-    model = asdict(facts_of(bundle, Path(asked.bundle).name))
+    model = asdict(describe(Path(asked.bundle).name, bundle.sha256, read_card(Path(asked.bundle))))
     keep(library, asked, {**facts, "genes": measured, "model": model, "n_draws": asked.n_draws}, tables)
 
 

@@ -1,59 +1,61 @@
-"""Models in the worker: the one that it holds, what is said of one, and how a trained one is kept."""
+"""Models in the worker: those that it holds, and how a trained one is kept."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import torch
+from cachetools import LRUCache
 
-from app.models import ModelFacts
+from app.models import shipped
 from squint.errors import InputError
 from squint.files import list_sha256
 from squint.library import keeping
+from squint.library.models import known
 from squint.library.records import Model
 from squint.library.store import Library
 from squint.model.bundle import Bundle
 from squint.model.card import CARD, CONFIG, WEIGHTS
 
 FILES = (WEIGHTS, CONFIG, CARD)
+_MOST_HELD = 3
 
-_held: dict[str, Bundle] = {}  # the server's model, under "bundle", once it is loaded
-_offered: list[Path] = []  # where it is, in a worker that has not needed it yet
+_held: LRUCache[str, Bundle] = LRUCache(_MOST_HELD)  # by sha256
+_of_server: list[Path] = []  # where its model is: on a machine of its own it may lie elsewhere
+_devices = [torch.device("cpu")]  # the last one
 
 
-def hold(bundle: Bundle | None) -> None:
-    """Hold the server's model from here on, or none."""
-    _offered.clear()
+def use(folder: Path | None, device: torch.device | None = None) -> None:
+    """Say where the server's model is, and where models compute from here on."""
     _held.clear()
-    if bundle is not None:
-        _held["bundle"] = bundle
+    _of_server[:] = [] if folder is None else [folder]
+    _devices[:] = [device or torch.device("cpu")]
 
 
-def offer(folder: Path | None) -> None:
-    """Say where the server's model is, to be loaded when it is first needed."""
-    hold(None)
-    _offered[:] = [] if folder is None else [folder]
+def hold(folder: Path) -> Bundle:
+    """Load a model and hold it, as the ones that are used most."""
+    bundle = Bundle.load(folder, _devices[-1])
+    _held[bundle.sha256] = bundle
+    return bundle
 
 
-def held() -> Bundle | None:
-    """Return the server's model, if there is one."""
-    if _offered:
-        with suppress(InputError):  # the workers that hold it say what is wrong with it
-            hold(Bundle.load(_offered.pop(), torch.device("cpu")))
-    return _held.get("bundle")
-
-
-def required() -> Bundle:
-    """Return the server's model.
+def bundle_of(library: Library, sha256: str) -> Bundle:
+    """Return a model, which is loaded if it is not held.
 
     Raises
     ------
     InputError
-        If there is none.
+        If it is gone or damaged.
     """
-    if "bundle" not in _held:
-        raise InputError("No model is loaded. Point SQUINT_MODEL to a model bundle and start again.")
-    return _held["bundle"]
+    if sha256 not in _held:
+        models = known(library, [*_of_server, *shipped()])
+        found = [model for model in models if model.sha256 == sha256]
+        if not found:
+            raise InputError("The model is not here any more. Choose another one.")
+        if found[0].problem:
+            raise InputError(f"The model {found[0].name} is damaged. {found[0].problem}")
+        check(library, found[0].folder)
+        hold(found[0].folder)
+    return _held[sha256]
 
 
 def load(library: Library, folder: str) -> Bundle:
@@ -64,24 +66,21 @@ def load(library: Library, folder: str) -> Bundle:
     InputError
         If it is damaged, or gone.
     """
-    path = Path(folder)
-    if path.parent == library.models:
+    check(library, Path(folder))
+    return Bundle.load(folder)
+
+
+def check(library: Library, folder: Path) -> None:
+    """Look whether a model of the library is as it was kept.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or gone.
+    """
+    if folder.parent == library.models:
         for name in FILES:
-            library.files.checked(path / name)
-    return Bundle.load(path)
-
-
-def facts_of(bundle: Bundle, name: str) -> ModelFacts:
-    """Say what pages show of a model."""
-    return ModelFacts(
-        name=name,
-        sha256=bundle.sha256,
-        n_codes=bundle.model_config.n_codes,
-        n_genes=len(bundle.genes),
-        genes_sha256=list_sha256(bundle.genes),
-        n_sections=len(bundle.sections),
-        simulated=bundle.simulated,
-    )
+            library.files.checked(folder / name)
 
 
 def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) -> str:

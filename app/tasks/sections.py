@@ -39,7 +39,6 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     What cannot be opened is refused. What leaves open how it is to be read has a ``question``, and what may
     just have columns that are named differently has a ``problem``.
     """
-    del library
     staged = Path(asked.path)
     path = adding.unpacked(staged, room(staged.parent), report)
     left_alone = archives.left_alone(staged) if staged.suffix == adding.ZIP else []
@@ -61,7 +60,7 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     report(0.9, "comparing with the model")
     known: Any = settled.adata.obs
     settled, sifted = quality.sift(settled, asked.quality)
-    fit = compare_with(settled.adata, models.held())
+    fit = compare_with(settled.adata, models.bundle_of(library, asked.model) if asked.model else None)
     found = squint.io.report_on(settled, path.name)
     return said | {
         "report": asdict(found),
@@ -129,7 +128,7 @@ def rebuild(library: Library, asked: Rebuild, report: Report) -> str:
 def import_samples(library: Library, asked: ImportSamples, report: Report) -> list[str]:
     """Put the simulated cohort into a new library, with tokens where there is a model."""
     paths = sorted(Path(asked.samples).glob("*.h5ad"))
-    bundle = models.held()
+    bundle = models.bundle_of(library, asked.model) if asked.model else None
     kept = []
     for i, path in enumerate(paths):
         report(i / len(paths), f"importing {path.stem} ({i + 1} of {len(paths)})")

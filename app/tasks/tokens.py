@@ -38,10 +38,10 @@ _NOTED = (
 
 def tokenise(library: Library, asked: Tokenise, report: Report) -> list[str]:
     """Give the cells of sections in the library their tokens; return the ids of those that fit the model."""
-    done = []
+    bundle, done = models.bundle_of(library, asked.model), []
     for i, section_id in enumerate(asked.ids):
         report(i / len(asked.ids), f"{library.get(section_id).title} ({i + 1} of {len(asked.ids)})")
-        if tokenise_section(library, section_id, models.required()):
+        if tokenise_section(library, section_id, bundle):
             done.append(section_id)
     return done
 
@@ -79,9 +79,7 @@ def tokenise_section(library: Library, section_id: str, bundle: Bundle) -> bool:
 
 def add_up(library: Library, asked: SumTokens, report: Report) -> list[str]:
     """Add up what the tokens of sections are, where that was not done when they were tokenised."""
-    bundle = models.required()
-    if bundle.sha256 != asked.model:
-        raise InputError("The model was changed meanwhile. Load the page again.")
+    bundle = models.bundle_of(library, asked.model)
     for i, section_id in enumerate(asked.ids):
         report(i / len(asked.ids), "counting genes and cell types in each token")
         adata: Any = squint.io.read(library.path(section_id, DATA))

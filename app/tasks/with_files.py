@@ -9,8 +9,8 @@ from app.tasks.decode import does
 
 
 def start(model: Path | None) -> dict[str, Any]:
-    """Start; the model is loaded when an upload is first compared with it."""
-    models.offer(model)
+    """Start; a model is loaded when an upload is first compared with it."""
+    models.use(model)
     return {}
 
 

@@ -14,20 +14,18 @@ from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
 from squint.errors import InputError
-from squint.model.bundle import Bundle
 
 
 def start(model: Path | None) -> dict[str, Any]:
-    """Load the model once; return the :class:`app.engine.facts.WorkerFacts` that pages show, as JSON.
+    """Load the server's model once; return :class:`app.engine.facts.WorkerFacts`, as JSON.
 
     Whatever is wrong with the model, the worker starts: all that needs none works. ``None`` stands for a
     model that ended a worker which loaded it.
     """
-    models.hold(None)
     device = pick_device("auto")
+    models.use(model, device)
     facts = WorkerFacts(
         device=f"GPU {torch.cuda.get_device_name(device)}" if device.type == "cuda" else "CPU",
-        model=None,
         problem="",
         chrome=find_chrome() is not None,
     )
@@ -36,14 +34,13 @@ def start(model: Path | None) -> dict[str, Any]:
             replace(facts, problem="The model ended the process that loaded it. See the server's log.")
         )
     try:
-        bundle = Bundle.load(model, device)
+        models.hold(model)
     except InputError as error:
         return asdict(replace(facts, problem=str(error)))
     except Exception:  # noqa: BLE001 - a defect of ours, or no memory; not a reason to do without a worker
         traceback.print_exc()
         return asdict(replace(facts, problem="The model could not be loaded. See the server's log."))
-    models.hold(bundle)
-    return asdict(replace(facts, model=models.facts_of(bundle, model.name)))
+    return asdict(facts)
 
 
 TASKS = dict(

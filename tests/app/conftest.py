@@ -75,7 +75,7 @@ def filled(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: AnnDat
     samples, home = tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("filled")
     for name in toy.obs["section_id"].cat.categories:
         squint.write(toy[toy.obs["section_id"] == name].copy(), samples / f"{name}.h5ad")
-    worker.ask(ImportSamples(str(samples)), Library(home)).result(120)
+    worker.ask(ImportSamples(str(samples), worker.model), Library(home)).result(120)
     worker.rest(home)
     return home
 

@@ -21,6 +21,7 @@ from squint.library.jobs import Jobs
 from squint.library.records import EngineRow
 from squint.library.results import Task
 from squint.library.store import Library
+from squint.model.card import weights_sha256
 from tests.helpers.app import wait_for
 from tests.helpers.paths import ROOT
 
@@ -39,6 +40,11 @@ class Worker:
     def __init__(self, client: Client, model: Path) -> None:
         self.client, self._model = client, model
         self._serving: dict[Path, tuple[Dispatcher, threading.Thread, threading.Event]] = {}
+
+    @property
+    def model(self) -> str:
+        """Hash of the weights of its model."""
+        return weights_sha256(self._model)
 
     def serve(self, home: Path, model: Path | None = None, tasks: dict[str, str] = TASKS) -> None:
         """Do the jobs of a library from here on."""

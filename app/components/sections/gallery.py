@@ -10,7 +10,6 @@ import streamlit as st
 from app import session
 from app.components.job import run
 from app.components.sections.quality import show_left_out
-from app.engine.facts import worker_facts
 from app.exports.stamp import many
 from app.maps import message
 from app.maps.served import MAPS
@@ -94,10 +93,9 @@ def _card(library: Library, section: Section, notes: _Notes | None) -> None:
 
 def _notes(library: Library) -> _Notes | None:
     """Read what is noted of the tokens of all sections; ``None`` if there is no model."""
-    facts = worker_facts()
-    if facts is None or facts.model is None:
+    model = session.find_model()
+    if model is None:
         return None
-    model = facts.model
     stale = library.stale_tokens(model.sha256, model.genes_sha256)
     noted = library.all_token_facts(model.sha256)
     return _Notes({one: known for one, known in noted.items() if one not in stale}, stale)
@@ -138,7 +136,11 @@ def _tokenise_what_was_asked(library: Library) -> None:
     state = session.upload()
     if not state.kept:
         return
-    done = run(Tokenise(tuple(sorted(set(state.kept)))), library, "Tokenising")
+    model = session.find_model()
+    if model is None:  # as the foot of the page says
+        state.kept = []
+        return
+    done = run(Tokenise(tuple(sorted(set(state.kept))), model.sha256), library, "Tokenising")
     if done is not None:
         state.kept = []
         if done:

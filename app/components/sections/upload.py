@@ -104,7 +104,10 @@ def _show_steps(library: Library, state: session.Upload) -> None:
 
 def _look(library: Library, state: session.Upload) -> dict[str, Any] | None:
     """Read an upload as it was answered; it is not read again for what changes nothing of that."""
-    asked = Validate(str(state.staged), state.answers or Answers(), state.quality)
+    model = session.find_model()
+    asked = Validate(
+        str(state.staged), state.answers or Answers(), state.quality, model.sha256 if model else ""
+    )
     if state.looked is None or state.looked[0] != asked:
         found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
         if found is None:

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from app.engine import facts, supervisor
 from app.engine.client import AWAY, ask
 from app.requests import ImportSamples, Tokenise
+from app.settings import settings
 from squint.engine import locks
 from squint.library.database import database
 from squint.library.jobs import DONE, Jobs
 from squint.library.records import TokenRun
 from squint.library.store import Library
 from squint.library.verify import verify
+from squint.model.card import weights_sha256
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import end_engine, free_port, serve, started
 from tests.helpers.engine import Engine, Worker, read_engine
@@ -46,7 +48,7 @@ def test_an_engine_outlives_the_dashboard_and_the_dashboard_an_engine(loaded: Li
         number = engine_of(home)
         for path in library.sections_folder.glob("*/tokens/*"):
             path.unlink()
-        job = ask(Tokenise(ids), library)
+        job = ask(Tokenise(ids, weights_sha256(settings().model)), library)
         wait_for(lambda: tokens_of(library))
         os.kill(number, signal.SIGKILL)  # in the middle of a section, or between two
         assert sorted(job.result(120)) == sorted(ids)
@@ -59,7 +61,7 @@ def test_tokens_are_the_same_though_their_worker_was_killed(loaded: Library, wor
     ids = tuple(section.id for section in loaded.sections())
     for path in loaded.sections_folder.glob("*/tokens/*"):
         path.unlink()
-    job = worker.ask(Tokenise(ids), loaded)
+    job = worker.ask(Tokenise(ids, worker.model), loaded)
     wait_for(lambda: tokens_of(loaded))
     os.kill(worker.pid(), signal.SIGKILL)  # in the middle of a section, or between two
     assert sorted(job.result(180)) == sorted(ids)
@@ -91,11 +93,11 @@ def test_a_job_survives_the_dashboard_that_asked_for_it(loaded: Library, tmp_pat
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         assert facts.wait_ready(120) is not None
         ids = tuple(section.id for section in loaded.sections())
-        job = ask(Tokenise(ids), loaded, asker="a browser")
+        job = ask(Tokenise(ids, weights_sha256(settings().model)), loaded, asker="a browser")
         wait_for(lambda: job.progress.words != "waiting for its turn")
         server.send_signal(signal.SIGKILL)
         server.wait()
-        again = ask(Tokenise(ids), loaded, asker="a browser")
+        again = ask(Tokenise(ids, weights_sha256(settings().model)), loaded, asker="a browser")
         assert sorted(again.result(120)) == sorted(ids)
     assert read_engine(home) is not None
     assert {job.state for job in Jobs(database(home)).list("a browser")} == {DONE}
@@ -146,7 +148,7 @@ def test_control_c_ends_the_dashboard_and_its_engine(loaded: Library, tmp_path: 
 def test_the_samples_are_imported_as_soon_as_the_engine_is_there(home: Path, filled: Path) -> None:
     del filled
     library = Library(home)
-    job = ask(ImportSamples(str(home / "none")), library)
+    job = ask(ImportSamples(str(home / "none"), ""), library)
     time.sleep(0.2)
     assert job.progress.words == "waiting for its turn"
     with started(home):

@@ -46,7 +46,7 @@ def with_other_panel(library: Library, worker: Worker, toy: AnnData, n_genes: in
     labels = ingest.Labels({patient: patient}, {})
     (clean,) = ingest.clean(squint.read(path), labels)
     section_id = ingest.add(library, clean, labels)[0].id
-    assert worker.ask(Tokenise((section_id,)), library).result(120) == [section_id]
+    assert worker.ask(Tokenise((section_id,), worker.model), library).result(120) == [section_id]
     return section_id
 
 

@@ -64,7 +64,7 @@ def with_slide(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: An
     parts |= {"VOID": void}
     for name, part in parts.items():
         squint.write(part, samples / f"{name}.h5ad")
-    worker.ask(ImportSamples(str(samples)), Library(home)).result(120)
+    worker.ask(ImportSamples(str(samples), worker.model), Library(home)).result(120)
     return home
 
 

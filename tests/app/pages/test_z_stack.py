@@ -39,7 +39,7 @@ def stack(library: Library, worker: Worker, toy: AnnData, tmp_path: Path) -> Sta
     labels = ingest.Labels({"P-1": "P-1"}, {})
     parts = ingest.clean(squint.io.read(tmp_path / "stack.h5ad"), labels)
     ids = [ingest.add(library, part, labels)[0].id for part in parts]
-    worker.ask(Tokenise(tuple(ids)), library).result(120)
+    worker.ask(Tokenise(tuple(ids), worker.model), library).result(120)
     (found,) = find_stacks(library.sections())
     return found
 
