@@ -19,7 +19,7 @@ from squint.library.keeping import MODEL_GONE, about_model
 from squint.library.records import Model, ModelSection, Note
 from squint.library.store import Library, harmless_name
 from squint.model import archive
-from squint.model.card import BundleCard, read_card, weights_sha256
+from squint.model.card import BundleCard, known_card, read_card, weights_sha256
 from squint.sensitive import looks_like
 
 MOST_LETTERS = 60  # of a name
@@ -231,7 +231,7 @@ def _kept(library: Library, row: Model, problem: str, noted: Note | None) -> Kno
     card = None
     if not problem:
         try:
-            card = read_card(folder)
+            card = known_card(folder)
         except InputError as error:  # of an older squint, or put there by hand
             problem = str(error)
     text = "" if noted is None else noted.text if noted.intact else "This note is damaged."
@@ -244,7 +244,7 @@ def _shipped(folder: Path) -> KnownModel:
     card, problem, sha256 = None, "", ""
     try:
         sha256 = weights_sha256(folder)
-        card = read_card(folder)
+        card = known_card(folder)
     except InputError as error:
         problem = str(error)
     return KnownModel(folder.name, folder, sha256, is_shipped=True, card=card, problem=problem)

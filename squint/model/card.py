@@ -124,6 +124,30 @@ def read_card(folder: Path) -> BundleCard:
         raise misfit(folder, error) from None
 
 
+def known_card(folder: Path) -> BundleCard:
+    """Read what a bundle says of its model, unless it was read before and is as it was; not to be changed.
+
+    Raises
+    ------
+    InputError
+        As `read_card` does.
+    """
+    written = []
+    for name in (CONFIG, CARD):
+        try:
+            known = (folder / name).stat()
+        except OSError:
+            return read_card(folder)  # which says what is wrong
+        written += [known.st_size, known.st_mtime_ns, known.st_ino]
+    return _known_card(folder.absolute(), *written)
+
+
+@lru_cache(maxsize=64)
+def _known_card(folder: Path, *written: int) -> BundleCard:
+    del written  # part of the key, as for weights
+    return read_card(folder)
+
+
 def read_records(folder: Path) -> list[SectionRecord]:
     """Read which sections a model was trained on, whatever else of its bundle is broken.
 
