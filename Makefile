@@ -92,8 +92,8 @@ samples: $(STAMP)
 	$(BIN)/python -m squint simulate data_samples --seed 0
 
 pretrained: $(STAMP)
-	$(BIN)/python -m squint train $(SECTIONS) --out data_samples/pretrained --seed 0
-	$(BIN)/python -m squint train data_samples/stack.h5ad --hold-out 0.1 --out data_samples/stack_model --seed 0
+	$(BIN)/python -m squint train $(SECTIONS) --organ kidney --out data_samples/pretrained --seed 0
+	$(BIN)/python -m squint train data_samples/stack.h5ad --hold-out 0.1 --organ kidney --out data_samples/stack_model --seed 0
 
 format: $(STAMP) format-js
 	$(BIN)/ruff check --fix .

@@ -53,6 +53,7 @@ class _Task(NamedTuple):
     criteria: QualityFilter
     device: str
     squint: str  # our version
+    choice: dict[str, Any] | None = None  # why the model was chosen, where it was
 
 
 @contextmanager
@@ -104,6 +105,7 @@ def tokenize(
     answers: Answers | None = None,
     criteria: QualityFilter | None = None,
     device: str = "auto",
+    choice: dict[str, Any] | None = None,
 ) -> Iterator[Outcome]:
     """Write the tokens of each section, except where they are there already.
 
@@ -122,6 +124,8 @@ def tokenize(
         Which cells to keep; all by default.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``; each worker finds out for itself what ``"auto"`` is.
+    choice
+        Why the model was chosen, for the provenance, where it was.
 
     Yields
     ------
@@ -138,7 +142,7 @@ def tokenize(
     for source, target in files.items():
         if source.resolve() == target.resolve():
             raise InputError(f"{target} would replace the section it is made of. Give another folder as OUT.")
-    told = (answers or Answers(), criteria or QualityFilter(), device, version("squint"))
+    told = (answers or Answers(), criteria or QualityFilter(), device, version("squint"), choice)
     tasks = [
         _Task(source.absolute(), target.absolute(), model.absolute(), sha256, *told)
         for source, target in files.items()
@@ -185,6 +189,8 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
             return True, facts
         adata = leave_out(io.read(task.source, answers=task.answers), task.criteria, task.source.name)
         tl.tokenize(adata, _bundle(task.model, task.model_sha256), device=task.device)
+        if task.choice is not None:
+            adata.uns[keys.PROVENANCE]["model_choice"] = task.choice
         io.write(adata, task.target)
         return False, _facts(adata.obs[keys.TOKEN], adata.uns[keys.PROVENANCE])
 

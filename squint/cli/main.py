@@ -16,6 +16,7 @@ from squint.cli.ablations import add_ablations
 from squint.cli.adding import add_import
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
+from squint.cli.models import add_models
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.speed import add_speed
 from squint.cli.terminal import (
@@ -120,6 +121,7 @@ def train(options: argparse.Namespace) -> Facts:
     if fabric is not None and not fabric.is_global_zero:
         return {}  # the first process has it all
     last.bundle.simulated = simulated
+    last.bundle.organs = options.organ
     last.bundle.save(options.out)
     sha256 = last.bundle.sha256
     say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
@@ -158,6 +160,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")
     sub.add_argument(
+        "--organ", nargs="+", default=[], metavar="NAME", help="of the sections, for the card of the model"
+    )
+    sub.add_argument(
         "--hold-out", type=float, metavar="SHARE", help="of each section's cells, hidden too: 0.1 is a tenth"
     )
     sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
@@ -175,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     add_tokens(add)
     add_import(add)
     add_library(add, commands)
+    add_models(add, commands)
 
     about = "Measure models, and what they cost."
     benchmarks = commands.add_parser("benchmark", help=about, description=about)

@@ -25,6 +25,7 @@ from squint.pp import QualityFilter
 
 Facts = dict[str, Any]
 
+AUTO = "auto"  # instead of a model: the one that fits best
 
 _speaks = True
 
@@ -136,10 +137,18 @@ def answers_of(options: argparse.Namespace) -> io.Answers:
     )
 
 
-def add_model(sub: argparse.ArgumentParser) -> None:
-    """Take a model, and where to write what it gives."""
-    sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
+def add_model(sub: argparse.ArgumentParser, *, may_choose: bool = False) -> None:
+    """Take a model, or the word `AUTO` where one may be chosen, and where to write what it gives."""
+    if may_choose:
+        about = f"a folder, or {AUTO!r}: of those that `squint models list` names, the one that fits best"
+        sub.add_argument("--model", type=_bundle_or_auto, required=True, metavar="BUNDLE", help=about)
+    else:
+        sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--out", type=Path, required=True, metavar="OUT")
+
+
+def _bundle_or_auto(text: str) -> Path | str:
+    return text if text == AUTO else Path(text)  # a folder of that name is ./auto
 
 
 def read_section(

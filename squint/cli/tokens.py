@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
-from squint import keys
-from squint.cli.quality import add_filter, filter_of
+from squint import io, keys
+from squint.cli.models import choose
+from squint.cli.quality import add_filter, filter_of, leave_out
 from squint.cli.terminal import (
+    AUTO,
     Facts,
     add_model,
     add_sections,
@@ -32,9 +34,14 @@ def tokenize(options: argparse.Namespace) -> Facts:
     """Write the tokens of each section."""
     if options.devices < 1:
         raise InputError("--devices: at least 1.")
-    if options.engine is not None or options.devices > 1:
-        if options.scratch is not None:
-            raise InputError("--scratch is of this process, and says nothing to other workers.")
+    on_engine = options.engine is not None or options.devices > 1
+    if on_engine and options.scratch is not None:
+        raise InputError("--scratch is of this process, and says nothing to other workers.")
+    options.choice = None
+    if options.model == AUTO:
+        chosen = choose((_opened(path, options) for path in options.sections), options.device)
+        options.model, options.choice = chosen.folder, chosen.facts
+    if on_engine:
         return _on_engine(options)
     from squint.model.bundle import Bundle
 
@@ -108,7 +115,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
     sub = add(tokenize)
     add_sections(sub)
     add_filter(sub)
-    add_model(sub)
+    add_model(sub, may_choose=True)
     sub.add_argument(
         "--engine",
         metavar="ADDRESS",
@@ -162,6 +169,8 @@ def _tokenise_into(target: Path, paths: Sequence[Path], bundle: Any, options: ar
         adata = joined(
             [_tokenised(path, bundle, options, folder) for path, folder in zip(paths, scratch, strict=True)]
         )
+        if options.choice is not None:
+            adata.uns[keys.PROVENANCE]["model_choice"] = options.choice
         write(adata, target)
     facts = _facts(adata)
     say(f"{target}: {adata.n_obs:,} cells, {facts['tokens_used']} tokens in use{_without(facts)}")
@@ -184,6 +193,15 @@ def _scratch(path: Path, options: argparse.Namespace) -> Iterator[Path | None]:
     with folder as name:
         progress(f"{path}: counts are read in parts, into scratch files in {name}")
         yield Path(name)
+
+
+@contextmanager
+def _opened(path: Path, options: argparse.Namespace) -> Iterator[AnnData]:
+    """Read one source to choose a model for it; what it tells is said when it is tokenised."""
+    progress(f"{path}: reading, to choose a model")
+    with _scratch(path, options) as scratch:
+        adata = io.read(path, answers=answers_of(options), scratch=scratch)
+        yield leave_out(adata, filter_of(options), path.name)
 
 
 def _tokenised(path: Path, bundle: Any, options: argparse.Namespace, scratch: Path | None = None) -> AnnData:
@@ -234,6 +252,7 @@ def _on_engine(options: argparse.Namespace) -> Facts:
                 answers=answers_of(options),
                 criteria=filter_of(options),
                 device=options.device,
+                choice=options.choice,
             ):
                 if done.facts is None:
                     failed.append(str(done.source))

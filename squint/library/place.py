@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 from squint.errors import InputError
+from squint.model.card import CARD
+
+_SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"
 
 
 def home() -> Path:
@@ -19,10 +22,20 @@ def existing_home() -> Path:
     InputError
         If there is none: a command that only looks makes none either.
     """
+    folder = find_home()
+    if folder is None:
+        raise InputError(f"There is no library in {home()}. Set SQUINT_HOME to the folder of one.")
+    return folder
+
+
+def find_home() -> Path | None:
+    """Read ``SQUINT_HOME``; ``None`` if there is no library."""
     from squint.library.database import FILE  # noqa: PLC0415 - SQLAlchemy, where a command asks
 
     folder = home()
-    known = (folder / "sections").is_dir() or (folder / FILE).exists()
-    if not known:
-        raise InputError(f"There is no library in {folder}. Set SQUINT_HOME to the folder of one.")
-    return folder
+    return folder if (folder / "sections").is_dir() or (folder / FILE).exists() else None
+
+
+def shipped_models() -> list[Path]:
+    """List the models that ship with squint's repository; a package that was installed has none."""
+    return sorted(card.parent for card in _SAMPLES.glob(f"*/{CARD}"))

@@ -149,8 +149,8 @@ def _check(inside: dict[str, int], source: str) -> None:
     for name, n_bytes in inside.items():
         if n_bytes > MOST_BYTES[name]:
             raise InputError(
-                f"{source} is refused: {name} has {n_bytes / 1e6:,.0f} MB, and at most "
-                f"{MOST_BYTES[name] / 1e6:,.0f} MB can be of a model."
+                f"{source} is refused: {name} has {n_bytes:,} bytes, and at most {MOST_BYTES[name]:,} can be "
+                "of a model."
             )
 
 

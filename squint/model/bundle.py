@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from squint import files, keys
+from squint import files, keys, pp
 from squint._version import __version__
 from squint.config import POSITION, ModelConfig, TrainConfig
 from squint.io.mapped import row_blocks
@@ -32,9 +32,9 @@ from squint.model.card import (
     misfit,
     read_card,
 )
-from squint.model.cohort import POSITION_OCTAVES, Scale
+from squint.model.cohort import POSITION_OCTAVES, Scale, section_names
 from squint.model.context import Context
-from squint.model.tokens import Squint
+from squint.model.tokens import UNSEEN_SECTION, Squint
 
 CONTEXT = "context."  # prefix of the weights that in-paint
 LARGEST_WEIGHT = 1e6  # trained ones stay below 100, but 1 / s.d. of a rare gene can be some thousands
@@ -55,6 +55,7 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     simulated: bool = False  # trained on simulated data only
+    organs: list[str] = field(default_factory=list)  # of the sections trained on, where they were stated
     sha256: str = ""  # of the weights file; empty until saved
 
     @property
@@ -169,6 +170,7 @@ class Bundle:
             metrics=card.metrics,
             created=card.created,
             simulated=card.simulated,
+            organs=card.organs,
         )
 
     def _card(self) -> BundleCard:
@@ -186,6 +188,7 @@ class Bundle:
             metrics=self.metrics,
             created=self.created,
             simulated=self.simulated,
+            organs=self.organs,
         )
 
 
@@ -227,6 +230,30 @@ def section_sha256(
             digest.update(getattr(counts, part).astype(np.int64).tobytes())
     digest.update(position[order].tobytes())
     return digest.hexdigest()
+
+
+def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
+    """Find the condition of each section, in the order of `squint.model.cohort.section_names`.
+
+    Parameters
+    ----------
+    adata
+        Sections of raw counts, as `squint.read` gives them.
+    bundle
+        A trained model.
+
+    Returns
+    -------
+    The section's number in the model if it was trained on this very section, else 0: (sections,).
+    """
+    names, codes = section_names(adata), pp.section_codes(adata)
+    conditions = np.full(len(names), UNSEEN_SECTION)
+    if set(bundle.genes) <= set(adata.var_names):
+        known = {record.name for record in bundle.sections}
+        for code in (code for code, name in enumerate(names) if name in known):
+            sha256 = section_sha256(adata, np.flatnonzero(codes == code), bundle.genes)
+            conditions[code] = bundle.condition_of(names[code], sha256)
+    return conditions
 
 
 def versions() -> dict[str, str]:

@@ -35,6 +35,7 @@ ROUNDED = 0.01  # what rounded shares may miss of 1
 
 REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
 WARN_BELOW = 0.60
+NEW_ABOVE = 0.05  # share of cells beyond `distance_p99`: five times what the training cells show
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class BundleCard:
     metrics: dict[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     simulated: bool = False  # trained on simulated data only
+    organs: list[str] = field(default_factory=list)  # of the sections trained on, where they were stated
 
     @property
     def in_paints(self) -> bool:
@@ -96,6 +98,7 @@ class BundleCard:
             "protocol": "Measured on the training cells themselves; hidden cells took no part.",
             "created": self.created,
             "simulated": self.simulated,
+            "organs": self.organs,
             "licence": LICENCE,
             "intended_use": INTENDED_USE,
             "versions": dict(versions),
@@ -231,6 +234,7 @@ def _parse(config: Any, card: Any) -> BundleCard:
         metrics=_metrics(card["metrics"]),
         created=_time(card["created"]),
         simulated=_truth(card["simulated"], "simulated"),
+        organs=_names(card.get("organs", []), "organs", at_least=0),  # bundles of before state none
     )
 
 

@@ -5,12 +5,13 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from squint import keys, pp
+from squint import keys
 from squint.errors import InputError
-from squint.model.bundle import Bundle, section_sha256
+from squint.model.bundle import Bundle, find_conditions
 from squint.model.card import REFUSE_BELOW, WARN_BELOW
-from squint.model.cohort import Cohort, prepare, section_names
-from squint.model.tokens import UNSEEN_SECTION
+from squint.model.cohort import Cohort, prepare
+
+__all__ = ["Prepared", "check_fits", "find_conditions", "prepare_for_model"]
 
 BLOCK = 1_000_000  # counts looked at together
 
@@ -83,27 +84,3 @@ def _any_count(counts: csr_matrix, known: NDArray[np.bool_]) -> bool:
         (known[counts.indices[start : start + BLOCK]] & (counts.data[start : start + BLOCK] != 0)).any()
         for start in range(0, counts.nnz, BLOCK)
     )
-
-
-def find_conditions(adata: AnnData, bundle: Bundle) -> NDArray[np.int64]:
-    """Find the condition of each section, in the order of `squint.model.cohort.section_names`.
-
-    Parameters
-    ----------
-    adata
-        Sections of raw counts, as `squint.read` gives them.
-    bundle
-        A trained model.
-
-    Returns
-    -------
-    The section's number in the model if it was trained on this very section, else 0: (sections,).
-    """
-    names, codes = section_names(adata), pp.section_codes(adata)
-    conditions = np.full(len(names), UNSEEN_SECTION)
-    if set(bundle.genes) <= set(adata.var_names):
-        known = {record.name for record in bundle.sections}
-        for code in (code for code, name in enumerate(names) if name in known):
-            sha256 = section_sha256(adata, np.flatnonzero(codes == code), bundle.genes)
-            conditions[code] = bundle.condition_of(names[code], sha256)
-    return conditions

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from squint import keys, pp
 from squint.errors import InputError
 from squint.model import context
-from squint.model.bundle import Bundle, versions
+from squint.model.bundle import Bundle, find_conditions, versions
 from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT
 from squint.model.cohort import Cohort, prepare, section_names
 from squint.model.context import Context, Imputed
 from squint.model.tokens import UNSEEN_SECTION
-from squint.tl._fit import check_fits, find_conditions
+from squint.tl._fit import check_fits
 
 Mask = NDArray[np.bool_]
 

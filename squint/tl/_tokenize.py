@@ -12,11 +12,10 @@ from squint.columns import token_names
 from squint.device import pick_device
 from squint.io.mapped import beside, let_go
 from squint.model.bundle import Bundle, versions
+from squint.model.card import NEW_ABOVE
 from squint.model.cohort import Cohort
 from squint.model.tokens import UNSEEN_SECTION, embed
 from squint.tl._fit import prepare_for_model
-
-SHARE_BEYOND_P99 = 0.05  # five times what the training cells show: worth a warning
 
 
 def tokenize(
@@ -91,7 +90,7 @@ def tokenize(
         f"{share:.0%} of the cells of section {name} are farther from their code than 99 % of the training "
         "cells: this tissue is new to the model."
         for name, share in beyond.items()
-        if share > SHARE_BEYOND_P99
+        if share > NEW_ABOVE
     ]
     shared = adata.var_names.isin(bundle.genes).sum()
     adata.uns.setdefault(keys.PROVENANCE, {}).update(

@@ -17,6 +17,7 @@ from squint import Bundle, InputError, datasets, io, keys
 from squint.cli import cluster
 from squint.cli.main import main
 from squint.engine import scheduler
+from squint.library import place
 
 pytestmark = pytest.mark.slow
 
@@ -151,6 +152,16 @@ def test_processes_of_this_machine_are_enough(folder, tmp_path):
     assert "INFO" not in done.stderr
     for section in sections:
         assert_equal_tokens(tmp_path / "one" / section.name, tmp_path / "two" / section.name)
+
+
+def test_a_model_is_chosen_before_the_work_is_handed_out(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "none"))
+    monkeypatch.setattr(place, "_SAMPLES", folder)
+    assert run(capsys, paths(folder, range(2)), "auto", tmp_path / "out", "--devices", "2")[0] == 0
+    for path in paths(tmp_path / "out", range(2)):
+        made = anndata.read_h5ad(path).uns[keys.PROVENANCE]
+        assert made["model_sha256"] == Bundle.load(folder / "bundle").sha256
+        assert made["model_choice"]["name"] == "bundle"
 
 
 def test_only_what_is_missing_or_of_another_source_or_model_is_done_again(folder, address, tmp_path, capsys):
