@@ -10,4 +10,5 @@ from .io import read as read
 from .io import validate as validate
 from .io import write as write
 from .model.bundle import Bundle as Bundle
+from .training.inpainting import learn_to_inpaint as learn_to_inpaint
 from .training.run import train as train

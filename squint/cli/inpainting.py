@@ -1,4 +1,4 @@
-"""The commands ``inpaint`` and ``benchmark inpainting``."""
+"""The commands ``inpaint``, ``learn-to-inpaint`` and ``benchmark inpainting``."""
 
 import argparse
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from squint import keys
+from squint.cli.quality import add_filter, filter_of
 from squint.cli.terminal import (
     Facts,
     add_model,
@@ -51,6 +52,21 @@ def inpaint(options: argparse.Namespace) -> Facts:
     return {"file": str(options.out), "n_cells": out.n_obs, **facts}
 
 
+def learn_to_inpaint(options: argparse.Namespace) -> Facts:
+    """Teach a model to in-paint that was trained without it, on the SECTIONs of its training."""
+    from squint.model.bundle import Bundle
+    from squint.training.inpainting import learn_to_inpaint as learn
+
+    given = Bundle.load(options.model)
+    sections = [
+        read_section(path, answers_of(options), criteria=filter_of(options)) for path in options.sections
+    ]
+    bundle = learn(given, sections, n_steps=options.steps)
+    bundle.save(options.out)
+    say(f"{options.out}: tokens as before, and it in-paints; sha256 {bundle.sha256[:12]}")
+    return {"bundle": str(options.out), "sha256": bundle.sha256, "tokens_of": given.sha256, **bundle.card}
+
+
 def benchmark_inpainting(options: argparse.Namespace) -> Facts:
     """Train, in-paint, and score the model beside every baseline on the same hidden cells."""
     from squint.benchmarks import inpainting as benchmark
@@ -67,7 +83,7 @@ def benchmark_inpainting(options: argparse.Namespace) -> Facts:
 
 
 def add_inpainting(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> None:
-    """Add both commands: one to the program's, one to the benchmarks."""
+    """Add the commands: two to the program's, one to the benchmarks."""
     sub = add(inpaint)
     add_sections(sub)
     add_model(sub)
@@ -76,6 +92,14 @@ def add_inpainting(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> N
         "--draws", type=int, default=0, metavar="N", help="sampled profiles; the expected one if left out"
     )
     sub.add_argument("--seed", type=int, default=0)
+
+    sub = add(learn_to_inpaint)
+    add_sections(sub)
+    add_filter(sub)
+    add_model(sub)
+    sub.add_argument(
+        "--steps", type=int, metavar="N", help="of each network; as a training takes if left out"
+    )
 
     sub = add(benchmark_inpainting, "inpainting", kinds)
     add_sections(sub)

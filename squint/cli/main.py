@@ -96,18 +96,32 @@ def train(options: argparse.Namespace) -> Facts:
     if options.regions is not None:
         hidden = hide(sections, options.regions, options.seed)
         progress(f"{sum(int(mask.sum()) for mask in hidden):,} cells lie in the regions and are hidden.")
-    from squint.training.run import Epoch
+    from squint.training.checkpoint import remove
+    from squint.training.epoch import Epoch
     from squint.training.run import train as run
 
     model, how = choices(
         options.config,
         model={"n_codes": options.codes, "n_heads": options.heads},
-        train={"n_epochs": options.epochs, "seed": options.seed, "cells_held_out": options.hold_out},
+        train={
+            "n_epochs": options.epochs,
+            "seed": options.seed,
+            "cells_held_out": options.hold_out,
+            "context_steps": 0 if options.tokens_only else None,
+        },
     )
     epochs: list[Facts] = []
     last: Epoch | None = None
     simulated = all(adata.uns[keys.PROVENANCE].get("simulated", False) for adata in sections)
-    training = run(sections, model=model, train=how, hidden=hidden, device=options.device, fabric=fabric)
+    training = run(
+        sections,
+        model=model,
+        train=how,
+        hidden=hidden,
+        device=options.device,
+        fabric=fabric,
+        checkpoint=options.checkpoint,
+    )
     del sections  # the training drops what it does not need
     for last in training:
         epochs.append({**last._asdict(), "bundle": None})
@@ -123,6 +137,8 @@ def train(options: argparse.Namespace) -> Facts:
     last.bundle.simulated = simulated
     last.bundle.organs = options.organ
     last.bundle.save(options.out)
+    if options.checkpoint is not None:
+        remove(options.checkpoint)  # the model is safe
     sha256 = last.bundle.sha256
     say(f"{options.out}: {len(last.bundle.genes)} genes, {model.n_codes} codes, sha256 {sha256[:12]}")
     say(f"{sum(len(record.hidden) for record in last.bundle.sections):,} cells were hidden from it")
@@ -170,6 +186,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--codes", type=int, metavar="K")
     sub.add_argument("--heads", type=int, metavar="H")
     sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--tokens-only", action="store_true", help="leave out learning to in-paint")
+    sub.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the training here after each epoch, until BUNDLE is written: whatever ended it, the same "
+        "command goes on from there and ends with the same model",
+    )
     sub.add_argument(
         "--devices", type=int, default=1, metavar="N", help="train in N processes: one for each GPU here"
     )
@@ -201,6 +225,8 @@ def _fabric(options: argparse.Namespace) -> Any:
         raise InputError("--nodes and --devices: at least 1.")
     if n_nodes * n_devices == 1:
         return None
+    if options.checkpoint is not None:
+        raise InputError("--checkpoint: a training in several processes keeps none. Leave it out.")
     with extra("cluster", "--devices"):
         from squint.training.fabric import open_group
 

@@ -121,8 +121,8 @@ def inpaint(
 def _context(bundle: Bundle) -> Context:
     if bundle.context is None:
         raise InputError(
-            "This model cannot in-paint: it was trained without it, or on too few cells. Train one on these "
-            "sections (`squint train`, with `context_steps` above 0)."
+            "This model cannot in-paint: it was trained without it, or on too few cells. Teach it on the "
+            "sections of its training (`squint learn-to-inpaint`), or train one on these (`squint train`)."
         )
     return bundle.context
 

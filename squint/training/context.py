@@ -52,6 +52,7 @@ N_DRAWN_EXAMPLES = 12_000  # hidden cells to learn draws from, about
 N_TRUST_EXAMPLES = 9_000  # hidden cells that say how far averages of what components leave out hold
 DONORS_PER_EXAMPLE = 64  # of the donors, drawn for each set of holes
 N_SHARE_COMPONENTS = 32  # of neighbourhoods as shares, in which draws are compared with the truth
+PROFILE_BATCH, DONOR_BATCH = 512, 128  # examples of a step
 COMPONENT_CELLS = 20_000  # components are found on at most these many
 LEAST_CELLS = 30  # observed, below which nothing can be learned
 RIDGE = 10.0
@@ -257,7 +258,7 @@ def _fit_donors(
         weights = context.donors(pairs[batch], there[batch])
         return energy_score(weights, options[batch] / unit, truth[batch] / unit)
 
-    _descend(context.donors, loss, len(pairs), n_steps, batch_size=128, learning_rate=3e-3)
+    descend(context.donors, loss, len(pairs), n_steps, batch_size=DONOR_BATCH, learning_rate=3e-3)
 
 
 class _Choice(NamedTuple):
@@ -324,10 +325,10 @@ def _optimise(net: nn.Module, inputs: Tensor, wanted: Tensor, precision: Tensor,
         mean: Tensor = (precision[batch] * error).mean()
         return mean
 
-    _descend(net, loss, len(inputs), n_steps, batch_size=512, learning_rate=2e-3)
+    descend(net, loss, len(inputs), n_steps, batch_size=PROFILE_BATCH, learning_rate=2e-3)
 
 
-def _descend(
+def descend(
     net: nn.Module, loss: Loss, n_examples: int, n_steps: int, *, batch_size: int, learning_rate: float
 ) -> None:
     """Take steps of AdamW down a loss, warmed up and then along a cosine."""

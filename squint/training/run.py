@@ -4,7 +4,8 @@ import gc
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -38,8 +39,10 @@ from squint.model.tokens import (
 from squint.nn import ranks
 from squint.stats.metrics import perplexity, row_pearson
 from squint.training import context
+from squint.training.checkpoint import Checkpoint
 from squint.training.data import Hidden, hold_out, join_sections, records, section_weights
 from squint.training.edges import Edges
+from squint.training.epoch import Epoch
 from squint.training.objective import TERMS, Objective, Target
 from squint.training.resident import Resident
 from squint.training.shards import deal, reach
@@ -53,21 +56,6 @@ RECENT_STEPS = 8  # dead codes are moved onto latents of these steps
 LEAST_LEARNING_RATE = 0.01  # of the highest, at either end of the schedule
 
 
-class Epoch(NamedTuple):
-    """What one epoch of training did."""
-
-    number: int  # from 1
-    n_epochs: int
-    losses: dict[str, float]  # mean of each term of equation 5, unweighted, and their weighted "total"
-    codes_used: int  # codes that any training cell chose during the epoch
-    perplexity: float  # of those choices: the number of codes if all were used alike
-    codes_revived: int
-    masked: float  # fraction of cells masked in the last step
-    learning_rate: float  # in the last step
-    seconds: float  # of going through all tiles; starting the codebook and all that follows come on top
-    bundle: Bundle  # the model so far; its metrics are there after the last epoch
-
-
 def train(
     sections: AnnData | Sequence[AnnData],
     *,
@@ -76,6 +64,7 @@ def train(
     hidden: Hidden | None = None,
     device: str = "auto",
     fabric: "Fabric | None" = None,
+    checkpoint: str | Path | None = None,
 ) -> Iterator[Epoch]:
     """Train a model, an epoch at a time.
 
@@ -94,6 +83,15 @@ def train(
         Of `squint.training.fabric.open_group`, to train in several processes, whose ``device`` then holds.
         Each takes an equal share of the cells, and of each step. All are given all sections; only process 0
         has the measures, and the part that in-paints, in the end.
+    checkpoint
+        Folder in which the training is kept after each epoch, one file of about three times the weights. The
+        same call with the same folder, after whatever ended the first, goes on with the next epoch and ends
+        with the same model, bit by bit where a second training would give that too. After the last epoch the
+        file stays, because only the caller knows when the model is safe: called once more, that epoch is
+        given again. Then remove it with `squint.training.checkpoint.remove`.
+
+        A file that is damaged is not used, which is logged: what it held is learned anew. One of other
+        choices, sections, hidden cells, device or versions is refused, and left as it is.
 
     Yields
     ------
@@ -106,23 +104,38 @@ def train(
     Raises
     ------
     InputError
-        If the sections share no gene, hold intensities, or have no cell to train on.
+        If the sections share no gene, hold intensities, or have no cell to train on; if ``checkpoint`` is of
+        another training, cannot be written, or is asked for in several processes.
     """
+    if fabric is not None and checkpoint is not None:
+        raise InputError("A training in several processes keeps no checkpoint. Leave it out, or take one.")
     sections = [sections] if isinstance(sections, AnnData) else list(sections)
     where = pick_device(device) if fabric is None else fabric.device
     if where.type == "cpu":
         threads.warn_if_spinning()
     run = Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, where, fabric)
     del sections  # the largest thing there is
-    for number in range(1, run.n_epochs + 1):
-        if number == run.n_continuous + 1:
-            run.start_codebook()
-        epoch = run.epoch(number)
-        if number == run.n_epochs:
+    for epoch in _epochs(run, None if checkpoint is None else Checkpoint(checkpoint, run)):
+        if epoch.number == run.n_epochs:
             run.leave()
             if run.rank == 0:
                 run.measure()
                 run.learn_to_inpaint()
+        yield epoch
+
+
+def _epochs(run: "Run", checkpoint: Checkpoint | None) -> Iterator[Epoch]:
+    """Run the epochs that are left; if none is, give the last one again."""
+    last = None if checkpoint is None else checkpoint.take_up()
+    done = 0 if last is None else last.number
+    if last is not None and done == run.n_epochs:
+        yield last
+    for number in range(done + 1, run.n_epochs + 1):
+        if number == run.n_continuous + 1:
+            run.start_codebook()
+        epoch = run.epoch(number)
+        if checkpoint is not None:
+            checkpoint.keep(epoch)
         yield epoch
 
 

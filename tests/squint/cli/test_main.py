@@ -75,6 +75,50 @@ def test_training_writes_a_bundle_and_says_every_epoch(folder, capsys):
     assert config["sections"] == ["first-TOY-H-1", "first-TOY-L-1", "second-TOY-H-1", "second-TOY-L-1"]
 
 
+def test_a_training_that_was_ended_is_taken_up_by_the_same_command(folder, monkeypatch, capsys):
+    arguments = ["train", *words(folder, "first.h5ad", "--config", "config.json"), "--epochs", "3"]
+    assert main([*arguments, "--out", str(folder / "whole.x")]) == 0
+    kept = ["--checkpoint", str(folder / "kept.x")]
+    with monkeypatch.context() as patch:
+        patch.setattr("squint.training.run.Run.measure", interrupt)  # after the last epoch
+        with pytest.raises(KeyboardInterrupt):
+            main([*arguments, *kept, "--out", str(folder / "again.x")])
+    assert not (folder / "again.x").exists()
+    capsys.readouterr()
+    assert "another training" in refused(
+        capsys, *arguments, *kept, "--codes", "4", "--out", str(folder / "no.x")
+    )
+    assert main([*arguments, *kept, "--out", str(folder / "again.x")]) == 0
+    said = capsys.readouterr().err
+    assert "epoch 3/3" in said
+    assert "epoch 2/3" not in said
+    weights = [(folder / name / "weights.safetensors").read_bytes() for name in ("whole.x", "again.x")]
+    assert weights[0] == weights[1]
+    assert not (folder / "kept.x").exists()  # the model is safe
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_checkpoint_of_several_processes_is_refused_before_they_start(folder, capsys):
+    arguments = words(folder, "first.h5ad", "--out", "no.x", "--checkpoint", "kept.x")
+    assert "--checkpoint" in refused(capsys, "train", *arguments, "--devices", "2")
+
+
+def test_in_painting_is_learned_when_it_is_asked_for(folder, capsys):
+    arguments = ["train", *words(folder, "first.h5ad", "--config", "config.json"), "--hold-out", "0.1"]
+    assert main([*arguments, "--out", str(folder / "at_once.x")]) == 0
+    assert main([*arguments, "--tokens-only", "--out", str(folder / "tokens.x")]) == 0
+    learn = ["learn-to-inpaint", *words(folder, "first.h5ad", "--model", "tokens.x"), "--steps", "4"]
+    assert main([*learn, "--out", str(folder / "both.x")]) == 0
+    for name in ("weights.safetensors", "config.json"):
+        assert (folder / "both.x" / name).read_bytes() == (folder / "at_once.x" / name).read_bytes()
+    learn[1] = str(folder / "second.h5ad")
+    assert "was trained on" in refused(capsys, *learn, "--out", str(folder / "no.x"))
+    assert not (folder / "no.x").exists()
+
+
 def test_regions_are_hidden_and_noted_on_the_card(folder):
     regions = {"regions": [{"section": "first-TOY-H-1", "x0": 0, "x1": 60, "y0": 0, "y1": 60}]}
     (folder / "regions.json").write_text(json.dumps(regions))
