@@ -235,8 +235,9 @@ def choose_gene(gene: str) -> None:
 def choose_sections(sections: Sequence[Section], key: str = SHOWN) -> list[Section]:
     """Let the user choose up to six sections to look at; under the usual key, the same ones on every page."""
     by_id = {section.id: section for section in sections}
-    first = [section.id for section in outside_stacks(sections)]
-    if all(section.stack for section in sections):
+    own = [section for section in sections if not section.simulated] or sections
+    first = [section.id for section in outside_stacks(own)]
+    if all(section.stack for section in own):
         first = first[:: math.ceil(len(first) / MAX_SHOWN)]  # from the lowest to the highest level
     keep_valid(key, list(by_id), first[:MAX_SHOWN])
     chosen = st.multiselect(

@@ -9,6 +9,7 @@ from app.components.map.tissue_map import show_map
 from app.components.sections.damaged import show_damaged
 from app.components.sections.gallery import show_gallery
 from app.components.sections.landmarks import show_landmarks
+from app.components.sections.simulated import offer_samples, show_simulated
 from app.components.sections.upload import show_upload
 from app.engine.facts import worker_facts
 from app.maps import views
@@ -19,11 +20,13 @@ sections = library.sections()
 
 with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
     show_upload(library)
+    offer_samples(library, sections)
 show_damaged(library)
+show_simulated(library, sections)
 if not sections:
     st.info(
-        "The library is empty. Add a section above: the output folder of an instrument, or a file with raw "
-        "counts and positions of cells."
+        f"{'Nothing else is in the library.' if library.hidden() else 'The library is empty.'} Add a section "
+        "above: the output folder of an instrument, or a file with raw counts and positions of cells."
     )
     st.stop()
 show_gallery(library, sections)

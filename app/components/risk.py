@@ -42,7 +42,12 @@ def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     """Let the user choose the reference patient, how its codes are picked, and the thresholds."""
     doubts = doubted(library, sections, model)
     doubtful = {section.patient for section in sections if section.id in doubts}
-    patients = sorted({section.patient for section in sections}, key=lambda name: (name in doubtful, name))
+    simulated = {section.patient for section in sections if section.simulated}
+    # Those of people come first, and of these those that the model knows.
+    patients = sorted(
+        {section.patient for section in sections},
+        key=lambda name: (name in simulated, name in doubtful, name),
+    )
     whom, how, how_many, where = st.columns([2, 3, 2, 3], gap="large")
     session.keep_valid(session.REFERENCE, patients)
     reference = whom.selectbox("Reference patient", patients, key=session.REFERENCE, persist_state="session")

@@ -34,6 +34,7 @@ def choose(library: Library) -> Stack:
     """Let the user choose a stack; if there is none, say how to get one and stop the page."""
     sections = library.sections()
     stacks = [*find_stacks([s for s in sections if s.values == "counts"]), *find_blocks(library, sections)]
+    stacks.sort(key=lambda stack: stack.simulated)
     if not stacks:
         st.info(
             "There is no stack yet. A stack is two or more sections of one patient at different heights. "
