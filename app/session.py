@@ -203,6 +203,16 @@ def keep_valid(key: str, allowed: Sequence[Any], first: Any = None) -> None:
         st.session_state[key] = allowed[0] if first is None else first
 
 
+def note_chosen(key: str) -> None:
+    """Note that the user chose something, rather than the page."""
+    st.session_state[f"_chosen-{key}"] = True
+
+
+def has_chosen(key: str) -> bool:
+    """Say whether the user chose something, rather than the page."""
+    return f"_chosen-{key}" in st.session_state
+
+
 def show(section_ids: Sequence[str]) -> None:
     """Put sections first among those looked at; to be called before they are chosen on the page."""
     others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components.map.colouring import DEPTH, GENE, SET, TYPE, choose_colour, coloured
+from app.components.map.colouring import DEPTH, GENE, SET, TOKEN, TYPE, choose_colour, coloured, first_colour
 from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
 from app.components.sections.damaged import show_damaged
@@ -36,12 +36,14 @@ show_gallery(library, sections)
 def side_by_side() -> None:
     """Show some sections; what is chosen here changes nothing else on the page."""
     chosen = session.choose_sections(sections)
-    cells = views.cells_of(library, chosen)
-    ways = [TYPE] if any(section.n_cell_types for section in chosen) else []
-    by = choose_colour([*ways, DEPTH, GENE, SET], session.PLAIN_COLOUR)
-    view = coloured(library, chosen, cells, by, None)
     facts = worker_facts()
-    show_map(view, facts.model if facts else None, "sections")
+    model = facts.model if facts else None
+    with_tokens = library.tokenised(chosen, model.sha256) if model else []
+    types = [TYPE] if any(section.n_cell_types for section in chosen) else []
+    ways = [*types, *([TOKEN] if with_tokens else []), DEPTH, GENE, SET]
+    by = choose_colour(ways, session.PLAIN_COLOUR, first_colour(library, chosen, model, ways))
+    cells = views.cells_of(library, chosen, model.sha256 if model and by == TOKEN else None)
+    show_map(coloured(library, chosen, cells, by, model), model, "sections")
     section = choose_one(chosen)
     show_images(library, section)
     show_landmarks(library, section)

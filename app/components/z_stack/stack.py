@@ -12,7 +12,7 @@ from app import session
 from app.components import risk
 from app.components.export_row import Export, export_row
 from app.components.job import compute
-from app.components.map.colouring import DEPTH, GENE, OF_MODEL, SET, TYPE, coloured
+from app.components.map.colouring import DEPTH, GENE, OF_MODEL, SET, TOKEN, TYPE, coloured, first_colour
 from app.components.map.tissue_map import show_map
 from app.components.tokens import why_no_tokens
 from app.components.z_stack.imputation import Imputed, by_imputed
@@ -97,7 +97,7 @@ def show_in_3d(
     by = st.segmented_control(
         "Colour cells by",
         offered,
-        default=offered[0],
+        default=TOKEN if TOKEN in offered else first_colour(library, stack.levels, model, offered),
         required=True,
         key=session.STACK_COLOUR,
         bind="query-params",
