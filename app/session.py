@@ -250,6 +250,16 @@ def keep_valid(key: str, allowed: Sequence[Any], first: Any = None) -> None:
         st.session_state[key] = allowed[0] if first is None else first
 
 
+def note_chosen(key: str) -> None:
+    """Note that the user chose something, rather than the page."""
+    st.session_state[f"_chosen-{key}"] = True
+
+
+def has_chosen(key: str) -> bool:
+    """Say whether the user chose something, rather than the page."""
+    return f"_chosen-{key}" in st.session_state
+
+
 def show(section_ids: Sequence[str]) -> None:
     """Put sections first among those looked at; to be called before they are chosen on the page."""
     others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]
@@ -282,8 +292,9 @@ def choose_gene(gene: str) -> None:
 def choose_sections(sections: Sequence[Section], key: str = SHOWN) -> list[Section]:
     """Let the user choose up to six sections to look at; under the usual key, the same ones on every page."""
     by_id = {section.id: section for section in sections}
-    first = [section.id for section in outside_stacks(sections)]
-    if all(section.stack for section in sections):
+    own = [section for section in sections if not section.simulated] or sections
+    first = [section.id for section in outside_stacks(own)]
+    if all(section.stack for section in own):
         first = first[:: math.ceil(len(first) / MAX_SHOWN)]  # from the lowest to the highest level
     keep_valid(key, list(by_id), first[:MAX_SHOWN])
     chosen = st.multiselect(

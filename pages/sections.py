@@ -3,12 +3,13 @@
 import streamlit as st
 
 from app import session
-from app.components.map.colouring import DEPTH, GENE, SET, TYPE, choose_colour, coloured
+from app.components.map.colouring import DEPTH, GENE, SET, TOKEN, TYPE, choose_colour, coloured, first_colour
 from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
 from app.components.sections.damaged import show_damaged
 from app.components.sections.gallery import show_gallery
 from app.components.sections.landmarks import show_landmarks
+from app.components.sections.simulated import offer_samples, show_simulated
 from app.components.sections.upload import show_upload
 from app.maps import views
 
@@ -18,11 +19,13 @@ sections = library.sections()
 
 with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
     show_upload(library)
+    offer_samples(library, sections)
 show_damaged(library)
+show_simulated(library, sections)
 if not sections:
     st.info(
-        "The library is empty. Add a section above: the output folder of an instrument, or a file with raw "
-        "counts and positions of cells."
+        f"{'Nothing else is in the library.' if library.hidden() else 'The library is empty.'} Add a section "
+        "above: the output folder of an instrument, or a file with raw counts and positions of cells."
     )
     st.stop()
 show_gallery(library, sections)
@@ -32,11 +35,13 @@ show_gallery(library, sections)
 def side_by_side() -> None:
     """Show some sections; what is chosen here changes nothing else on the page."""
     chosen = session.choose_sections(sections)
-    cells = views.cells_of(library, chosen)
-    ways = [TYPE] if any(section.n_cell_types for section in chosen) else []
-    by = choose_colour([*ways, DEPTH, GENE, SET], session.PLAIN_COLOUR)
-    view = coloured(library, chosen, cells, by, None)
-    show_map(view, session.find_model(), "sections")
+    model = session.find_model()
+    with_tokens = library.tokenised(chosen, model.sha256) if model else []
+    types = [TYPE] if any(section.n_cell_types for section in chosen) else []
+    ways = [*types, *([TOKEN] if with_tokens else []), DEPTH, GENE, SET]
+    by = choose_colour(ways, session.PLAIN_COLOUR, first_colour(library, chosen, model, ways))
+    cells = views.cells_of(library, chosen, model.sha256 if model and by == TOKEN else None)
+    show_map(coloured(library, chosen, cells, by, model), model, "sections")
     section = choose_one(chosen)
     show_images(library, section)
     show_landmarks(library, section)

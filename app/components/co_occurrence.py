@@ -84,6 +84,7 @@ def choose(sections: Sequence[Section]) -> Over:
         Over("sections", "section", keys.SECTION, plain),
         Over("patients", "patient", keys.PATIENT, plain),
     ]
+    offered.sort(key=lambda over: all(section.simulated for section in over.sections))
     by_name = {over.name: over for over in offered if over.n_groups >= LEAST_GROUPS}
     if not by_name:
         st.info(

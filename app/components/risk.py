@@ -28,7 +28,7 @@ from squint.pl import (
 )
 
 _THRESHOLDS = (0.25, 0.75)
-_FREQUENT, _ENRICHED = "Most frequent in the reference", "Most enriched against another patient"
+_ENRICHED, _FREQUENT = "Most enriched against another patient", "Most frequent in the reference"
 
 
 class Choice(NamedTuple):
@@ -42,22 +42,20 @@ def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     """Let the user choose the reference patient, how its codes are picked, and the thresholds."""
     doubts = doubted(library, sections, model)
     doubtful = {section.patient for section in sections if section.id in doubts}
-    patients = sorted({section.patient for section in sections}, key=lambda name: (name in doubtful, name))
+    simulated = {section.patient for section in sections if section.simulated}
+    # Those of people come first, and of these those that the model knows.
+    patients = sorted(
+        {section.patient for section in sections},
+        key=lambda name: (name in simulated, name in doubtful, name),
+    )
     whom, how, how_many, where = st.columns([2, 3, 2, 3], gap="large")
     session.keep_valid(session.REFERENCE, patients)
     reference = whom.selectbox("Reference patient", patients, key=session.REFERENCE, persist_state="session")
     others = [patient for patient in patients if patient != reference]
-    mode = how.radio(
-        "Top codes",
-        [_FREQUENT, _ENRICHED],
-        key=session.MODE,
-        persist_state="session",
-        disabled=not others,
-        help="Most frequent: the paper's choice. Most enriched: by p log2(p / q), p and q being the "
-        "shares of the two patients' cells.",
-    )
     against = None
-    if others and mode == _ENRICHED:
+    with how:
+        ranked_by = _choose_ranking() if others else _say_alone(reference)
+    if ranked_by == _ENRICHED:
         session.keep_valid(session.AGAINST, others)
         against = whom.selectbox("Against patient", others, key=session.AGAINST, persist_state="session")
     n_codes = how_many.slider("Number of codes", 1, 10, 5, key=session.N_CODES, bind="query-params")
@@ -78,6 +76,31 @@ def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     return Choice(Activate(ids, ranked, model, reference, against, n_codes), (float(low), float(high)))
 
 
+def _choose_ranking() -> str:
+    """Let the user choose how codes are ranked; at first so that tissue of all patients is no reason."""
+    return str(
+        st.radio(
+            "Top codes",
+            [_ENRICHED, _FREQUENT],
+            key=session.MODE,
+            persist_state="session",
+            help="Most enriched: codes that the reference has and the other patient lacks, by "
+            "p log2(p / q), p and q being the shares of the two patients' cells. Most frequent: the paper's "
+            "choice; tissue that every patient has is often among it, and lights up in all of them.",
+        )
+    )
+
+
+def _say_alone(reference: str) -> str:
+    """Say why codes cannot be ranked against another patient."""
+    st.markdown(
+        f"**Top codes: most frequent in the reference.** {as_text(reference)} is the only patient here with "
+        "tokens, so there is nobody to tell apart: common tissue scores high too. Add a section of another "
+        "patient to use the codes most enriched against that one."
+    )
+    return _FREQUENT
+
+
 def _take_thresholds(_: object, dragged: Mapping[str, Any]) -> None:
     """Take the thresholds that were dragged on the colour bar of a map."""
     low, high = sorted(min(1.0, max(0.0, round(float(end), 2))) for end in dragged["values"])
@@ -95,7 +118,10 @@ def score(library: Library, asked: Activate) -> dict[str, Any]:
 def say_cover(how: Mapping[str, Any]) -> None:
     """Say which codes count and how much of the reference they cover."""
     if not how["codes"]:
-        st.warning("No code is enriched in the reference patient against the other one.")
+        st.warning(
+            "No code is enriched in the reference patient against the other one. Choose another patient, or "
+            "the most frequent codes."
+        )
         st.stop()
     reference = as_text(how["reference"])
     against = f" against {as_text(how['against'])}" if how["against"] else ""

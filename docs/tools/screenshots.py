@@ -58,7 +58,6 @@ def tokens(page: Page) -> None:
 def risk_map(page: Page) -> None:
     """Score against the reference patient, by enriched codes."""
     _open(page, "Risk map", 1_490)
-    page.get_by_text("Most enriched against another patient").click()
     expect(page.get_by_text("codes most enriched")).to_be_visible(timeout=PATIENCE)
 
 

@@ -83,13 +83,14 @@ def restore(options: argparse.Namespace) -> Facts:
 
 
 def list_sections(options: argparse.Namespace) -> Facts:
-    """List the sections, with what of them is damaged."""
+    """List the sections, with which are hidden on the pages, and what of them is damaged."""
     del options
     library = _library()
-    sections, damaged = library.sections(), library.damaged()
-    for one in sections:
-        simulated = ", simulated" if one.simulated else ""
-        say(f"{one.id}  {one.title}: {one.n_cells:,} cells x {one.n_genes:,} genes{simulated}")
+    shown, hidden, damaged = library.sections(), library.hidden(), library.damaged()
+    sections = [*((one, False) for one in shown), *((one, True) for one in hidden)]
+    for one, is_hidden in sections:
+        marks = (", simulated" if one.simulated else "") + (", hidden" if is_hidden else "")
+        say(f"{one.id}  {one.title}: {one.n_cells:,} cells x {one.n_genes:,} genes{marks}")
     for bad in damaged:
         say(f"{bad.id}  {bad.title}: damaged. {bad.why}")
     n_bytes = library.used_bytes()
@@ -97,7 +98,7 @@ def list_sections(options: argparse.Namespace) -> Facts:
     return {
         "home": str(library.home),
         "n_bytes": n_bytes,
-        "sections": [asdict(one) for one in sections],
+        "sections": [{**asdict(one), "hidden": is_hidden} for one, is_hidden in sections],
         "damaged": [asdict(bad) for bad in damaged],
     }
 
@@ -184,7 +185,7 @@ def _library() -> "Library":
 
 def _find(library: "Library", asked: str) -> str:
     """Give the id of the one section, damaged or not, that is named so or whose id begins so."""
-    known = {one.id: {one.section, one.title} for one in library.sections()}
+    known = {one.id: {one.section, one.title} for one in [*library.sections(), *library.hidden()]}
     known |= {bad.id: {bad.title} for bad in library.damaged()}
     found = [key for key, names in known.items() if asked in names] or [
         key for key in known if key.startswith(asked)

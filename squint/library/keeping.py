@@ -1,7 +1,7 @@
 """What is kept in a library, and what is taken out of it: files and rows in one step each."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.files import Moves, is_full
-from squint.library import originals, section, spare
+from squint.library import hiding, originals, section, spare
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import (
@@ -46,8 +46,8 @@ class Ready(NamedTuple):
 def keep_sections(library: Folders, ready: Sequence[Ready], incoming: Incoming | None) -> list[bool]:
     """Move complete folders into the library as sections, all or none, with the original they were made of.
 
-    Of one that is there already, nothing is changed, unless it is damaged: then it gets the files of the new
-    one.
+    One that is there already is shown again if it was put away, and nothing else of it is changed, unless it
+    is damaged: then it gets the files of the new one.
 
     Returns
     -------
@@ -83,6 +83,7 @@ def _keep(
 ) -> bool:
     folder, kept, recipe = ready
     known = session.get(SectionRow, kept.id, with_for_update=True)
+    hiding.show(session, [kept.id])  # who adds what was put away wants to see it
     if known is not None and not library.why_damaged(known):
         return False
     if incoming is not None:
@@ -126,27 +127,40 @@ def share_original(library: Folders, section_id: str, other: str, **recipe: Any)
             row.recipe = {**known.recipe, **recipe} if known.recipe else {}
 
 
-def delete_section(library: Folders, section_id: str) -> None:
-    """Remove a section and all that was made of it."""
+def delete_sections(library: Folders, section_ids: Collection[str]) -> None:
+    """Remove sections and all that was made of them, in one step.
+
+    Raises
+    ------
+    InputError
+        If none of them is there.
+    """
 
     def change(session: Session, moves: Moves) -> None:
-        row = session.get(SectionRow, section_id, with_for_update=True)
-        if row is None:
+        rows = [session.get(SectionRow, one, with_for_update=True) for one in sorted(section_ids)]
+        there = [row for row in rows if row is not None]
+        if not there:
             raise InputError(GONE)
-        for name in _names(session, ResultSection.name, ResultSection.section_id == section_id):
-            session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
-            moves.discard(library.results / name)
-        for name in _names(session, ModelSection.folder, ModelSection.section_id == section_id):
-            _drop_model(library, session, moves, name)
-        original, patient = row.original, row.patient
-        session.execute(sa.delete(SectionRow).where(SectionRow.id == section_id))
-        moves.discard(library.folder(section_id))
-        originals.take_out(library, session, original, moves)
-        if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
-            session.execute(sa.delete(Patient).where(Patient.code == patient))
+        for row in there:
+            _delete(library, session, moves, row)
 
     freeing(library, change)
     library.database.scrub()
+
+
+def _delete(library: Folders, session: Session, moves: Moves, row: SectionRow) -> None:
+    section_id, original, patient = row.id, row.original, row.patient
+    for name in _names(session, ResultSection.name, ResultSection.section_id == section_id):
+        session.execute(sa.delete(ResultRow).where(ResultRow.name == name))
+        moves.discard(library.results / name)
+    for name in _names(session, ModelSection.folder, ModelSection.section_id == section_id):
+        _drop_model(library, session, moves, name)
+    session.execute(sa.delete(SectionRow).where(SectionRow.id == section_id))
+    hiding.show(session, [section_id])
+    moves.discard(library.folder(section_id))
+    originals.take_out(library, session, original, moves)
+    if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
+        session.execute(sa.delete(Patient).where(Patient.code == patient))
 
 
 def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Record) -> None:

@@ -23,6 +23,11 @@ class Stack:
     block: bool = False  # one section whose cells lie at all heights
 
     @property
+    def simulated(self) -> bool:
+        """Whether all levels are."""
+        return all(level.simulated for level in self.levels)
+
+    @property
     def heights(self) -> tuple[float, ...]:
         """Height of each level, um."""
         return tuple(level.z_um for level in self.levels if level.z_um is not None)
@@ -45,8 +50,8 @@ def find_stacks(sections: Sequence[Section]) -> list[Stack]:
             levels.sort(key=lambda level: (level.z_um, level.section))
             title = name if name.startswith(patient) else f"{patient} · {name or 'sections by height'}"
             found.append(Stack(title, tuple(levels)))
-    # The stack with most levels is what a reader comes for.
-    return sorted(found, key=lambda stack: (-len(stack.levels), stack.name))
+    # The stack with most levels is what a reader comes for, of their own sections if there are any.
+    return sorted(found, key=lambda stack: (stack.simulated, -len(stack.levels), stack.name))
 
 
 def find_blocks(library: Library, sections: Sequence[Section]) -> list[Stack]:

@@ -5,7 +5,7 @@ its place; what is deleted loses its rows and its place in one transaction too. 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.library import counts, earlier, keeping, retention, section, spare, token_runs
+from squint.library import counts, earlier, hiding, keeping, retention, section, spare, token_runs
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import Mark, Model, Record, SectionRow
@@ -54,13 +54,47 @@ class Library(Folders):
         with self.database.writing() as session:
             session.merge(Mark(name=_SAMPLES, added=keeping.now()))
 
+    def forget_samples(self) -> None:
+        """Forget that the samples were imported, so that they are imported again."""
+        with self.database.writing() as session:
+            session.execute(sa.delete(Mark).where(Mark.name == _SAMPLES))
+
     def sections(self) -> list[Section]:
-        """List the sections by patient and name, but for damaged ones."""
+        """List the sections by patient and name, simulated ones last, but for damaged and hidden ones.
+
+        Whatever is shown, compared, summed up or offered begins here, so that hidden sections have no part
+        in it.
+        """
+        hidden = self._hidden_ids()
+        return [one for one in self._whole() if one.id not in hidden]
+
+    def hidden(self) -> list[Section]:
+        """List the sections that are put away, in the same order, but for damaged ones."""
+        hidden = self._hidden_ids()
+        return [one for one in self._whole() if one.id in hidden]
+
+    def hide(self, section_ids: Collection[str]) -> None:
+        """Put sections away: they are kept, and no part of :meth:`sections` until they are shown again."""
+        with self.database.writing() as session:
+            there = session.scalars(sa.select(SectionRow.id).where(SectionRow.id.in_(section_ids)))
+            hiding.hide(session, there.all(), keeping.now())
+
+    def show(self, section_ids: Collection[str]) -> None:
+        """Show sections again that were put away."""
+        with self.database.writing() as session:
+            hiding.show(session, section_ids)
+
+    def _hidden_ids(self) -> set[str]:
+        with self.database.reading() as session:
+            return hiding.hidden_ids(session)
+
+    def _whole(self) -> list[Section]:
+        """List the sections that are not damaged, those of people first."""
         found = [section.of_row(row) for row, why in self._rows() if not why]
-        return sorted(found, key=lambda s: (s.patient, s.section, s.id))
+        return sorted(found, key=lambda s: (s.simulated, s.patient, s.section, s.id))
 
     def damaged(self) -> list[Damaged]:
-        """List the sections that are damaged, with what is."""
+        """List the sections that are damaged, hidden or not, with what is."""
         return [section.damaged(row, why) for row, why in self._rows() if why]
 
     def get(self, section_id: str) -> Section:
@@ -105,10 +139,17 @@ class Library(Folders):
                 if row is not None and row.intact:
                     section.fill(row, replace(known, unit=unit))
 
-    def delete(self, section_id: str) -> None:
-        """Remove a section, damaged or not, and everything computed from it."""
-        self.folder(section_id)  # refuses what is no id
-        keeping.delete_section(self, section_id)
+    def delete(self, *section_ids: str) -> None:
+        """Remove sections, damaged or not, and everything computed from them, in one step.
+
+        Raises
+        ------
+        InputError
+            If none of them is there.
+        """
+        for section_id in section_ids:
+            self.folder(section_id)  # refuses what is no id
+        keeping.delete_sections(self, section_ids)
 
     def trained_models(self) -> list[Path]:
         """List the folders of the models that were trained here, the newest first, but for damaged ones."""

@@ -14,7 +14,7 @@ from app.cell_sets.store import CellSets
 from app.components.file_job import MOST_BYTES, work_on
 from app.components.in_painting.subject import FILL, Choice
 from app.components.job import run
-from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured
+from app.components.map.colouring import DEPTH, GENE, TOKEN, TYPE, choose_colour, coloured, first_colour
 from app.components.map.tissue_map import mount
 from app.components.tokens import names as token_names
 from app.exports.stamp import many
@@ -79,7 +79,8 @@ def _coloured(
         offered.insert(0, TYPE)
     if model and keys.TOKEN in cells:
         offered.append(TOKEN)
-    colour = choose_colour(offered, session.MARK_COLOUR)
+    first = first_colour(library, [section], model, offered)
+    colour = choose_colour(offered, session.MARK_COLOUR, first)
     if model and colour == TOKEN:
         shown = most_frequent(pd.Categorical(cells[keys.TOKEN]))
         return views.by_token([section], cells, shown, token_names(library, model), model)

@@ -70,8 +70,10 @@ def choose(library: Library) -> Choice:
 
 
 def _choose_section(place: Any, every: Sequence[Section]) -> Section:
+    outside = outside_stacks(every)
     ordered = sorted(
-        every, key=lambda section: (section not in outside_stacks(every), section.values != "counts")
+        every,
+        key=lambda section: (section.simulated, section not in outside, section.values != "counts"),
     )
     names = name_sections(ordered)
     session.keep_valid(session.MARKED_SECTION, list(names))

@@ -23,16 +23,36 @@ GENE, TYPE, DEPTH, SET = "Gene", "Cell type", "Counts per cell", "Cell set"
 OF_MODEL = (TOKEN, SCORE, DISTANCE)  # what only tokenised sections have
 
 
-def choose_colour(ways: Sequence[str], key: str) -> str:
-    """Let the user choose what cells are coloured by; the choice outlives a change of page."""
-    session.keep_valid(key, ways)
+def first_colour(
+    library: Library, sections: Sequence[Section], model: ModelFacts | None, ways: Sequence[str]
+) -> str:
+    """Name what cells of some sections are coloured by at first: the first of these that all of them have.
+
+    Cell types, tokens by the model, counts; of these only ``ways``. A map of grey cells would show nothing.
+    """
+    if TYPE in ways and all(section.n_cell_types for section in sections):
+        return TYPE
+    if TOKEN in ways and model and len(library.tokenised(sections, model.sha256)) == len(sections):
+        return TOKEN
+    return DEPTH
+
+
+def choose_colour(ways: Sequence[str], key: str, first: str) -> str:
+    """Let the user choose what cells are coloured by; the choice outlives a change of page.
+
+    Until somebody has chosen, it is ``first``, which may change with what is shown.
+    """
+    session.keep_valid(key, ways, first)
+    if not session.has_chosen(key):
+        st.session_state[key] = first
     by = st.segmented_control(
         "Colour cells by",
         ways,
-        default=ways[0] if key not in st.session_state else None,
         required=True,
         key=key,
         persist_state="session",
+        on_change=session.note_chosen,
+        args=(key,),
     )
     return str(by)
 

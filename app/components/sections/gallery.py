@@ -123,7 +123,7 @@ def _take_back_what_was_asked(library: Library) -> None:
         return
     done = run(TakeBack(state.taking_back), library, "Taking cells back", limit_s=_TAKE_BACK_S)
     if done is not None:
-        _forget_maps()
+        forget_maps()
         session.show([done["id"]])
         state.taking_back = ""
         state.kept += [done["id"]] if done["new"] else []
@@ -168,10 +168,11 @@ def _delete(library: Library, section_id: str) -> None:
     """Delete a section, and what maps hold of it in memory."""
     with suppress(InputError):  # it is gone: somebody was faster
         library.delete(section_id)
-    _forget_maps()
+    forget_maps()
 
 
-def _forget_maps() -> None:
+def forget_maps() -> None:
+    """Drop what maps hold in memory of sections that are gone."""
     MAPS.forget()
     message.forget()
 

@@ -12,7 +12,7 @@ from app import session
 from app.components import risk
 from app.components.export_row import Export, export_row
 from app.components.job import compute
-from app.components.map.colouring import DEPTH, GENE, OF_MODEL, SET, TYPE, coloured
+from app.components.map.colouring import DEPTH, GENE, OF_MODEL, SET, TOKEN, TYPE, coloured, first_colour
 from app.components.map.tissue_map import show_map
 from app.components.tokens import why_no_tokens
 from app.components.z_stack.imputation import Imputed, by_imputed
@@ -34,6 +34,7 @@ def choose(library: Library) -> Stack:
     """Let the user choose a stack; if there is none, say how to get one and stop the page."""
     sections = library.sections()
     stacks = [*find_stacks([s for s in sections if s.values == "counts"]), *find_blocks(library, sections)]
+    stacks.sort(key=lambda stack: stack.simulated)
     if not stacks:
         st.info(
             "There is no stack yet. A stack is two or more sections of one patient at different heights. "
@@ -96,7 +97,7 @@ def show_in_3d(
     by = st.segmented_control(
         "Colour cells by",
         offered,
-        default=offered[0],
+        default=TOKEN if TOKEN in offered else first_colour(library, stack.levels, model, offered),
         required=True,
         key=session.STACK_COLOUR,
         bind="query-params",

@@ -134,6 +134,7 @@ def test_tokens_are_drawn_counted_and_exported_without_the_bins(visit: Open) -> 
 def test_shares_of_the_risk_map_are_of_cells_with_a_score(visit: Open, slides: Library) -> None:
     app = visit("risk_map")
     app.selectbox("reference").set_value("TOY-H").run()
+    app.radio("mode").set_value("Most frequent in the reference").run()
     assert not app.exception
     assert SAID in words(app)
     (shown,) = maps(app).values()

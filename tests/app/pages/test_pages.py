@@ -284,17 +284,34 @@ def test_a_section_that_the_model_hardly_knows_is_warned_of(visit: Open, loaded:
     assert visit("risk_map").selectbox("reference").value != first.patient
 
 
+def test_with_one_patient_the_risk_map_takes_frequent_codes_and_says_why(
+    loaded: Library, visit: Open
+) -> None:
+    for section in loaded.sections():
+        if section.patient == "TOY-L":
+            loaded.delete(section.id)
+    app = visit("risk_map")
+    assert not app.exception
+    assert "5 codes most frequent** in patient **TOY-H** cover" in words(app)
+    assert "TOY-H is the only patient here with tokens" in words(app)
+    assert [radio.key for radio in app.radio] == []
+    assert "against" not in [box.key for box in app.selectbox]
+
+
 @pytest.mark.usefixtures("loaded")
 def test_the_risk_map_follows_its_controls(visit: Open) -> None:
     app = visit("risk_map")
-    assert "5 codes most frequent" in words(app)
-    assert "cover" in words(app)
+    reference, against = app.selectbox("reference").value, app.selectbox("against").value
+    assert {reference, against} == {"TOY-H", "TOY-L"}
+    assert f"codes most enriched** in patient **{reference}** against {against} cover" in words(app)
+    app.radio("mode").set_value("Most frequent in the reference").run()
+    assert f"5 codes most frequent** in patient **{reference}** cover" in words(app)
     app.slider("n_codes").set_value(2).run()
     assert "2 codes most frequent" in words(app)
     app.radio("mode").set_value("Most enriched against another patient").run()
     assert not app.exception
-    assert "most enriched" in words(app)
-    assert app.selectbox("against").value != app.selectbox("reference").value
+    assert "codes most enriched" in words(app)
+    assert app.selectbox("against").value == against
     table = app.dataframe[0].value
     assert set(table["Patient"]) == {"TOY-H", "TOY-L"}
     before = table["High"].tolist()

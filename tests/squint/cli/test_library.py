@@ -83,6 +83,20 @@ def test_sections_are_listed_and_shown(
     assert "2 sections in the library" in capsys.readouterr().err
 
 
+def test_a_hidden_section_is_listed_as_hidden_and_shown_by_name(
+    two: list[Section], home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Library(home).hide([two[0].id])
+    facts = tmp_path / "facts.json"
+    assert main(["library", "list", "--json", str(facts)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [two[0].id in line for line in lines if line.endswith(", hidden")] == [True]
+    assert lines[-1].startswith("2 sections, 0 damaged")
+    listed = json.loads(facts.read_text())["sections"]
+    assert {one["id"]: one["hidden"] for one in listed} == {two[0].id: True, two[1].id: False}
+    assert main(["library", "show", two[0].section]) == 0
+
+
 class Sum(Computation):
     """A computation."""
 

@@ -1,0 +1,126 @@
+"""Simulated sections beside those of people: not first, and gone from every page once they are put away."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anndata import AnnData
+from streamlit.testing.v1 import AppTest
+
+import squint
+from app.cell_sets.store import CellSets
+from squint.library.profiles import described_by, token_profiles
+from squint.library.store import Library, Section
+from tests.helpers.app import PAGES, csv_of, maps, words
+from tests.helpers.sections import model_of, restate
+
+Open = Callable[..., AppTest]
+SIMULATED, OWN = "TOY-H", "TOY-L"  # patients; without a rule, the simulated one would come first
+
+
+@pytest.fixture
+def mixed(loaded: Library) -> Library:
+    """Let the sections of one patient be real."""
+    for section in loaded.sections():
+        restate(loaded, section.id, simulated=section.patient == SIMULATED)
+    return loaded
+
+
+def of(library: Library, patient: str) -> list[Section]:
+    return [one for one in [*library.sections(), *library.hidden()] if one.patient == patient]
+
+
+def offered(app: AppTest) -> str:
+    """All text of a page, and all that its widgets offer."""
+    choices: list[Any] = [*app.selectbox, *app.multiselect, *app.radio]
+    told = [str(data) for data in maps(app).values()]
+    tables = [table.value.to_csv() for table in app.dataframe]
+    return "\n".join(
+        [words(app), *(str(option) for one in choices for option in one.options), *told, *tables]
+    )
+
+
+def test_simulated_sections_are_not_what_is_shown_first(visit: Open, mixed: Library) -> None:
+    app = visit("sections")
+    (shown,) = maps(app).values()
+    assert [panel["title"] for panel in shown["panels"]] == [one.title for one in of(mixed, OWN)]
+    deletes = [button.key for button in app.button if str(button.key).startswith("delete-")]
+    assert deletes[0] == f"delete-{of(mixed, OWN)[0].id}"
+    app = app.switch_page("../pages/risk_map.py").run()
+    assert app.selectbox("reference").value == OWN
+    app = app.switch_page("../pages/in_painting.py").run()
+    assert app.selectbox("marked_section").value == of(mixed, OWN)[0].id
+
+
+def test_hidden_sections_are_on_no_page_until_they_are_shown_again(visit: Open, mixed: Library) -> None:
+    model, gone, stay = model_of(mixed), of(mixed, SIMULATED), of(mixed, OWN)
+    CellSets(mixed).make("mine", {gone[0].id: [0, 1]})
+    app = visit("risk_map")
+    app.selectbox("reference").set_value(SIMULATED).run()
+    app.multiselect("shown").set_value([gone[0].id, stay[0].id]).run()
+    assert SIMULATED in offered(app)
+    n_before = token_profiles(mixed, model)["n_cells"].sum()
+
+    app = app.switch_page("../pages/sections.py").run()
+    app.button("hide-simulated").click().run()
+    assert not app.exception
+    assert "2 simulated sections are hidden" in words(app)
+    assert SIMULATED not in offered(app)
+    for page in PAGES[1:]:
+        app = app.switch_page(f"../pages/{page}.py").run()
+        assert not app.exception
+        assert SIMULATED not in offered(app), page
+        assert "mine (" not in offered(app), page
+    app = app.switch_page("../pages/risk_map.py").run()
+    assert f"{OWN} is the only patient here with tokens" in words(app)
+    _, exported = csv_of(app, "risk_map")
+    assert set(exported["patient_id"]) == {OWN}
+    assert described_by(mixed, model) == stay
+    n_cells = sum(one.n_cells for one in stay)
+    assert token_profiles(mixed, model)["n_cells"].sum() == n_cells < n_before
+
+    app = visit("sections")  # of somebody else, later
+    assert SIMULATED not in offered(app)
+    app.button("show-simulated").click().run()
+    assert SIMULATED in offered(app)
+    assert token_profiles(mixed, model)["n_cells"].sum() == n_before
+    assert "against TOY-H" in words(app.switch_page("../pages/risk_map.py").run())
+
+
+def test_simulated_sections_are_removed_with_what_was_made_of_them(visit: Open, mixed: Library) -> None:
+    app = visit("risk_map")
+    assert list(mixed.results.iterdir())
+    app = app.switch_page("../pages/sections.py").run()
+    mixed.hide([of(mixed, SIMULATED)[0].id])
+    app = app.run()
+    app.button("remove-simulated").click().run()
+    assert len(of(mixed, SIMULATED)) == 2  # not before it is confirmed
+    assert "2 simulated sections**, with the tokens" in words(app)
+    app.button("remove-for-good").click().run()
+    assert not app.exception
+    assert mixed.sections() == of(mixed, OWN)
+    assert mixed.hidden() == []
+    assert not list(mixed.results.iterdir())
+    assert "simulated section" not in words(app)
+    assert mixed.samples_imported()  # so they do not come back by themselves
+
+
+def test_the_sample_cohort_can_be_imported_again(
+    visit: Open, loaded: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    for section in loaded.sections():
+        restate(loaded, section.id, simulated=True)
+    samples = tmp_path / "data_samples"
+    samples.mkdir()
+    one = loaded.sections()[0]
+    squint.write(toy[toy.obs["section_id"] == one.section].copy(), samples / "one.h5ad")
+    app = visit("sections")
+    assert "import-samples" not in [button.key for button in app.button]
+    loaded.delete(*(section.id for section in loaded.sections()))
+    app = app.run()
+    app.button("import-samples").click().run()
+    assert not app.exception
+    assert [section.id for section in loaded.sections()] == [one.id]
+    shutil.rmtree(samples)
