@@ -201,7 +201,9 @@ def _read(path: Path) -> _State:
     if files.sha256(path) not in path.name:
         raise InputError("its content is not what was written.")
     with safe_open(path, framework="pt") as file:
-        facts = parse_json(file.metadata()[_FACTS].encode(), path.name)
+        facts = parse_json((file.metadata() or {})[_FACTS].encode(), path.name)
+        if not isinstance(facts, dict):
+            raise InputError("it says nothing of its training.")
         return _State(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no dict
 
 

@@ -265,6 +265,14 @@ def test_a_checkpoint_that_fits_by_its_hash_alone_is_refused(change, tmp_path):
         next(train(tmp_path))
 
 
+@pytest.mark.parametrize("metadata", [None, {"other": "{}"}, {"squint": "[]"}, {"squint": "{"}])
+def test_tensors_that_say_nothing_of_their_training_are_not_used(metadata, tmp_path, caplog):
+    content = save({"model.codebook.codes": torch.zeros(3)}, metadata)
+    (tmp_path / f"epoch-2.{hashlib.sha256(content).hexdigest()}.safetensors").write_bytes(content)
+    assert next(train(tmp_path)).number == 1
+    assert "is damaged, and is not used" in caplog.text
+
+
 def test_where_the_disk_is_full_the_checkpoint_of_before_stays(tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         folder = disk.folder / "kept"
