@@ -9,7 +9,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.components.frame import import_samples, show_frame
+from app.components.behind import work_behind
+from app.components.frame import show_frame
 from app.leaving import note_session
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
@@ -45,8 +46,8 @@ def draw() -> None:
     )
     note_session()
     show_frame()
-    import_samples()
     try:
+        work_behind()
         page.run()
     except InputError as error:  # as of a result that was deleted while the page was drawn
         st.error(sentence(str(error)))

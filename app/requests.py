@@ -86,7 +86,6 @@ class ImportSamples(Task[list[str]]):
 
     name: ClassVar[str] = "import_samples"
     samples: str  # folder
-    model: str  # sha256 of the one that gives them tokens; empty: none
 
 
 @dataclass(frozen=True)

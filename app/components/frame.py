@@ -3,11 +3,9 @@
 import streamlit as st
 
 from app import session
-from app.components.job import run
 from app.components.map.cell_map.component import fetch_scripts
 from app.engine.client import AWAY
 from app.engine.facts import is_away, worker_facts, worker_problem
-from app.requests import ImportSamples
 from app.settings import NOTICE, app_version, settings
 from app.text import as_text, sentence
 
@@ -73,15 +71,3 @@ def _model_words() -> str:
     where = "starting …" if worker is None else f"on {as_text(worker.device)}"
     what = f"**{model.sha256[:12]}**, {model.n_codes} codes{simulated}"
     return f"{what}, {where} · squint {as_text(app_version())}"
-
-
-def import_samples() -> None:
-    """Fill a new library with the simulated cohort, while the page says how far it is."""
-    library, samples = session.library(), settings().samples
-    if library.samples_imported() or not any(samples.glob("*.h5ad")):
-        return
-    model = session.find_model()
-    asked = ImportSamples(str(samples), model.sha256 if model else "")
-    if run(asked, library, "First start: importing the simulated sample cohort") is not None:
-        st.rerun()
-    st.button("Do without the samples", on_click=library.note_samples)

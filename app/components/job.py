@@ -3,6 +3,8 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -12,6 +14,8 @@ from app.text import sentence
 from squint.errors import InputError
 from squint.library.results import Answer, Computation, Result, Task, find
 from squint.library.store import Library
+
+_LOOK_S = 0.5  # between two looks at a job that is followed
 
 
 def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 3600) -> Answer | None:
@@ -32,23 +36,102 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
     -------
     Its answer; ``None`` if it failed or was cancelled, which the page has then said.
     """
+    key = _key(task, library)
+    try:
+        _show(_job(key, task, library, what, limit_s), what, f"{key}-cancel")
+    except (InputError, RuntimeError) as error:
+        _say_failed(key, what, error)
+        return None
+    return _answer(key, what, task)
+
+
+def follow(
+    task: Task[Answer],
+    library: Library,
+    what: str,
+    *,
+    limit_s: float = 3600,
+    grown: Callable[[], object] = lambda: None,
+) -> Answer | None:
+    """Ask for a task while the page goes on: a line says how far it is.
+
+    Parameters
+    ----------
+    task, library, what, limit_s
+        As for `run`.
+    grown
+        Gives something that is another whenever there is more to be seen: then the page is drawn again.
+
+    Returns
+    -------
+    Its answer, once, when there is one; ``None`` before, and if it failed or was cancelled, which the page
+    has then said.
+    """
+    key = _key(task, library)
+    try:
+        job = _job(key, task, library, what, limit_s)
+        done = job.done
+    except (InputError, RuntimeError) as error:
+        _say_failed(key, what, error)
+        return None
+    if done:
+        return _answer(key, what, task)
+    before = grown()
+
+    @st.fragment(run_every=_LOOK_S)
+    def line() -> None:
+        if job.done or grown() != before:
+            st.rerun()
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            fraction, words = job.progress
+            doing = sentence("stopping" if job.cancelled else words)
+            st.progress(min(max(fraction, 0.0), 1.0), f"{what}: {doing} …")
+            st.button("Cancel", on_click=job.cancel, key=f"{key}-cancel", disabled=job.cancelled)
+
+    line()
+    return None
+
+
+def is_followed(task: Task[Any], library: Library) -> bool:
+    """Say whether this session waits for a task, or for its failure to be read."""
+    return _key(task, library) in session.jobs()
+
+
+def _key(task: Task[Any], library: Library) -> str:
     asked = json.dumps([task.name, str(library.home), task.args], sort_keys=True)
-    key = "job-" + hashlib.sha256(asked.encode()).hexdigest()[:16]
+    return "job-" + hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+def _job(key: str, task: Task[Any], library: Library, what: str, limit_s: float) -> Job:
+    jobs = session.jobs()
+    if key not in jobs:
+        jobs[key] = ask(task, library, limit_s=limit_s, asker=session.asker(), about=what)
+    return jobs[key]
+
+
+def _answer(key: str, what: str, _task: Task[Answer]) -> Answer | None:
+    """Give the answer of a job that has ended; ``None`` if it failed or was cancelled, which is then said."""
     jobs = session.jobs()
     try:
-        if key not in jobs:
-            jobs[key] = ask(task, library, limit_s=limit_s, asker=session.asker(), about=what)
-        _show(jobs[key], what, f"{key}-cancel")
         answer: Answer = jobs[key].result()
     except Cancelled:
         st.info(f"{what}: cancelled. Nothing of it was kept.")
+        _offer_again(key)
     except (InputError, RuntimeError) as error:
-        st.error(f"{what} did not work. {sentence(str(error))}")
+        _say_failed(key, what, error)
     else:
         del jobs[key]
         return answer
-    st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
     return None
+
+
+def _say_failed(key: str, what: str, error: Exception) -> None:
+    st.error(f"{what} did not work. {sentence(str(error))}")
+    _offer_again(key)
+
+
+def _offer_again(key: str) -> None:
+    st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
 
 
 def _show(job: Job, what: str, key: str) -> None:

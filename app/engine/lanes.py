@@ -5,7 +5,11 @@ from squint.engine.lanes import FILES, MODEL, SHORT
 # Tasks that are not named here may take long, or need the model.
 LANES = {
     **dict.fromkeys(
-        ("validate", "keep", "take_back", "rebuild", "add_found", "look_at_image", "add_image"), FILES
+        (
+            *("validate", "keep", "import_samples", "take_back", "rebuild", "add_found"),
+            *("look_at_image", "add_image"),
+        ),
+        FILES,
     ),
     **dict.fromkeys(
         (

@@ -8,7 +8,7 @@ import anndata as ad
 
 import squint.io
 from app.requests import AddFound, ImportSamples, Keep, Rebuild, Validate
-from app.tasks import models, quality, tokens
+from app.tasks import models, quality
 from app.uploads.disk import room
 from squint import keys, tl
 from squint.errors import InputError
@@ -126,21 +126,15 @@ def rebuild(library: Library, asked: Rebuild, report: Report) -> str:
 
 
 def import_samples(library: Library, asked: ImportSamples, report: Report) -> list[str]:
-    """Put the simulated cohort into a new library, with tokens where there is a model."""
+    """Put the simulated cohort into a new library; return the ids of its sections."""
     paths = sorted(Path(asked.samples).glob("*.h5ad"))
-    bundle = models.bundle_of(library, asked.model) if asked.model else None
     kept = []
     for i, path in enumerate(paths):
         report(i / len(paths), f"importing {path.stem} ({i + 1} of {len(paths)})")
         adata = squint.io.read(path)
         patients = {str(name): str(name) for name in adata.obs["patient_id"].unique()}
         labels = ingest.Labels(patients, {}, organ="kidney", assay="simulated")
-        parts = list(ingest.clean(adata, labels, planted=True))
-        for j, section in enumerate(parts):
-            kept.append(ingest.add(library, section, labels)[0].id)
-            if bundle is not None:
-                done = (i + (j + 0.4) / len(parts)) / len(paths)
-                report(done, f"tokenising {path.stem} ({i + 1} of {len(paths)})")
-                tokens.tokenise_section(library, kept[-1], bundle)
+        parts = ingest.clean(adata, labels, planted=True)
+        kept += [ingest.add(library, part, labels)[0].id for part in parts]
     library.note_samples()
     return kept

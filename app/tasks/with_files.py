@@ -18,6 +18,7 @@ TASKS = dict(
     (
         does(requests.Validate, sections.validate),
         does(requests.Keep, sections.keep),
+        does(requests.ImportSamples, sections.import_samples),
         does(requests.TakeBack, quality.take_back),
         does(requests.Rebuild, sections.rebuild),
         does(requests.AddFound, sections.add_found),

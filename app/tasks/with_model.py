@@ -9,7 +9,7 @@ import torch
 
 from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import areas, comparison, models, sections, stacks, tokens
+from app.tasks import areas, comparison, models, stacks, tokens
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
@@ -45,7 +45,6 @@ def start(model: Path | None) -> dict[str, Any]:
 
 TASKS = dict(
     (
-        does(requests.ImportSamples, sections.import_samples),
         does(requests.Tokenise, tokens.tokenise),
         does(requests.SumTokens, tokens.add_up),
         does(requests.Differential, comparison.differential),

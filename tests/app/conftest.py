@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 import squint
 from app import settings
 from app.cell_sets.store import CellSets
-from app.requests import ImportSamples
+from app.requests import ImportSamples, Tokenise
 from squint import datasets
 from squint.library import ingest, tiling
 from squint.library.images import Addition, SectionImage
@@ -75,7 +75,8 @@ def filled(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: AnnDat
     samples, home = tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("filled")
     for name in toy.obs["section_id"].cat.categories:
         squint.write(toy[toy.obs["section_id"] == name].copy(), samples / f"{name}.h5ad")
-    worker.ask(ImportSamples(str(samples), worker.model), Library(home)).result(120)
+    ids = worker.ask(ImportSamples(str(samples)), Library(home)).result(120)
+    worker.ask(Tokenise(tuple(ids), worker.model), Library(home)).result(120)
     worker.rest(home)
     return home
 

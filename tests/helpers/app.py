@@ -67,6 +67,23 @@ def upload(app: AppTest, adata: AnnData, path: Path) -> AppTest:
     return app.run()
 
 
+def keep(app: AppTest) -> AppTest:
+    """Keep what was uploaded, and wait until it has tokens, if it gets any."""
+    app.button("keep").click().run()
+    return settled(app)
+
+
+def settled(app: AppTest) -> AppTest:
+    """Wait for what goes on behind a page."""
+    while app.session_state.get("_jobs"):
+        wait_for(lambda: all(job.done for job in app.session_state["_jobs"].values()), 120)
+        before = set(app.session_state["_jobs"])
+        app.run()
+        if before == set(app.session_state["_jobs"]):  # failed, which the page says
+            break
+    return app
+
+
 def staged(library: Library) -> list[Path]:
     """List what is on its way into a library, or out of it."""
     return [*library.staging.iterdir(), *library.uploads.iterdir()]

@@ -13,7 +13,7 @@ from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
 from app.maps import message
 from app.maps.served import MAPS
-from app.requests import TakeBack, Tokenise
+from app.requests import TakeBack
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.library.quality import quality_flags
@@ -38,7 +38,6 @@ class _Notes(NamedTuple):
 def show_gallery(library: Library, sections: Sequence[Section]) -> None:
     """Show a card per section."""
     _take_back_what_was_asked(library)
-    _tokenise_what_was_asked(library)
     _keep_pictures_found(library)
     notes = _notes(library)
     _offer_to_tokenise_all(notes, sections)
@@ -131,27 +130,10 @@ def _take_back_what_was_asked(library: Library) -> None:
         st.rerun()
 
 
-def _tokenise_what_was_asked(library: Library) -> None:
-    """Tokenise what was kept or asked for, while the page shows how far it is."""
-    state = session.upload()
-    if not state.kept:
-        return
-    model = session.find_model()
-    if model is None:  # as the foot of the page says
-        state.kept = []
-        return
-    done = run(Tokenise(tuple(sorted(set(state.kept))), model.sha256), library, "Tokenising")
-    if done is not None:
-        state.kept = []
-        if done:
-            st.toast(f"{many(len(done), 'section')} tokenised.", icon=":material/check:", duration="long")
-        st.rerun()
-
-
 def _keep_pictures_found(library: Library) -> None:
     """Keep the pictures that came with a section, once its cells are there."""
     state = session.upload()
-    if state.pictures is None or state.kept:
+    if state.pictures is None:
         return
     asked = state.pictures
     done = run(asked, library, "Keeping the pictures of the tissue", limit_s=_PICTURES_S)

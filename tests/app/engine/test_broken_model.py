@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from squint.engine.lanes import LANES
 from squint.library.store import Library
 from squint.model.card import CONFIG
-from tests.helpers.app import MAIN, one_section, upload, words
+from tests.helpers.app import MAIN, keep, one_section, upload, words
 from tests.helpers.engine import Engine, Worker
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def test_the_page_names_what_is_wrong_and_a_section_is_kept(
     app = upload(app, one_section(toy), tmp_path / "new.h5ad")
     app.text_input("patient-TOY-H-" + app.session_state["_upload"].file_id).set_value("K-1").run()
     assert any("no model" in warning.value for warning in app.warning)
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     assert [section.n_cells for section in library.sections()] == [60]
     for page in ("tokens", "in_painting", "differential_expression"):

@@ -148,7 +148,7 @@ def test_control_c_ends_the_dashboard_and_its_engine(loaded: Library, tmp_path: 
 def test_the_samples_are_imported_as_soon_as_the_engine_is_there(home: Path, filled: Path) -> None:
     del filled
     library = Library(home)
-    job = ask(ImportSamples(str(home / "none"), ""), library)
+    job = ask(ImportSamples(str(home / "none")), library)
     time.sleep(0.2)
     assert job.progress.words == "waiting for its turn"
     with started(home):

@@ -18,7 +18,7 @@ from squint import keys, tl
 from squint.errors import InputError
 from squint.library.results import find
 from squint.library.store import Library
-from tests.helpers.app import csv_of, maps, upload, words
+from tests.helpers.app import csv_of, keep, maps, upload, words
 from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,7 @@ def test_a_token_without_a_known_type_is_named_by_its_number_alone(
     bare = toy.copy()
     del bare.obs["cell_type"]
     app = upload(visit("sections"), bare, tmp_path / "bare.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 4
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     assert not app.exception

@@ -18,7 +18,7 @@ from squint.errors import InputError
 from squint.library import gene_sets, results
 from squint.library.database import database
 from squint.library.store import Library
-from tests.helpers.app import compare_by, csv_of, genes, maps, one_section, upload, words
+from tests.helpers.app import compare_by, csv_of, genes, keep, maps, one_section, upload, words
 from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
@@ -116,7 +116,7 @@ def test_without_cell_types_all_cells_are_compared(
     bare = one_section(toy)
     del bare.obs["cell_type"]
     app = upload(visit("sections"), bare, tmp_path / "bare.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 1
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     app = compare_by(app, "Token")
@@ -131,7 +131,7 @@ def test_sections_that_the_model_does_not_fit_are_compared_by_what_they_have(
     other = one_section(toy)
     other.var_names = [f"OTHER{i}" for i in range(other.n_vars)]
     app = upload(visit("sections"), other, tmp_path / "other.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 1
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     assert not app.exception

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 import squint
 from app.cell_sets.store import CellSets
 from app.maps import views
-from app.requests import ImportSamples
+from app.requests import ImportSamples, Tokenise
 from app.tasks.gather import gather
 from squint import keys
 from squint.formats import sequences
@@ -64,7 +64,8 @@ def with_slide(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: An
     parts |= {"VOID": void}
     for name, part in parts.items():
         squint.write(part, samples / f"{name}.h5ad")
-    worker.ask(ImportSamples(str(samples), worker.model), Library(home)).result(120)
+    ids = worker.ask(ImportSamples(str(samples)), Library(home)).result(120)
+    worker.ask(Tokenise(tuple(ids), worker.model), Library(home)).result(120)
     return home
 
 

@@ -9,7 +9,7 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from squint.library.store import Library, Section
-from tests.helpers.app import maps, one_section, upload
+from tests.helpers.app import keep, maps, one_section, upload
 from tests.helpers.sections import forget_tokens
 
 Open = Callable[..., AppTest]
@@ -25,7 +25,7 @@ def bare(visit: Open, loaded: Library, toy: AnnData, tmp_path: Path) -> Section:
     untyped.obsm["spatial"] = untyped.obsm["spatial"] + 7.0  # else it is one that the library has
     untyped.uns["squint"]["simulated"] = False
     app = upload(visit("sections"), untyped, tmp_path / "bare.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     (added,) = (section for section in loaded.sections() if section.id not in known)
     assert added.n_cell_types == 0

@@ -27,7 +27,7 @@ from squint.library import ingest
 from squint.library.results import Result, find
 from squint.library.store import Library, Section
 from squint.model.card import TRAINED_ON
-from tests.helpers.app import csv_of, maps, one_section, upload, words
+from tests.helpers.app import csv_of, keep, maps, one_section, upload, words
 from tests.helpers.paths import ROOT
 from tests.helpers.sections import add_model, restate
 
@@ -144,7 +144,7 @@ def test_cells_that_the_model_was_trained_on_give_no_score(
         part = one_section(whole)
         part.obs["section_id"] = name
         app = upload(visit("sections"), part, tmp_path / "new.h5ad")
-        app.button("keep").click().run()
+        keep(app)
         section = library.sections()[0]
         app = marked(app.switch_page(f"../pages/{PAGE}.py").run(), section, half(library, section))
         app.slider("n_draws").set_value(0).run()
@@ -297,7 +297,7 @@ def test_a_section_of_another_panel_is_refused_with_what_to_do(
     other = one_section(toy)
     other.var_names = [f"OTHER{i}" for i in range(other.n_vars)]
     app = upload(visit("sections"), other, tmp_path / "other.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert library.sections()
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     assert not app.exception
@@ -426,7 +426,7 @@ def test_a_model_is_trained_without_the_area_and_then_chosen(
         datasets.toy(n_cells=240, n_sections=2)
     )  # what the model of these tests was trained on
     app = upload(visit("sections"), seen, tmp_path / "seen.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     (section,) = library.sections()
     app = marked(app.switch_page(f"../pages/{PAGE}.py").run(), section, half(library, section))
     app.slider("n_draws").set_value(0).run()

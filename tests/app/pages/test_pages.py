@@ -15,7 +15,7 @@ import squint
 from app import settings
 from app.settings import NOTICE
 from squint.library.store import Library
-from tests.helpers.app import MAIN, MAPS, PAGES, maps, one_section, send, staged, upload, words
+from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, send, staged, upload, words
 from tests.helpers.sections import note_tokens
 
 Open = Callable[..., AppTest]
@@ -53,7 +53,7 @@ def test_a_section_without_cell_types_is_told_so(
     bare = one_section(toy)
     del bare.obs["cell_type"]
     app = upload(visit("sections"), bare, tmp_path / "bare.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 1
     risk = app.switch_page("../pages/risk_map.py").run()
     assert not risk.exception
@@ -74,7 +74,7 @@ def test_upload_is_reported_then_kept_then_tokenised(
     assert numbers["Model's genes"] == "100%"
     assert library.sections() == []  # a report, and nothing kept
     app.text_input("patient-TOY-H-" + app.session_state["_upload"].file_id).set_value("K-1").run()
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     (section,) = library.sections()
     assert (section.patient, section.section, section.n_cells) == ("K-1", "TOY-H-1", 60)
@@ -113,7 +113,7 @@ def test_columns_with_other_names_are_mapped(
     for key, column in (("section_id", "slide"), ("patient_id", "case"), ("cell_type", "label")):
         app.selectbox(f"column-{key}-{file_id}").set_value(column).run()
     assert {metric.label: metric.value for metric in app.metric}["Cell types"] != "none"
-    app.button("keep").click().run()
+    keep(app)
     (kept,) = library.sections()
     assert (kept.section, kept.patient) == ("TOY-H-1", "TOY-H")
     assert kept.n_cell_types > 0
@@ -135,7 +135,7 @@ def test_a_known_column_name_that_holds_something_else_is_mapped_away(
     file_id = app.session_state["_upload"].file_id
     for key, column in (("section_id", "slide"), ("patient_id", "case"), ("cell_type", "label")):
         app.selectbox(f"column-{key}-{file_id}").set_value(column).run()
-    app.button("keep").click().run()
+    keep(app)
     (kept,) = library.sections()
     assert (kept.section, kept.patient) == ("TOY-H-1", "TOY-H")
     assert kept.n_cell_types > 1
@@ -147,12 +147,12 @@ def test_the_same_data_under_other_labels_are_told_and_change_nothing(
 ) -> None:
     section = one_section(toy)
     app = upload(visit("sections"), section, tmp_path / "new.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     (before,) = library.sections()
     assert "already in the library" not in words(app)
     section.obs["patient_id"], section.obs["section_id"] = "OTHER", "other"
     app = upload(app, section, tmp_path / "again.h5ad")
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     assert "Already in the library as **TOY-H-1**; nothing was changed." in words(app)
     assert library.sections() == [before]
@@ -213,7 +213,7 @@ def test_without_shared_genes_it_can_only_be_viewed(
     app = upload(visit("sections"), section, tmp_path / "other.h5ad")
     assert "0 of the model's" in words(app)
     assert app.button("keep").label == "Keep for viewing"
-    app.button("keep").click().run()
+    keep(app)
     (kept,) = library.sections()
     assert "does not fit the model" in words(app)
     assert not list(library.folder(kept.id).glob("tokens/*.parquet"))
@@ -400,7 +400,7 @@ def test_hostile_labels_are_text_on_every_page(
     section.obs["cell_type"] = hostile
     app = upload(visit("sections"), section, tmp_path / "hostile.h5ad")
     assert not app.exception
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 1
     for name in (*PAGES, "jobs"):
         shown = app.switch_page(f"../pages/{name}.py").run()

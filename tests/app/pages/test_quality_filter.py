@@ -9,7 +9,7 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from squint.library.store import Library
-from tests.helpers.app import one_section, upload, words
+from tests.helpers.app import keep, one_section, upload, words
 
 Open = Callable[..., AppTest]
 
@@ -73,7 +73,7 @@ def test_cells_are_left_out_as_said_and_taken_back(
     assert "1 cell is kept: its area is not known." in words(app)
     assert cells(app) == "50"
     assert library.sections() == []
-    app.button("keep").click().run()
+    keep(app)
     (kept,) = library.sections()
     assert (kept.n_cells, kept.n_left_out) == (50, 10)
     assert "10 cells left out: smaller than 20 µm², not in tissue." in words(app)
@@ -101,7 +101,7 @@ def test_all_cells_are_kept_again_by_one_button(
     assert not app.exception
     assert cells(app) == "60"
     assert app.number_input(key(app, "max_area")).value is None
-    app.button("keep").click().run()
+    keep(app)
     assert [one.n_cells for one in library.sections()] == [60]
 
 
@@ -120,5 +120,5 @@ def test_criteria_that_keep_nothing_or_contradict_each_other_are_told(
     assert any("at least 50 and at most 40" in one.value.replace("\\", "") for one in app.error)
     app.button("quality-off").click().run()
     assert not app.error
-    app.button("keep").click().run()
+    keep(app)
     assert [one.n_cells for one in library.sections()] == [60]

@@ -17,7 +17,7 @@ from squint.library.images import FROM_FILE, Images
 from squint.library.records import RememberedAnswers
 from squint.library.store import BOUNDARIES, Library
 from tests.helpers import xenium_folder
-from tests.helpers.app import one_section, send, staged, upload, wait_for, words
+from tests.helpers.app import keep, one_section, send, staged, upload, wait_for, words
 from tests.helpers.visium_folder import spots, write_visium
 
 Open = Callable[..., AppTest]
@@ -74,7 +74,7 @@ def test_an_answer_is_remembered_for_the_next_of_its_kind_once_it_is_kept(
         assert session.scalars(sa.select(RememberedAnswers)).all() == []
     file_id = app.session_state["_upload"].file_id
     app.text_input(f"patient--{file_id}").set_value("P-1").run()
-    app.button("keep").click().run()
+    keep(app)
     assert [section.n_cells for section in library.sections()] == [30]
     again = give(app, bins)
     assert metrics(again)["Cells"] == "30"
@@ -104,7 +104,7 @@ def test_a_section_of_no_patient_beside_one_of_a_patient_is_asked_for(
     file_id = app.session_state["_upload"].file_id
     assert app.button("keep").disabled
     app.text_input(f"patient--{file_id}").set_value("P-9").run()
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     assert {one.section: one.patient for one in library.sections()} == {"left": "P1", "right": "P-9"}
 
@@ -132,7 +132,7 @@ def test_outlines_and_pictures_of_a_folder_come_along(visit: Open, library: Libr
     assert f"Read as Xenium; outlines of {run.n_cells} cells come along" in words(app)
     assert "Assay" in [one.label.split(" (")[0] for one in app.text_input]
     app.text_input(f"patient--{app.session_state['_upload'].file_id}").set_value("P-1").run()
-    app.button("keep").click().run()
+    keep(app)
     (section,) = library.sections()
     assert section.assay == "Xenium"
     rings = read_boundaries(library.folder(section.id) / BOUNDARIES)

@@ -15,7 +15,7 @@ from squint.library import naming
 from squint.library.images import Images
 from squint.library.import_folder import importable
 from squint.library.store import Library
-from tests.helpers.app import one_section, send, staged, upload, words
+from tests.helpers.app import keep, one_section, send, staged, upload, words
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def test_a_section_is_looked_at_and_kept(
     assert "The file's name looks like a date" in words(app)
     assert "section.h5ad has come" in words(app).replace("*", "")
     assert {metric.label: metric.value for metric in app.metric}["Cells"] == "60"
-    app.button("keep").click().run()
+    keep(app)
     (section,) = library.sections()
     assert section.section == "TOY-H-1"
     assert not staged(library)
@@ -60,7 +60,7 @@ def test_a_section_comes_from_the_import_folder(
     app.selectbox("upload-import-0").set_value("Jane Doe.h5ad").run()
     assert "The file's name looks like a person's name" in words(app)
     assert [path.name for path in library.uploads.glob("*/[!.]*")] == ["section.h5ad"]
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 1
     assert not staged(library)
     assert (folder / "Jane Doe.h5ad").exists()

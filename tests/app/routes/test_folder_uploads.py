@@ -28,7 +28,7 @@ from squint.errors import InputError
 from squint.io.folders import check_name
 from squint.library import naming
 from squint.library.store import Library
-from tests.helpers.app import one_section, send, wait_for, words
+from tests.helpers.app import keep, one_section, send, wait_for, words
 
 pytestmark = pytest.mark.slow
 
@@ -325,7 +325,7 @@ def test_a_zip_of_a_section_is_unpacked_looked_at_and_kept(
     assert {metric.label: metric.value for metric in app.metric}["Cells"] == "60"
     assert "Not unpacked, as nothing here reads it: transcripts.csv." in words(app)
     assert not [path for path in library.home.rglob("*") if "Jane" in path.name]
-    app.button("keep").click().run()
+    keep(app)
     assert len(library.sections()) == 1
     assert not list(library.uploads.iterdir())
 

@@ -34,7 +34,7 @@ ASKED: list[Task] = [
     requests.TakeBack("0123"),
     requests.Rebuild("0123"),
     requests.AddFound("0123", "folder", (requests.FoundPicture("a.tif", "DAPI", ((1, 0, 2), (0, 1, 3))),)),
-    requests.ImportSamples("folder", "abc"),
+    requests.ImportSamples("folder"),
     requests.Tokenise(("a", "b"), "abc"),
     requests.SumTokens(("a",), "ff"),
     requests.Activate(("b", "a"), ("b",), "ff", "P1", None, 5),

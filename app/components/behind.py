@@ -1,0 +1,41 @@
+"""Work that goes on behind the pages, and what every page says of it."""
+
+import streamlit as st
+
+from app import session
+from app.components.job import follow, is_followed
+from app.exports.stamp import many
+from app.requests import ImportSamples, Tokenise
+from app.settings import settings
+
+
+def work_behind() -> None:
+    """Import the samples into a new library, and tokenise what was kept or asked for; pages go on."""
+    _import_samples()
+    _tokenise()
+
+
+def _import_samples() -> None:
+    library, samples = session.library(), settings().samples
+    asked, what = ImportSamples(str(samples)), "First start: importing the simulated sample cohort"
+    if not any(samples.glob("*.h5ad")) or (library.samples_imported() and not is_followed(asked, library)):
+        return
+    kept = follow(asked, library, what, grown=lambda: len(library.sections()))
+    if kept is not None:
+        session.upload().kept += kept
+    elif not library.samples_imported():
+        st.button("Do without the samples", on_click=library.note_samples)
+
+
+def _tokenise() -> None:
+    state, model = session.upload(), session.find_model()
+    if model is None:  # as the foot of the page says
+        state.kept = []
+    if model is None or not state.kept:
+        return
+    asked = Tokenise(tuple(sorted(set(state.kept))), model.sha256)
+    done = follow(asked, session.library(), "Tokenising")
+    if done is not None:
+        state.kept = []
+        if done:
+            st.toast(f"{many(len(done), 'section')} tokenised.", icon=":material/check:", duration="long")
