@@ -135,7 +135,7 @@ def train(options: argparse.Namespace) -> Facts:
     if fabric is not None and not fabric.is_global_zero:
         return {}  # the first process has it all
     last.bundle.simulated = simulated
-    last.bundle.organs = options.organ
+    last.bundle.organs = [*dict.fromkeys(name for given in options.organ if (name := given.strip()))]
     last.bundle.save(options.out)
     if options.checkpoint is not None:
         remove(options.checkpoint)  # the model is safe
@@ -176,7 +176,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")
     sub.add_argument(
-        "--organ", nargs="+", default=[], metavar="NAME", help="of the sections, for the card of the model"
+        "--organ",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of the sections, for the card of the model; once for each",
     )
     sub.add_argument(
         "--hold-out", type=float, metavar="SHARE", help="of each section's cells, hidden too: 0.1 is a tenth"

@@ -3,6 +3,7 @@
 Nothing here needs torch but :func:`add`, which a worker or a command calls.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,18 +122,17 @@ def add(library: Library, path: Path, shipped: Sequence[Path] = ()) -> Added:
         folder = archive.unpack(path, staging / "bundle")
         card, sha256 = read_card(folder), weights_sha256(folder)
         same = [model for model in known(library, shipped) if model.sha256 == sha256]
-        for model in same:
-            if model.card is not None and model.card.config_json != card.config_json:
-                raise InputError(
-                    f"{path.name} is refused: it has the weights of the model {model.name}, and other genes "
-                    f"or choices. One of the two was changed after its training: ask where {path.name} is "
-                    "from."
-                )
-            if not model.problem:
-                return Added(model, is_new=False)
-        damaged = next((model for model in same if not model.is_shipped), None)
+        if altered := [model for model in same if not _is_of(library, model, card)]:
+            raise InputError(
+                f"{path.name} is refused: it has the weights of the model {altered[0].name}, and other genes "
+                f"or choices. One of the two was changed after its training: ask where {path.name} is from."
+            )
+        damaged = next((model for model in same if model.problem and not model.is_shipped), None)
+        sound = next((model for model in same if not model.problem), None)
         if damaged is not None:
             keep_as, name = damaged.folder.name, damaged.name
+        elif sound is not None:
+            return Added(sound, is_new=False)
         else:
             keep_as, name = f"added-{sha256[:12]}", harmless_name(path.stem, "model")
         row = Model(
@@ -248,6 +248,15 @@ def _shipped(folder: Path) -> KnownModel:
     except InputError as error:
         problem = str(error)
     return KnownModel(folder.name, folder, sha256, is_shipped=True, card=card, problem=problem)
+
+
+def _is_of(library: Library, model: KnownModel, card: BundleCard) -> bool:
+    """Say whether a model of the same weights has the same genes and choices, as far as that is known."""
+    if model.card is not None:  # as text: NaN is not NaN
+        return json.dumps(model.card.config_json) == json.dumps(card.config_json)
+    with library.database.reading() as session:
+        row = None if model.is_shipped else session.get(Model, model.folder.name)
+    return row is None or not row.intact or row.genes_sha256 == list_sha256(card.genes)
 
 
 def _sections_of(library: Library, key: str) -> list[str]:

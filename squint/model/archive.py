@@ -24,7 +24,7 @@ MOST_BYTES = {  # of each file, far beyond any model of one panel
     SUMS: 10_000,
 }
 _FILES = (CONFIG, CARD, WEIGHTS)
-_PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".npy"}
+_PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every entry: one bundle gives one archive, byte by byte
 
@@ -51,11 +51,10 @@ def export(folder: Path, path: Path) -> None:
     with files.whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         sums = []
         for name in _FILES:
-            method = zipfile.ZIP_STORED if name == WEIGHTS else zipfile.ZIP_DEFLATED
             with (folder / name).open("rb") as source:
-                sha256, _ = archives.copy_in(archive, _entry(name, method), source)
+                sha256, _ = archives.copy_in(archive, _entry(name), source)
             sums.append(f"{sha256}  {name}\n")
-        archive.writestr(_entry(SUMS, zipfile.ZIP_DEFLATED), "".join(sums))
+        archive.writestr(_entry(SUMS), "".join(sums))
 
 
 def unpack(path: Path, into: Path) -> Path:
@@ -102,9 +101,9 @@ def unpack(path: Path, into: Path) -> Path:
     return into
 
 
-def _entry(name: str, method: int) -> zipfile.ZipInfo:
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Describe a file by its name alone; it is stored as it is: what deflate gives depends on its version."""
     entry = zipfile.ZipInfo(name, _TIME)
-    entry.compress_type = method
     entry.create_system = 3  # Unix, whatever wrote it
     entry.external_attr = 0o100644 << 16
     return entry

@@ -17,7 +17,12 @@ GENES = tuple(f"GENE{i}" for i in range(6))  # those of `tests.helpers.sections.
 
 
 def save_bundle(
-    folder: Path, genes: Sequence[str] = GENES, *, seed: int = 0, depth: float = 10.0, simulated: bool = False
+    folder: Path,
+    genes: Sequence[str] = GENES,
+    *,
+    seed: int = 0,
+    distance_p99: float = 0.5,
+    simulated: bool = False,
 ) -> Path:
     """Save an untrained model of these genes, which it says to have learned from one section."""
     torch.manual_seed(seed)
@@ -25,10 +30,10 @@ def save_bundle(
         model=Squint(CONFIG, len(genes), CONFIG.n_distance_features, 1),
         train_config=TrainConfig(),
         genes=list(genes),
-        scale=Scale(depth, np.full(len(genes), 1 / len(genes))),
+        scale=Scale(10.0, np.full(len(genes), 1 / len(genes))),
         categories={},
         sections=[SectionRecord("left", "0" * 64, 100, [])],
-        distance_p99=0.5,
+        distance_p99=distance_p99,
         created="2026-01-01T00:00:00+00:00",
         simulated=simulated,
     ).save(folder)

@@ -19,6 +19,7 @@ CONFIG = {
     "model": {"n_codes": 6, "n_hidden": 16, "n_latent": 8},
     "train": {"n_epochs": 2, "batch_size": 128, "tile_size": 32, "context_steps": 4},
 }
+ORGANS = [word for name in ("kidney", " kidney", "lung", "") for word in ("--organ", name)]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_the_module_runs_as_a_program(folder):
 def test_training_writes_a_bundle_and_says_every_epoch(folder, capsys):
     json_file = folder / "facts.json"
     arguments = words(folder, "first.h5ad", "second.h5ad", "--out", "bundle2.x", "--config", "config.json")
-    assert main(["train", *arguments, "--codes", "4", "--seed", "3", "--json", str(json_file)]) == 0
+    assert main(["train", *arguments, "--codes", "4", "--seed", "3", "--json", str(json_file), *ORGANS]) == 0
     said = capsys.readouterr()
     assert "epoch 2/2" in said.err
     assert "perplexity" in said.err
@@ -72,6 +73,8 @@ def test_training_writes_a_bundle_and_says_every_epoch(folder, capsys):
     config = json.loads((folder / "bundle2.x" / "config.json").read_text())
     assert config["model"]["n_codes"] == 4
     assert config["train"]["seed"] == 3
+    assert facts["organs"] == ["kidney", "lung"]
+    assert json.loads((folder / "bundle2.x" / "card.json").read_text())["organs"] == facts["organs"]
     assert config["sections"] == ["first-TOY-H-1", "first-TOY-L-1", "second-TOY-H-1", "second-TOY-L-1"]
 
 

@@ -1,7 +1,10 @@
 """Commands on models, as they are typed."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from squint.library import models, place
 from squint.library.store import Library
 from squint.model.card import CONFIG, WEIGHTS, weights_sha256
 from tests.helpers.bundles import GENES, content_of, save_bundle
+from tests.helpers.paths import ROOT
 
 Facts = dict[str, Any]
 
@@ -51,6 +55,20 @@ def run(tmp_path: Path) -> Callable[..., Facts]:
 
 def names(facts: Facts) -> list[str]:
     return [model["name"] for model in facts["models"]]
+
+
+def test_what_ships_with_squint_is_listed_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from squint.cli.main import main; main(['models', 'list']); "
+        "print('torch' in sys.modules)"
+    )
+    environment = {**os.environ, "SQUINT_HOME": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    first, second, *rest = done.stdout.splitlines()
+    assert first.startswith("pretrained (")
+    assert second.startswith("stack_model (")
+    assert rest == ["2 models, 0 damaged", "False"]
 
 
 def test_a_model_goes_from_one_library_to_another(

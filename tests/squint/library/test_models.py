@@ -62,6 +62,12 @@ def test_a_model_is_added_once_whatever_it_is_called(library: Library, packed: P
     assert len(models.known(library, [])) == 1
 
 
+def test_a_model_whose_training_was_cut_short_is_added_once(library: Library, tmp_path: Path) -> None:
+    folder = save_bundle(tmp_path / "short", distance_p99=float("nan"))
+    assert models.add(library, folder).is_new
+    assert not models.add(library, folder).is_new
+
+
 def test_a_shipped_model_is_not_kept_a_second_time(library: Library, shipped: Path, tmp_path: Path) -> None:
     archive.export(shipped, tmp_path / "copy.zip")
     found = models.add(library, tmp_path / "copy.zip", [shipped])
@@ -96,6 +102,25 @@ def test_a_damaged_model_is_listed_with_its_problem_and_mended_by_a_sound_one(
     assert mended.is_new
     (found,) = models.known(library, [])
     assert (found.folder, found.problem, found.card) == (sound.folder, "", sound.card)
+
+
+def test_a_damaged_model_is_not_mended_by_one_of_other_genes(
+    library: Library, packed: Path, tmp_path: Path
+) -> None:
+    folder = models.add(library, packed).model.folder
+    (folder / CONFIG).unlink()
+    config = tmp_path / "elsewhere" / CONFIG
+    config.write_text(config.read_text().replace("GENE0", "GENE9"))
+    with pytest.raises(InputError, match="other genes or choices"):
+        models.add(library, tmp_path / "elsewhere")
+    assert not (folder / CONFIG).exists()
+
+
+def test_a_damaged_model_is_mended_though_a_shipped_one_is_the_same(library: Library, shipped: Path) -> None:
+    folder = models.add(library, shipped).model.folder
+    (folder / CONFIG).unlink()
+    assert models.add(library, shipped, [shipped]).model.folder == folder
+    assert [one.problem for one in models.known(library, [shipped])] == ["", ""]
 
 
 def test_a_damaged_row_is_said(library: Library, packed: Path) -> None:

@@ -65,6 +65,13 @@ def test_what_is_read_is_written_again_byte_for_byte(shipped, tmp_path):
     assert (tmp_path / WEIGHTS).read_bytes() == (shipped / WEIGHTS).read_bytes()
 
 
+def test_a_card_of_before_states_no_organ(folder):
+    card = json.loads((folder / CARD).read_text())
+    assert read_card(folder).organs == card.pop("organs") == ["kidney"]
+    (folder / CARD).write_text(json.dumps(card))
+    assert read_card(folder).organs == []
+
+
 def test_cards_are_read_without_torch():
     code = (
         "import sys; from pathlib import Path; from squint.model.card import read_card, weights_sha256; "
@@ -190,6 +197,9 @@ WRONG = [  # file, place, value, what is said of it
     (CARD, ("created",), "yesterday", "created"),
     (CARD, ("simulated",), "no", "simulated"),
     (CARD, ("simulated",), 0, "simulated"),
+    (CARD, ("organs",), "kidney", "organs: a list of names"),
+    (CARD, ("organs",), [1], "organs: a list of names"),
+    (CARD, ("organs",), ["kidney", "kidney"], "organs"),
 ]
 
 

@@ -165,6 +165,16 @@ def test_of_two_models_of_one_panel_that_of_this_tissue_is_chosen(tmp_path: Path
         assert known < 0.05
 
 
+def test_a_real_section_is_new_to_a_model_of_simulated_data(real_section: Callable[[str], Path]) -> None:
+    adata = squint.read(real_section("xenium_breast_roi_17k"))
+    folder = ROOT / "data_samples" / "pretrained"
+    fit = measure(compare(read_card(folder), set(adata.var_names)), adata, Bundle.load(folder))
+    assert fit.is_usable
+    assert not fit.is_sure
+    assert fit.novelty > 0.5
+    assert fit.words.endswith("trained on simulated data alone")
+
+
 def test_of_all_cells_novelty_is_what_tokenising_finds(of_the_cohort: Bundle, tmp_path: Path) -> None:
     section = datasets.toy(seed=3, n_cells=300, n_sections=1)
     fit = fit_of(of_the_cohort, section.copy(), tmp_path)
