@@ -51,7 +51,7 @@ N_COMMUNITIES, COMMUNITY = "n_communities", "community"
 CELL_SET, SETS, GROUP_SET, REFERENCE_SET = "cell_set", "sets", "group_set", "reference_set"
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
-IMAGE = "image"
+IMAGE, DARK_GROUND = "image", "dark_ground"
 MAX_SHOWN = 6
 MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several
 
@@ -235,6 +235,17 @@ def hold_map(place: str, served: Served) -> None:
 def style() -> Style:
     """Return the colours that suit the user's theme."""
     return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def map_style() -> Style:
+    """Return the colours of maps: on a dark ground on dark pages, unless the user chose otherwise."""
+    page = style()
+    return page.on_dark() if st.session_state.get(DARK_GROUND, page is DARK) else page
+
+
+def choose_ground(*, dark: bool) -> None:
+    """Choose the ground behind the tissue of every map."""
+    st.session_state[DARK_GROUND] = dark
 
 
 def keep_valid(key: str, allowed: Sequence[Any], first: Any = None) -> None:

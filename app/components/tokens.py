@@ -98,7 +98,7 @@ def choose_tokens(cells: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     start = list(most_frequent(cells[keys.TOKEN].to_numpy(dtype=object)))
     session.keep_valid(session.HIGHLIGHTED, options, start)
     return st.multiselect(
-        f"Highlighted tokens (at most {MAX_HIGHLIGHTED}; the others are light grey)",
+        f"Highlighted tokens (at most {MAX_HIGHLIGHTED}; the others are grey)",
         options,
         default=start if session.HIGHLIGHTED not in st.session_state else None,
         format_func=lambda token: f"{names.get(token, token)} ({counts_by_token[token]:,} cells)",

@@ -147,6 +147,7 @@ class PageStyle(TypedDict):
 
     ink: str  # text
     ground: str  # behind the tissue; transparent where the page is light enough
+    dark: bool  # whether the ground is dark
 
 
 class Stack(TypedDict):
@@ -192,7 +193,8 @@ class MapData(Described):
     editable: bool  # whether thresholds that are dragged count for the page
     sets: History | None  # for a map on which cell sets are made
     refused: str | None  # why what was done last was refused
-    exported: bool  # whether a file of the map is ready
+    prints: bool  # whether files of the map are offered
+    exported: bool  # whether one is ready
 
 
 # ---- to the browser: what its requests are answered
@@ -262,6 +264,7 @@ class State(TypedDict, total=False):
     locked: bool  # whether all panels have one range
     size: float  # of cells, times the diameter
     image: ImageLook  # where there is a picture
+    dark: bool  # whether files have a dark ground too; it is the paper's at first
     hidden: list[str]  # labels switched off in the legend, or "__rest__", "__missing__", "__low__" and so on
     range: Ends | None  # of the colours; none: all of the scale
     ranges: list[Ends] | None  # of each panel, where they differ
@@ -315,6 +318,12 @@ class EntryEvent(Moment):
     mode: Mode  # what becomes of these cells
 
 
+class GroundEvent(Moment):
+    """Another ground was chosen."""
+
+    dark: bool  # whether it is
+
+
 class LandmarkEvent(Moment):
     """A landmark was clicked."""
 
@@ -339,6 +348,7 @@ class Events(TypedDict):
 
     area: AreaEvent  # around cells, or of tissue to in-paint
     entry: EntryEvent  # of the legend
+    ground: GroundEvent  # behind the tissue, on every map
     landmark: LandmarkEvent  # where tissue and picture show the same
     outdated: Moment  # a file that was prepared shows what was seen before
     redo: StepEvent  # a change is done again

@@ -81,7 +81,7 @@ def describe(
         "scale": _scale(view.panels, view.scale, style),
         "grid": (1, 1) if stack else grid(len(panels)),
         "linked": view.linked,
-        "style": {"ink": style.ink, "ground": style.ground},
+        "style": {"ink": style.ink, "ground": style.ground, "dark": style.has_dark_ground},
         "stack": stack.described() if stack else None,
     }
     return described, tuple(orders)

@@ -36,6 +36,7 @@ class MapState:
     ranges: Sequence[tuple[float, float]] = ()  # of each panel, where they differ
     thresholds: tuple[float, ...] | None = None
     classes: bool = False
+    dark: bool = False  # ground in files
     hidden: Sequence[str] = ()
     diameter: float | None = None
     size: float = 1.0
@@ -62,7 +63,8 @@ class MapState:
 
     def look(self) -> pl.Look:
         """Give how cells are drawn."""
-        return pl.Look(self.hidden, self.diameter, self.size, self.classes, [(a, b) for a, b in self.ranges])
+        ranges = [(a, b) for a, b in self.ranges]
+        return pl.Look(self.hidden, self.diameter, self.size, self.classes, ranges, dark=self.dark)
 
 
 def read_state(state: object, view: MapView, stretch: float | None = None) -> MapState:
@@ -94,6 +96,7 @@ def read_state(state: object, view: MapView, stretch: float | None = None) -> Ma
         ranges=_ranges(given.get("ranges"), view.scale, len(view.panels)) if coloured else (),
         thresholds=_thresholds(given.get("thresholds")) if coloured else None,
         classes=coloured and given.get("classes") is True,
+        dark=given.get("dark") is True,
         hidden=sorted({label for label in hidden if isinstance(label, str)} & known),
         diameter=None if diameter is None else read_number(diameter, "diameter of cells", 1e-6),
         size=1.0 if size is None else read_number(size, "size of cells", 0.01, 100),
@@ -141,6 +144,8 @@ def describe(state: object, view: MapView, stretch: float | None = None) -> dict
         said["hidden"] = ", ".join(pl.plain(_SPECIAL.get(key, names.get(key, key))) for key in seen.hidden)
     if seen.diameter is not None:
         said["diameter of cells"] = f"{seen.diameter:.4g}"
+    if seen.dark:
+        said["ground"] = "dark"
     if seen.size != 1:
         said["size of cells"] = f"x {seen.size:.3g}"
     if isinstance(state, Mapping) and state.get("image") is not None:

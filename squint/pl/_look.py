@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from squint.pl._style import PRINT, Style
+
 Kind = Literal["png", "svg", "pdf"]  # of a file
 
 
@@ -39,6 +41,12 @@ class Look:
     ranges: Sequence[tuple[float, float]] = ()  # low and high end of each panel's own colour scale
     pictures: Sequence[Picture | None] = ()  # one per panel
     outlines: Sequence[Sequence[Outline]] = ()  # those of each panel
+    dark: bool = False  # a dark ground behind the tissue
+
+    @property
+    def style(self) -> Style:
+        """Colours in print."""
+        return PRINT.on_dark() if self.dark else PRINT
 
 
 @dataclass(frozen=True)

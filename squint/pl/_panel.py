@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from squint.pl._style import Style
+from squint.pl._style import LIGHT, Style
 
 
 @dataclass(frozen=True)
@@ -97,4 +97,6 @@ class Categories:
     def coloured(self, style: Style) -> list[tuple[str, str]]:
         """Give each highlighted label its colour."""
         by_place = zip(self.highlighted, style.categories, strict=False)
-        return [(label, self.colours.get(label, colour)) for label, colour in by_place]
+        seen = {LIGHT.eighth: style.eighth} if style.has_dark_ground else {}  # black is not seen there
+        own = {label: seen.get(colour, colour) for label, colour in self.colours.items()}
+        return [(label, own.get(label, colour)) for label, colour in by_place]

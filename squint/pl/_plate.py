@@ -16,6 +16,7 @@ from squint.pl._style import PRINT, Style
 from squint.pl._view import View
 
 LEVELS = ("__low__", "__intermediate__", "__high__")
+Ground = tuple[int, int, int, int]  # red, green, blue, alpha
 DIAMOND = 2**0.5  # diagonal of a predicted cell, in diameters
 BORDER = rgb("#000000")  # of a predicted cell
 _NAMED = {MEASURED: "__measured__", IMPUTED: "__imputed__", REST: "__rest__", MISSING: "__missing__"}
@@ -150,7 +151,14 @@ def coloured(
         yield found[shown], class_colours(scale)[classes[shown]], layer
 
 
-def rasterise(plate: Plate, n_pixels: int, ground: tuple[int, int, int, int]) -> Canvas:
+def ground_of(style: Style) -> Ground:
+    """Give the colour behind the tissue in print: the paper's, unless there is another."""
+    colour = style.ground if style.ground.startswith("#") else style.paper
+    red, green, blue = (int(part) for part in rgb(colour))
+    return red, green, blue, 255
+
+
+def rasterise(plate: Plate, n_pixels: int, ground: Ground) -> Canvas:
     """Draw the cells of a panel as a picture, ``n_pixels`` along its longer side."""
     canvas = Canvas(Frame(0, 0, plate.view.width, plate.view.height), n_pixels, ground)
     for cells in plate.cells:

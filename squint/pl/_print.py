@@ -8,17 +8,16 @@ from PIL import Image
 from squint.pl._captions import count, orientation
 from squint.pl._look import Kind, Look, Page
 from squint.pl._panel import Categories, Continuous, Panel
-from squint.pl._plate import Plate, plate_of, rasterise, scales_of, settled
+from squint.pl._plate import Ground, Plate, ground_of, plate_of, rasterise, scales_of, settled
 from squint.pl._print_legend import legend_of
 from squint.pl._print_page import BUDGET, FINEST, Box, Head, lay_out, printing, save, write_words
-from squint.pl._print_panel import draw_cells, draw_frame, draw_outlines, draw_pixels, warp
+from squint.pl._print_panel import draw_cells, draw_frame, draw_ground, draw_outlines, draw_pixels, warp
 from squint.pl._raster import Canvas
 from squint.pl._sheet import Sheet
 from squint.pl._view import View
 
 VECTORS_UP_TO = 50_000  # cells: more are drawn as one picture for each panel
 _PICTURE_DPI = 300  # of what lies below the cells, in a PDF or SVG
-_WHITE = (255, 255, 255, 255)
 
 
 def print_map(
@@ -65,11 +64,11 @@ def print_map(
     look = settled(look, scale)
     scales = scales_of(scale, look, len(panels))
     with printing():
-        plates = [plate_of(panels, i, views[i], scales[i], look) for i in range(len(panels))]
+        plates = [plate_of(panels, i, views[i], scales[i], look, look.style) for i in range(len(panels))]
         heads = [Head(plate.panel.title, _notes(plate), plate.view.aspect) for plate in plates]
         layout = lay_out(heads, lambda width: legend_of(panels, scales, look, width), page)
         sheet = layout.sheet
-        _draw_plates(sheet, plates, layout.boxes, kind, dpi)
+        _draw_plates(sheet, plates, layout.boxes, ground_of(look.style), kind, dpi)
         write_words(sheet, layout)
         return save(sheet, page, kind, dpi)
 
@@ -80,15 +79,18 @@ def _notes(plate: Plate) -> list[str]:
     return list(filter(None, [count(plate.panel), ", ".join(filter(None, [part, orientation(plate.view)]))]))
 
 
-def _draw_plates(sheet: Sheet, plates: Sequence[Plate], boxes: Sequence[Box], kind: Kind, dpi: int) -> None:
-    pictures = _pictures(plates, boxes, kind, dpi)
+def _draw_plates(
+    sheet: Sheet, plates: Sequence[Plate], boxes: Sequence[Box], ground: Ground, kind: Kind, dpi: int
+) -> None:
+    pictures = _pictures(plates, boxes, ground, kind, dpi)
     for plate, box, picture in zip(plates, boxes, pictures, strict=True):
         view = plate.view
         axes = sheet.panel(box.x, box.y, box.width, box.width * view.aspect)
         axes.set(xlim=(0, view.width), ylim=(view.height, 0))
+        draw_ground(axes, view, ground)
         if plate.picture is not None:
             fine = dpi if kind == "png" else min(dpi, _PICTURE_DPI)
-            draw_pixels(axes, view, warp(plate.picture, view, round(box.width * fine)))
+            draw_pixels(axes, view, warp(plate.picture, view, round(box.width * fine), ground))
         if picture is None:
             draw_cells(axes, plate, 72 * box.width / view.width)
         else:
@@ -100,7 +102,7 @@ def _draw_plates(sheet: Sheet, plates: Sequence[Plate], boxes: Sequence[Box], ki
 
 
 def _pictures(
-    plates: Sequence[Plate], boxes: Sequence[Box], kind: Kind, dpi: int
+    plates: Sequence[Plate], boxes: Sequence[Box], ground: Ground, kind: Kind, dpi: int
 ) -> list[Canvas] | list[None]:
     """Draw the cells of all panels as pictures, where there are many."""
     if sum(len(cells.points) for plate in plates for cells in plate.cells) <= VECTORS_UP_TO:
@@ -109,10 +111,10 @@ def _pictures(
     longest = [box.width * max(1, plate.view.aspect) for box, plate in zip(boxes, plates, strict=True)]
 
     def draw(fine: float) -> list[Canvas]:
-        grounds = [_WHITE if plate.picture is None else (0, 0, 0, 0) for plate in plates]
+        grounds = [ground if plate.picture is None else (0, 0, 0, 0) for plate in plates]
         return [
-            rasterise(plate, round(fine * side), ground)
-            for plate, side, ground in zip(plates, longest, grounds, strict=True)
+            rasterise(plate, round(fine * side), own)
+            for plate, side, own in zip(plates, longest, grounds, strict=True)
         ]
 
     drawn = draw(fine)

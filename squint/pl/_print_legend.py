@@ -14,7 +14,6 @@ from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._plate import LEVELS, class_colours, classify, key_of, numbers
 from squint.pl._raster import shades
 from squint.pl._sheet import INK, RULE, Sheet, leading, width_of, wrap
-from squint.pl._style import PRINT
 
 _SIZE = 8  # points
 _KEY = 0.2  # inches, from a mark to its name
@@ -191,7 +190,9 @@ def _classes(panels: Sequence[Panel], scale: Continuous, look: Look, width: floa
 
 def _marks(panels: Sequence[Panel], scale: Continuous | Categories, look: Look, width: float) -> list[Entry]:
     """Give an entry for each set of cells that has a colour or mark of its own."""
-    found = {key_of(layer, scale): layer for panel in panels for layer in layers(panels, panel, scale, PRINT)}
+    found = {
+        key_of(layer, scale): layer for panel in panels for layer in layers(panels, panel, scale, look.style)
+    }
     entries = []
     for key, layer in sorted(found.items(), key=lambda item: item[1].rank):
         hidden = key in look.hidden

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Polygon
+from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -12,7 +12,7 @@ from squint.pl._captions import length
 from squint.pl._frame import nice_length
 from squint.pl._look import Outline, Picture
 from squint.pl._panel import Panel
-from squint.pl._plate import Plate
+from squint.pl._plate import Ground, Plate
 from squint.pl._sheet import INK, RULE, Sheet, leading, width_of
 from squint.pl._view import View
 
@@ -38,14 +38,21 @@ def draw_cells(axes: Axes, plate: Plate, points_per_unit: float) -> None:
         )
 
 
+def draw_ground(axes: Axes, view: View, ground: Ground) -> None:
+    """Fill a panel with one colour, unless it is the paper's."""
+    if ground[:3] != (255, 255, 255):
+        colour = [part / 255 for part in ground]
+        axes.add_patch(Rectangle((0, 0), view.width, view.height, facecolor=colour, linewidth=0, zorder=0))
+
+
 def draw_pixels(axes: Axes, view: View, pixels: NDArray[np.uint8]) -> None:
     """Fill a panel with a picture."""
     extent = (0, view.width, view.height, 0)
     axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none")
 
 
-def warp(picture: Picture, view: View, n_columns: int) -> NDArray[np.uint8]:
-    """Give the part of a picture that a window shows, on white (h, n_columns, 4)."""
+def warp(picture: Picture, view: View, n_columns: int, ground: Ground) -> NDArray[np.uint8]:
+    """Give the part of a picture that a window shows, on one colour (h, n_columns, 4)."""
     affine = np.asarray(picture.affine, dtype=np.float64)
     step = view.width / n_columns
     back = (
@@ -60,7 +67,7 @@ def warp(picture: Picture, view: View, n_columns: int) -> NDArray[np.uint8]:
     data = tuple((np.column_stack([back, corner]) / fewer).ravel().tolist())
     seen = image.transform(shape, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     seen.putalpha(seen.getchannel("A").point(lambda alpha: round(alpha * picture.opacity)))
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", shape, "white"), seen))
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", shape, ground), seen))
 
 
 def draw_outlines(axes: Axes, plate: Plate) -> None:

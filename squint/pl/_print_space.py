@@ -15,14 +15,13 @@ from squint.pl._captions import count
 from squint.pl._look import Kind, Look, Page
 from squint.pl._orbit import Heights, Orbit, bounds, corners, ticks
 from squint.pl._panel import Categories, Continuous, Panel
-from squint.pl._plate import scales_of, settled
+from squint.pl._plate import Ground, ground_of, scales_of, settled
 from squint.pl._print_legend import legend_of
 from squint.pl._print_page import BUDGET, FINEST, Box, Head, lay_out, printing, save, write_words
 from squint.pl._print_panel import draw_frame, draw_pixels
 from squint.pl._scene import Scene, draw_scene, scene_of
 from squint.pl._sheet import Sheet, leading, width_of
 
-_WHITE = (255, 255, 255, 255)
 _EDGE: dict[str, Any] = {"color": "#808080", "alpha": 0.6, "linewidth": 0.7}
 _SIZE = 8  # points
 _PAD = 0.04  # inches, around words on the tissue
@@ -77,13 +76,13 @@ def print_stack(
     low, high = bounds(panels, heights)
     orbit = orbit.around(low, high)
     with printing():
-        scene = scene_of(panels, scales, heights, orbit, look)
+        scene = scene_of(panels, scales, heights, orbit, look, look.style)
         head = Head(_title(panels, orbit), _notes(panels, scene), scene.view.aspect)
         layout = lay_out([head], lambda width: legend_of(panels, scales, look, width), page)
         sheet, (box,) = layout.sheet, layout.boxes
         axes = sheet.panel(box.x, box.y, box.width, box.width * scene.view.aspect)
         axes.set(xlim=(0, scene.view.width), ylim=(scene.view.height, 0))
-        draw_pixels(axes, scene.view, _picture(scene, box, kind, dpi))
+        draw_pixels(axes, scene.view, _picture(scene, box, ground_of(look.style), kind, dpi))
         _draw_edges(axes, sheet, box, orbit, corners(low, high), ticks(heights))
         draw_frame(sheet, panels[0], scene.view, box.x, box.y, box.width)
         known = len(panels) == 1 or all(panel.unit != "unknown" for panel in panels)
@@ -107,18 +106,18 @@ def _notes(panels: Sequence[Panel], scene: Scene) -> list[str]:
     return [count(*panels), *([] if all_of_it else [f"{scene.n_seen:,} in view"])]
 
 
-def _picture(scene: Scene, box: Box, kind: Kind, dpi: int) -> NDArray[np.uint8]:
+def _picture(scene: Scene, box: Box, ground: Ground, kind: Kind, dpi: int) -> NDArray[np.uint8]:
     """Draw the cells, as finely as fits into the file."""
     side = box.width * max(1, scene.view.aspect)
     if kind == "png":
         smooth = dpi < FINEST
-        picture = draw_scene(scene, round(dpi * side) * (2 if smooth else 1), _WHITE)
+        picture = draw_scene(scene, round(dpi * side) * (2 if smooth else 1), ground)
         return np.asarray(Image.fromarray(picture).reduce(2)) if smooth else picture
     fine = float(dpi)
-    picture = draw_scene(scene, round(fine * side), _WHITE)
+    picture = draw_scene(scene, round(fine * side), ground)
     while (n_bytes := len(zlib.compress(picture[..., :3].tobytes(), 6))) > BUDGET:
         fine *= 0.97 * (BUDGET / n_bytes) ** 0.7
-        picture = draw_scene(scene, round(fine * side), _WHITE)
+        picture = draw_scene(scene, round(fine * side), ground)
     return picture
 
 

@@ -1,5 +1,9 @@
 """What a session remembers, and what its widgets show of it."""
 
+from types import SimpleNamespace
+
+import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 
@@ -46,3 +50,27 @@ def test_a_choice_of_nothing_is_kept() -> None:
     app.session_state["measured"] = ["C"]
     app.run()
     assert app.multiselect("genes").value == []
+
+
+def look() -> None:
+    """Say on what ground maps are."""
+    import streamlit as st  # noqa: PLC0415 - a script of its own
+
+    from app import session  # noqa: PLC0415
+
+    if "choose" in st.session_state:
+        session.choose_ground(dark=st.session_state["choose"])
+    st.text(f"{session.style().has_dark_ground} {session.map_style().has_dark_ground}")
+
+
+@pytest.mark.parametrize(("theme", "dark"), [("light", False), ("dark", True)])
+def test_maps_are_on_the_ground_of_the_page_until_another_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, theme: str, *, dark: bool
+) -> None:
+    told = SimpleNamespace(theme=SimpleNamespace(type=theme))
+    monkeypatch.setattr(st, "context", told)  # what no page can be told without a browser
+    app = AppTest.from_function(look).run()
+    assert app.text[0].value == f"False {dark}"
+    for chosen in (not dark, dark):
+        app.session_state["choose"] = chosen
+        assert app.run().text[0].value == f"False {chosen}"

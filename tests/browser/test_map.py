@@ -15,7 +15,7 @@ from squint.chrome import find_chrome
 from squint.library import tiling
 from squint.library.images import Addition, Images
 from squint.library.store import Library, Section
-from squint.pl import LIGHT, palette
+from squint.pl import DARK, LIGHT, palette
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import MAP, PATIENCE, started
 from tests.helpers.letters import (
@@ -338,3 +338,28 @@ def test_the_keyboard_alone_moves_zooms_and_tells_of_a_cell(page: Page) -> None:
             break
     expect(page.locator(".card")).to_contain_text("F0-")
     expect(page.locator(".card")).to_contain_text("top genes")
+
+
+def test_on_a_dark_page_tissue_lies_on_a_dark_ground_until_a_light_one_is_chosen(
+    browser: Browser, address: str
+) -> None:
+    def share_of(ground: str) -> float:
+        return float((np.abs(seen(page) - ImageColor.getrgb(ground)).max(axis=2) < 3).mean())
+
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(address)
+    at_rest(page)
+    dark, light = LIGHT.on_dark().ground, DARK.ground
+    assert share_of(dark) > 0.2
+    page.get_by_role("checkbox", name="Dark ground", exact=True).uncheck()
+    wait_for(lambda: share_of(light) > 0.2)
+    assert share_of(dark) < 0.01
+    page.get_by_role("checkbox", name="Dark ground in files").check()
+    wait_for(lambda: json.loads(told(page))["dark"])
+    page.get_by_role("link", name="Tokens", exact=True).first.click()  # and so on every page
+    page.get_by_role("link", name="Sections", exact=True).first.click()
+    at_rest(page)
+    wait_for(lambda: share_of(light) > 0.2)
+    expect(page.get_by_role("checkbox", name="Dark ground in files")).to_be_checked()
+    context.close()

@@ -154,9 +154,10 @@ MOUNTED = """
     const described = {title: "map", panels: [panel, panel], linked: false, grid: [1, 2], stack: null,
         scale: {kind: "labels", title: "kind", entries: [{label: "a", name: "a", colour: "#ff0000", n: 8}],
             rest: none, missing: {...none, hollow: false}},
-        style: {ink: "#000", ground: "rgba(0,0,0,0)"}, address: {path: "/map/0", query: ""}, state: {},
+        style: {ink: "#000", ground: "rgba(0,0,0,0)", dark: false},
+        address: {path: "/map/0", query: ""}, state: {},
         tools: ["pan", "lasso", "box"], tool: "pan", editable: false, sets: null, refused: null,
-        exported: false};
+        prints: false, exported: false};
 """
 
 

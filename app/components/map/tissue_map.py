@@ -119,11 +119,12 @@ def mount(
     With ``sets``, entries of the legend can be clicked, and cell sets undone and redone. ``adjust`` may
     change what the browser is told.
     """
-    library, on = session.library(), on or {}
+    library, on = session.library(), {"ground": _choose_ground, **(on or {})}
+    style = session.map_style()
     whole = view.whole and not stack
     map_id = session.map_id(place)
     pictures = [_placed(picture_of(library, section)) for section in view.sections] if whole else []
-    described, orders = message.describe(library, view, session.style(), stack, pictures)
+    described, orders = message.describe(library, view, style, stack, pictures)
     if adjust:
         adjust(described)
     served = Served.of(
@@ -131,7 +132,7 @@ def mount(
         view,
         orders,
         described,
-        style=session.style(),
+        style=style,
         stack=stack,
     )
     session.hold_map(place, MAPS.serve(map_id, served))
@@ -145,10 +146,15 @@ def mount(
         "editable": "thresholds" in on,
         "sets": history(library) if sets else None,
         "refused": refused(place) if sets else None,
+        "prints": "outdated" in on,
         "exported": was_asked(place),
     }
     cell_map(data, place, {name: _told(place, name, act, served) for name, act in on.items()})
     return served
+
+
+def _choose_ground(_: Served, chosen: Mapping[str, Any]) -> None:
+    session.choose_ground(dark=chosen.get("dark") is True)
 
 
 def _placed(picture: Shown | None) -> contract.Picture | None:

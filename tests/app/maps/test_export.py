@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from pypdf import PdfReader
 
 from app.exports.stamp import stamp
@@ -154,6 +154,15 @@ def test_labels_travel_with_their_names_counts_and_colours(
     left = seen[:, : round(0.65 * seen.shape[1])].astype(int)
     assert (np.abs(left - ORANGE) < 4).all(axis=2).any()
     assert not (np.abs(left - (86, 180, 233)) < 4).all(axis=2).any()
+
+
+def test_a_file_is_on_a_dark_ground_only_where_that_was_chosen(tmp_path: Path, types: MapView) -> None:
+    ground = np.array(ImageColor.getrgb(pl.LIGHT.on_dark().ground))
+    for state, dark in (({}, False), ({"dark": "yes"}, False), ({"dark": True}, True)):
+        with Image.open(io.BytesIO(export(tmp_path, types, state, "png"))) as image:
+            seen = np.asarray(image.convert("RGB")).astype(int)
+        assert ((np.abs(seen - ground) < 4).all(axis=2).mean() > 0.05) == dark
+        assert ("ground: dark" in text_of(export(tmp_path, types, state))) == dark
 
 
 def test_pictures_areas_and_predictions_travel(

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.colors
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
+from PIL import Image, ImageColor
 from pypdf import PdfReader
 
 from squint import pl
@@ -343,3 +343,33 @@ def test_figures_come_without_matplotlib_until_one_is_printed():
     assert done.stdout.strip() == "False"
     with pytest.raises(AttributeError, match="print_plan"):
         getattr(pl, "print_plan")  # noqa: B009 - that there is no such name is what is tested
+
+
+@pytest.mark.parametrize("vectors_up_to", [0, 50_000])
+def test_tissue_lies_on_a_dark_ground_if_that_is_chosen_and_the_page_stays_white(monkeypatch, vectors_up_to):
+    monkeypatch.setattr(_print, "VECTORS_UP_TO", vectors_up_to)
+    kinds = replace(KINDS, colours={"T cell": "#000000"})  # which nobody would see
+    one = panel(labels(*["T cell"] * 6, *["other"] * (len(POINTS) - 6)))
+    ground = ImageColor.getrgb(pl.LIGHT.on_dark().ground)
+    eighth, rest = (ImageColor.getrgb(colour) for colour in (pl.DARK.eighth, pl.LIGHT.on_dark().rest))
+    dark = pixels(draw([one], kinds, [WINDOW], Look(dark=True)))
+    for colour in (ground, eighth, rest):
+        assert of(dark, colour).mean() > 0.01
+    assert of(dark, (255, 255, 255))[0].all()  # the paper
+    light = pixels(draw([one], kinds, [WINDOW]))
+    for colour in (ground, eighth, rest):
+        assert not of(light, colour).mean() > 0.001
+
+
+def test_a_stack_can_be_on_a_dark_ground():
+    levels, ground = [panel(np.ones(len(POINTS)))] * 2, ImageColor.getrgb(pl.LIGHT.on_dark().ground)
+    for dark in (False, True):
+        drawn = pl.print_stack(levels, SCORE, [0, 20], pl.Orbit(), PAGE, Look(dark=dark), kind="png", dpi=DPI)
+        assert (of(pixels(drawn), ground).mean() > 0.1) == dark
+
+
+def test_a_picture_that_is_seen_through_shows_the_ground():
+    clear = Picture(np.full((4, 4, 4), 255, np.uint8), np.array([[10.0, 0, 0], [0, 10.0, 0]]), 0.0)
+    one, ground = panel(np.ones(len(POINTS))), ImageColor.getrgb(pl.LIGHT.on_dark().ground)
+    seen = inside(one, SCORE, WINDOW, Look(dark=True, pictures=[clear], diameter=1))
+    assert of(seen, ground).mean() > 0.5

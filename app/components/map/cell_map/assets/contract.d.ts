@@ -191,6 +191,8 @@ export interface PageStyle {
   ink: string;
   /** behind the tissue; transparent where the page is light enough */
   ground: string;
+  /** whether the ground is dark */
+  dark: boolean;
 }
 
 /** How the panels lie above each other. Heights are in um. */
@@ -257,7 +259,9 @@ export interface MapData extends Described {
   sets: History | null;
   /** why what was done last was refused */
   refused: string | null;
-  /** whether a file of the map is ready */
+  /** whether files of the map are offered */
+  prints: boolean;
+  /** whether one is ready */
   exported: boolean;
 }
 
@@ -349,6 +353,8 @@ export interface State {
   size?: number;
   /** where there is a picture */
   image?: ImageLook;
+  /** whether files have a dark ground too; it is the paper's at first */
+  dark?: boolean;
   /** labels switched off in the legend, or "__rest__", "__missing__", "__low__" and so on */
   hidden?: string[];
   /** of the colours; none: all of the scale */
@@ -417,6 +423,12 @@ export interface EntryEvent extends Moment {
   mode: Mode;
 }
 
+/** Another ground was chosen. */
+export interface GroundEvent extends Moment {
+  /** whether it is */
+  dark: boolean;
+}
+
 /** A landmark was clicked. */
 export interface LandmarkEvent extends Moment {
   /** on which, from 0 */
@@ -443,6 +455,8 @@ export interface Events {
   area: AreaEvent;
   /** of the legend */
   entry: EntryEvent;
+  /** behind the tissue, on every map */
+  ground: GroundEvent;
   /** where tissue and picture show the same */
   landmark: LandmarkEvent;
   /** a file that was prepared shows what was seen before */

@@ -25,6 +25,17 @@ export function element(tag, props, ...children) {
 }
 
 /**
+ * A box to tick.
+ *
+ * @type {(text: string, on: boolean, title: string, change: (on: boolean) => void) => HTMLElement}
+ */
+export function check(text, on, title, change) {
+  const box = element("input", { type: "checkbox", checked: on });
+  box.addEventListener("change", () => change(box.checked));
+  return element("label", { className: "check", title }, box, document.createTextNode(text));
+}
+
+/**
  * What draws on a canvas; every browser has it.
  *
  * @param {HTMLCanvasElement} canvas

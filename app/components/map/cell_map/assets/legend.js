@@ -1,7 +1,7 @@
 // The legend beside the map: what colours mean, how many cells have them, and which are shown.
 
 import { colourOf } from "./colours.js";
-import { contextOf, element, many, short } from "./dom.js";
+import { check, contextOf, element, many, short } from "./dom.js";
 
 /**
  * @import { Ends, LabelScale, NumberScale, Scale } from "./contract"
@@ -145,13 +145,6 @@ export class Legend {
   update() {
     this.bar?.update();
   }
-}
-
-/** @type {(text: string, on: boolean, title: string, change: (on: boolean) => void) => HTMLElement} */
-function check(text, on, title, change) {
-  const box = element("input", { type: "checkbox", checked: on });
-  box.addEventListener("change", () => change(box.checked));
-  return element("label", { className: "check", title }, box, document.createTextNode(text));
 }
 
 /** A vertical colour bar with a handle at each end of the range and on each threshold. */

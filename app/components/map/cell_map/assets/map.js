@@ -79,7 +79,7 @@ const NOTHING = {
   },
   grid: [1, 1],
   linked: false,
-  style: { ink: "", ground: "" },
+  style: { ink: "", ground: "", dark: false },
   stack: null,
   address: { path: "", query: "" },
   state: {},
@@ -88,6 +88,7 @@ const NOTHING = {
   editable: false,
   sets: null,
   refused: null,
+  prints: false,
   exported: false,
 };
 /** @type {WeakMap<Node, TissueMap>} */

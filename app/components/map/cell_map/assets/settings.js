@@ -1,6 +1,6 @@
 // What the reader set beside the map: colours, sizes, what is shown. Kept while the same thing is shown.
 
-import { element, short } from "./dom.js";
+import { check, element, short } from "./dom.js";
 
 /**
  * @import { Ends, ImageLook, MapData, State } from "./contract"
@@ -42,6 +42,7 @@ export class Settings {
     this.hidden = new Set();
     this.range = this.whole;
     this.classes = false;
+    this.dark = false; // the ground in files
     /** @type {number[]} */
     this.thresholds = [];
     this.sets = false; // whether cell sets are made here
@@ -82,8 +83,8 @@ export class Settings {
    */
   restore(state, name) {
     if (!state.size) return;
-    const { linked = false, locked = true, size, image = this.image } = state;
-    [this.linked, this.locked, this.size, this.image] = [linked, locked, size, image];
+    const { linked = false, locked = true, size, image = this.image, dark = false } = state;
+    [this.linked, this.locked, this.size, this.image, this.dark] = [linked, locked, size, image, dark];
     const { coloured, hidden, range = null, classes = false } = state;
     if (coloured === name) this.known.set(name, { hidden: new Set(hidden), range, classes });
   }
@@ -104,7 +105,7 @@ export class Settings {
    * @returns {State}
    */
   state() {
-    const { linked, locked, size, hidden, range, ranges, thresholds, classes, coloured } = this;
+    const { linked, locked, size, hidden, range, ranges, thresholds, classes, coloured, dark } = this;
     const image = this.pictured ? this.image : undefined;
     const changed = range !== this.whole && range.some((end, i) => end !== this.whole[i]);
     return {
@@ -112,6 +113,7 @@ export class Settings {
       locked,
       size,
       image,
+      dark,
       thresholds,
       classes,
       coloured,
@@ -122,7 +124,7 @@ export class Settings {
   }
 
   /**
-   * Write the sliders.
+   * Write the sliders, and what to tick.
    *
    * @param {HTMLElement} root
    * @param {TissueMap} map
@@ -156,7 +158,26 @@ export class Settings {
     }
     root.replaceChildren(
       ...[...sliders, ...(map.space?.sliders() ?? [])].map((slider) => this.slider(slider, map)),
+      ...this.grounds(map),
     );
+  }
+
+  /**
+   * What lies behind the tissue: on every map, and in files of this one.
+   *
+   * @param {TissueMap} map
+   */
+  grounds(map) {
+    const choose = (/** @type {boolean} */ dark) => map.trigger("ground", { dark, at: Date.now() });
+    const print = (/** @type {boolean} */ dark) => {
+      this.dark = dark;
+      map.changed();
+    };
+    const { style, prints } = map.data;
+    return [
+      check("Dark ground", style.dark, "Behind the tissue of every map", choose),
+      ...(prints ? [check("Dark ground in files", this.dark, "Otherwise it is white", print)] : []),
+    ];
   }
 
   /**
