@@ -14,6 +14,7 @@ from typing import Any
 from squint import keys
 from squint.cli.ablations import add_ablations
 from squint.cli.adding import add_import
+from squint.cli.cell_types import add_cell_types
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
 from squint.cli.quality import add_filter, filter_of
@@ -25,7 +26,6 @@ from squint.cli.terminal import (
     answers_of,
     be_quiet,
     choices,
-    extra,
     hide,
     progress,
     read_section,
@@ -33,7 +33,7 @@ from squint.cli.terminal import (
     write_json,
 )
 from squint.cli.tokens import add_tokens
-from squint.errors import InputError
+from squint.errors import InputError, extra
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_tokens(add)
+    add_cell_types(add)
     add_import(add)
     add_library(add, commands)
 
