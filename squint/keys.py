@@ -40,5 +40,10 @@ COMMUNITY = "squint_community"  # obs, categorical of str: of the cell's token; 
 NEIGHBOR_ENRICHMENT = "squint_neighbor_enrichment"  # uns, dict: how often tokens are neighbours
 PROFILES = "squint_token_profiles"  # uns, DataFrame indexed by token: what each token is
 DEGS = "squint_differential_expression"  # uns, DataFrame indexed by gene: two groups of cells compared
+NAMED_TYPE = "squint_cell_type"  # obs, categorical of str: the labeling in use; missing = none
+NAMED_TYPE_CONFIDENCE = "squint_cell_type_confidence"  # obs, float32 in [0, 1] of it; NaN = none stated
+LABELS_PREFIX = "squint_labels_"  # obs, categorical: a labeling by its name, as in uns["squint"]["labelings"]
+CONFIDENCE_PREFIX = "squint_confidence_"  # obs, float32 in [0, 1] of that; NaN = none stated
+EVIDENCE = "squint_cell_type_evidence"  # uns, DataFrame: how each cluster scores for each set of markers
 PSEUDOBULK = "squint_pseudobulk"  # uns, DataFrame indexed by gene: two groups compared across patients
 PROVENANCE = "squint"  # uns, JSON-able: versions, sha256, parameters, UTC time, unit, notes

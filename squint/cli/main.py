@@ -14,6 +14,7 @@ from typing import Any
 from squint import keys
 from squint.cli.ablations import add_ablations
 from squint.cli.adding import add_import
+from squint.cli.cell_types import add_cell_types
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
 from squint.cli.models import add_models
@@ -26,7 +27,6 @@ from squint.cli.terminal import (
     answers_of,
     be_quiet,
     choices,
-    extra,
     hide,
     progress,
     read_section,
@@ -34,7 +34,7 @@ from squint.cli.terminal import (
     write_json,
 )
 from squint.cli.tokens import add_tokens
-from squint.errors import InputError
+from squint.errors import InputError, extra
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -206,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     add_tokens(add)
+    add_cell_types(add)
     add_import(add)
     add_library(add, commands)
     add_models(add, commands)

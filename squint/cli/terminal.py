@@ -3,8 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,19 +67,6 @@ def write_json(path: Path, facts: Facts) -> None:
         path.write_text(json.dumps(facts, indent=1, default=str))
     except OSError as error:
         raise InputError(f"{path} could not be written: {why_refused(error)}.") from None
-
-
-@contextmanager
-def extra(name: str, option: str) -> Iterator[None]:
-    """Import in this block what only an extra of ours installs, or say to install it for the option."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("squint"):
-            raise
-        raise InputError(
-            f"{option} needs {error.name}, which is not installed. Run: pip install 'squint[{name}]'"
-        ) from None
 
 
 def add_sections(sub: argparse.ArgumentParser) -> None:

@@ -19,14 +19,13 @@ from squint.cli.terminal import (
     add_model,
     add_sections,
     answers_of,
-    extra,
     joined,
     progress,
     read_section,
     say,
 )
 from squint.columns import labels
-from squint.errors import InputError
+from squint.errors import InputError, extra
 from squint.files import why_refused
 
 

@@ -60,6 +60,27 @@ def depth_factors(
     return np.divide(median, depth, out=np.zeros(len(depth)), where=depth > 0)
 
 
+def log_counts(counts: csr_matrix, depth: float) -> csr_matrix:
+    """Bring each cell to one depth, and take log(1 + x), as scanpy's ``normalize_total`` and ``log1p`` do.
+
+    Parameters
+    ----------
+    counts
+        Raw counts (n, g).
+    depth
+        Counts that each cell is brought to.
+
+    Returns
+    -------
+    CSR float32 (n, g); cells without counts stay empty.
+    """
+    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    factors = np.divide(depth, total, out=np.zeros(len(total)), where=total > 0)
+    scaled = csr_matrix(counts, dtype=np.float32, copy=True)
+    scaled.data = np.log1p(scaled.data * np.repeat(factors, np.diff(scaled.indptr))).astype(np.float32)
+    return scaled
+
+
 def expression_by_group(
     counts: csr_matrix, names: Sequence[str], groups: NDArray[np.object_], genes: Sequence[str]
 ) -> pd.DataFrame:

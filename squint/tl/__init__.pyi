@@ -3,6 +3,11 @@ from ._activate import activation as activation
 from ._activate import rank_codes as rank_codes
 from ._align_levels import align_levels as align_levels
 from ._align_levels import stack_levels as stack_levels
+from ._by_clusters import Clusters as Clusters
+from ._by_file import LabelFile as LabelFile
+from ._by_markers import Markers as Markers
+from ._by_transfer import Transfer as Transfer
+from ._cell_types import cell_types as cell_types
 from ._co_occurrence import co_occurrence as co_occurrence
 from ._communities import communities as communities
 from ._differential_expression import differential_expression as differential_expression

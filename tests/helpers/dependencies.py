@@ -34,6 +34,7 @@ _SPDX = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "The MIT License (MIT)": "MIT",
 }
+_WORDS = {"Permission is hereby granted, free of charge, to any person obtaining a copy": "MIT License"}
 _HEAD = """# Licences of what squint depends on
 
 squint is BSD-3-Clause. This table is written by `make licences` from what the installed packages say of
@@ -100,6 +101,7 @@ def licence(name: str) -> str:
     text = (about.get_all("License") or [""])[0].strip().splitlines()
     said = [line.split(" :: ")[-1] for line in _classifiers(name)]
     said += [line for line in text[:1] if len(line) < 60]
+    said = said or _texts(name)
     told = [_SPDX.get(line, line) for line in said]
     return max(told, key=lambda line: (line in _SPDX.values(), line != "BSD", len(line)))
 
@@ -140,6 +142,12 @@ def licences() -> str:
         if is_copyleft(name)
     ]
     return _HEAD + "\n".join(rows) + "\n" + _TAIL + "\n".join(more) + "\n" + _WHEELS
+
+
+def _texts(name: str) -> list[str]:
+    """Tell the licence by the words of the file that a package brings along, where it says no more."""
+    files = [file for file in metadata.files(name) or [] if file.name.startswith("LICENSE")]
+    return [known for file in files for words, known in _WORDS.items() if words in file.read_text()]
 
 
 def _classifiers(name: str) -> list[str]:

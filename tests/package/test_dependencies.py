@@ -25,7 +25,7 @@ from tests.helpers.paths import ROOT
 # Only a benchmark imports them, in an environment that has them and not ours.
 ELSEWHERE = {"jax", "wassersteinflowmatching"}
 ALLOWED = {
-    "squint": {CORE, "cluster"},
+    "squint": {CORE, "cell-types", "cluster"},
     "app": {CORE, "app"},
     "pages": {CORE, "app"},
     "tests": {CORE, "app", "cluster", "dev"},
