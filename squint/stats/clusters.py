@@ -14,7 +14,7 @@ from squint.stats.ranksum import median_depth
 EXTRA = "cell-types"
 FEWEST = 20  # cells, below which there is nothing to cluster
 WIDE = 2_000  # genes: of wider panels, so many that vary most are taken
-EXACT = 60_000  # cells, up to which all pairs are looked at: that is quicker there than compiling the search
+EXACT = 100_000  # cells, up to which all pairs are looked at: quicker there than compiling the search
 ITERATIONS = 2  # of Leiden, as scanpy recommends for igraph
 
 
@@ -64,7 +64,7 @@ def find_clusters(
     counts: csr_matrix,
     *,
     resolution: float = 1.0,
-    n_components: int = 30,
+    n_components: int = 50,
     n_neighbors: int = 15,
     seed: int = 0,
 ) -> Clustered:

@@ -24,7 +24,7 @@ class Clusters:
     """
 
     resolution: float = 1.0
-    n_components: int = 30
+    n_components: int = 50
     n_neighbors: int = 15
 
     word = "clusters"

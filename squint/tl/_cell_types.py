@@ -56,6 +56,8 @@ def cell_types(
         Of a cell of a cluster: the share of its ties to neighbours that stay in it. Of a name by markers: the
         share of the best score by which it leads the second. By transfer: how probable the best type is,
         whether it was given or not. From a file: as that says. NaN: none is stated.
+    ``adata.obs["squint_labels_NAME"]``, ``adata.obs["squint_confidence_NAME"]``
+        The same, kept under the name of this labeling, so that they follow their cells.
     ``adata.uns["squint"]["labelings"]`` : dict
         All labelings by name: ``by``, ``parameters``, ``seed``, ``version``, ``time_utc``, ``n_cells``,
         ``n_named``, ``n_types``, ``notes``, ``facts`` of the way it was made, with the calibration of a

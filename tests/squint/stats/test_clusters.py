@@ -84,6 +84,7 @@ def test_too_few_cells_and_genes_are_refused():
         find_clusters(csr_matrix(np.ones((30, 2))))
 
 
+@pytest.mark.slow  # the search is compiled first, which takes most of a minute
 def test_many_cells_are_searched_and_get_nearly_the_same(tissue, monkeypatch):
     counts, types = tissue
     monkeypatch.setattr(clusters, "EXACT", 100)

@@ -22,6 +22,10 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.pp.spatial_neighbors": ("raw", {}),
     "squint.tl.activate": ("without_graph", {"reference": "TOY-H"}),
     "squint.tl.align_levels": ("raw", {"apply": True}),
+    "squint.tl.cell_types": (
+        "raw",
+        {"by": tl.Markers(groupby=keys.CELL_TYPE, tissue="kidney", min_measured=2), "name": "NAME"},
+    ),
     "squint.tl.co_occurrence": ("tokenised", {}),
     "squint.tl.communities": ("correlated", {}),
     "squint.tl.differential_expression": ("raw", ARMS),
