@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -14,7 +15,14 @@ from squint.library.results import Answer, Computation, Result, Task, find
 from squint.library.store import Library
 
 
-def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 3600) -> Answer | None:
+def run(
+    task: Task[Answer],
+    library: Library,
+    what: str,
+    *,
+    limit_s: float = 3600,
+    beside: Callable[[], None] | None = None,
+) -> Answer | None:
     """Run a task while the page shows its progress.
 
     Parameters
@@ -27,6 +35,8 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
         What it does, in the user's words.
     limit_s
         After so many seconds it is stopped.
+    beside
+        Draws what else is known of it, in one place of the page, whenever it says something new.
 
     Returns
     -------
@@ -38,7 +48,7 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
     try:
         if key not in jobs:
             jobs[key] = ask(task, library, limit_s=limit_s, asker=session.asker(), about=what)
-        _show(jobs[key], what, f"{key}-cancel")
+        _show(jobs[key], what, f"{key}-cancel", beside)
         answer: Answer = jobs[key].result()
     except Cancelled:
         st.info(f"{what}: cancelled. Nothing of it was kept.")
@@ -51,9 +61,9 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
     return None
 
 
-def _show(job: Job, what: str, key: str) -> None:
+def _show(job: Job, what: str, key: str, beside: Callable[[], None] | None) -> None:
     """Show how far a job is, until it has ended."""
-    place, began = st.empty(), time.monotonic()
+    place, more, began, said = st.empty(), st.empty(), time.monotonic(), ""
     if not job.done:
         with place.container(border=True):
             bar = st.progress(0.0, f"{what} …")
@@ -62,8 +72,13 @@ def _show(job: Job, what: str, key: str) -> None:
             fraction, words = job.progress
             doing = sentence("stopping" if job.cancelled else words)
             bar.progress(min(max(fraction, 0.0), 1.0), f"{what}: {doing} …")
+            if beside is not None and words != said:
+                said = words
+                with more.container():
+                    beside()
             time.sleep(0.02 if time.monotonic() - began < 1 else 0.1)
     place.empty()
+    more.empty()
 
 
 def compute(library: Library, asked: Computation, what: str) -> Result:

@@ -5,13 +5,17 @@ from squint.engine.lanes import FILES, MODEL, SHORT
 # Tasks that are not named here may take long, or need the model.
 LANES = {
     **dict.fromkeys(
-        ("validate", "keep", "take_back", "rebuild", "add_found", "look_at_image", "add_image"), FILES
+        (
+            *("validate", "keep", "take_back", "rebuild", "add_found", "look_at_image", "add_image"),
+            "add_model",
+        ),
+        FILES,
     ),
     **dict.fromkeys(
         (
             *("draw", "draw_map", "draw_stage", "write_csv", "bring_in", "take_area", "write_set"),
             *("read_regions", "count_inside", "add_gene_sets", "read_gene_sets", "activate"),
-            *("co_occurrence", "neighbours", "write_sequences"),
+            *("co_occurrence", "neighbours", "write_sequences", "pack_model"),
         ),
         SHORT,
     ),
