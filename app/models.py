@@ -70,6 +70,13 @@ def describe(name: str, sha256: str, card: BundleCard) -> ModelFacts:
     )
 
 
+def fitting(library: Library, card: BundleCard) -> tuple[str, ...]:
+    """List the ids of the sections of which a model can give tokens, in the order that does not change."""
+    needed = REFUSE_BELOW * len(card.genes)
+    counted = [one.id for one in library.sections() if one.values == "counts"]
+    return tuple(sorted(one for one in counted if card.n_shared(library.genes(one)) >= needed))
+
+
 def candidates(library: Library, section: Section) -> list[Candidate]:
     """List all models, in the order of `find_models`, with what they share with a section."""
     genes, cells = set(library.genes(section.id)), set(library.cells(section.id).index)

@@ -33,6 +33,7 @@ from squint.pp import QualityFilter
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 MODEL = "model"  # folder of the one that was chosen
+_ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
@@ -128,6 +129,9 @@ def choose_model() -> None:
     """Let the user choose the model that all pages show; begin with the one that was chosen last here."""
     here = library()
     models = {str(one.folder): one for one in known_models(here)}
+    if (asked := st.session_state.pop(_ASKED_MODEL, None)) in models:
+        st.session_state[MODEL] = asked
+        prefer(here, models[asked].sha256)
     if st.session_state.get(MODEL) not in models:
         last = preferred(here)
         first = next((folder for folder, one in models.items() if last and one.sha256 == last), None)
@@ -143,6 +147,11 @@ def choose_model() -> None:
         on_change=_prefer_chosen,
         width=280,
     )
+
+
+def use_model(folder: str) -> None:
+    """Choose a model for all pages, from the next run of the page on: its widget is drawn first."""
+    st.session_state[_ASKED_MODEL] = folder
 
 
 def _title_of(model: KnownModel, models: Sequence[KnownModel]) -> str:

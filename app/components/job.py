@@ -18,7 +18,14 @@ from squint.library.store import Library
 _LOOK_S = 0.5  # between two looks at a job that is followed
 
 
-def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 3600) -> Answer | None:
+def run(
+    task: Task[Answer],
+    library: Library,
+    what: str,
+    *,
+    limit_s: float = 3600,
+    beside: Callable[[], None] | None = None,
+) -> Answer | None:
     """Run a task while the page shows its progress.
 
     Parameters
@@ -31,6 +38,8 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
         What it does, in the user's words.
     limit_s
         After so many seconds it is stopped.
+    beside
+        Draws what else is known of it, in one place of the page, whenever it says something new.
 
     Returns
     -------
@@ -38,7 +47,7 @@ def run(task: Task[Answer], library: Library, what: str, *, limit_s: float = 360
     """
     key = _key(task, library)
     try:
-        _show(_job(key, task, library, what, limit_s), what, f"{key}-cancel")
+        _show(_job(key, task, library, what, limit_s), what, f"{key}-cancel", beside)
     except (InputError, RuntimeError) as error:
         _say_failed(key, what, error)
         return None
@@ -134,9 +143,9 @@ def _offer_again(key: str) -> None:
     st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
 
 
-def _show(job: Job, what: str, key: str) -> None:
+def _show(job: Job, what: str, key: str, beside: Callable[[], None] | None) -> None:
     """Show how far a job is, until it has ended."""
-    place, began = st.empty(), time.monotonic()
+    place, more, began, said = st.empty(), st.empty(), time.monotonic(), ""
     if not job.done:
         with place.container(border=True):
             bar = st.progress(0.0, f"{what} …")
@@ -145,8 +154,13 @@ def _show(job: Job, what: str, key: str) -> None:
             fraction, words = job.progress
             doing = sentence("stopping" if job.cancelled else words)
             bar.progress(min(max(fraction, 0.0), 1.0), f"{what}: {doing} …")
+            if beside is not None and words != said:
+                said = words
+                with more.container():
+                    beside()
             time.sleep(0.02 if time.monotonic() - began < 1 else 0.1)
     place.empty()
+    more.empty()
 
 
 def compute(library: Library, asked: Computation, what: str) -> Result:

@@ -7,7 +7,7 @@ LANES = {
     **dict.fromkeys(
         (
             *("validate", "keep", "import_samples", "take_back", "rebuild", "add_found"),
-            *("look_at_image", "add_image"),
+            *("look_at_image", "add_image", "add_model"),
         ),
         FILES,
     ),
@@ -15,7 +15,7 @@ LANES = {
         (
             *("draw", "draw_map", "draw_stage", "write_csv", "bring_in", "take_area", "write_set"),
             *("read_regions", "count_inside", "add_gene_sets", "read_gene_sets", "activate"),
-            *("co_occurrence", "neighbours", "write_sequences"),
+            *("co_occurrence", "neighbours", "write_sequences", "pack_model"),
         ),
         SHORT,
     ),

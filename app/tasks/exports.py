@@ -5,7 +5,7 @@ from typing import Any
 
 from app import requests
 from app.exports import drawing
-from app.tasks import cell_sets, co_occurrence, gene_sets, map_files, marking, picture, scoring
+from app.tasks import cell_sets, co_occurrence, gene_sets, map_files, marking, packing, picture, scoring
 from app.tasks.decode import does
 from squint.library.results import Report
 from squint.library.store import Library
@@ -48,5 +48,6 @@ TASKS = dict(
         does(requests.CoOccurrence, co_occurrence.co_occurrence),
         does(requests.Neighbours, co_occurrence.neighbours),
         does(requests.WriteSequences, co_occurrence.write_sequences),
+        does(requests.PackModel, packing.pack),
     )
 )

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from cachetools import LRUCache
 
 from app.models import shipped
+from app.requests import AddModel
 from squint.errors import InputError
 from squint.files import list_sha256
 from squint.library import keeping
-from squint.library.models import known
+from squint.library.models import add, known
 from squint.library.records import Model
-from squint.library.store import Library
+from squint.library.results import Report
+from squint.library.store import Library, harmless_name
 from squint.model.bundle import Bundle
 from squint.model.card import CARD, CONFIG, WEIGHTS
 
@@ -95,10 +98,17 @@ def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) 
     with library.staged() as folder:
         bundle.save(folder)
         row = Model(
-            folder=f"{name}-{bundle.sha256[:12]}",
+            folder=f"{harmless_name(name, 'model')}-{bundle.sha256[:12]}",
             sha256=bundle.sha256,
             genes_sha256=list_sha256(bundle.genes),
             name=name,
             added=keeping.now(),
         )
         return str(keeping.keep_model(library, folder, row, ids))
+
+
+def bring_in(library: Library, asked: AddModel, report: Report) -> dict[str, Any]:
+    """Put a packed model into the library; return its folder, name, and whether it is new."""
+    report(0.1, "checking every file of it")
+    added = add(library, Path(asked.path), [*_of_server, *shipped()])
+    return {"folder": str(added.model.folder), "name": added.model.name, "new": added.is_new}

@@ -1,4 +1,4 @@
-"""What the workers for files can do: uploads and pictures looked at, kept and taken back."""
+"""What the workers for files can do: uploads, pictures and models looked at, kept and taken back."""
 
 from pathlib import Path
 from typing import Any
@@ -24,5 +24,6 @@ TASKS = dict(
         does(requests.AddFound, sections.add_found),
         does(requests.LookAtImage, images.look),
         does(requests.AddImage, images.add),
+        does(requests.AddModel, models.bring_in),
     )
 )

@@ -28,11 +28,12 @@ from squint.library.database import FILE, HEAD, Database, database
 from squint.library.import_folder import IMPORT
 from squint.library.records import Record, StoredFile
 from squint.library.staging import LOCKS, STAGING, UPLOADS
+from squint.library.trainings import FOLDER as TRAINING
 
 CONTENTS = "backup.json"
 _ROWS, _FILES = "records/", "files/"
 _BIN = "bin"  # beside them while a library is restored
-_NOT_TAKEN = {STAGING, UPLOADS, LOCKS, IMPORT}  # on their way, of this machine, or the user's own
+_NOT_TAKEN = {STAGING, UPLOADS, LOCKS, IMPORT, TRAINING}  # on their way, of this machine, or the user's own
 _OF_THE_MOMENT = {"jobs", "job_askers", "engines"}  # tables: work is not taken up elsewhere
 _TRIES = 3  # at a library that changes meanwhile
 _MAX_CONTENTS = 1 << 28  # bytes of backup.json

@@ -146,6 +146,22 @@ def add(library: Library, path: Path, shipped: Sequence[Path] = ()) -> Added:
     return Added(_get(library, target), is_new=True)
 
 
+def fit_name(name: str) -> str:
+    """Give a name as a model can have it.
+
+    Raises
+    ------
+    InputError
+        If it is empty, longer than 60 letters, or looks as if it named a person.
+    """
+    name = name.strip()
+    if not name or len(name) > MOST_LETTERS or not name.isprintable():
+        raise InputError(f"A model needs a name of 1 to {MOST_LETTERS} letters, in one line.")
+    if kind := looks_like(name):
+        raise InputError(f"The name looks like {kind}: call the model otherwise.")
+    return name
+
+
 def rename(library: Library, folder: Path, name: str) -> None:
     """Call a model of the library otherwise.
 
@@ -164,11 +180,7 @@ def rename(library: Library, folder: Path, name: str) -> None:
         If the name is none, is taken, or looks as if it named a person; if the model ships with squint, is
         gone, or its row is damaged.
     """
-    name = name.strip()
-    if not name or len(name) > MOST_LETTERS or not name.isprintable():
-        raise InputError(f"A model needs a name of 1 to {MOST_LETTERS} letters, in one line.")
-    if kind := looks_like(name):
-        raise InputError(f"The name looks like {kind}: call the model otherwise.")
+    name = fit_name(name)
     key = _key(library, folder, "renamed")
     with library.database.writing() as session:
         row = _row(session, key)

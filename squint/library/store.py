@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.library import counts, earlier, hiding, keeping, retention, section, spare, token_runs
+from squint.library import counts, earlier, hiding, keeping, retention, section, spare, token_runs, trainings
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import Mark, Model, Record, SectionRow
@@ -162,6 +162,7 @@ class Library(Folders):
         """Remove what dead processes left, what nobody came back to for so long, and unused results."""
         super().sweep(older_than_s)
         retention.sweep(self)
+        trainings.sweep(self)
         spare.keep(self.home)
 
     def used_bytes(self) -> int:
