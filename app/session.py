@@ -33,6 +33,7 @@ from squint.pp import QualityFilter
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 MODEL = "model"  # folder of the one that was chosen
+_NEXT_MODEL = "_next_model"  # folder of the one that a page chose
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
@@ -71,6 +72,7 @@ class Upload:
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
+    unfit: list[str] = field(default_factory=list)  # titles of what was kept though no model fits
     pictures: AddFound | None = None  # to be kept once the cells are there
     rebuilding: str = ""  # id of a damaged section that is to be made again
     taking_back: str = ""  # id of a section whose left-out cells are wanted
@@ -128,6 +130,9 @@ def choose_model() -> None:
     """Let the user choose the model that all pages show; begin with the one that was chosen last here."""
     here = library()
     models = {str(one.folder): one for one in known_models(here)}
+    asked = st.session_state.pop(_NEXT_MODEL, None)
+    if asked in models:
+        st.session_state[MODEL] = asked
     if st.session_state.get(MODEL) not in models:
         last = preferred(here)
         first = next((folder for folder, one in models.items() if last and one.sha256 == last), None)
@@ -156,6 +161,33 @@ def _prefer_chosen() -> None:
     prefer(here, next(one.sha256 for one in known_models(here) if str(one.folder) == st.session_state[MODEL]))
 
 
+def switch_model(to: KnownModel) -> None:
+    """Choose a model for all pages from the next run on: in this one, the foot shows another already."""
+    st.session_state[_NEXT_MODEL] = str(to.folder)
+    prefer(library(), to.sha256)
+
+
+def sound_models() -> dict[str, KnownModel]:
+    """Give all models that can be used, by the hash of their weights; of two copies, the one chosen."""
+    sound: dict[str, KnownModel] = {}
+    for one in known_models(library()):
+        if not _problem_of(one):
+            sound.setdefault(one.sha256, one)
+    if find_model() is not None:
+        sound[_chosen().sha256] = _chosen()
+    return sound
+
+
+def damaged_models() -> dict[str, str]:
+    """Say of each model that cannot be used, by its name, why."""
+    return {one.name: problem for one in known_models(library()) if (problem := _problem_of(one))}
+
+
+def model_name() -> str:
+    """Name the model that was chosen, as the foot of the page does."""
+    return _title_of(_chosen(), known_models(library()))
+
+
 def model() -> ModelFacts:
     """Return the facts of the model that was chosen, or say why it cannot be used and stop the page."""
     found = find_model()
@@ -172,10 +204,14 @@ def find_model() -> ModelFacts | None:
 
 def why_no_model() -> str:
     """Say why the model that was chosen cannot be used; nothing if it can, as far as is known."""
-    chosen, worker = _chosen(), worker_facts()
-    if worker is not None and chosen.folder == settings().model:
-        return chosen.problem or worker.problem
-    return chosen.problem
+    return _problem_of(_chosen())
+
+
+def _problem_of(one: KnownModel) -> str:
+    worker = worker_facts()
+    if worker is not None and one.folder == settings().model:
+        return one.problem or worker.problem
+    return one.problem
 
 
 def _chosen() -> KnownModel:
