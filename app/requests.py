@@ -27,7 +27,7 @@ class Validate(Task[dict[str, Any]]):
     path: str
     answers: Answers = field(default_factory=Answers)  # to what it leaves open
     quality: QualityFilter = field(default_factory=QualityFilter)  # which of its cells would be kept
-    model: str = ""  # sha256 of the one that it is compared with; empty: none
+    models: tuple[str, ...] = ()  # sha256 of those that it is compared with
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Upload:
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
+    unfit: list[str] = field(default_factory=list)  # titles of what was kept though no model fits
     pictures: AddFound | None = None  # to be kept once the cells are there
     rebuilding: str = ""  # id of a damaged section that is to be made again
     taking_back: str = ""  # id of a section whose left-out cells are wanted
@@ -165,6 +166,27 @@ def _prefer_chosen() -> None:
     prefer(here, next(one.sha256 for one in known_models(here) if str(one.folder) == st.session_state[MODEL]))
 
 
+def sound_models() -> dict[str, KnownModel]:
+    """Give all models that can be used, by the hash of their weights; of two copies, the one chosen."""
+    sound: dict[str, KnownModel] = {}
+    for one in known_models(library()):
+        if not _problem_of(one):
+            sound.setdefault(one.sha256, one)
+    if find_model() is not None:
+        sound[_chosen().sha256] = _chosen()
+    return sound
+
+
+def damaged_models() -> dict[str, str]:
+    """Say of each model that cannot be used, by its name, why."""
+    return {one.name: problem for one in known_models(library()) if (problem := _problem_of(one))}
+
+
+def model_name() -> str:
+    """Name the model that was chosen, as the foot of the page does."""
+    return _title_of(_chosen(), known_models(library()))
+
+
 def model() -> ModelFacts:
     """Return the facts of the model that was chosen, or say why it cannot be used and stop the page."""
     found = find_model()
@@ -181,10 +203,14 @@ def find_model() -> ModelFacts | None:
 
 def why_no_model() -> str:
     """Say why the model that was chosen cannot be used; nothing if it can, as far as is known."""
-    chosen, worker = _chosen(), worker_facts()
-    if worker is not None and chosen.folder == settings().model:
-        return chosen.problem or worker.problem
-    return chosen.problem
+    return _problem_of(_chosen())
+
+
+def _problem_of(one: KnownModel) -> str:
+    worker = worker_facts()
+    if worker is not None and one.folder == settings().model:
+        return one.problem or worker.problem
+    return one.problem
 
 
 def _chosen() -> KnownModel:

@@ -12,7 +12,7 @@ from app.requests import AddModel
 from squint.errors import InputError
 from squint.files import list_sha256
 from squint.library import keeping
-from squint.library.models import add, known
+from squint.library.models import KnownModel, add, known
 from squint.library.records import Model
 from squint.library.results import Report
 from squint.library.store import Library, harmless_name
@@ -41,6 +41,11 @@ def hold(folder: Path) -> Bundle:
     return bundle
 
 
+def known_here(library: Library) -> list[KnownModel]:
+    """List all models that this worker reaches, damaged ones too."""
+    return known(library, [*_of_server, *shipped()])
+
+
 def bundle_of(library: Library, sha256: str) -> Bundle:
     """Return a model, which is loaded if it is not held.
 
@@ -50,8 +55,7 @@ def bundle_of(library: Library, sha256: str) -> Bundle:
         If it is gone or damaged.
     """
     if sha256 not in _held:
-        models = known(library, [*_of_server, *shipped()])
-        found = [model for model in models if model.sha256 == sha256]
+        found = [model for model in known_here(library) if model.sha256 == sha256]
         if not found:
             raise InputError("The model is not here any more. Choose another one.")
         if found[0].problem:

@@ -1,16 +1,14 @@
 """Uploads looked at and kept, damaged sections made again, the samples imported. Runs in the worker."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import anndata as ad
-
 import squint.io
 from app.requests import AddFound, ImportSamples, Keep, Rebuild, Validate
-from app.tasks import models, quality
+from app.tasks import quality
+from app.tasks.fitting import fit_all
 from app.uploads.disk import room
-from squint import keys, tl
 from squint.errors import InputError
 from squint.io import archives
 from squint.io.content import Placed
@@ -20,17 +18,6 @@ from squint.library import adding, ingest
 from squint.library import rebuild as rebuilding
 from squint.library.results import Report
 from squint.library.store import Library
-from squint.model.bundle import Bundle, section_sha256
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How an upload meets the model."""
-
-    problem: str  # why it cannot be tokenised; empty if it can
-    warnings: tuple[str, ...]
-    gene_overlap: float
-    conditions: dict[str, str]  # section -> "trained" or "unseen"
 
 
 def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any]:
@@ -42,7 +29,7 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     staged = Path(asked.path)
     path = adding.unpacked(staged, room(staged.parent), report)
     left_alone = archives.left_alone(staged) if staged.suffix == adding.ZIP else []
-    said: dict[str, Any] = {"problem": "", "question": None, "report": None, "fit": None, "quality": None}
+    said: dict[str, Any] = {"problem": "", "question": None, "report": None, "models": [], "quality": None}
     report(0.1, "looking what it is")
     with memory_limit(reading_limit(path)):
         said |= {
@@ -57,35 +44,16 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
         return said | {"question": asdict(error.question)}
     except InputError as error:
         return said | {"problem": str(error)}
-    report(0.9, "comparing with the model")
     known: Any = settled.adata.obs
     settled, sifted = quality.sift(settled, asked.quality)
-    fit = compare_with(settled.adata, models.bundle_of(library, asked.model) if asked.model else None)
     found = squint.io.report_on(settled, path.name)
+    fits = fit_all(library, settled.adata, asked.models, report)
     return said | {
         "report": asdict(found),
-        "fit": asdict(fit),
+        "models": [asdict(one) for one in fits],
         "quality": asdict(sifted),
         "columns": sorted({*said["columns"], *map(str, known.columns)}),
     }
-
-
-def compare_with(adata: ad.AnnData, bundle: Bundle | None) -> Fit:
-    """Compare sections with the model, if there is one."""
-    if bundle is None:
-        return Fit("There is no model here, so there will be no tokens.", (), float("nan"), {})
-    overlap = float(adata.var_names.isin(bundle.genes).sum() / len(bundle.genes))
-    try:
-        warnings = tl.check_fits(adata, bundle)
-    except InputError as error:
-        return Fit(str(error), (), overlap, {})
-    conditions = {}
-    for name in adata.obs[keys.SECTION].cat.categories:
-        part = adata[(adata.obs[keys.SECTION] == name).to_numpy()]
-        whole = overlap == 1
-        trained = whole and bundle.condition_of(str(name), section_sha256(part[:, bundle.genes]))
-        conditions[str(name)] = "trained" if trained else "unseen"
-    return Fit("", tuple(warnings), overlap, conditions)
 
 
 def keep(library: Library, asked: Keep, report: Report) -> list[dict[str, Any]]:

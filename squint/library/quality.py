@@ -20,7 +20,7 @@ def quality_flags(section: Section, facts: Mapping[str, Any] | None, stale: str 
     facts
         What was noted with its tokens; ``None`` if there are none that count.
     stale
-        What other tokens it has, in words.
+        What stale tokens it has, in words.
     """
     flags = {}
     if section.unit == "unknown":

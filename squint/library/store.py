@@ -221,16 +221,18 @@ class Library(Folders):
         """Read what was noted with the tokens, or the ``"problem"`` for which there are none."""
         return self.all_token_facts(model).get(section_id)
 
-    def stale_tokens(self, model: str, genes_sha256: str) -> dict[str, str]:
-        """Say of sections without tokens by a model which others they have, if any: these are never shown.
+    def stale_tokens(self, model: str, genes_sha256: str, known: Collection[str]) -> dict[str, str]:
+        """Say of sections without tokens by a model which stale ones they have, if any: never shown.
 
         Parameters
         ----------
         model, genes_sha256
             Hashes of the model's weights and of its list of genes.
+        known
+            Hashes of the weights of all models there are.
         """
         with self.database.reading() as session:
-            return token_runs.stale(session, model, genes_sha256)
+            return token_runs.stale(session, model, genes_sha256, known)
 
     def tokenised(self, sections: Sequence[Section], model: str) -> list[Section]:
         """Those of ``sections`` that have tokens by a model."""

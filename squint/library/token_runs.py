@@ -1,10 +1,11 @@
 """Which tokens of a section count: those by the model asked for, of its genes, of the data as they are.
 
-Tokens by every model stay. Those that do not count any more are *stale*: they are never read.
+Tokens by every model stay, and count where that model is asked for. *Stale* are those that count no more
+whichever is: of other data, of other genes, or by a model that is gone. They are never read.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,14 +65,23 @@ def counting(session: Session, model: str) -> dict[str, TokenRun]:
     return {run.section_id: run for run, sha256 in found if not _why_not(run, sha256, genes)}
 
 
-def stale(session: Session, model: str, genes_sha256: str) -> dict[str, str]:
-    """Say of each section of which no tokens count, but some are there, what these are."""
+def stale(session: Session, model: str, genes_sha256: str, known: Collection[str]) -> dict[str, str]:
+    """Say of each section of which no tokens count, but stale ones are there, what these are.
+
+    Parameters
+    ----------
+    model, genes_sha256
+        Hashes of the weights of the model asked for, and of its list of genes.
+    known
+        Hashes of the weights of all models there are: tokens by another of them wait for it to be asked for.
+    """
     why: dict[str, str] = {}
     counts = set()
     for run, sha256 in _runs(session, sa.true()):
         if run.model != model:
-            if run.intact and not run.problem:
-                why.setdefault(run.section_id, f"tokens by another model ({run.model[:_SHOWN]}): stale")
+            if run.intact and not run.problem and run.model not in known:
+                gone = f"tokens by a model that is not here ({run.model[:_SHOWN]}): stale"
+                why.setdefault(run.section_id, gone)
             continue
         problem = _why_not(run, sha256, genes_sha256) if run.intact else "tokens are damaged"
         if problem:

@@ -22,6 +22,8 @@ from typing import TypeVar
 from squint.errors import InputError
 from squint.model.card import NEW_ABOVE, REFUSE_BELOW, WARN_BELOW, BundleCard
 
+MOSTLY_NEW = 0.5  # share of cells beyond `distance_p99` from which tokens may mean nothing
+
 Key = TypeVar("Key")
 
 
@@ -53,6 +55,11 @@ class Fit:
     def is_sure(self) -> bool:
         """Whether so many genes are measured that the tokens are not uncertain."""
         return self.is_usable and self.share >= WARN_BELOW
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the model can be proposed: its tokens are sure, and it knows most of such tissue."""
+        return self.is_sure and not self.made_up and not self.novelty > MOSTLY_NEW
 
     @property
     def order(self) -> tuple[float, ...]:
@@ -107,14 +114,19 @@ def compare(card: BundleCard, genes: Collection[str], *, organ: str = "", is_sim
     is_simulated
         Whether the section is.
     """
-    known = {name.strip().casefold() for name in card.organs} - {""}
-    asked = organ.strip().casefold()
     return Fit(
         n_genes=len(card.genes),
         n_shared=card.n_shared(genes),
-        same_organ=asked in known if asked and known else None,
+        same_organ=is_same_organ(card.organs, organ),
         made_up=card.simulated and not is_simulated,
     )
+
+
+def is_same_organ(organs: Collection[str], organ: str) -> bool | None:
+    """Say whether an organ is among those of a model; ``None`` where either is not stated."""
+    known = {name.strip().casefold() for name in organs} - {""}
+    asked = organ.strip().casefold()
+    return asked in known if asked and known else None
 
 
 def ranked(fits: Mapping[Key, Fit]) -> list[Key]:

@@ -138,7 +138,7 @@ def tokens(filled: Filled) -> str:
     filled.library.get(filled.section_id)  # tokens of a damaged section are shown nowhere
     found = filled.library.tokens(filled.section_id, MODEL)
     if found is None:
-        raise InputError(filled.library.stale_tokens(MODEL, GENES_OF_MODEL)[filled.section_id])
+        raise InputError(filled.library.stale_tokens(MODEL, GENES_OF_MODEL, [MODEL])[filled.section_id])
     return found.to_json()
 
 

@@ -15,6 +15,7 @@ import squint.io
 from squint.library import ingest, keeping
 from squint.library.records import Model, SectionRow, TokenRun
 from squint.library.store import Library, Section
+from squint.model.card import weights_sha256
 
 LABELS = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {}, organ="kidney")
 
@@ -81,5 +82,6 @@ def add_model(library: Library, folder: Path, name: str) -> Path:
     """Put a model into a library under a name, as one of no section of it."""
     staged = library.workspace() / name
     shutil.copytree(folder, staged)
-    row = Model(folder=name, sha256="", genes_sha256="", name=name, added=keeping.now())
+    sha256 = weights_sha256(folder)
+    row = Model(folder=name, sha256=sha256, genes_sha256="", name=name, added=keeping.now())
     return keeping.keep_model(library, staged, row, [])

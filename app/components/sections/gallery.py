@@ -13,6 +13,7 @@ from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
 from app.maps import message
 from app.maps.served import MAPS
+from app.models import known_models
 from app.requests import TakeBack
 from app.text import as_text, sentence
 from squint.errors import InputError
@@ -28,7 +29,7 @@ class _Notes(NamedTuple):
     """What is noted of tokens, by id of their section."""
 
     facts: Mapping[str, dict[str, Any]]  # with those that count, or why there are none
-    stale: Mapping[str, str]  # what others there are
+    stale: Mapping[str, str]  # what else there is, and counts no more
 
     def lacks(self, section: Section) -> bool:
         """Whether a section could have tokens and has none."""
@@ -95,9 +96,10 @@ def _notes(library: Library) -> _Notes | None:
     model = session.find_model()
     if model is None:
         return None
-    stale = library.stale_tokens(model.sha256, model.genes_sha256)
+    known = [one.sha256 for one in known_models(library)]
+    stale = library.stale_tokens(model.sha256, model.genes_sha256, known)
     noted = library.all_token_facts(model.sha256)
-    return _Notes({one: known for one, known in noted.items() if one not in stale}, stale)
+    return _Notes({one: facts for one, facts in noted.items() if one not in stale}, stale)
 
 
 def _ask(section_ids: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """What an upload holds: the report before anything is kept."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +13,8 @@ _UNITS = {"um": "µm", "unknown": "not known"}
 _SHOWN = 12  # rows of a table; what is beyond is counted
 
 
-def show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
-    """Show the numbers, what was left out, assumed and noted, and how it fits the model."""
+def show_report(report: Mapping[str, Any]) -> None:
+    """Show the numbers, and what was left out, assumed and noted."""
     what = "counts" if report["values"] == "counts" else "intensity"
     numbers = {
         "Cells": f"{report['n_cells']:,}",
@@ -25,23 +24,14 @@ def show_report(report: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
         "Cell types": f"{report['n_cell_types']:,}" if report["n_cell_types"] else "none",
         f"Median {what}": f"{report['median_depth']:,.0f}",
         "Unit": _UNITS.get(report["unit"], report["unit"]),
-        "Model's genes": "no model" if math.isnan(fit["gene_overlap"]) else f"{fit['gene_overlap']:.0%}",
     }
     for column, (name, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
         column.metric(name, value)
     _show_what_comes_along(report)
-    if fit["problem"]:
-        st.warning(f"{sentence(fit['problem'])} It can be kept for viewing, without tokens.")
-    for warning in fit["warnings"]:
-        st.warning(sentence(warning))
     _show_items("Left out", report["left_out"])
     _show_items("Assumed", report["assumed"])
     for note in report["notes"]:
         st.caption(f"Note: {sentence(note)}")
-    unseen = [name for name, condition in fit["conditions"].items() if condition == "unseen"]
-    if unseen:
-        named = ", ".join(as_text(name) for name in unseen[:6])
-        st.caption(f"The model was not trained on {named}, and takes it as an unseen section.")
     _show_sensitive(report["sensitive"])
 
 

@@ -10,6 +10,7 @@ from app import session
 from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_drop, some_of
 from app.components.job import run
 from app.components.sections import questions
+from app.components.sections.fitting import TRAIN, Chosen, choose_tokens_by
 from app.components.sections.quality import choose_quality
 from app.components.sections.report import show_report
 from app.requests import AddFound, FoundPicture, Keep, Validate
@@ -62,6 +63,9 @@ def _show_nothing(library: Library, state: session.Upload) -> None:
         _reset(library, state.widget)
     for title in state.known:
         st.info(f"Already in the library as **{as_text(title)}**; nothing was changed.")
+    if state.unfit:
+        named = ", ".join(as_text(title) for title in state.unfit)
+        st.info(f"No model fits **{named}**, kept for viewing. Next: {TRAIN}")
     st.caption("Nothing is kept before you have seen the report and given a study code.")
 
 
@@ -94,20 +98,20 @@ def _show_steps(library: Library, state: session.Upload) -> None:
     elif found["problem"]:
         st.error(sentence(found["problem"]))
     else:
-        show_report(found["report"], found["fit"])
+        show_report(found["report"])
+        organ = st.session_state.get(f"organ-{state.file_id}", "")  # is asked below
+        chosen = choose_tokens_by(found["models"], organ)
         for question in found["report"]["asked"]:
             questions.ask(question)
     questions.map_columns(found["columns"])
     if found["report"] and choose_quality(found["quality"]):
-        _ask_names(library, state, found["report"], found["fit"])
+        _ask_names(library, state, found["report"], chosen)
 
 
 def _look(library: Library, state: session.Upload) -> dict[str, Any] | None:
     """Read an upload as it was answered; it is not read again for what changes nothing of that."""
-    model = session.find_model()
-    asked = Validate(
-        str(state.staged), state.answers or Answers(), state.quality, model.sha256 if model else ""
-    )
+    models = tuple(session.sound_models())
+    asked = Validate(str(state.staged), state.answers or Answers(), state.quality, models)
     if state.looked is None or state.looked[0] != asked:
         found = run(asked, library, "Reading the file", limit_s=_limit_s(Path(asked.path)))
         if found is None:
@@ -141,9 +145,7 @@ def _reset(library: Library, widget: int) -> None:
     )
 
 
-def _ask_names(
-    library: Library, state: session.Upload, report: Mapping[str, Any], fit: Mapping[str, Any]
-) -> None:
+def _ask_names(library: Library, state: session.Upload, report: Mapping[str, Any], chosen: Chosen) -> None:
     unnamed = any(not section["patients"] for section in report["sections"])
     patients = {
         name: _ask_code(
@@ -157,7 +159,7 @@ def _ask_names(
     organ = left.text_input("Organ (optional)", key=f"organ-{state.file_id}", max_chars=40)
     assay = right.text_input("Assay (optional)", report["assay"], key=f"assay-{state.file_id}", max_chars=40)
     complete = all(patients.values()) and all(sections.values())
-    will = "keep and tokenise" if not fit["problem"] else "keep for viewing"
+    will = "keep and tokenise" if chosen.model else "keep for viewing"
     if st.button(will.capitalize(), type="primary", disabled=not complete, key="keep"):
         state.keeping = True
     if not complete:
@@ -169,16 +171,27 @@ def _ask_names(
         kept = run(asked, library, "Keeping the section", limit_s=_LIMIT_S)
         if kept is None:
             return
-        pictures = None
-        if found := [FoundPicture(**one) for section in kept for one in section["pictures"]]:
-            pictures = AddFound(kept[0]["id"], asked.path, tuple(found))
-            state.staged = None  # it stays until its pictures are kept too
-        _reset(library, state.widget + 1)
-        session.upload().pictures = pictures
-        session.show([section["id"] for section in kept])
-        session.upload().known = [section["title"] for section in kept if not section["new"]]
-        session.upload().kept += [section["id"] for section in kept if section["new"]]
+        _go_on(library, state, kept, chosen)
         st.rerun()
+
+
+def _go_on(library: Library, state: session.Upload, kept: list[dict[str, Any]], chosen: Chosen) -> None:
+    """Begin with the next upload, and note what is to be done with the sections of this one."""
+    pictures = None
+    if found := [FoundPicture(**one) for section in kept for one in section["pictures"]]:
+        pictures = AddFound(kept[0]["id"], str(state.staged), tuple(found))
+        state.staged = None  # it stays until its pictures are kept too
+    _reset(library, state.widget + 1)
+    session.show([section["id"] for section in kept])
+    after = session.upload()
+    after.pictures = pictures
+    after.known = [section["title"] for section in kept if not section["new"]]
+    if chosen.is_told:
+        after.kept += [section["id"] for section in kept if section["new"]]
+    if chosen.model:
+        session.use_model(str(chosen.model.folder))
+    elif not chosen.any_fits:
+        after.unfit = [section["title"] for section in kept]
 
 
 def _ask_code(question: str, name: str, what: str) -> str:

@@ -27,7 +27,7 @@ SHAPES = (
     Points("S", ((1, 2),)),
 )
 ASKED: list[Task] = [
-    requests.Validate("file.h5ad", Answers(unit="0.5", columns={"section_id": "slide"})),
+    requests.Validate("file.h5ad", Answers(unit="0.5", columns={"section_id": "slide"}), models=("ff", "ab")),
     requests.Keep(
         "file.h5ad", Answers(), {"": "P1"}, {"S": "T"}, "kidney", quality=QualityFilter(5, in_tissue=True)
     ),

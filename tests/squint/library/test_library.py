@@ -20,7 +20,7 @@ from squint.library import database as databases
 from squint.library import earlier, identity, ingest, keeping, originals
 from squint.library.database import FILE
 from squint.library.graphs import neighbours
-from squint.library.records import Mark, SectionRow
+from squint.library.records import Mark, SectionRow, TokenRun
 from squint.library.recovery import recover
 from squint.library.store import DATA, GENES, Library, Section
 from squint.library.tables import write_table
@@ -138,18 +138,36 @@ def test_a_damaged_section_that_is_added_again_is_whole(
     assert {**after, "section": None} == {**before, "section": None}
 
 
-def test_tokens_of_others_are_stale_and_never_read(library: Library, two: list[Section]) -> None:
+def test_tokens_by_a_model_that_is_gone_are_stale_and_never_read(
+    library: Library, two: list[Section]
+) -> None:
     other = "e" * 64
     put_tokens(library, two[0])
     put_tokens(library, two[1], model=other)
     assert library.tokenised(two, MODEL) == two[:1]
     assert library.tokens(two[1].id, MODEL) is None
-    assert library.stale_tokens(MODEL, GENES_OF_MODEL) == {
-        two[1].id: "tokens by another model (eeeeeeeeeeee): stale"
+    assert library.stale_tokens(MODEL, GENES_OF_MODEL, [MODEL]) == {
+        two[1].id: "tokens by a model that is not here (eeeeeeeeeeee): stale"
     }
     put_tokens(library, two[1], genes="f" * 64)  # of the same weights, with another list of genes
     assert library.tokenised(two, MODEL) == two[1:]
-    assert set(library.stale_tokens(MODEL, "f" * 64)) == {two[0].id}
+    assert set(library.stale_tokens(MODEL, "f" * 64, [MODEL])) == {two[0].id}
+
+
+def test_tokens_by_another_model_that_is_here_wait_for_it(library: Library, two: list[Section]) -> None:
+    other = "e" * 64
+    put_tokens(library, two[0], model=other)
+    assert library.stale_tokens(MODEL, GENES_OF_MODEL, [MODEL, other]) == {}
+    assert library.token_facts(two[0].id, MODEL) is None  # so that the gallery offers to tokenise
+    assert library.tokens(two[0].id, MODEL) is None
+    assert library.tokens(two[0].id, other) is not None
+    with library.database.writing() as session:  # the data changed since
+        run = session.scalars(sa.select(TokenRun)).one()
+        run.data_sha256 = "0" * 64
+    assert library.tokens(two[0].id, other) is None
+    assert library.stale_tokens(other, GENES_OF_MODEL, [MODEL, other]) == {
+        two[0].id: "tokens of other data: stale"
+    }
 
 
 def test_damaged_tokens_are_as_none_and_can_be_made_again(library: Library, two: list[Section]) -> None:
@@ -158,7 +176,7 @@ def test_damaged_tokens_are_as_none_and_can_be_made_again(library: Library, two:
     with pytest.raises(InputError, match="damaged"):
         library.tokens(two[0].id, MODEL)
     assert library.tokens(two[0].id, MODEL) is None
-    assert library.stale_tokens(MODEL, GENES_OF_MODEL) == {two[0].id: "tokens are damaged"}
+    assert library.stale_tokens(MODEL, GENES_OF_MODEL, [MODEL]) == {two[0].id: "tokens are damaged"}
     assert library.sections() == two
     put_tokens(library, two[0])
     assert library.tokens(two[0].id, MODEL) is not None
