@@ -10,7 +10,7 @@ from app.components.sections.damaged import show_damaged
 from app.components.sections.gallery import show_gallery
 from app.components.sections.landmarks import show_landmarks
 from app.components.sections.simulated import offer_samples, show_simulated
-from app.components.sections.upload import show_upload
+from app.components.sections.upload import show_next_step, show_upload
 from app.maps import views
 
 st.title("Sections")
@@ -20,6 +20,7 @@ sections = library.sections()
 with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
     show_upload(library)
     offer_samples(library, sections)
+show_next_step()
 show_damaged(library)
 show_simulated(library, sections)
 if not sections:

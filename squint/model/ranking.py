@@ -58,8 +58,8 @@ class Fit:
 
     @property
     def is_good(self) -> bool:
-        """Whether the model can be proposed: its tokens are sure, and it knows most of such tissue."""
-        return self.is_sure and not self.made_up and not self.novelty > MOSTLY_NEW
+        """Whether the model can be proposed: its tokens are sure, and it knows most of the cells."""
+        return self.is_sure and not self.made_up and self.novelty <= MOSTLY_NEW
 
     @property
     def order(self) -> tuple[float, ...]:

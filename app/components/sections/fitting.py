@@ -14,7 +14,7 @@ from squint.library.models import KnownModel
 from squint.model.card import NEW_ABOVE, REFUSE_BELOW, WARN_BELOW
 from squint.model.ranking import Fit, is_same_organ, ranked
 
-TRAIN = "Train a model on it, on the page *Models* under *Train*."
+TRAIN = "train a model on it, on the page *Models* under *Train*."
 _NONE = ""  # is chosen where no model is
 _SHOWN = 8  # models in the table
 _NAMED = 6  # sections
@@ -46,15 +46,16 @@ def choose_tokens_by(found: Sequence[Mapping[str, Any]], organ: str) -> Chosen:
     names = {sha256: str(row["name"]) for sha256, row in rows.items()}
     order = ranked(fits)
     best = next((sha256 for sha256 in order if fits[sha256].is_good), _NONE)
+    usable = [sha256 for sha256 in order if fits[sha256].is_usable]
     st.markdown("**Models for this upload**")
     if rows:
         _show_table([(names[sha256], fits[sha256], sha256 == best) for sha256 in order])
     for name, problem in session.damaged_models().items():
         st.caption(f"Not compared: {as_text(name)}, which cannot be used. {sentence(problem)}")
     if not best:
-        what = "No model fits it well" if rows else "There is no model here that can be used"
-        st.warning(f"{what}: it is kept for viewing, without tokens. Next: {TRAIN}")
-    usable = [sha256 for sha256 in order if fits[sha256].is_usable]
+        what = "No model fits this upload" if rows else "There is no model here that can be used"
+        unless = ", unless you choose one below" if usable else ""
+        st.warning(f"{what}: it is kept for viewing, without tokens{unless}. Next: {TRAIN}")
     chosen = _choose(usable, names, best) if usable else _NONE
     current = session.find_model()
     if not chosen:
@@ -106,13 +107,8 @@ def _show_table(rows: Sequence[tuple[str, Fit, bool]]) -> None:
             "Its genes measured": [
                 f"{fit.n_shared:,} of {fit.n_genes:,} ({fit.share:.0%})" for _, fit, _ in shown
             ],
-            "Cells new to it": [_or_not(fit.novelty, ".1%") for _, fit, _ in shown],
-            "Counts per cell here, in training": [
-                f"{_or_not(fit.depth, ',.0f')}, {_or_not(fit.depth_in_training, ',.0f')}"
-                if not isnan(fit.depth)
-                else "not measured"
-                for _, fit, _ in shown
-            ],
+            "Cells new to it": [_share_new(fit) for _, fit, _ in shown],
+            "Counts per cell": [_depths(fit) for _, fit, _ in shown],
             "Verdict": [sentence(_verdict(fit, is_best=is_best)) for _, fit, is_best in shown],
         }
     )
@@ -124,8 +120,14 @@ def _show_table(rows: Sequence[tuple[str, Fit, bool]]) -> None:
     )
 
 
-def _or_not(value: float, form: str) -> str:
-    return "not measured" if isnan(value) else format(value, form)
+def _share_new(fit: Fit) -> str:
+    return "not measured" if isnan(fit.novelty) else f"{fit.novelty:.1%}"
+
+
+def _depths(fit: Fit) -> str:
+    return (
+        "not measured" if isnan(fit.depth) else f"{fit.depth:,.0f}, in training {fit.depth_in_training:,.0f}"
+    )
 
 
 def _verdict(fit: Fit, *, is_best: bool) -> str:
@@ -134,7 +136,10 @@ def _verdict(fit: Fit, *, is_best: bool) -> str:
         return f"cannot be used: {fit.problem}"
     if not fit.is_usable:
         return f"cannot be used: at least {REFUSE_BELOW:.0%} of its genes are needed"
-    said = [*(["fits best"] if is_best else ["fits"] if fit.is_good else []), *_doubts(fit)]
+    said = (
+        [] if isnan(fit.novelty) else ["fits best" if is_best else "fits" if fit.is_good else "fits poorly"]
+    )
+    said += _doubts(fit)
     if fit.is_trained_on:
         said.append("trained on this very section")
     if fit.same_organ is not None:
@@ -147,7 +152,9 @@ def _doubts(fit: Fit) -> list[str]:
     doubts = []
     if not fit.is_sure:
         doubts.append(f"below {WARN_BELOW:.0%} of its genes tokens are uncertain")
-    if fit.novelty > NEW_ABOVE:
+    if isnan(fit.novelty):
+        doubts.append("how many cells are new to it is not known")
+    elif fit.novelty > NEW_ABOVE:
         doubts.append(f"{fit.novelty:.0%} of the cells are new to it")
     if fit.made_up:
         doubts.append("knows simulated tissue alone")

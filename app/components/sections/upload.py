@@ -63,10 +63,14 @@ def _show_nothing(library: Library, state: session.Upload) -> None:
         _reset(library, state.widget)
     for title in state.known:
         st.info(f"Already in the library as **{as_text(title)}**; nothing was changed.")
-    if state.unfit:
-        named = ", ".join(as_text(title) for title in state.unfit)
-        st.info(f"No model fits **{named}**, kept for viewing. Next: {TRAIN}")
     st.caption("Nothing is kept before you have seen the report and given a study code.")
+
+
+def show_next_step() -> None:
+    """Say what can be done for what was kept last, where no model fits it."""
+    if unfit := session.upload().unfit:
+        named = ", ".join(as_text(title) for title in unfit)
+        st.info(f"No model fits **{named}**, kept for viewing. Next: {TRAIN}")
 
 
 def _take(library: Library, arrived: Arrived) -> None:

@@ -113,13 +113,14 @@ def test_where_no_model_fits_training_one_is_the_next_step(
     app = upload(visit("sections"), unknown, tmp_path / "new.h5ad")
     assert not app.exception
     assert tokens_by(app) not in [box.key for box in app.selectbox]
-    assert any("No model fits it well" in warning.value for warning in app.warning)
-    assert any("Train a model on it" in warning.value for warning in app.warning)
+    assert any("No model fits this upload" in warning.value for warning in app.warning)
+    assert any("Next: train a model on it" in warning.value for warning in app.warning)
     assert app.button("keep").label == "Keep for viewing"
     app.button("keep").click().run()
     assert not app.exception
     (section,) = library.sections()
-    assert any("No model fits" in info.value and "Train a model" in info.value for info in app.info)
+    assert not any("No model fits" in info.value for one in app.expander for info in one.info)  # it is closed
+    assert any("No model fits" in info.value and "train a model" in info.value for info in app.info)
     assert app.session_state["model"] == str(model_folder)
     facts = library.token_facts(section.id, weights_sha256(model_folder))
     assert facts is not None

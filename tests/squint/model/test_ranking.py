@@ -272,3 +272,12 @@ def test_fewer_new_cells_never_fit_worse(fit: Fit, one: float, other: float) -> 
 def test_more_shared_genes_never_fit_worse(fit: Fit) -> None:
     for n_shared in range(fit.n_shared, 21):
         assert replace(fit, n_shared=n_shared).order <= fit.order
+
+
+def test_a_model_is_proposed_where_it_is_known_to_know_the_tissue() -> None:
+    assert Fit(100, 60, novelty=0.5).is_good
+    assert not Fit(100, 59, novelty=0.0).is_good  # its tokens are uncertain
+    assert not Fit(100, 100, novelty=0.51).is_good  # most cells are new to it
+    assert not Fit(100, 100).is_good  # nobody looked
+    assert not Fit(100, 100, novelty=0.0, made_up=True).is_good
+    assert not Fit(100, 100, novelty=0.0, problem="damaged").is_good
