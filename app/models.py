@@ -77,6 +77,17 @@ def fitting(library: Library, card: BundleCard) -> tuple[str, ...]:
     return tuple(sorted(one for one in counted if card.n_shared(library.genes(one)) >= needed))
 
 
+def trained_on(library: Library, card: BundleCard) -> tuple[str, ...]:
+    """List the ids of the sections that a model was trained on; none if one of them is not in the library.
+
+    They are found by their names and numbers of cells: whoever goes on with them compares what they hold.
+    """
+    here = {(one.section, one.n_cells): one.id for one in [*library.sections(), *library.hidden()]}
+    found = [here.get((record.name, record.n_cells)) for record in card.sections]
+    ids = [one for one in found if one is not None]
+    return tuple(ids) if len(ids) == len(found) else ()
+
+
 def candidates(library: Library, section: Section) -> list[Candidate]:
     """List all models, in the order of `find_models`, with what they share with a section."""
     genes, cells = set(library.genes(section.id)), set(library.cells(section.id).index)

@@ -148,6 +148,16 @@ class TrainModel(Task[str]):
 
 
 @dataclass(frozen=True)
+class LearnToInpaint(Task[str]):
+    """Teach a model that was trained here to in-paint."""
+
+    name: ClassVar[str] = "learn_to_inpaint"
+    model: str  # sha256
+    ids: tuple[str, ...]  # of the sections that it was trained on
+    model_name: str
+
+
+@dataclass(frozen=True)
 class AddModel(Task[dict[str, Any]]):
     """Put a packed model into the library, once all of it was looked at."""
 

@@ -72,7 +72,7 @@ def say_without_token(library: Library, sections: Sequence[Section], model: str)
 def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFacts | None) -> str:
     """Say which sections have no tokens, and how to get some."""
     if model is None:
-        return "There is no model; one is named by `SQUINT_MODEL` when the dashboard is started."
+        return "There is no model that can be used. Choose or train one on the page Models."
     tokenised = library.tokenised(sections, model.sha256)
     lacking = [section for section in sections if section not in tokenised]
     known_of = library.all_token_facts(model.sha256)
@@ -85,8 +85,8 @@ def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFac
     if unfit:
         why = next(known["problem"] for known in facts if known is not None)
         words.append(
-            f"The model does not fit {sentence(', '.join(unfit))}: {sentence(why)} Another one is named by "
-            "`SQUINT_MODEL` when the dashboard is started."
+            f"The model does not fit {sentence(', '.join(unfit))}: {sentence(why)} Choose or train another "
+            "one on the page Models."
         )
     return " ".join(words)
 

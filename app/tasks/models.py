@@ -98,7 +98,9 @@ def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) 
     InputError
         If a section was deleted meanwhile: then nothing made of it stays.
     """
-    bundle.simulated = all(library.get(section_id).simulated for section_id in ids)
+    sections = [library.get(section_id) for section_id in ids]
+    bundle.simulated = all(section.simulated for section in sections)
+    bundle.organs = sorted({section.organ for section in sections if section.organ})
     with library.staged() as folder:
         bundle.save(folder)
         row = Model(

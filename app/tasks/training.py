@@ -9,13 +9,14 @@ import squint
 import squint.io
 from app.engine.client import ask
 from app.models import fitting
-from app.requests import EstimateTraining, Tokenise, TrainModel
+from app.requests import EstimateTraining, LearnToInpaint, Tokenise, TrainModel
 from app.tasks.gather import genes_of_all
-from app.tasks.models import keep_model
+from app.tasks.models import bundle_of, keep_model
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.files import list_sha256
 from squint.library import trainings
+from squint.library.preferred_model import prefer
 from squint.library.results import Report
 from squint.library.store import DATA, GENES, Library
 from squint.model.bundle import versions
@@ -66,9 +67,24 @@ def train(library: Library, asked: TrainModel, report: Report) -> str:
         raise InputError("No epoch was run.")
     report(_TRAINED, "keeping the model")
     folder = keep_model(library, last.bundle, asked.ids, asked.model_name)
+    prefer(library, last.bundle.sha256)
     trainings.forget(place)
     _ask_for_tokens(library, Path(folder), last.bundle.sha256)
     return folder
+
+
+def teach(library: Library, asked: LearnToInpaint, report: Report) -> str:
+    """Teach a model to in-paint, from the sections that it was trained on; return the folder of the new one.
+
+    The tokens of both are the same, their hashes are not: the other one stays.
+    """
+    report(0.05, "reading the sections")
+    bundle = bundle_of(library, asked.model)
+    sections = [squint.io.read(library.path(one, DATA)) for one in asked.ids]
+    report(0.1, "learning from holes in the tissue")
+    learned = squint.learn_to_inpaint(bundle, sections)
+    report(_TRAINED, "keeping the model")
+    return keep_model(library, learned, asked.ids, asked.model_name)
 
 
 def _words(epoch: Epoch) -> str:

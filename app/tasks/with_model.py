@@ -51,6 +51,7 @@ TASKS = dict(
         does(requests.Pseudobulk, comparison.pseudobulk),
         does(requests.EstimateTraining, training.estimate_here),
         does(requests.TrainModel, training.train),
+        does(requests.LearnToInpaint, training.teach),
         does(requests.TrainOnStack, stacks.train),
         does(requests.InpaintStack, stacks.inpaint),
         does(requests.Align, stacks.align),

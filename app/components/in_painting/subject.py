@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
+from app.components.in_painting.learning import offer_to_learn
 from app.exports.stamp import many
 from app.models import Candidate, candidates
 from app.text import as_text
@@ -38,6 +39,7 @@ def choose(library: Library) -> Choice:
             "counts of this section on the page Sections, or choose another section."
         )
         st.stop()
+    offer_to_learn(library, section)
     found = candidates(library, section)
     fitting = [candidate for candidate in found if candidate.fits and candidate.in_paints]
     if not fitting:
@@ -98,10 +100,8 @@ def _describe(candidate: Candidate) -> str:
 
 
 def _say_none_fits(section: Section, found: Sequence[Candidate]) -> None:
-    how = (
-        "Train one on this panel (`squint train SECTION.h5ad --out MODEL`) and start the dashboard with it "
-        "(`SQUINT_MODEL`), or choose another section."
-    )
+    how = "Train one on this section on the page Models, or choose another section."
+    st.page_link("../pages/models.py", label="Go to Models", icon=":material/model_training:")
     if not found:
         st.warning(f"There is no model to in-paint with. {how}")
         return

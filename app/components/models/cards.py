@@ -64,15 +64,14 @@ def _badges(model: KnownModel, *, in_use: bool) -> None:
 def _numbers(card: BundleCard) -> None:
     """Write what is comparable between models, in the same columns on each card."""
     measured = words.measures(card)
-    cells = [
-        ("Panel", f"{len(card.genes):,} genes", f"median {card.depth:,.0f} counts per cell"),
+    told = [
+        ("Panel", f"{len(card.genes):,} genes", ""),
+        ("Depth", f"{card.depth:,.0f}", "counts per cell, median"),
         ("Trained on", words.trained_on(card), ""),
         ("Codes", f"{card.model.n_codes:,}", ""),
     ]
-    for column, (label, value, beside) in zip(st.columns(3), cells, strict=True):
-        column.markdown(f"{label}  \n**{value}**" + (f"  \n{beside}" if beside else ""))
-    if measured:
-        for column, (label, value, beside) in zip(st.columns(len(measured)), measured, strict=True):
+    for row in (told, measured):
+        for column, (label, value, beside) in zip(st.columns(len(told)), row, strict=False):
             column.markdown(f"{label}  \n**{value}** {beside}")
 
 

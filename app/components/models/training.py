@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.components.job import run
 from app.components.models.panels import Panel, panels, shared
+from app.engine.client import jobs_of
 from app.exports.stamp import many
 from app.models import fitting, known_models
 from app.requests import EstimateTraining, Tokenise, TrainModel
@@ -31,11 +32,16 @@ def show_going_on(library: Library) -> None:
     asked: TrainModel | None = st.session_state.get(_ASKED)
     if asked is not None:
         _go_on(library, asked)
+    trainings.sweep(library)
     _tokenise_what_was_asked(library)
 
 
 def offer_training(library: Library) -> None:
-    """Let the user train a model."""
+    """Let the user train a model, one at a time."""
+    _find_own(library)
+    if _ASKED in st.session_state:
+        st.empty()  # takes the place of what is no longer asked: else it stays in sight for as long
+        return
     # Drawn only while it is open: the time is measured then, which keeps a worker busy for some seconds.
     box = st.expander(
         "Train a model", key="train", icon=":material/model_training:", expanded=False, on_change="rerun"
@@ -86,7 +92,7 @@ def _choose(library: Library) -> None:
         "Train",
         key="train-start",
         type="primary",
-        disabled=bool(problem) or _ASKED in st.session_state,
+        disabled=bool(problem),
         on_click=_ask,
         args=(TrainModel(ids, int(n_codes), name.strip()),),
     )
@@ -171,8 +177,16 @@ def _go_on(library: Library, asked: TrainModel) -> None:
         session.use_model(folder)
         st.session_state[_TRAINED] = folder
         st.rerun()
-    trainings.sweep(library)
     st.button("Close", key="train-close", on_click=st.session_state.pop, args=(_ASKED, None))
+
+
+def _find_own(library: Library) -> None:
+    """Find a training again that this browser asked for before it was closed."""
+    for job in jobs_of(library).open() if _ASKED not in st.session_state else []:
+        if job.task == TrainModel.name and session.asker() in job.askers and not job.cancel:
+            args = dict(job.args)
+            st.session_state[_ASKED] = TrainModel(tuple(args.pop("ids")), **args)
+            return
 
 
 def _draw(place: Path) -> None:
@@ -181,9 +195,10 @@ def _draw(place: Path) -> None:
     if len(rows) < 2:
         return
     table = pd.DataFrame(rows).set_index("epoch")
+    used = table["codes_used"].where(table["codes_used"] > 0)  # none before there is a codebook
     left, right = st.columns(2)
     left.line_chart(table["loss"], x_label="Epoch", y_label="Loss", height=200)
-    right.line_chart(table["codes_used"], x_label="Epoch", y_label="Codes used", height=200)
+    right.line_chart(used, x_label="Epoch", y_label="Codes used", height=200)
 
 
 def _tokenise_what_was_asked(library: Library) -> None:

@@ -20,8 +20,7 @@ def trained_on(card: BundleCard) -> str:
 
 def purpose(card: BundleCard) -> str:
     """Say which tissue a model knows, and what it can."""
-    organs = ", ".join(as_text(organ) for organ in card.organs)
-    tissue = f"tissue of {organs}" if organs else "tissue"
+    tissue = " ".join([", ".join(as_text(organ) for organ in card.organs), "tissue"]).strip()
     can = "gives tokens and in-paints" if card.in_paints else "gives tokens; was not taught to in-paint"
     return f"Knows {'simulated ' if card.simulated else ''}{tissue}, and {can}."
 

@@ -140,7 +140,7 @@ def test_sections_that_the_model_does_not_fit_are_compared_by_what_they_have(
     said = words(app)
     assert "scores and tokens cannot be compared" in said
     assert "The model does not fit TOY-H-1" in said  # to tokenise it would be of no use
-    assert "SQUINT_MODEL" in said
+    assert "on the page Models" in said
     assert len(genes(app)) == 40
 
 

@@ -302,7 +302,7 @@ def test_a_section_of_another_panel_is_refused_with_what_to_do(
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     assert not app.exception
     assert "it measures 0 of the 40 genes" in words(app)
-    assert "squint train" in words(app)
+    assert "on the page Models" in words(app)
 
 
 def test_an_area_comes_from_a_file_and_goes_to_one(visit: Open, loaded: Library) -> None:

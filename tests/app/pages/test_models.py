@@ -1,15 +1,24 @@
 """The page of models: listed, trained, exported and added, named, deleted."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+import squint
 from app import session
+from app.engine.client import Cancelled
 from app.models import known_models
-from squint.library import trainings
+from app.requests import PackModel, TrainModel
+from squint import datasets
+from squint.errors import InputError
+from squint.library import models, trainings
+from squint.library.models import KnownModel
 from squint.library.store import Library
-from tests.helpers.app import words
+from tests.helpers.app import send, staged, wait_for, words
+from tests.helpers.engine import Worker
 
 Open = Callable[..., AppTest]
 PAGE = "models"
@@ -57,3 +66,116 @@ def test_a_model_is_trained_used_and_gives_tokens(visit: Open, loaded: Library) 
     assert app.session_state[session.MODEL] == str(model.folder)
     assert len(loaded.tokenised(loaded.sections(), model.sha256)) == 4
     assert not list((loaded.home / trainings.FOLDER).iterdir())
+    painting = app.switch_page("../pages/in_painting.py").run()
+    assert "**My tissue**, has not learned to in-paint" in words(painting)
+    painting.button("learn-to-inpaint").click().run(timeout=300)
+    assert not painting.exception
+    assert not painting.error
+    learned = next(one for one in known_models(loaded) if one.name == "My tissue, in-paints")
+    assert painting.selectbox(session.MARKED_MODEL).value == str(learned.folder)
+    assert "learn-to-inpaint" not in {button.key for button in painting.button}
+    assert painting.session_state[session.MODEL] == str(model.folder)
+
+
+def test_a_training_that_is_cancelled_leaves_nothing(visit: Open, loaded: Library, worker: Worker) -> None:
+    visit(PAGE)
+    ids = tuple(sorted(one.id for one in loaded.sections()))
+    asked = TrainModel(ids, 5, "cancelled")
+    place = trainings.place(loaded, asked.args)
+    job = worker.ask(asked, loaded)
+    wait_for(lambda: trainings.history(place) or job.done, 120)
+    assert place.is_dir()
+    began = time.monotonic()
+    job.cancel()
+    wait_for(lambda: job.done)
+    assert time.monotonic() - began < 2 + 1  # s; the second is for a busy machine
+    with pytest.raises(Cancelled):
+        job.result()
+    app = visit(PAGE)
+    assert not app.exception
+    assert not place.exists()
+    assert [one for one in known_models(loaded) if not one.is_shipped] == []
+
+
+@pytest.fixture
+def kept(loaded: Library) -> KnownModel:
+    """Put a model of other weights than the server's into the library."""
+    section = datasets.toy(n_cells=120, n_sections=1)
+    model = squint.ModelConfig(n_hidden=16, n_latent=8, n_codes=4, n_mlp_layers=1)
+    choices = squint.TrainConfig(n_epochs=2, context_steps=0)
+    *_, last = squint.train(section, model=model, train=choices, device="cpu")
+    with loaded.staged() as folder:
+        last.bundle.save(folder / "bundle")
+        return models.add(loaded, folder / "bundle").model
+
+
+def test_a_model_is_packed_and_comes_back_the_same(
+    visit: Open, loaded: Library, worker: Worker, kept: KnownModel
+) -> None:
+    app = visit(PAGE)
+    assert "One section of one patient" in words(app)
+    assert "Export" in {button.label for button in app.get("download_button")}
+    path = Path(worker.ask(PackModel(str(kept.folder)), loaded).result(120))
+    packed = path.read_bytes()
+    loaded.unstage(path)
+    app.button(f"delete-{kept.folder.name}").click().run()
+    app.button("delete-model-for-good").click().run()
+    assert not app.exception
+    assert kept.folder not in {one.folder for one in known_models(loaded)}
+    assert send(app, "my model.zip", packed, "packed-model").status_code == 201
+    app.run(timeout=120)
+    assert not app.exception
+    assert not app.error
+    (back,) = (one for one in known_models(loaded) if not one.is_shipped)
+    assert (back.name, back.sha256) == ("my_model", kept.sha256)
+    assert app.session_state[session.MODEL] == str(back.folder)
+    assert not staged(loaded)
+
+
+def test_a_file_that_is_no_model_is_refused_and_the_old_one_stays_in_use(
+    visit: Open, loaded: Library
+) -> None:
+    app = visit(PAGE)
+    before = app.session_state[session.MODEL]
+    refused = send(app, "model.pt", b"\x80\x04 pickled", "packed-model")
+    assert refused.status_code == 415
+    assert send(app, "model.zip", b"PK no archive", "packed-model").status_code == 201
+    app.run(timeout=120)
+    assert not app.exception
+    assert "did not work" in words(app)
+    assert app.session_state[session.MODEL] == before
+    assert not list(loaded.models.iterdir())
+
+
+def test_a_model_is_named_and_noted_on(visit: Open, loaded: Library, kept: KnownModel) -> None:
+    key = kept.folder.name
+    app = visit(PAGE)
+    app.text_input(f"name-{key}").set_value("Renamed")
+    app.text_area(f"note-{key}").set_value("Of *breast*.")
+    next(button for button in app.button if button.key and button.key.endswith(f"save-{key}")).click().run()
+    assert not app.exception
+    (model,) = (one for one in known_models(loaded) if not one.is_shipped)
+    assert (model.name, model.note) == ("Renamed", "Of *breast*.")
+    assert "Note: Of *breast*." in words(app)
+
+
+def test_a_damaged_model_is_shown_with_its_problem(visit: Open, loaded: Library, kept: KnownModel) -> None:
+    (kept.folder / "card.json").write_text("{}")
+    with pytest.raises(InputError):
+        loaded.files.checked(kept.folder / "card.json")
+    app = visit(PAGE)
+    assert not app.exception
+    assert any("cannot be used" in error.value for error in app.error)
+    keys = {button.key for button in app.button}
+    assert f"use-{kept.folder.name}" not in keys
+    assert f"delete-{kept.folder.name}" in keys
+
+
+def test_another_model_is_used_on_every_page(visit: Open, kept: KnownModel) -> None:
+    app = visit(PAGE)
+    app.button(f"use-{kept.folder.name}").click().run()
+    assert app.session_state[session.MODEL] == str(kept.folder)
+    assert app.button(f"use-{kept.folder.name}").disabled
+    sections = app.switch_page("../pages/sections.py").run()
+    assert not sections.exception
+    assert "Tokenise the 4 sections" in " ".join(button.label for button in sections.button)

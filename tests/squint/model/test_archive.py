@@ -185,7 +185,6 @@ def too_deep(files: Content) -> Content:
         (added(SUMS, b"\xff" * 20_000), "SHA256SUMS has 20,000 bytes, and at most 10,000"),
         (with_changes(card=b" " * 30_000_000), "unpacks to more than"),
     ],
-    ids=str,
 )
 def test_what_is_no_bundle_is_refused(
     bundle_folder: Path, tmp_path: Path, change: Callable[[Content], Content], words: str
