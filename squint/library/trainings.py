@@ -59,7 +59,9 @@ def sweep(library: Folders, task: str = "train_model") -> None:
     folders = [path for path in (library.home / FOLDER).glob("*") if path.is_dir()]
     if not folders:
         return
-    wanted = {_key(job.args) for job in Jobs(library.database).list() if job.task == task and _goes_on(job)}
+    jobs = Jobs(library.database)
+    known = [*jobs.open(), *jobs.list()]  # of the latter, as many as are kept: one may go on for longer
+    wanted = {_key(job.args) for job in known if job.task == task and _goes_on(job)}
     for folder in folders:
         if folder.name not in wanted:
             forget(folder)

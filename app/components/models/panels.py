@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.exports.stamp import many
-from app.text import as_text
 from squint.library.store import Library, Section
 from squint.model.card import WARN_BELOW
 
@@ -23,7 +22,7 @@ class Panel:
         where = f"Stack {first.stack}" if first.stack else first.organ or "Panel"
         simulated = ", simulated" if first.simulated else ""
         return (
-            f"{as_text(where)}{simulated}: {many(len(self.sections), 'section')} sharing "
+            f"{where}{simulated}: {many(len(self.sections), 'section')} sharing "
             f"{many(len(self.genes), 'gene')}, {many(n_cells, 'cell')}"
         )
 

@@ -61,6 +61,10 @@ def _choose(library: Library) -> None:
     if not sections:
         st.info("Choose at least one section.")
         return
+    names = [section.section for section in sections]
+    if double := next((name for name in names if names.count(name) > 1), ""):
+        st.warning(f"Two of these sections are called {as_text(double)}. Leave one of them out.")
+        return
     n_shared = shared(library, sections)
     if not n_shared:
         st.warning("No gene is measured in all of these sections. Choose sections of one panel.")
@@ -166,12 +170,11 @@ def _ask(asked: TrainModel) -> None:
 def _go_on(library: Library, asked: TrainModel) -> None:
     """Show how far a training is; once it is done, use the model."""
     place = trainings.place(library, asked.args)
-    what = f"Training {as_text(asked.model_name)}"
     st.caption(
-        "It goes on when the page is closed, and after a restart from the last epoch. Cancelled, it leaves "
-        "nothing."
+        f"**{as_text(asked.model_name)}**, on {many(len(asked.ids), 'section')}. It goes on when the page is "
+        "closed, and after a restart from the last epoch. Cancelled, it leaves nothing."
     )
-    folder = run(asked, library, what, limit_s=_LIMIT_S, beside=lambda: _draw(place))
+    folder = run(asked, library, "Training a model", limit_s=_LIMIT_S, beside=lambda: _draw(place))
     if folder is not None:
         del st.session_state[_ASKED]
         session.use_model(folder)
@@ -195,10 +198,11 @@ def _draw(place: Path) -> None:
     if len(rows) < 2:
         return
     table = pd.DataFrame(rows).set_index("epoch")
-    used = table["codes_used"].where(table["codes_used"] > 0)  # none before there is a codebook
+    used = table["codes_used"][table["codes_used"] > 0]  # none before there is a codebook
     left, right = st.columns(2)
     left.line_chart(table["loss"], x_label="Epoch", y_label="Loss", height=200)
-    right.line_chart(used, x_label="Epoch", y_label="Codes used", height=200)
+    if len(used):
+        right.line_chart(used, x_label="Epoch", y_label="Codes used", height=200)
 
 
 def _tokenise_what_was_asked(library: Library) -> None:

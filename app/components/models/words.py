@@ -37,7 +37,7 @@ def doubts(card: BundleCard, sections: Sequence[Section]) -> list[str]:
     """
     said = []
     if card.simulated:
-        said.append("Trained on simulated data alone: on real tissue its tokens mean nothing.")
+        said.append("Trained on simulated data alone: on real tissue its tokens may mean nothing.")
     patients = _patients(card, sections)
     if len(card.sections) == 1:
         said.append("One section of one patient: it does not know what differs between patients.")

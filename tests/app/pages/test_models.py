@@ -5,19 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
 from app import session
+from app.components.models.panels import panels, shared
 from app.engine.client import Cancelled
 from app.models import known_models
 from app.requests import PackModel, TrainModel
 from squint import datasets
 from squint.errors import InputError
-from squint.library import models, trainings
+from squint.library import ingest, models, trainings
 from squint.library.models import KnownModel
 from squint.library.store import Library
-from tests.helpers.app import send, staged, wait_for, words
+from tests.helpers.app import one_section, send, staged, wait_for, words
 from tests.helpers.engine import Worker
 
 Open = Callable[..., AppTest]
@@ -75,6 +77,26 @@ def test_a_model_is_trained_used_and_gives_tokens(visit: Open, loaded: Library) 
     assert painting.selectbox(session.MARKED_MODEL).value == str(learned.folder)
     assert "learn-to-inpaint" not in {button.key for button in painting.button}
     assert painting.session_state[session.MODEL] == str(model.folder)
+
+
+def test_sections_that_share_most_of_their_genes_are_proposed_together(
+    library: Library, toy: AnnData
+) -> None:
+    names = list(toy.obs["section_id"].cat.categories)
+    parts = [one_section(toy, name) for name in names]
+    parts[1] = parts[1][:, :30].copy()
+    parts[2].var_names = [f"OTHER{i}" for i in range(parts[2].n_vars)]
+    parts[3] = parts[3][:, :5].copy()
+    labels = ingest.Labels({str(name): str(name) for name in toy.obs["patient_id"].unique()}, {})
+    for part in parts:
+        part.uns = toy.uns
+        ingest.add(library, next(iter(ingest.clean(part, labels))), labels)
+    found = panels(library)
+    told = {frozenset(one.section for one in panel.sections): len(panel.genes) for panel in found}
+    assert told == {frozenset(names[:2]): 30, frozenset(names[2:3]): 40, frozenset(names[3:]): 5}
+    together = next(panel for panel in found if len(panel.sections) == 2)
+    assert "2 sections sharing 30 genes, 120 cells" in together.title
+    assert shared(library, together.sections) == 30
 
 
 def test_a_training_that_is_cancelled_leaves_nothing(visit: Open, loaded: Library, worker: Worker) -> None:

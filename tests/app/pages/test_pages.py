@@ -347,7 +347,7 @@ def test_a_choice_survives_a_change_of_visit(visit: Open) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-@pytest.mark.parametrize("name", [*PAGES, "jobs"])
+@pytest.mark.parametrize("name", [*PAGES, "models", "jobs"])
 def test_bad_query_parameters_give_the_default_view(visit: Open, name: str) -> None:
     app = visit(name, thresholds="'; drop", n_codes="1e9", colour="<script>", page="xyz", shown="../..")
     assert not app.exception
@@ -404,7 +404,7 @@ def test_hostile_labels_are_text_on_every_page(
     assert not app.exception
     keep(app)
     assert len(library.sections()) == 1
-    for name in (*PAGES, "jobs"):
+    for name in (*PAGES, "models", "jobs"):
         shown = app.switch_page(f"../pages/{name}.py").run()
         assert not shown.exception
         raw = "".join(element.value for kind in (shown.markdown, shown.caption) for element in kind)
