@@ -15,7 +15,7 @@ import squint
 from app import settings
 from app.settings import NOTICE
 from squint.library.store import Library
-from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, send, staged, upload, words
+from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, send, settled, staged, upload, words
 from tests.helpers.sections import note_tokens
 
 Open = Callable[..., AppTest]
@@ -371,9 +371,11 @@ def test_the_first_start_imports_the_samples_once(
     (tmp_path / "data_samples").mkdir()
     squint.write(one_section(toy), tmp_path / "data_samples" / "TOY-H-1.h5ad")
     monkeypatch.setattr(settings, "_ROOT", tmp_path)
-    app = visit("sections")
+    app = settled(visit("sections"))
     assert not app.exception
-    assert [section.section for section in library.sections()] == ["TOY-H-1"]
+    (section,) = library.sections()
+    assert section.section == "TOY-H-1"
+    assert len(list(library.folder(section.id).glob("tokens/*.parquet"))) == 1
     library.delete(library.sections()[0].id)
     app.run()
     assert library.sections() == []

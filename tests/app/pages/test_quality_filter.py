@@ -9,7 +9,7 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from squint.library.store import Library
-from tests.helpers.app import keep, one_section, upload, words
+from tests.helpers.app import keep, one_section, settled, upload, words
 
 Open = Callable[..., AppTest]
 
@@ -78,7 +78,7 @@ def test_cells_are_left_out_as_said_and_taken_back(
     assert (kept.n_cells, kept.n_left_out) == (50, 10)
     assert "10 cells left out: smaller than 20 µm², not in tissue." in words(app)
     assert len(list(library.folder(kept.id).glob("tokens/*.parquet"))) == 1
-    app.button(f"take-back-{kept.id}").click().run()
+    settled(app.button(f"take-back-{kept.id}").click().run())
     assert not app.exception
     assert not app.error
     (whole,) = library.sections()

@@ -13,7 +13,7 @@ import squint
 from app.cell_sets.store import CellSets
 from squint.library.profiles import described_by, token_profiles
 from squint.library.store import Library, Section
-from tests.helpers.app import PAGES, csv_of, maps, words
+from tests.helpers.app import PAGES, csv_of, maps, settled, words
 from tests.helpers.sections import model_of, restate
 
 Open = Callable[..., AppTest]
@@ -120,7 +120,7 @@ def test_the_sample_cohort_can_be_imported_again(
     assert "import-samples" not in [button.key for button in app.button]
     loaded.delete(*(section.id for section in loaded.sections()))
     app = app.run()
-    app.button("import-samples").click().run()
+    settled(app.button("import-samples").click().run())
     assert not app.exception
     assert [section.id for section in loaded.sections()] == [one.id]
     shutil.rmtree(samples)
