@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import session
+from app.components.behind import samples_are_coming
 from app.components.map.colouring import DEPTH, GENE, SET, TOKEN, TYPE, choose_colour, coloured, first_colour
 from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
@@ -24,9 +25,12 @@ show_next_step()
 show_damaged(library)
 show_simulated(library, sections)
 if not sections:
+    why = "Nothing else is in the library." if library.hidden() else "The library is empty."
     st.info(
-        f"{'Nothing else is in the library.' if library.hidden() else 'The library is empty.'} Add a section "
-        "above: the output folder of an instrument, or a file with raw counts and positions of cells."
+        "The simulated samples are on their way, and appear here one by one. Your own sections go above."
+        if samples_are_coming()
+        else f"{why} Add a section above: the output folder of an instrument, or a file with raw counts and "
+        "positions of cells."
     )
     st.stop()
 show_gallery(library, sections)

@@ -15,11 +15,19 @@ def work_behind() -> None:
     _tokenise()
 
 
-def _import_samples() -> None:
+def samples_are_coming() -> bool:
+    """Say whether the samples are on their way into the library."""
     library, samples = session.library(), settings().samples
-    asked, what = ImportSamples(str(samples)), "First start: importing the simulated sample cohort"
-    if not any(samples.glob("*.h5ad")) or (library.samples_imported() and not is_followed(asked, library)):
+    if library.samples_imported():
+        return is_followed(ImportSamples(str(samples)), library)
+    return any(samples.glob("*.h5ad"))
+
+
+def _import_samples() -> None:
+    if not samples_are_coming():
         return
+    library = session.library()
+    asked, what = ImportSamples(str(settings().samples)), "First start: importing the simulated sample cohort"
     kept = follow(asked, library, what, grown=lambda: len(library.sections()))
     if kept is not None:
         session.upload().kept += kept
