@@ -13,7 +13,7 @@ from squint import datasets
 from squint.library.preferred_model import preferred
 from squint.library.store import Library
 from squint.model.card import CONFIG, weights_sha256
-from tests.helpers.app import one_section, upload, words
+from tests.helpers.app import keep, one_section, upload, words
 from tests.helpers.sections import add_model
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ def test_the_best_of_two_models_is_proposed_and_keeping_switches_all_pages_to_it
     assert "All pages show the model **toy** now. Keeping this switches them to **other**" in words(app)
     assert app.session_state["model"] == str(model_folder)  # nothing is switched before
     assert app.button("keep").label == "Keep and tokenise"
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     (section,) = library.sections()
     assert app.selectbox("model").value == str(other)
@@ -98,7 +98,7 @@ def test_the_model_of_all_pages_is_kept_where_it_fits_best_and_no_tokens_can_be_
     box.set_value("").run()
     assert app.selectbox(tokens_by(app)).value == ""
     assert app.button("keep").label == "Keep for viewing"
-    app.button("keep").click().run()
+    keep(app)
     (section,) = library.sections()
     assert library.token_facts(section.id, weights_sha256(model_folder)) is None
     assert "No model fits" not in words(app)
@@ -116,7 +116,7 @@ def test_where_no_model_fits_training_one_is_the_next_step(
     assert any("No model fits this upload" in warning.value for warning in app.warning)
     assert any("Next: train a model on it" in warning.value for warning in app.warning)
     assert app.button("keep").label == "Keep for viewing"
-    app.button("keep").click().run()
+    keep(app)
     assert not app.exception
     (section,) = library.sections()
     assert not any("No model fits" in info.value for one in app.expander for info in one.info)  # it is closed
