@@ -89,10 +89,13 @@ def follow(
 
     @st.fragment(run_every=_LOOK_S)
     def line() -> None:
-        if job.done or grown() != before:
+        try:
+            over, (fraction, words) = job.done or grown() != before, job.progress
+        except InputError:  # of a database that is away for long, which the page says
+            st.rerun()
+        if over:
             st.rerun()
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            fraction, words = job.progress
             doing = sentence("stopping" if job.cancelled else words)
             st.progress(min(max(fraction, 0.0), 1.0), f"{what}: {doing} …")
             st.button("Cancel", on_click=job.cancel, key=f"{key}-cancel", disabled=job.cancelled)
