@@ -27,8 +27,9 @@ from squint.geometry.positions import append_points, fill_area
 from squint.geometry.regions import Points, Polygon, Rectangle, Shape
 from squint.library.results import Report, keep
 from squint.library.store import DATA, Library
-from squint.model.bundle import Bundle, section_sha256
+from squint.model.bundle import Bundle
 from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, read_card
+from squint.model.section_hash import section_sha256
 from squint.stats.metrics import column_pearson, row_pearson
 
 LEAST_SCORED = 30  # cells, below which a correlation across cells says nothing

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from cachetools import LRUCache
 
 from app.models import shipped
@@ -16,26 +15,32 @@ from squint.library.models import KnownModel, add, known
 from squint.library.records import Model
 from squint.library.results import Report
 from squint.library.store import Library, harmless_name
-from squint.model.bundle import Bundle
 from squint.model.card import CARD, CONFIG, WEIGHTS
+
+if TYPE_CHECKING:
+    import torch
+
+    from squint.model.bundle import Bundle
 
 FILES = (WEIGHTS, CONFIG, CARD)
 _MOST_HELD = 3
 
-_held: LRUCache[str, Bundle] = LRUCache(_MOST_HELD)  # by sha256
+_held: "LRUCache[str, Bundle]" = LRUCache(_MOST_HELD)  # by sha256
 _of_server: list[Path] = []  # where its model is: on a machine of its own it may lie elsewhere
-_devices = [torch.device("cpu")]  # the last one
+_devices: list["str | torch.device"] = ["cpu"]  # the last one
 
 
-def use(folder: Path | None, device: torch.device | None = None) -> None:
+def use(folder: Path | None, device: "torch.device | None" = None) -> None:
     """Say where the server's model is, and where models compute from here on."""
     _held.clear()
     _of_server[:] = [] if folder is None else [folder]
-    _devices[:] = [device or torch.device("cpu")]
+    _devices[:] = [device or "cpu"]
 
 
-def hold(folder: Path) -> Bundle:
+def hold(folder: Path) -> "Bundle":
     """Load a model and hold it, as the ones that are used most."""
+    from squint.model.bundle import Bundle  # noqa: PLC0415 - with torch, which bringing in files does without
+
     bundle = Bundle.load(folder, _devices[-1])
     _held[bundle.sha256] = bundle
     return bundle
@@ -46,7 +51,7 @@ def known_here(library: Library) -> list[KnownModel]:
     return known(library, [*_of_server, *shipped()])
 
 
-def bundle_of(library: Library, sha256: str) -> Bundle:
+def bundle_of(library: Library, sha256: str) -> "Bundle":
     """Return a model, which is loaded if it is not held.
 
     Raises
@@ -65,7 +70,7 @@ def bundle_of(library: Library, sha256: str) -> Bundle:
     return _held[sha256]
 
 
-def load(library: Library, folder: str) -> Bundle:
+def load(library: Library, folder: str) -> "Bundle":
     """Load a model; one of the library is looked at first, whether it is as it was kept.
 
     Raises
@@ -73,6 +78,8 @@ def load(library: Library, folder: str) -> Bundle:
     InputError
         If it is damaged, or gone.
     """
+    from squint.model.bundle import Bundle  # noqa: PLC0415 - as above
+
     check(library, Path(folder))
     return Bundle.load(folder)
 
@@ -90,7 +97,7 @@ def check(library: Library, folder: Path) -> None:
             library.files.checked(folder / name)
 
 
-def keep_model(library: Library, bundle: Bundle, ids: Sequence[str], name: str) -> str:
+def keep_model(library: Library, bundle: "Bundle", ids: Sequence[str], name: str) -> str:
     """Store a model that was trained on sections of the library; return its folder.
 
     Raises

@@ -7,7 +7,6 @@ from typing import Any
 import squint.io
 from app.requests import AddFound, ImportSamples, Keep, Rebuild, Validate
 from app.tasks import quality
-from app.tasks.fitting import fit_all
 from app.uploads.disk import room
 from squint.errors import InputError
 from squint.io import archives
@@ -26,6 +25,8 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     What cannot be opened is refused. What leaves open how it is to be read has a ``question``, and what may
     just have columns that are named differently has a ``problem``.
     """
+    from app.tasks.fitting import fit_all  # noqa: PLC0415 - with torch, which takes longer than a small file
+
     staged = Path(asked.path)
     path = adding.unpacked(staged, room(staged.parent), report)
     left_alone = archives.left_alone(staged) if staged.suffix == adding.ZIP else []

@@ -30,8 +30,9 @@ from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.files import write_text
 from squint.geometry.regions import Fraction, Region, hidden_cells
-from squint.model.bundle import Bundle, section_sha256, versions
+from squint.model.bundle import Bundle, versions
 from squint.model.cohort import prepare, section_names
+from squint.model.section_hash import section_sha256
 from squint.spreadsheet import csv_text
 from squint.stats.metrics import Judge, Scores, mmd, shares
 from squint.training.run import train

@@ -23,9 +23,10 @@ from squint.benchmarks.stages import Row, claim, do
 from squint.config import ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.files import write_text
-from squint.model.bundle import Bundle, section_sha256, versions
+from squint.model.bundle import Bundle, versions
 from squint.model.card import TRAINED_WITHOUT
 from squint.model.cohort import section_names
+from squint.model.section_hash import section_sha256
 from squint.spreadsheet import csv_text
 from squint.stats.metrics import Judge, Scores
 from squint.training.run import train

@@ -38,7 +38,7 @@ from squint.library.store import (
 )
 from squint.library.tables import write_table
 from squint.library.thumbnail import thumbnail
-from squint.model.bundle import section_sha256
+from squint.model.section_hash import section_sha256
 from squint.pl import spacing
 from squint.pp import QualityFilter
 

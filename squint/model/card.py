@@ -43,7 +43,7 @@ class SectionRecord:
     """A section that a model was trained on."""
 
     name: str
-    sha256: str  # of its counts and positions, see `squint.model.bundle.section_sha256`
+    sha256: str  # of its counts and positions, see `squint.model.section_hash.section_sha256`
     n_cells: int
     hidden: list[str]  # cells kept from the model
 

@@ -13,9 +13,9 @@ from squint import keys, pp
 from squint.config import TrainConfig
 from squint.errors import InputError
 from squint.geometry.regions import Fraction
-from squint.model.bundle import section_sha256
 from squint.model.card import SectionRecord
 from squint.model.cohort import Cohort, section_names
+from squint.model.section_hash import section_sha256
 
 Hidden = Sequence[
     NDArray[np.bool_]

@@ -2,6 +2,9 @@
 
 import importlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from squint.library.images import Addition
 from squint.library.results import Task
 from squint.library.store import Library
 from squint.pp import QualityFilter
+from tests.helpers.paths import ROOT
 
 SHAPES = (
     Rectangle("S", 0, 1, 2, 3),
@@ -84,3 +88,13 @@ def test_every_task_of_the_workers_is_asked_by_a_class_of_its_own() -> None:
     for name in names:
         assert name in importlib.import_module(TASKS[lane_of(name)]).TASKS
     assert len({type(asked) for asked in ASKED}) == len(ASKED)
+
+
+@pytest.mark.parametrize("lane", ["files", "short"])
+def test_lanes_without_the_model_start_without_torch(lane: str, tmp_path: Path) -> None:
+    slow = {"torch", "sklearn", "scanpy", "numba", "matplotlib"}
+    code = f"import sys, {TASKS[lane]} as tasks; tasks.start(None); print({slow} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout.strip() == "set()"

@@ -22,8 +22,9 @@ from squint.io import hdf5
 from squint.io import mapped as in_files
 from squint.io.content import Answers
 from squint.io.sections import read_settled
-from squint.model.bundle import Bundle, section_sha256
+from squint.model.bundle import Bundle
 from squint.model.cohort import prepare
+from squint.model.section_hash import section_sha256
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,9 @@ from safetensors.torch import load_file, save_file
 import squint
 from squint import datasets, keys
 from squint.config import ModelConfig, TrainConfig
-from squint.model.bundle import Bundle, section_sha256
+from squint.model.bundle import Bundle
 from squint.model.card import CARD, CONFIG, WEIGHTS
+from squint.model.section_hash import section_sha256
 
 
 @pytest.fixture(scope="module")
