@@ -9,6 +9,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.engine import supervisor
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    supervisor.begin()  # beside the imports that follow
+
 from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.leaving import note_session

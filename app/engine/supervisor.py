@@ -23,6 +23,7 @@ _PROVEN_S = 60.0  # an engine that has lived so long has started
 _END_S = 30.0  # for an engine to end
 
 logger = logging.getLogger(__name__)
+_begun: list[tuple[threading.Event, threading.Thread]] = []  # before the server took it over
 _problems: list[str] = []  # why the engine does not start, if it does not
 
 
@@ -31,12 +32,23 @@ def problem() -> str:
     return _problems[-1] if _problems else ""
 
 
-@contextmanager
-def supervised(alone_s: float = _ALONE_S) -> Iterator[None]:
-    """Look after the engine of this server's library; it outlives the server by ``alone_s`` and its jobs."""
+def begin() -> None:
+    """Begin to look after the engine of this server's library.
+
+    A server does so before it imports what it is made of: both take seconds, side by side.
+    """
     stop = threading.Event()
-    thread = threading.Thread(target=_watch, args=(stop, alone_s), name="squint-supervisor", daemon=True)
+    thread = threading.Thread(target=_watch, args=(stop,), name="squint-supervisor", daemon=True)
+    _begun.append((stop, thread))
     thread.start()
+
+
+@contextmanager
+def supervised() -> Iterator[None]:
+    """Look after the engine until the server ends; it outlives the server a little, and by its jobs."""
+    if not _begun:
+        begin()
+    stop, thread = _begun.pop()
     try:
         yield
     finally:
@@ -44,7 +56,7 @@ def supervised(alone_s: float = _ALONE_S) -> Iterator[None]:
         thread.join(5)
 
 
-def _watch(stop: threading.Event, alone_s: float) -> None:
+def _watch(stop: threading.Event) -> None:
     home = settings().home
     while not stop.is_set():
         try:
@@ -52,13 +64,13 @@ def _watch(stop: threading.Event, alone_s: float) -> None:
                 _end_other(home)
             with locks.Lock(home / locks.WEB, shared=True) as lock:
                 lock.take()
-                _look_after(home, stop, alone_s)
+                _look_after(home, stop)
         except OSError as error:  # of the library's folder, which every page says
             logger.warning("The engine is not started: %s", error)
             stop.wait(_MOST_S)
 
 
-def _look_after(home: Path, stop: threading.Event, alone_s: float) -> None:
+def _look_after(home: Path, stop: threading.Event) -> None:
     """Start an engine whenever there is none; later and later if it fails."""
     engine: subprocess.Popen[bytes] | None = None
     began, n_failed = time.monotonic(), 0
@@ -73,14 +85,14 @@ def _look_after(home: Path, stop: threading.Event, alone_s: float) -> None:
         if engine is None and not locks.is_held(home / locks.ENGINE):
             if n_failed > 1:
                 stop.wait(min(_LOOK_S * 2**n_failed, _MOST_S))
-            engine, began = _start(home, alone_s), time.monotonic()
+            engine, began = _start(home), time.monotonic()
         stop.wait(_LOOK_S)
 
 
-def _start(home: Path, alone_s: float) -> "subprocess.Popen[bytes]":
+def _start(home: Path) -> "subprocess.Popen[bytes]":
     """Start an engine."""
     model = str(settings().model)
-    options = ["--home", str(home), "--model", model, "--alone-s", str(alone_s), "--mark", _mark()]
+    options = ["--home", str(home), "--model", model, "--alone-s", str(_ALONE_S), "--mark", _mark()]
     # In our process group: Ctrl-C in a terminal ends both, and a signal to the server alone ends only it.
     engine = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "squint.engine", *options], cwd=_ROOT, stdin=subprocess.DEVNULL

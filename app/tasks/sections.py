@@ -25,8 +25,6 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     What cannot be opened is refused. What leaves open how it is to be read has a ``question``, and what may
     just have columns that are named differently has a ``problem``.
     """
-    from app.tasks.fitting import fit_all  # noqa: PLC0415 - with torch, which takes longer than a small file
-
     staged = Path(asked.path)
     path = adding.unpacked(staged, room(staged.parent), report)
     left_alone = archives.left_alone(staged) if staged.suffix == adding.ZIP else []
@@ -48,6 +46,8 @@ def validate(library: Library, asked: Validate, report: Report) -> dict[str, Any
     known: Any = settled.adata.obs
     settled, sifted = quality.sift(settled, asked.quality)
     found = squint.io.report_on(settled, path.name)
+    from app.tasks.fitting import fit_all  # noqa: PLC0415 - with torch, which takes longer than a small file
+
     fits = fit_all(library, settled.adata, asked.models, report)
     return said | {
         "report": asdict(found),

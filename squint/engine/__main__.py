@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squint.engine import locks
+from squint.engine import locks, nursery
 from squint.engine.lanes import TASKS
 from squint.errors import InputError
 
@@ -64,6 +64,8 @@ class _Engine:
 
     def run(self) -> None:
         """Do jobs until told to stop, or until nobody is there who could ask for one."""
+        if not self._options.scheduler:
+            nursery.begin()  # beside the import of Dask
         from squint.engine import cluster  # noqa: PLC0415 - of the extra `cluster`, and slow to import
 
         logging.getLogger("distributed").setLevel(logging.WARNING)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dask.config
-from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed import Client, Nanny, Scheduler, SpecCluster, utils
 
-from squint.engine import worker
+from squint.engine import nursery, worker
 from squint.engine.lanes import FILES, MODEL, SHORT
 
 # Ctrl-C in a terminal reaches all processes: the engine ends its workers itself.
@@ -26,6 +26,8 @@ def start() -> Iterator[Client]:
     ------
     The client.
     """
+    nursery.begin()
+    utils._forkserver_preload_set = True  # else this process would import what Dask has it import
     here = {"host": "127.0.0.1", "dashboard": False}
     workers = {
         name: {
@@ -58,6 +60,7 @@ def start() -> Iterator[Client]:
         "distributed.nanny.pre-spawn-environ": {},  # Dask would have one thread in each library
         # Dask would give up a worker process that is not there again after 15 s, as on a busy machine.
         "distributed.deploy.lost-worker-timeout": "100 days",
+        "distributed.worker.multiprocessing-method": "forkserver",
         "distributed.worker.daemon": False,  # tasks may have processes of their own
     }
     with (

@@ -17,7 +17,7 @@ from distributed.scheduler import KilledWorker
 
 from squint.engine import worker
 from squint.engine.changes import Changes
-from squint.engine.lanes import FILES, LANES, MODEL
+from squint.engine.lanes import LANES, MODEL
 from squint.errors import InputError
 from squint.library.database import Database, database
 from squint.library.jobs import QUEUED, RUNNING, Jobs, JobState
@@ -25,6 +25,7 @@ from squint.library.records import EngineRow
 
 GRACE_S = 1.5  # between asking a job to stop and ending its process
 _MISSED_S = 120.0  # a lane may be without a worker, as while one is started again on a busy machine
+_ALONE_S = 10.0  # from the start on, in which nothing is made ready beside a job that runs
 _BEAT_S, _WORKERS_S = 1.0, 0.5  # between two signs of life, and two looks which workers there are
 # A worker that ends while its tasks are made ready is started again; then without the model; and then its
 # tasks are left to its first job, which says so.
@@ -78,7 +79,8 @@ class Dispatcher:
         self._model: str | None = str(model)
         self._facts: dict[str, Any] | None = None  # of the first worker with the model
         self._problems: dict[str, str] = {}  # of a lane, until a worker of it starts
-        self._there = dict.fromkeys(LANES, time.monotonic())  # when a lane last had a worker
+        self._began = time.monotonic()
+        self._there = dict.fromkeys(LANES, self._began)  # when a lane last had a worker
         self._workers: dict[str, _Worker] = {}
         self._runs: dict[int, _Run] = {}
         self._deaths: Counter[str] = Counter()  # by lane, while tasks were made ready
@@ -142,7 +144,7 @@ class Dispatcher:
         for job in open_jobs.values():
             if job.id not in self._runs and job.state == QUEUED:
                 self._hand_out(job)
-        self._prepare_others()
+        self._prepare_next()
         if time.monotonic() >= self._beat_by:
             self._beat()
 
@@ -165,8 +167,6 @@ class Dispatcher:
             lane = next((lane for lane in LANES if found[address]["resources"].get(lane)), "")
             if lane:
                 self._workers[address] = _Worker(lane)
-                if lane != FILES:
-                    self._prepare(address)
 
     def _prepare(self, address: str) -> None:
         known = self._workers[address]
@@ -174,12 +174,20 @@ class Dispatcher:
         if lane in self._tasks and self._deaths[lane] < _WITHOUT:
             known.starting = self._submit(address, lane, worker.make_ready, self._tasks[lane], self._model)
 
-    def _prepare_others(self) -> None:
-        """Make ready what reads files: not before the model is there, and nobody waits for anything."""
-        if self._facts is not None and not self._runs:
-            for address, known in self._workers.items():
-                if not known.prepared:
-                    self._prepare(address)
+    def _prepare_next(self) -> None:
+        """Make ready the workers of a lane that has no job yet, one lane after the other.
+
+        Side by side they would take the cores from the first page, and so they would from the first job, such
+        as the import of the samples.
+        """
+        is_busy = self._runs and time.monotonic() < self._began + _ALONE_S
+        if is_busy or any(known.starting for known in self._workers.values()):
+            return
+        waiting = [address for address, known in self._workers.items() if not known.prepared]
+        first = min((LANES.index(self._workers[address].lane) for address in waiting), default=None)
+        for address in waiting:
+            if LANES.index(self._workers[address].lane) == first:
+                self._prepare(address)
 
     def _submit(self, address: str, lane: str, function: Callable[..., Any], *args: Any) -> Future[Any]:
         future = self._client.submit(
@@ -242,9 +250,13 @@ class Dispatcher:
     # --- jobs ---------------------------------------------------------------------------------------------
 
     def _hand_out(self, job: JobState) -> None:
-        """Give a job to a worker of its lane that is ready and has none, if there is one."""
+        """Give a job to a worker of its lane that is ready and has none; others are made ready at once."""
         for address, known in self._workers.items():
-            if known.lane == job.lane and known.starting is None and known.doing is None:
+            if known.lane != job.lane:
+                continue
+            if not known.prepared:
+                self._prepare(address)
+            if known.starting is None and known.doing is None:
                 asked = (str(self._home), job.id, self.id, self._model)
                 future = self._submit(address, job.lane, worker.run_job, *asked)
                 self._runs[job.id] = _Run(future, address)
