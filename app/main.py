@@ -3,6 +3,8 @@
 The server imports this file for its application; each visit to a page then runs it as a script.
 """
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +13,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.engine import supervisor
 
-if get_script_run_ctx(suppress_warning=True) is None:
+with suppress(RuntimeError):  # where no server runs, as in a test or a page
+    asyncio.get_running_loop()
     supervisor.begin()  # beside the imports that follow
 
 from app.components.behind import work_behind

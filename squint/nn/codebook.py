@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.cluster import kmeans_plusplus
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -134,6 +133,8 @@ def _starting_points(units: Tensor, n_codes: int, seed: int) -> Tensor:
     if n_codes >= n_rows:
         drawn = np.resize(rng.permutation(n_rows), n_codes)
     elif n_codes <= MANY_CODES:
+        from sklearn.cluster import kmeans_plusplus  # noqa: PLC0415 - takes a second, and only a training needs it
+
         _, drawn = kmeans_plusplus(units.cpu().numpy(), n_codes, random_state=seed)
     else:  # with many codes k-means++ takes longer than the k-means it is meant to help
         drawn = rng.choice(n_rows, n_codes, replace=False)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from squint.pl._captions import count, length
 from squint.pl._panel import Panel
@@ -105,6 +104,8 @@ def spacing(coordinates: NDArray[np.float64], n_sampled: int = 2_000) -> float:
     """
     if len(coordinates) < 2:
         return 0.0
+    from scipy.spatial import KDTree  # noqa: PLC0415 - a page that shows what is kept does without it
+
     sample = coordinates[:: max(1, len(coordinates) // n_sampled)]
     distances, _ = KDTree(coordinates).query(sample, k=2)
     return float(np.median(distances[:, 1]))

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from squint.model.cohort import Cohort
@@ -87,6 +86,8 @@ class Edges:
         n_pairs = min(len(present_odds), len(absent_odds))
         if n_pairs == 0:
             return float("nan")
+        from sklearn.metrics import average_precision_score  # noqa: PLC0415 - takes a second, and only this needs it
+
         odds = np.concatenate([present_odds[:n_pairs], absent_odds[:n_pairs]])
         return float(average_precision_score(np.repeat([1, 0], n_pairs), odds))
 
