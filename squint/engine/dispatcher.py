@@ -181,7 +181,7 @@ class Dispatcher:
         as the import of the samples.
         """
         is_busy = self._runs and time.monotonic() < self._began + _ALONE_S
-        if is_busy or any(known.starting for known in self._workers.values()):
+        if is_busy or any(known.starting is not None for known in self._workers.values()):
             return
         waiting = [address for address, known in self._workers.items() if not known.prepared]
         first = min((LANES.index(self._workers[address].lane) for address in waiting), default=None)
