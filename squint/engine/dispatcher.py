@@ -25,7 +25,7 @@ from squint.library.records import EngineRow
 
 GRACE_S = 1.5  # between asking a job to stop and ending its process
 _MISSED_S = 120.0  # a lane may be without a worker, as while one is started again on a busy machine
-_ALONE_S = 10.0  # from the start on, in which nothing is made ready beside a job that runs
+_ALONE_S = 5.0  # from the start on, in which nothing is made ready beside a job that runs
 _BEAT_S, _WORKERS_S = 1.0, 0.5  # between two signs of life, and two looks which workers there are
 # A worker that ends while its tasks are made ready is started again; then without the model; and then its
 # tasks are left to its first job, which says so.
