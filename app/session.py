@@ -34,6 +34,7 @@ from squint.pp import QualityFilter
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 MODEL = "model"  # folder of the one that was chosen
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
+_WITHOUT_SAMPLES = "_without_samples"
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
@@ -239,6 +240,16 @@ def landmarks(section_id: str, image_id: str) -> Landmarks:
     """Return the landmarks of a picture."""
     state: Landmarks = st.session_state.setdefault(f"_landmarks-{section_id}-{image_id}", Landmarks())
     return state
+
+
+def want_samples(*, wanted: bool) -> None:
+    """Note whether this session wants the samples that a new library begins with."""
+    st.session_state[_WITHOUT_SAMPLES] = not wanted
+
+
+def without_samples() -> bool:
+    """Say whether this session does without the samples."""
+    return bool(st.session_state.get(_WITHOUT_SAMPLES))
 
 
 def asker() -> str:

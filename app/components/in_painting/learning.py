@@ -20,12 +20,17 @@ def offer_to_learn(library: Library, section: Section) -> None:
     """Offer to teach the model in use to in-paint, where it suits a section and its own ones are here."""
     asked: LearnToInpaint | None = st.session_state.get(_ASKED)
     if asked is not None:
-        folder = run(asked, library, "Learning to in-paint", limit_s=_LIMIT_S)
+        folder = run(
+            asked,
+            library,
+            "Learning to in-paint",
+            limit_s=_LIMIT_S,
+            closed=lambda: st.session_state.pop(_ASKED, None),
+        )
         if folder is not None:
             del st.session_state[_ASKED]
             st.session_state[session.TRAINED] = folder
             st.rerun()
-        st.button("Close", key="learn-close", on_click=st.session_state.pop, args=(_ASKED, None))
         return
     models = known_models(library)
     model = next(one for one in models if str(one.folder) == st.session_state[session.MODEL])

@@ -174,13 +174,19 @@ def _go_on(library: Library, asked: TrainModel) -> None:
         f"**{as_text(asked.model_name)}**, on {many(len(asked.ids), 'section')}. It goes on when the page is "
         "closed, and after a restart from the last epoch. Cancelled, it leaves nothing."
     )
-    folder = run(asked, library, "Training a model", limit_s=_LIMIT_S, beside=lambda: _draw(place))
+    folder = run(
+        asked,
+        library,
+        "Training a model",
+        limit_s=_LIMIT_S,
+        beside=lambda: _draw(place),
+        closed=lambda: st.session_state.pop(_ASKED, None),
+    )
     if folder is not None:
         del st.session_state[_ASKED]
         session.use_model(folder)
         st.session_state[_TRAINED] = folder
         st.rerun()
-    st.button("Close", key="train-close", on_click=st.session_state.pop, args=(_ASKED, None))
 
 
 def _find_own(library: Library) -> None:
@@ -215,9 +221,14 @@ def _tokenise_what_was_asked(library: Library) -> None:
     if model is None or set(ids) <= library.all_token_facts(model.sha256).keys():
         del st.session_state[_TRAINED]
         return
-    done = run(Tokenise(ids, model.sha256), library, "Tokenising", limit_s=_TOKENS_S)
+    done = run(
+        Tokenise(ids, model.sha256),
+        library,
+        "Tokenising",
+        limit_s=_TOKENS_S,
+        closed=lambda: st.session_state.pop(_TRAINED, None),
+    )
     if done is not None:
         del st.session_state[_TRAINED]
         st.toast(f"{many(len(done), 'section')} tokenised.", icon=":material/check:", duration="long")
         st.rerun()
-    st.button("Close", key="tokens-close", on_click=st.session_state.pop, args=(_TRAINED, None))

@@ -1,6 +1,7 @@
 """In-painting of cells that were held out of a stack: how good it is, and what it looks like."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +96,8 @@ def _offer_training(library: Library, stack: Stack) -> None:
     if st.session_state.get(f"_{key}"):
         ids = tuple(level.id for level in stack.levels)
         asked = TrainOnStack(ids, _HOLD_OUT, _N_EPOCHS, model_name="stack")
-        if run(asked, library, "Training", limit_s=_LIMIT_S) is not None:
+        closed = partial(st.session_state.pop, f"_{key}", None)
+        if run(asked, library, "Training", limit_s=_LIMIT_S, closed=closed) is not None:
             del st.session_state[f"_{key}"]
             st.rerun()
 
