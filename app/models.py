@@ -8,9 +8,10 @@ from typing import NamedTuple
 from app.settings import settings
 from squint.files import list_sha256
 from squint.library.models import KnownModel, known
+from squint.library.place import shipped_models
 from squint.library.stacks import Stack
 from squint.library.store import Library, Section
-from squint.model.card import CARD, REFUSE_BELOW, BundleCard
+from squint.model.card import REFUSE_BELOW, BundleCard
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Candidate(NamedTuple):
 
 def shipped() -> list[Path]:
     """List the folders of the server's model, and of those that ship with squint."""
-    return [settings().model, *sorted(folder.parent for folder in settings().samples.glob(f"*/{CARD}"))]
+    return [settings().model, *shipped_models()]
 
 
 def known_models(library: Library) -> list[KnownModel]:

@@ -12,7 +12,6 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
-from app import settings
 from app.settings import NOTICE
 from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, send, settled, staged, upload, words
@@ -366,11 +365,10 @@ def test_thresholds_the_wrong_way_round_are_turned(visit: Open) -> None:
 
 
 def test_the_first_start_imports_the_samples_once(
-    visit: Open, library: Library, toy: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
 ) -> None:
     (tmp_path / "data_samples").mkdir()
     squint.write(one_section(toy), tmp_path / "data_samples" / "TOY-H-1.h5ad")
-    monkeypatch.setattr(settings, "_ROOT", tmp_path)
     app = settled(visit("sections"))
     assert not app.exception
     (section,) = library.sections()
