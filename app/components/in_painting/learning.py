@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.models import known_models, trained_on
+from app.models import trained_on
 from app.requests import LearnToInpaint
 from app.text import as_text
 from squint.library.models import MOST_LETTERS, KnownModel
@@ -32,7 +32,7 @@ def offer_to_learn(library: Library, section: Section) -> None:
             st.session_state[session.TRAINED] = folder
             st.rerun()
         return
-    models = known_models(library)
+    models = session.models()
     model = next(one for one in models if str(one.folder) == st.session_state[session.MODEL])
     ids = _sections(library, model, models, section)
     if not ids:

@@ -40,7 +40,7 @@ def choose(library: Library) -> Choice:
         )
         st.stop()
     offer_to_learn(library, section)
-    found = candidates(library, section)
+    found = candidates(library, section, session.models())
     fitting = [candidate for candidate in found if candidate.fits and candidate.in_paints]
     if not fitting:
         _say_none_fits(section, found)

@@ -11,7 +11,7 @@ from app.components.job import run
 from app.components.models.panels import Panel, panels, shared
 from app.engine.client import jobs_of
 from app.exports.stamp import many
-from app.models import fitting, known_models
+from app.models import fitting
 from app.requests import EstimateTraining, Tokenise, TrainModel
 from app.text import as_text, sentence
 from squint.config import ModelConfig
@@ -79,7 +79,7 @@ def _choose(library: Library) -> None:
         help="How many kinds of neighbourhood the model can tell apart.",
     )
     name = right.text_input(
-        "Name", _first_name(library, sections, n_shared), key="train-name", max_chars=models.MOST_LETTERS
+        "Name", _first_name(sections, n_shared), key="train-name", max_chars=models.MOST_LETTERS
     )
     kept = min(n_shared, ModelConfig().n_genes)
     most = f", of which the {kept:,} most variable are kept" if kept < n_shared else ""
@@ -89,7 +89,7 @@ def _choose(library: Library) -> None:
     )
     ids = tuple(sorted(section.id for section in sections))
     _show_estimate(library, EstimateTraining(ids, int(n_codes)))
-    problem = _problem(library, name)
+    problem = _problem(name)
     if problem:
         st.warning(sentence(problem))
     st.button(
@@ -123,22 +123,22 @@ def _choose_sections(found: Sequence[Panel]) -> list[Section]:
     return [by_id[one] for one in chosen]
 
 
-def _first_name(library: Library, sections: Sequence[Section], n_genes: int) -> str:
+def _first_name(sections: Sequence[Section], n_genes: int) -> str:
     organs = {section.organ for section in sections if section.organ}
     start = f"{organs.pop() if len(organs) == 1 else 'model'} {n_genes} genes"
-    taken = {model.name for model in known_models(library)}
+    taken = {model.name for model in session.models()}
     return next(
         name for n in range(1, len(taken) + 2) if (name := start if n == 1 else f"{start} {n}") not in taken
     )
 
 
-def _problem(library: Library, name: str) -> str:
+def _problem(name: str) -> str:
     """Say why a model cannot be called so; nothing if it can."""
     try:
         name = models.fit_name(name)
     except InputError as error:
         return str(error)
-    taken = name in {model.name for model in known_models(library)}
+    taken = name in {model.name for model in session.models()}
     return f"Another model is called {name!r}. Choose another name." if taken else ""
 
 
@@ -216,7 +216,7 @@ def _tokenise_what_was_asked(library: Library) -> None:
     folder = st.session_state.get(_TRAINED)
     if folder is None:
         return
-    model = next((one for one in known_models(library) if str(one.folder) == folder), None)
+    model = next((one for one in session.models() if str(one.folder) == folder), None)
     ids = fitting(library, model.card) if model is not None and model.card is not None else ()
     if model is None or set(ids) <= library.all_token_facts(model.sha256).keys():
         del st.session_state[_TRAINED]

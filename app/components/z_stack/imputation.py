@@ -54,7 +54,7 @@ class Imputed(NamedTuple):
 
 def impute(library: Library, stack: Stack) -> Imputed | None:
     """Predict the held-out cells by a model that was trained without them, if there is one."""
-    models = find_models(library, stack)
+    models = find_models(library, stack, session.models())
     if not models:
         return None
     ids = tuple(level.id for level in stack.levels)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app.models import find_models
+from app.models import find_models, known_models
 from app.requests import InpaintStack, Tokenise, TrainOnStack
 from app.tasks import stacks
 from squint import keys
@@ -128,7 +128,7 @@ def test_in_painting_is_judged_beside_the_nearest_cells_and_seen_level_by_level(
 def test_held_out_cells_are_stored_with_what_was_measured_there(
     library: Library, stack: Stack, trained: Path
 ) -> None:
-    assert find_models(library, stack) == [trained]
+    assert find_models(library, stack, known_models(library)) == [trained]
     asked = InpaintStack(tuple(level.id for level in stack.levels), str(trained), "")
     stacks.inpaint(library, asked, lambda *_: None)
     result = find(library, asked)
