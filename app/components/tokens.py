@@ -14,8 +14,9 @@ from app.requests import SumTokens
 from app.text import sentence
 from squint import keys
 from squint.library import profiles as token_profiles
-from squint.library.quality import doubted, without_token
+from squint.library.quality import doubted, is_newness_known, without_token
 from squint.library.store import Library, Section
+from squint.model.card import NOT_MEASURED
 from squint.pl import MAX_HIGHLIGHTED, most_frequent
 
 _DOUBTS_LISTED = 4
@@ -54,6 +55,8 @@ def say_doubts(library: Library, sections: Sequence[Section], model: str) -> Non
             f"tissue. {sentence('; '.join(lines[:_DOUBTS_LISTED]))}{more}.",
             icon=":material/warning:",
         )
+    if not is_newness_known(library, sections, model):
+        st.caption(f":material/info: {NOT_MEASURED}")
 
 
 def say_without_token(library: Library, sections: Sequence[Section], model: str) -> None:
