@@ -364,6 +364,18 @@ def test_thresholds_the_wrong_way_round_are_turned(visit: Open) -> None:
     assert wrong.dataframe[0].value.equals(right.dataframe[0].value)
 
 
+def test_pages_say_where_it_is_not_known_how_new_cells_are(visit: Open, loaded: Library) -> None:
+    for section in loaded.sections():
+        note_tokens(loaded, section.id, share_beyond_p99={section.section: float("nan")})
+    app = visit("tokens")
+    assert not app.exception
+    assert "How many cells are new to the model is not known" in words(app)
+    assert not app.warning
+    sections = app.switch_page("../pages/sections.py").run()
+    assert not sections.exception
+    assert words(sections).count("new to the model: not known") == 4
+
+
 def test_the_first_start_imports_the_samples_once(
     visit: Open, library: Library, toy: AnnData, tmp_path: Path
 ) -> None:
