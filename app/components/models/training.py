@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
+from app.components.links import to_sections
 from app.components.models.panels import Panel, panels, shared
 from app.engine.client import jobs_of
 from app.exports.stamp import many
@@ -55,7 +56,7 @@ def _choose(library: Library) -> None:
     found = panels(library)
     if not found:
         st.info("There is no section with counts to train on. Add one on the page Sections.")
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         return
     sections = _choose_sections(found)
     if not sections:
