@@ -1,6 +1,6 @@
 """Model bundles: which suit a stack or a section, and what their training knew of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,9 +8,10 @@ from typing import NamedTuple
 from app.settings import settings
 from squint.files import list_sha256
 from squint.library.models import KnownModel, known
+from squint.library.place import shipped_models
 from squint.library.stacks import Stack
 from squint.library.store import Library, Section
-from squint.model.card import CARD, REFUSE_BELOW, BundleCard
+from squint.model.card import REFUSE_BELOW, BundleCard
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Candidate(NamedTuple):
 
 def shipped() -> list[Path]:
     """List the folders of the server's model, and of those that ship with squint."""
-    return [settings().model, *sorted(folder.parent for folder in settings().samples.glob(f"*/{CARD}"))]
+    return [settings().model, *shipped_models()]
 
 
 def known_models(library: Library) -> list[KnownModel]:
@@ -88,11 +89,11 @@ def trained_on(library: Library, card: BundleCard) -> tuple[str, ...]:
     return tuple(ids) if len(ids) == len(found) else ()
 
 
-def candidates(library: Library, section: Section) -> list[Candidate]:
-    """List all models, in the order of `find_models`, with what they share with a section."""
+def candidates(library: Library, section: Section, models: Iterable[KnownModel]) -> list[Candidate]:
+    """List those of some models that are sound, with what they share with a section."""
     genes, cells = set(library.genes(section.id)), set(library.cells(section.id).index)
     found = []
-    for model in known_models(library):
+    for model in models:
         if card := model.card:
             held_out, known_of = _held_out(card, section, cells)
             n_genes, n_shared = len(card.genes), card.n_shared(genes)
@@ -108,14 +109,10 @@ def _held_out(card: BundleCard, section: Section, cells: set[str]) -> tuple[froz
     return frozenset(), False
 
 
-def find_models(library: Library, stack: Stack) -> list[Path]:
-    """List the bundles whose card names every level of a stack, with cells held out of it.
-
-    The model of the server comes first, then those trained here, the newest first, then those that ship with
-    squint.
-    """
+def find_models(library: Library, stack: Stack, models: Iterable[KnownModel]) -> list[Path]:
+    """List the bundles of those models whose card names every level of a stack, with cells held out of it."""
     cells = {level.section: set(library.cells(level.id).index) for level in stack.levels}
-    return [model.folder for model in known_models(library) if model.card and _knows(model.card, cells)]
+    return [model.folder for model in models if model.card and _knows(model.card, cells)]
 
 
 def _knows(card: BundleCard, cells: Mapping[str, set[str]]) -> bool:

@@ -33,7 +33,9 @@ from squint.pp import QualityFilter
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 MODEL = "model"  # folder of the one that was chosen
+_MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
+_WITHOUT_SAMPLES = "_without_samples"
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
@@ -126,21 +128,35 @@ def library_problem() -> str:
     return ""
 
 
+def models() -> list[KnownModel]:
+    """List all models, damaged ones too, as they are in this run of a page or of a part of it.
+
+    They are read once a run: what changed since shows in the next one.
+    """
+    context = get_script_run_ctx()
+    run = None if context is None else context.cursors  # Streamlit makes them anew for each run
+    read: tuple[object, list[KnownModel]] | None = st.session_state.get(_MODELS_READ)
+    if run is None or read is None or read[0] is not run:
+        read = (run, known_models(library()))
+        st.session_state[_MODELS_READ] = read
+    return list(read[1])
+
+
 def choose_model() -> None:
     """Let the user choose the model that all pages show; begin with the one that was chosen last here."""
     here = library()
-    models = {str(one.folder): one for one in known_models(here)}
-    if (asked := st.session_state.pop(_ASKED_MODEL, None)) in models:
+    known = {str(one.folder): one for one in models()}
+    if (asked := st.session_state.pop(_ASKED_MODEL, None)) in known:
         st.session_state[MODEL] = asked
-        prefer(here, models[asked].sha256)
-    if st.session_state.get(MODEL) not in models:
+        prefer(here, known[asked].sha256)
+    if st.session_state.get(MODEL) not in known:
         last = preferred(here)
-        first = next((folder for folder, one in models.items() if last and one.sha256 == last), None)
-        st.session_state[MODEL] = first or next(iter(models))
+        first = next((folder for folder, one in known.items() if last and one.sha256 == last), None)
+        st.session_state[MODEL] = first or next(iter(known))
     st.selectbox(
         "Model",
-        list(models),
-        format_func=lambda folder: _title_of(models[folder], list(models.values())),
+        list(known),
+        format_func=lambda folder: _title_of(known[folder], list(known.values())),
         key=MODEL,
         persist_state="session",
         label_visibility="collapsed",
@@ -155,21 +171,22 @@ def use_model(folder: str) -> None:
     st.session_state[_ASKED_MODEL] = folder
 
 
-def _title_of(model: KnownModel, models: Sequence[KnownModel]) -> str:
+def _title_of(model: KnownModel, known: Sequence[KnownModel]) -> str:
     """Name a model so that it is told from others."""
-    several = sum(one.name == model.name for one in models) > 1
+    several = sum(one.name == model.name for one in known) > 1
     return f"{model.name} ({model.sha256[:6]})" if several else model.name
 
 
 def _prefer_chosen() -> None:
-    here = library()
-    prefer(here, next(one.sha256 for one in known_models(here) if str(one.folder) == st.session_state[MODEL]))
+    chosen = next((one for one in models() if str(one.folder) == st.session_state[MODEL]), None)
+    if chosen is not None:  # else somebody has deleted it
+        prefer(library(), chosen.sha256)
 
 
 def sound_models() -> dict[str, KnownModel]:
     """Give all models that can be used, by the hash of their weights; of two copies, the one chosen."""
     sound: dict[str, KnownModel] = {}
-    for one in known_models(library()):
+    for one in models():
         if not _problem_of(one):
             sound.setdefault(one.sha256, one)
     if find_model() is not None:
@@ -179,12 +196,12 @@ def sound_models() -> dict[str, KnownModel]:
 
 def damaged_models() -> dict[str, str]:
     """Say of each model that cannot be used, by its name, why."""
-    return {one.name: problem for one in known_models(library()) if (problem := _problem_of(one))}
+    return {one.name: problem for one in models() if (problem := _problem_of(one))}
 
 
 def model_name() -> str:
     """Name the model that was chosen, as the foot of the page does."""
-    return _title_of(_chosen(), known_models(library()))
+    return _title_of(_chosen(), models())
 
 
 def model() -> ModelFacts:
@@ -214,7 +231,10 @@ def _problem_of(one: KnownModel) -> str:
 
 
 def _chosen() -> KnownModel:
-    return next(one for one in known_models(library()) if str(one.folder) == st.session_state[MODEL])
+    found = next((one for one in models() if str(one.folder) == st.session_state[MODEL]), None)
+    if found is None:  # somebody deleted it, and a part of the page runs alone: all of it chooses another
+        st.rerun()
+    return found
 
 
 def upload() -> Upload:
@@ -239,6 +259,16 @@ def landmarks(section_id: str, image_id: str) -> Landmarks:
     """Return the landmarks of a picture."""
     state: Landmarks = st.session_state.setdefault(f"_landmarks-{section_id}-{image_id}", Landmarks())
     return state
+
+
+def want_samples(*, wanted: bool) -> None:
+    """Note whether this session wants the samples that a new library begins with."""
+    st.session_state[_WITHOUT_SAMPLES] = not wanted
+
+
+def without_samples() -> bool:
+    """Say whether this session does without the samples."""
+    return bool(st.session_state.get(_WITHOUT_SAMPLES))
 
 
 def asker() -> str:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from squint._version import __version__
 from squint.errors import InputError
-from squint.library.place import home
+from squint.library import place
 
 NOTICE = "For research use only. Not for use in diagnostic procedures."
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -23,12 +22,7 @@ class Settings:
 
 def settings() -> Settings:
     """Read ``SQUINT_HOME`` and ``SQUINT_MODEL``."""
-    samples = _ROOT / "data_samples"
-    return Settings(
-        home=home(),
-        model=Path(os.environ.get("SQUINT_MODEL") or samples / "pretrained").absolute(),
-        samples=samples,
-    )
+    return Settings(home=place.home(), model=place.server_model(), samples=place.SAMPLES)
 
 
 def max_upload() -> int:

@@ -20,7 +20,7 @@ def samples_are_coming() -> bool:
     library, samples = session.library(), settings().samples
     if library.samples_imported():
         return is_followed(ImportSamples(str(samples)), library)
-    return any(samples.glob("*.h5ad"))
+    return not session.without_samples() and any(samples.glob("*.h5ad"))
 
 
 def _import_samples() -> None:
@@ -28,7 +28,13 @@ def _import_samples() -> None:
         return
     library = session.library()
     asked, what = ImportSamples(str(settings().samples)), "First start: importing the simulated sample cohort"
-    kept = follow(asked, library, what, grown=lambda: len(library.sections()))
+    kept = follow(
+        asked,
+        library,
+        what,
+        grown=lambda: len(library.sections()),
+        closed=lambda: session.want_samples(wanted=False),
+    )
     if kept is not None:
         session.upload().kept += kept
     elif not library.samples_imported():
@@ -42,7 +48,7 @@ def _tokenise() -> None:
     if model is None or not state.kept:
         return
     asked = Tokenise(tuple(sorted(set(state.kept))), model.sha256)
-    done = follow(asked, session.library(), "Tokenising")
+    done = follow(asked, session.library(), "Tokenising", closed=state.kept.clear)
     if done is not None:
         state.kept = []
         if done:

@@ -11,6 +11,7 @@ import streamlit as st
 from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
+from app.components.links import to_sections
 from app.components.map.tissue_map import show_map
 from app.components.tokens import names as token_names
 from app.exports.stamp import many, simulated, stamp
@@ -92,7 +93,7 @@ def choose(sections: Sequence[Section]) -> Over:
             "levels of a stack or patients are needed: a correlation over two is always +1 or -1. Add a "
             "section on the page Sections."
         )
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         st.stop()
     session.keep_valid(session.OVER, list(by_name))
     name = st.selectbox(

@@ -25,6 +25,7 @@ def run(
     *,
     limit_s: float = 3600,
     beside: Callable[[], None] | None = None,
+    closed: Callable[[], object] | None = None,
 ) -> Answer | None:
     """Run a task while the page shows its progress.
 
@@ -40,6 +41,9 @@ def run(
         After so many seconds it is stopped.
     beside
         Draws what else is known of it, in one place of the page, whenever it says something new.
+    closed
+        Sees to it that the page asks no more, once the user has read that it failed or was cancelled and
+        closes that. Without it the task can be tried again, and not be closed.
 
     Returns
     -------
@@ -49,9 +53,10 @@ def run(
     try:
         _show(_job(key, task, library, what, limit_s), what, f"{key}-cancel", beside)
     except (InputError, RuntimeError) as error:
-        _say_failed(key, what, error)
+        _say_failed(key, what, error, closed)
         return None
-    return _answer(key, what, task)
+    answer: Answer | None = _answer(key, what, closed)
+    return answer
 
 
 def follow(
@@ -61,12 +66,13 @@ def follow(
     *,
     limit_s: float = 3600,
     grown: Callable[[], object] = lambda: None,
+    closed: Callable[[], object],
 ) -> Answer | None:
     """Ask for a task while the page goes on: a line says how far it is.
 
     Parameters
     ----------
-    task, library, what, limit_s
+    task, library, what, limit_s, closed
         As for `run`.
     grown
         Gives something that is another whenever there is more to be seen: then the page is drawn again.
@@ -81,10 +87,11 @@ def follow(
         job = _job(key, task, library, what, limit_s)
         done = job.done
     except (InputError, RuntimeError) as error:
-        _say_failed(key, what, error)
+        _say_failed(key, what, error, closed)
         return None
     if done:
-        return _answer(key, what, task)
+        answer: Answer | None = _answer(key, what, closed)
+        return answer
     before = grown()
 
     @st.fragment(run_every=_LOOK_S)
@@ -121,29 +128,32 @@ def _job(key: str, task: Task[Any], library: Library, what: str, limit_s: float)
     return jobs[key]
 
 
-def _answer(key: str, what: str, _task: Task[Answer]) -> Answer | None:
+def _answer(key: str, what: str, closed: Callable[[], object] | None) -> Any:
     """Give the answer of a job that has ended; ``None`` if it failed or was cancelled, which is then said."""
     jobs = session.jobs()
     try:
-        answer: Answer = jobs[key].result()
+        answer = jobs[key].result()
     except Cancelled:
         st.info(f"{what}: cancelled. Nothing of it was kept.")
-        _offer_again(key)
+        _offer_again(key, closed)
     except (InputError, RuntimeError) as error:
-        _say_failed(key, what, error)
+        _say_failed(key, what, error, closed)
     else:
         del jobs[key]
         return answer
     return None
 
 
-def _say_failed(key: str, what: str, error: Exception) -> None:
+def _say_failed(key: str, what: str, error: Exception, closed: Callable[[], object] | None) -> None:
     st.error(f"{what} did not work. {sentence(str(error))}")
-    _offer_again(key)
+    _offer_again(key, closed)
 
 
-def _offer_again(key: str) -> None:
-    st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
+def _offer_again(key: str, closed: Callable[[], object] | None) -> None:
+    with st.container(horizontal=True):
+        st.button("Try again", on_click=_forget, args=(key,), key=f"{key}-again")
+        if closed is not None:
+            st.button("Close", on_click=_close, args=(key, closed), key=f"{key}-close")
 
 
 def _show(job: Job, what: str, key: str, beside: Callable[[], None] | None) -> None:
@@ -185,3 +195,8 @@ def try_to_compute(library: Library, asked: Computation, what: str) -> Result | 
 
 def _forget(key: str) -> None:
     session.jobs().pop(key, None)
+
+
+def _close(key: str, closed: Callable[[], object]) -> None:
+    _forget(key)  # so that it is begun anew, should it be asked for once more
+    closed()

@@ -8,14 +8,16 @@ import streamlit as st
 from app import session
 from app.components.export_row import Export, export_row
 from app.components.job import run
+from app.components.links import to_models, to_sections
 from app.exports.stamp import counts, many, stamp
 from app.models import ModelFacts
 from app.requests import SumTokens
 from app.text import sentence
 from squint import keys
 from squint.library import profiles as token_profiles
-from squint.library.quality import doubted, without_token
+from squint.library.quality import doubted, is_newness_known, without_token
 from squint.library.store import Library, Section
+from squint.model.card import NOT_MEASURED
 from squint.pl import MAX_HIGHLIGHTED, most_frequent
 
 _DOUBTS_LISTED = 4
@@ -27,11 +29,11 @@ def tokenised(library: Library, model: ModelFacts) -> list[Section]:
     found = library.tokenised(every, model.sha256)
     if not every:
         st.info("There are no sections yet. Add one on the page Sections.")
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         st.stop()
     if not found:
         st.info("No section has tokens by this model yet. Tokenise one on the page Sections.")
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         st.stop()
     if len(found) < len(every):
         n = len(every) - len(found)
@@ -54,6 +56,8 @@ def say_doubts(library: Library, sections: Sequence[Section], model: str) -> Non
             f"tissue. {sentence('; '.join(lines[:_DOUBTS_LISTED]))}{more}.",
             icon=":material/warning:",
         )
+    if not is_newness_known(library, sections, model):
+        st.caption(f":material/info: {NOT_MEASURED}")
 
 
 def say_without_token(library: Library, sections: Sequence[Section], model: str) -> None:
@@ -69,10 +73,14 @@ def say_without_token(library: Library, sections: Sequence[Section], model: str)
     st.caption(f"{what} {have} no token and no score, and {have} no part in any share or comparison.")
 
 
-def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFacts | None) -> str:
-    """Say which sections have no tokens, and how to get some."""
+def say_why_no_tokens(
+    before: str, library: Library, sections: Sequence[Section], model: ModelFacts | None
+) -> None:
+    """Say which sections have no tokens, and how to get some; ``before`` it what follows from that."""
     if model is None:
-        return "There is no model that can be used. Choose or train one on the page Models."
+        st.caption(f"{before} There is no model that can be used. Choose or train one on the page Models.")
+        to_models()
+        return
     tokenised = library.tokenised(sections, model.sha256)
     lacking = [section for section in sections if section not in tokenised]
     known_of = library.all_token_facts(model.sha256)
@@ -88,7 +96,11 @@ def why_no_tokens(library: Library, sections: Sequence[Section], model: ModelFac
             f"The model does not fit {sentence(', '.join(unfit))}: {sentence(why)} Choose or train another "
             "one on the page Models."
         )
-    return " ".join(words)
+    st.caption(f"{before} {' '.join(words)}")
+    if waiting:
+        to_sections()
+    if unfit:
+        to_models()
 
 
 def choose_tokens(cells: pd.DataFrame, names: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from squint.cli.terminal import Facts, add_sections, answers_of, find_regions, progress, read_section, say
+from squint.cli.terminal import (
+    Facts,
+    add_device,
+    add_sections,
+    answers_of,
+    find_regions,
+    progress,
+    read_section,
+    say,
+)
 
 
 def benchmark_ablations(options: argparse.Namespace) -> Facts:
@@ -26,6 +35,7 @@ def add_ablations(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> No
     """Add the command to the benchmarks."""
     sub = add(benchmark_ablations, "ablations", kinds)
     add_sections(sub)
+    add_device(sub)
     sub.add_argument(
         "--regions", type=Path, required=True, metavar="R.json", help="cells to hide and predict"
     )

@@ -9,6 +9,7 @@ from squint import keys
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.terminal import (
     Facts,
+    add_device,
     add_model,
     add_sections,
     answers_of,
@@ -103,6 +104,7 @@ def add_inpainting(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> N
 
     sub = add(benchmark_inpainting, "inpainting", kinds)
     add_sections(sub)
+    add_device(sub)
     sub.add_argument(
         "--regions", type=Path, required=True, metavar="R.json", help="cells to hide and predict"
     )

@@ -23,6 +23,7 @@ from squint.cli.speed import add_speed
 from squint.cli.terminal import (
     Facts,
     add_answers,
+    add_device,
     add_sections,
     answers_of,
     be_quiet,
@@ -172,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add(train)
     add_sections(sub)
+    add_device(sub)
     add_filter(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
     sub.add_argument("--regions", type=Path, metavar="R.json", help="cells in these regions are hidden")

@@ -6,7 +6,7 @@ from typing import Any
 
 from scipy.sparse import csr_matrix
 
-from squint.cli.terminal import Facts, choices, progress, say
+from squint.cli.terminal import Facts, add_device, choices, progress, say
 from squint.errors import InputError
 
 
@@ -48,7 +48,7 @@ def add_speed(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> None:
     sub = add(benchmark_speed, "speed", kinds)
     sub.add_argument("--cells", type=int, default=100_000, metavar="N")
     sub.add_argument("--genes", type=int, default=1_000, metavar="G")
-    sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_device(sub)
     sub.add_argument("--epochs", type=int, default=5)
     sub.add_argument("--codes", type=int, default=5_000, metavar="K")
     sub.add_argument("--tokens-only", action="store_true", help="leave out learning to in-paint")

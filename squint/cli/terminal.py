@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +63,30 @@ def steps() -> Callable[[float, str], None]:
 
 
 def write_json(path: Path, facts: Facts) -> None:
-    """Write the facts for machines."""
+    """Write the facts for machines; a number that is not known is null, for JSON has no NaN."""
     try:
-        path.write_text(json.dumps(facts, indent=1, default=str))
+        path.write_text(json.dumps(_without_nan(facts), indent=1, default=str, allow_nan=False))
     except OSError as error:
         raise InputError(f"{path} could not be written: {why_refused(error)}.") from None
 
 
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def add_sections(sub: argparse.ArgumentParser) -> None:
-    """Take the sections to work on, and where."""
+    """Take the sections to work on."""
     sub.add_argument("sections", type=Path, nargs="+", metavar="SECTION")
-    sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add_answers(sub)
+
+
+def add_device(sub: argparse.ArgumentParser) -> None:
+    """Take the device that a command computes on; in-painting alone knows the CPU only."""
+    sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 
 def add_answers(sub: argparse.ArgumentParser) -> None:

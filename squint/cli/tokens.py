@@ -16,6 +16,7 @@ from squint.cli.quality import add_filter, filter_of, leave_out
 from squint.cli.terminal import (
     AUTO,
     Facts,
+    add_device,
     add_model,
     add_sections,
     answers_of,
@@ -113,6 +114,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the three commands to the program's."""
     sub = add(tokenize)
     add_sections(sub)
+    add_device(sub)
     add_filter(sub)
     add_model(sub, may_choose=True)
     sub.add_argument(
@@ -140,6 +142,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     sub = add(activate)
     add_sections(sub)
+    add_device(sub)
     add_filter(sub)
     add_model(sub)
     sub.add_argument("--reference", required=True, metavar="PATIENT")
@@ -148,6 +151,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     sub = add(export_tokens)
     add_sections(sub)
+    add_device(sub)
     sub.add_argument("--model", type=Path, metavar="BUNDLE", help="tokenises the sections without tokens")
     sub.add_argument(
         "--out",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from squint.engine import locks, nursery
 from squint.engine.lanes import TASKS
 from squint.errors import InputError
+from squint.library import place
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -129,11 +130,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m squint.engine",
         description="Do the jobs of a library, on workers of this machine or of a Dask scheduler.",
     )
-    model = Path(__file__).resolve().parents[2] / "data_samples" / "pretrained"
-    parser.add_argument("--home", default=os.environ.get("SQUINT_HOME") or "library", help="the library")
-    parser.add_argument(
-        "--model", default=os.environ.get("SQUINT_MODEL") or str(model), help="folder of the model's bundle"
-    )
+    parser.add_argument("--home", default=str(place.home()), help="the library")
+    parser.add_argument("--model", default=str(place.server_model()), help="folder of the model's bundle")
     parser.add_argument(
         "--scheduler",
         default=os.environ.get("SQUINT_ENGINE", ""),

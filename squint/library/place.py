@@ -1,4 +1,4 @@
-"""Where the library lies, by the environment."""
+"""Where the library lies, and the models that are of none, by the environment."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from squint.errors import InputError
 from squint.model.card import CARD
 
-_SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
 
 def home() -> Path:
@@ -38,4 +38,9 @@ def find_home() -> Path | None:
 
 def shipped_models() -> list[Path]:
     """List the models that ship with squint's repository; a package that was installed has none."""
-    return sorted(card.parent for card in _SAMPLES.glob(f"*/{CARD}"))
+    return sorted(card.parent for card in SAMPLES.glob(f"*/{CARD}"))
+
+
+def server_model() -> Path:
+    """Read ``SQUINT_MODEL``: the folder of the server's model, by default one that ships with squint."""
+    return Path(os.environ.get("SQUINT_MODEL") or SAMPLES / "pretrained").absolute()

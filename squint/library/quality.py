@@ -1,9 +1,11 @@
 """What a reader should know before trusting the tokens of a section."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from typing import Any
 
 from squint.library.store import Library, Section
+from squint.model.card import NOT_MEASURED
 
 NO_COUNTS = "They have no counts in the model's genes, so nothing is known of them."
 _STALE = "They are shown nowhere. Tokenise the section with this model."
@@ -31,7 +33,8 @@ def quality_flags(section: Section, facts: Mapping[str, Any] | None, stale: str 
         return flags | ({stale: _STALE} if stale else {"no tokens by this model": ""})
     if "problem" in facts:
         return flags | {"does not fit the model: for viewing": str(facts["problem"])}
-    return flags | _doubts(facts) | _without_token(facts)
+    unknown = {"new to the model: not known": NOT_MEASURED} if isnan(_share_new(facts)) else {}
+    return flags | _doubts(facts) | unknown | _without_token(facts)
 
 
 def doubted(library: Library, sections: Sequence[Section], model: str) -> dict[str, list[str]]:
@@ -40,6 +43,13 @@ def doubted(library: Library, sections: Sequence[Section], model: str) -> dict[s
     known = {section.id: facts.get(section.id, {}) for section in sections}
     found = {name: list(_doubts(noted)) for name, noted in known.items() if "gene_overlap" in noted}
     return {name: why for name, why in found.items() if why}
+
+
+def is_newness_known(library: Library, sections: Sequence[Section], model: str) -> bool:
+    """Say whether it is known of all tokenised ones of some sections how many cells are new to a model."""
+    facts = library.all_token_facts(model)
+    noted = [facts[section.id] for section in sections if "gene_overlap" in facts.get(section.id, {})]
+    return not any(isnan(_share_new(one)) for one in noted)
 
 
 def without_token(library: Library, sections: Sequence[Section], model: str) -> tuple[int, int]:
@@ -63,9 +73,15 @@ def _doubts(facts: Mapping[str, Any]) -> dict[str, str]:
     flags = {}
     if facts["gene_overlap"] < _OVERLAP:
         flags[f"{facts['gene_overlap']:.0%} of the model's genes"] = "Tokens are uncertain."
-    beyond = max(facts["share_beyond_p99"].values())
+    beyond = _share_new(facts)
     if beyond > _NEW_TO_MODEL:
         flags[f"{beyond:.0%} of cells are new to the model"] = (
             "They are farther from every pattern of the model than 99 in 100 cells it was trained on."
         )
     return flags
+
+
+def _share_new(facts: Mapping[str, Any]) -> float:
+    """Give the largest share of cells that are new to the model; NaN where it is not known of any."""
+    known = [share for share in facts["share_beyond_p99"].values() if not isnan(share)]
+    return max(known, default=nan)

@@ -19,7 +19,7 @@ from squint.errors import InputError
 from squint.library import counts, earlier, hiding, keeping, retention, section, spare, token_runs, trainings
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
-from squint.library.records import Mark, Model, Record, SectionRow
+from squint.library.records import Mark, Record, SectionRow
 from squint.library.section import Damaged, Section
 from squint.library.staging import ABANDONED_S
 from squint.library.stored import TOKENS
@@ -150,13 +150,6 @@ class Library(Folders):
         for section_id in section_ids:
             self.folder(section_id)  # refuses what is no id
         keeping.delete_sections(self, section_ids)
-
-    def trained_models(self) -> list[Path]:
-        """List the folders of the models that were trained here, the newest first, but for damaged ones."""
-        with self.database.reading() as session:
-            rows = session.scalars(sa.select(Model).order_by(Model.added.desc(), Model.folder)).all()
-            whole = [row for row in rows if row.intact and not self.files.problems(session, model=row.folder)]
-        return [self.models / row.folder for row in whole]
 
     def sweep(self, older_than_s: float = ABANDONED_S) -> None:
         """Remove what dead processes left, what nobody came back to for so long, and unused results."""

@@ -36,6 +36,9 @@ ROUNDED = 0.01  # what rounded shares may miss of 1
 REFUSE_BELOW = 0.25  # share of the model's genes that a section must measure
 WARN_BELOW = 0.60
 NEW_ABOVE = 0.05  # share of cells beyond `distance_p99`: five times what the training cells show
+NOT_MEASURED = (  # of a model whose `distance_p99` is NaN
+    "How many cells are new to the model is not known: its training ended before that was measured."
+)
 
 
 @dataclass(frozen=True)

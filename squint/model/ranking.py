@@ -84,13 +84,8 @@ class Fit:
         if not self.is_usable:
             return f"cannot be used: {genes}, and at least {REFUSE_BELOW:.0%} are needed"
         said = [genes if self.is_sure else f"{genes}, and below {WARN_BELOW:.0%} tokens are uncertain"]
-        if not isnan(self.novelty):
-            said.append(f"{self.novelty:.1%} of the cells are new to it, and 1% in training")
         if not isnan(self.depth):
-            said.append(
-                f"a cell has {self.depth:,.0f} counts in these genes, and {self.depth_in_training:,.0f} in "
-                "training"
-            )
+            said += self._of_cells
         if self.is_trained_on:
             said.append("trained on this very section")
         if self.same_organ is not None:
@@ -98,6 +93,16 @@ class Fit:
         if self.made_up:
             said.append("trained on simulated data alone")
         return "; ".join(said)
+
+    @property
+    def _of_cells(self) -> list[str]:
+        """What some cells of the section told."""
+        new = f"{self.novelty:.1%} of the cells are new to it, and 1% in training"
+        return [
+            "how many cells are new to it is not known" if isnan(self.novelty) else new,
+            f"a cell has {self.depth:,.0f} counts in these genes, and {self.depth_in_training:,.0f} in "
+            "training",
+        ]
 
 
 def compare(card: BundleCard, genes: Collection[str], *, organ: str = "", is_simulated: bool = False) -> Fit:

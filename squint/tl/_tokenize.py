@@ -12,7 +12,7 @@ from squint.columns import token_names
 from squint.device import pick_device
 from squint.io.mapped import beside, let_go
 from squint.model.bundle import Bundle, versions
-from squint.model.card import NEW_ABOVE
+from squint.model.card import NEW_ABOVE, NOT_MEASURED
 from squint.model.cohort import Cohort
 from squint.model.tokens import UNSEEN_SECTION, embed
 from squint.tl._fit import prepare_for_model
@@ -56,7 +56,8 @@ def tokenize(
     ``adata.uns["squint"]`` : dict
         Adds the model's sha256, overlap of genes, condition given to each section, ``n_without_token`` and
         of these ``n_without_counts``, which have no count in any gene, share of each section's cells with a
-        token that are farther from their code than 99 % of the training cells, warnings, versions and time.
+        token that are farther from their code than 99 % of the training cells (NaN where the model does not
+        know how far those are), warnings, versions and time.
 
     Raises
     ------
@@ -92,6 +93,8 @@ def tokenize(
         for name, share in beyond.items()
         if share > NEW_ABOVE
     ]
+    if np.isnan(bundle.distance_p99):
+        warnings.append(NOT_MEASURED)
     shared = adata.var_names.isin(bundle.genes).sum()
     adata.uns.setdefault(keys.PROVENANCE, {}).update(
         model_sha256=bundle.sha256,
@@ -130,7 +133,9 @@ def _write(adata: AnnData, bundle: Bundle, cohort: Cohort, conditions: NDArray[n
 
 
 def _share_beyond(adata: AnnData, cohort: Cohort, limit: float) -> dict[str, Any]:
-    """Share of each section's cells with a token that are farther from their code than ``limit``."""
+    """Share of each section's cells with a token that are farther from their code than ``limit``, or NaN."""
+    if np.isnan(limit):
+        return dict.fromkeys(cohort.section_names, np.nan)
     beyond, told = adata.obs[keys.DISTANCE].to_numpy() > limit, cohort.told
     counted = [told & (cohort.section == code) for code in range(len(cohort.section_names))]
     return {

@@ -14,11 +14,10 @@ from distributed import Client
 from streamlit.testing.v1 import AppTest
 
 import squint
-from app import settings
 from app.cell_sets.store import CellSets
 from app.requests import ImportSamples, Tokenise
 from squint import datasets
-from squint.library import ingest, tiling
+from squint.library import ingest, place, tiling
 from squint.library.images import Addition, SectionImage
 from squint.library.store import Library, Section
 from tests.helpers.app import MAIN, wait_for
@@ -86,7 +85,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path) ->
     """Point the app at a new library without samples."""
     monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SQUINT_MODEL", str(model_folder))
-    monkeypatch.setattr(settings, "_ROOT", tmp_path)
+    monkeypatch.setattr(place, "SAMPLES", tmp_path / "data_samples")
     return tmp_path / "home"
 
 

@@ -9,7 +9,7 @@ from tests.helpers.app import wait_for
 from tests.helpers.dashboard import server_of
 from tests.helpers.paths import ROOT
 from tests.helpers.tissue import library_of
-from tests.helpers.visits import ask, map_address, visitor
+from tests.helpers.visits import ask, map_address, pages_of, visitor
 
 
 def test_a_session_is_ended_once_its_browser_is_gone_for_long() -> None:
@@ -33,6 +33,16 @@ def test_a_session_whose_browser_came_back_stays() -> None:
     there.remove("a")
     assert sessions.take_left(there.__contains__, now=LEFT_S) == []
     assert sessions.take_left(there.__contains__, now=2 * LEFT_S) == ["a"]
+
+
+def test_the_navigation_tells_of_every_page(tmp_path: Path) -> None:
+    (home := tmp_path / "library").mkdir()
+    library_of(home, {"S": 100})
+    with server_of(home) as (address, _):
+        told = pages_of(address)
+    assert sorted(page or "sections" for page in told) == sorted(
+        path.stem for path in (ROOT / "pages").glob("*.py")
+    )
 
 
 def test_a_map_is_served_until_its_visitor_has_left(tmp_path: Path) -> None:

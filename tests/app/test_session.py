@@ -1,10 +1,18 @@
 """What a session remembers, and what its widgets show of it."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.models import known_models
+from squint.library import models
+from squint.library.models import KnownModel
+from squint.library.store import Library
+from tests.helpers.bundles import save_bundle
 
 
 def choose() -> None:
@@ -74,3 +82,50 @@ def test_maps_are_on_the_ground_of_the_page_until_another_is_chosen(
     for chosen in (not dark, dark):
         app.session_state["choose"] = chosen
         assert app.run().text[0].value == f"False {chosen}"
+
+
+def list_models() -> None:
+    """Name all models, often, in the page and in a part of it that runs alone."""
+    import streamlit as st  # noqa: PLC0415 - a script of its own
+
+    from app import session  # noqa: PLC0415
+
+    def named() -> str:
+        names = {tuple(one.name for one in session.models()) for _ in range(5)}
+        return " ".join(str(name) for name in names)
+
+    @st.fragment
+    def part() -> None:
+        st.button("Again", key="again")
+        st.caption(named())
+
+    st.text(named())
+    part()
+
+
+def test_models_are_read_once_a_run_and_what_changed_shows_in_the_next(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def read(of: Library) -> list[KnownModel]:
+        reads.append(of)
+        return known_models(of)
+
+    monkeypatch.setattr(session, "known_models", read)
+    page = AppTest.from_function(list_models, default_timeout=60).run()
+    (before,) = (text.value for text in page.text)
+    assert "mine" not in before
+    assert len(reads) == 1
+    mine = models.add(library, save_bundle(tmp_path / "mine", seed=3)).model
+    for name in ("mine", "renamed", ""):
+        if name == "renamed":
+            models.rename(library, mine.folder, name)
+        if not name:
+            models.remove(library, mine.folder)
+        page.button("again").click().run()  # the part alone
+        assert (repr(name) in page.caption[0].value) == bool(name)
+        page.run()
+        assert (repr(name) in page.text[0].value) == bool(name)
+    assert page.text[0].value == before
+    assert len(reads) == 1 + 3 * 2

@@ -14,7 +14,7 @@ from app.leaving import EVERY_S, LEFT_S
 from app.web.kept import IDLE_S
 from tests.helpers.dashboard import server_of
 from tests.helpers.tissue import library_of
-from tests.helpers.visits import PAGES, megabytes, visit
+from tests.helpers.visits import megabytes, pages_of, visit
 
 pytestmark = pytest.mark.benchmark
 Record = Callable[[str, str, str], None]
@@ -51,14 +51,15 @@ def left(pid: int, seconds: float) -> float:
 def test_all_pages_with_the_sample_cohort(tmp_path: Path, record: Record):
     (home := tmp_path / "library").mkdir()
     with server_of(home) as (address, pid):
-        for page in PAGES:  # imports the cohort, and computes what each page shows
+        pages = pages_of(address)
+        for page in pages:  # imports the cohort, and computes what each page shows
             visit(address, page)
         first = megabytes(pid)
-        taken = visited(address, pid, list(islice(cycle(PAGES), 80)))
+        taken = visited(address, pid, list(islice(cycle(pages), 80)))
         record(
             "Web process, 80 visits of all pages", f"{first:.0f} MB, then {taken[-1]:.0f} MB", "within 10 %"
         )
-        several = visited_by_several(address, pid, list(islice(cycle(PAGES), 120)))
+        several = visited_by_several(address, pid, list(islice(cycle(pages), 120)))
         record("Web process, 120 more, six at a time", f"{several[-1]:.0f} MB", "within 10 %")
         record("Web process, after the last has left", f"{left(pid, LEFT_S):.0f} MB", f"{first:.0f} MB")
     assert max(taken) < 1.1 * taken[0]

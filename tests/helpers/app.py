@@ -40,6 +40,11 @@ def words(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
 
 
+def links(app: AppTest) -> list[str]:
+    """Name the links of a page to other pages."""
+    return [element.proto.label for element in app.get("page_link")]
+
+
 def csv_of(app: AppTest, place: str) -> tuple[str, pd.DataFrame]:
     """Export the table of a place of a page; return its head and its rows."""
     app.button(f"{place}-csv").click().run()

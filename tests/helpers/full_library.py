@@ -21,6 +21,7 @@ from squint.io.boundaries import Boundaries, from_rings, read_boundaries
 from squint.io.content import Answers
 from squint.library import answers, gene_sets, ingest, originals, profiles, results
 from squint.library.images import Images
+from squint.library.models import known
 from squint.library.results import Computation
 from squint.library.store import (
     BOUNDARIES,
@@ -149,9 +150,8 @@ def sums(filled: Filled) -> Any:
 
 def model(filled: Filled) -> Any:
     folder = filled.library.models / "trained"
-    offered = filled.library.trained_models()
     bundle = models.load(filled.library, str(folder))
-    assert offered == [folder]
+    assert offered(filled) == [folder.name]
     return bundle.sha256, json.dumps(bundle.card), asdict(bundle.model_config), bundle.genes
 
 
@@ -244,7 +244,7 @@ def answered(filled: Filled) -> Any:
 
 
 def offered(filled: Filled) -> Any:
-    return [path.name for path in filled.library.trained_models()] or None
+    return [one.folder.name for one in known(filled.library, []) if not one.problem] or None
 
 
 ROWS = {  # by table

@@ -9,16 +9,6 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-PAGES = (
-    "",
-    "tokens",
-    "risk_map",
-    "differential_expression",
-    "in_painting",
-    "z_stack",
-    "co_occurrence",
-)
-
 
 @contextmanager
 def visitor(address: str) -> Iterator[ClientConnection]:
@@ -45,6 +35,13 @@ def ask(socket: ClientConnection, page: str, patience: float = 600) -> list[Forw
             ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
         }:
             return messages
+
+
+def pages_of(address: str) -> list[str]:
+    """Name all pages, the first one by an empty name, as the navigation tells a browser of them."""
+    with visitor(address) as socket:
+        told = [one.navigation for one in ask(socket, "") if one.HasField("navigation")]
+    return ["" if page.is_default else page.url_pathname for page in told[-1].app_pages]
 
 
 def visit(address: str, page: str) -> None:

@@ -25,7 +25,8 @@ from app.cell_sets.split import (
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
-from app.components.tokens import say_doubts, say_without_token, why_no_tokens
+from app.components.links import to_sections
+from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
 from app.exports.stamp import many, simulated
 from app.maps import views
 from app.models import ModelFacts
@@ -103,7 +104,7 @@ def countable(library: Library) -> list[Section]:
     found = [section for section in library.sections() if section.values == "counts"]
     if not found:
         st.info("There are no sections with counts yet. Add one on the page Sections.")
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         st.stop()
     return found
 
@@ -117,15 +118,14 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     sets = _sets_here(library, sections)
     offered = [name for name, column in _BY.items() if _can_compare(cells, column, sets, scored=scored)]
     if not scored:
-        st.caption(
-            "Not all sections shown have tokens by this model, so scores and tokens cannot be compared. "
-            + why_no_tokens(library, sections, model)
-        )
+        cannot = "Not all sections shown have tokens by this model, so scores and tokens cannot be compared."
+        say_why_no_tokens(cannot, library, sections, model)
     if not offered:
         st.info(
             "These sections have nothing to compare by: neither tokens nor cell types, regions or cell "
             "sets. Add sections that have them on the page Sections, and map their columns there."
         )
+        to_sections()
         st.stop()
     session.keep_valid(session.COMPARE_BY, offered)
     by = st.segmented_control(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
-from app.models import known_models, trained_on
+from app.models import trained_on
 from app.requests import LearnToInpaint
 from app.text import as_text
 from squint.library.models import MOST_LETTERS, KnownModel
@@ -20,14 +20,19 @@ def offer_to_learn(library: Library, section: Section) -> None:
     """Offer to teach the model in use to in-paint, where it suits a section and its own ones are here."""
     asked: LearnToInpaint | None = st.session_state.get(_ASKED)
     if asked is not None:
-        folder = run(asked, library, "Learning to in-paint", limit_s=_LIMIT_S)
+        folder = run(
+            asked,
+            library,
+            "Learning to in-paint",
+            limit_s=_LIMIT_S,
+            closed=lambda: st.session_state.pop(_ASKED, None),
+        )
         if folder is not None:
             del st.session_state[_ASKED]
             st.session_state[session.TRAINED] = folder
             st.rerun()
-        st.button("Close", key="learn-close", on_click=st.session_state.pop, args=(_ASKED, None))
         return
-    models = known_models(library)
+    models = session.models()
     model = next(one for one in models if str(one.folder) == st.session_state[session.MODEL])
     ids = _sections(library, model, models, section)
     if not ids:

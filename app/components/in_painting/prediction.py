@@ -12,6 +12,7 @@ from app.components.export_row import Export, export_row
 from app.components.in_painting.marking import Marked
 from app.components.in_painting.subject import Choice
 from app.components.job import run, try_to_compute
+from app.components.links import to_models
 from app.exports.stamp import many, stamp
 from app.models import ModelFacts
 from app.requests import InpaintArea, TrainWithoutArea
@@ -175,8 +176,10 @@ def _offer_training(library: Library, imputed: Imputed) -> None:
     """Train a model that does not see the area, for a fair score."""
     st.caption(
         "A model that is trained without the area can be scored by it. Train one on this section, in one to "
-        "ten minutes by its size; or elsewhere, by `squint train SECTION.h5ad --regions R.json --out MODEL`."
+        "ten minutes by its size; or add one on the page Models that was trained elsewhere, by `squint train "
+        "SECTION.h5ad --regions R.json --out MODEL`."
     )
+    to_models()
     asked = TrainWithoutArea(imputed.chosen.section.id, tuple(imputed.regions), model_name="without-area")
     key = f"train-{imputed.filled.result.folder.name}"
     if st.button("Train a model without this area", key="train-without"):

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import session
 from app.components.in_painting.learning import offer_to_learn
+from app.components.links import to_models, to_sections
 from app.exports.stamp import many
 from app.models import Candidate, candidates
 from app.text import as_text
@@ -29,7 +30,7 @@ def choose(library: Library) -> Choice:
     every = library.sections()
     if not every:
         st.info("There are no sections yet. Add one on the page Sections.")
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         st.stop()
     left, middle, right = st.columns([3, 4, 4], gap="large")
     section = _choose_section(left, every)
@@ -38,9 +39,10 @@ def choose(library: Library) -> Choice:
             f"{as_text(section.title)} holds intensities, not counts, so a model cannot read it. Add the raw "
             "counts of this section on the page Sections, or choose another section."
         )
+        to_sections()
         st.stop()
     offer_to_learn(library, section)
-    found = candidates(library, section)
+    found = candidates(library, section, session.models())
     fitting = [candidate for candidate in found if candidate.fits and candidate.in_paints]
     if not fitting:
         _say_none_fits(section, found)
@@ -101,18 +103,20 @@ def _describe(candidate: Candidate) -> str:
 
 def _say_none_fits(section: Section, found: Sequence[Candidate]) -> None:
     how = "Train one on this section on the page Models, or choose another section."
-    st.page_link("../pages/models.py", label="Go to Models", icon=":material/model_training:")
+    st.warning(f"{_why_none_fits(section, found)} {how}")
+    to_models()
+
+
+def _why_none_fits(section: Section, found: Sequence[Candidate]) -> str:
     if not found:
-        st.warning(f"There is no model to in-paint with. {how}")
-        return
+        return "There is no model to in-paint with."
     if any(candidate.fits for candidate in found):
-        st.warning(
+        return (
             f"The models that suit {as_text(section.title)} were not trained to in-paint, or on too few "
-            f"cells for it. {how}"
+            "cells for it."
         )
-        return
     best = max(found, key=lambda candidate: candidate.n_shared / candidate.n_genes)
-    st.warning(
+    return (
         f"No model here suits {as_text(section.title)}: it measures {best.n_shared:,} of the "
-        f"{best.n_genes:,} genes of {as_text(best.folder.name)}, and a quarter is needed. {how}"
+        f"{best.n_genes:,} genes of {as_text(best.folder.name)}, and a quarter is needed."
     )

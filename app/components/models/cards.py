@@ -8,7 +8,6 @@ from app import session
 from app.components.models import words
 from app.components.models.changes import show_changes
 from app.exports.stamp import many
-from app.models import known_models
 from app.text import as_text, sentence
 from squint.library.models import KnownModel
 from squint.library.store import Library, Section
@@ -17,7 +16,7 @@ from squint.model.card import BundleCard
 
 def show_models(library: Library) -> None:
     """Show all models: the one in use first."""
-    models = known_models(library)
+    models = session.models()
     st.header("All models")
     st.caption(
         f"{many(len(models), 'model')}. Measured on the cells of the training itself. r: Pearson's, across "

@@ -8,10 +8,11 @@ import streamlit as st
 
 from app import session
 from app.components.job import run
+from app.components.links import to_sections
 from app.components.models.panels import Panel, panels, shared
 from app.engine.client import jobs_of
 from app.exports.stamp import many
-from app.models import fitting, known_models
+from app.models import fitting
 from app.requests import EstimateTraining, Tokenise, TrainModel
 from app.text import as_text, sentence
 from squint.config import ModelConfig
@@ -55,7 +56,7 @@ def _choose(library: Library) -> None:
     found = panels(library)
     if not found:
         st.info("There is no section with counts to train on. Add one on the page Sections.")
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         return
     sections = _choose_sections(found)
     if not sections:
@@ -79,7 +80,7 @@ def _choose(library: Library) -> None:
         help="How many kinds of neighbourhood the model can tell apart.",
     )
     name = right.text_input(
-        "Name", _first_name(library, sections, n_shared), key="train-name", max_chars=models.MOST_LETTERS
+        "Name", _first_name(sections, n_shared), key="train-name", max_chars=models.MOST_LETTERS
     )
     kept = min(n_shared, ModelConfig().n_genes)
     most = f", of which the {kept:,} most variable are kept" if kept < n_shared else ""
@@ -89,7 +90,7 @@ def _choose(library: Library) -> None:
     )
     ids = tuple(sorted(section.id for section in sections))
     _show_estimate(library, EstimateTraining(ids, int(n_codes)))
-    problem = _problem(library, name)
+    problem = _problem(name)
     if problem:
         st.warning(sentence(problem))
     st.button(
@@ -123,22 +124,22 @@ def _choose_sections(found: Sequence[Panel]) -> list[Section]:
     return [by_id[one] for one in chosen]
 
 
-def _first_name(library: Library, sections: Sequence[Section], n_genes: int) -> str:
+def _first_name(sections: Sequence[Section], n_genes: int) -> str:
     organs = {section.organ for section in sections if section.organ}
     start = f"{organs.pop() if len(organs) == 1 else 'model'} {n_genes} genes"
-    taken = {model.name for model in known_models(library)}
+    taken = {model.name for model in session.models()}
     return next(
         name for n in range(1, len(taken) + 2) if (name := start if n == 1 else f"{start} {n}") not in taken
     )
 
 
-def _problem(library: Library, name: str) -> str:
+def _problem(name: str) -> str:
     """Say why a model cannot be called so; nothing if it can."""
     try:
         name = models.fit_name(name)
     except InputError as error:
         return str(error)
-    taken = name in {model.name for model in known_models(library)}
+    taken = name in {model.name for model in session.models()}
     return f"Another model is called {name!r}. Choose another name." if taken else ""
 
 
@@ -174,13 +175,19 @@ def _go_on(library: Library, asked: TrainModel) -> None:
         f"**{as_text(asked.model_name)}**, on {many(len(asked.ids), 'section')}. It goes on when the page is "
         "closed, and after a restart from the last epoch. Cancelled, it leaves nothing."
     )
-    folder = run(asked, library, "Training a model", limit_s=_LIMIT_S, beside=lambda: _draw(place))
+    folder = run(
+        asked,
+        library,
+        "Training a model",
+        limit_s=_LIMIT_S,
+        beside=lambda: _draw(place),
+        closed=lambda: st.session_state.pop(_ASKED, None),
+    )
     if folder is not None:
         del st.session_state[_ASKED]
         session.use_model(folder)
         st.session_state[_TRAINED] = folder
         st.rerun()
-    st.button("Close", key="train-close", on_click=st.session_state.pop, args=(_ASKED, None))
 
 
 def _find_own(library: Library) -> None:
@@ -210,14 +217,19 @@ def _tokenise_what_was_asked(library: Library) -> None:
     folder = st.session_state.get(_TRAINED)
     if folder is None:
         return
-    model = next((one for one in known_models(library) if str(one.folder) == folder), None)
+    model = next((one for one in session.models() if str(one.folder) == folder), None)
     ids = fitting(library, model.card) if model is not None and model.card is not None else ()
     if model is None or set(ids) <= library.all_token_facts(model.sha256).keys():
         del st.session_state[_TRAINED]
         return
-    done = run(Tokenise(ids, model.sha256), library, "Tokenising", limit_s=_TOKENS_S)
+    done = run(
+        Tokenise(ids, model.sha256),
+        library,
+        "Tokenising",
+        limit_s=_TOKENS_S,
+        closed=lambda: st.session_state.pop(_TRAINED, None),
+    )
     if done is not None:
         del st.session_state[_TRAINED]
         st.toast(f"{many(len(done), 'section')} tokenised.", icon=":material/check:", duration="long")
         st.rerun()
-    st.button("Close", key="tokens-close", on_click=st.session_state.pop, args=(_TRAINED, None))

@@ -6,7 +6,7 @@ from math import isnan
 from app.exports.stamp import many
 from app.text import as_text
 from squint.library.store import Section
-from squint.model.card import BundleCard
+from squint.model.card import NOT_MEASURED, BundleCard
 
 _FEW_CELLS = 10_000
 _R = "neighbourhood_pearson"
@@ -46,6 +46,8 @@ def doubts(card: BundleCard, sections: Sequence[Section]) -> list[str]:
     n_cells = sum(record.n_cells - len(record.hidden) for record in card.sections)
     if n_cells < _FEW_CELLS:
         said.append(f"Few cells: {n_cells:,}; rare neighbourhoods may have no code of their own.")
+    if isnan(card.distance_p99):
+        said.append(NOT_MEASURED)
     n_hidden = sum(len(record.hidden) for record in card.sections)
     if n_hidden:
         said.append(f"{many(n_hidden, 'cell')} were held out of its training.")

@@ -9,12 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.components.links import to_models
 from app.text import as_text, sentence
 from squint.library.models import KnownModel
 from squint.model.card import NEW_ABOVE, REFUSE_BELOW, WARN_BELOW
 from squint.model.ranking import Fit, is_same_organ, ranked
 
-TRAIN = "train a model on it, on the page *Models* under *Train*."
+TRAIN = "train a model on it, on the page Models under *Train a model*."
 _NONE = ""  # is chosen where no model is
 _SHOWN = 8  # models in the table
 _NAMED = 6  # sections
@@ -56,6 +57,7 @@ def choose_tokens_by(found: Sequence[Mapping[str, Any]], organ: str) -> Chosen:
         what = "No model fits this upload" if rows else "There is no model here that can be used"
         unless = ", unless you choose one below" if usable else ""
         st.warning(f"{what}: it is kept for viewing, without tokens{unless}. Next: {TRAIN}")
+        to_models()
     chosen = _choose(usable, names, best) if usable else _NONE
     current = session.find_model()
     if not chosen:

@@ -13,7 +13,6 @@ from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
 from app.maps import message
 from app.maps.served import MAPS
-from app.models import known_models
 from app.requests import TakeBack
 from app.text import as_text, sentence
 from squint.errors import InputError
@@ -96,7 +95,7 @@ def _notes(library: Library) -> _Notes | None:
     model = session.find_model()
     if model is None:
         return None
-    known = [one.sha256 for one in known_models(library)]
+    known = [one.sha256 for one in session.models()]
     stale = library.stale_tokens(model.sha256, model.genes_sha256, known)
     noted = library.all_token_facts(model.sha256)
     return _Notes({one: facts for one, facts in noted.items() if one not in stale}, stale)

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import streamlit as st
 
+from app import session
 from app.components.sections.gallery import forget_maps
 from app.exports.stamp import many
 from app.settings import settings
@@ -59,14 +60,21 @@ def show_simulated(library: Library, sections: Sequence[Section]) -> None:
 def offer_samples(library: Library, sections: Sequence[Section]) -> None:
     """Offer to import the simulated cohort again where there is nothing simulated any more."""
     there = any(one.simulated for one in [*sections, *library.hidden()])
-    if library.samples_imported() and not there and any(settings().samples.glob("*.h5ad")):
+    gone = library.samples_imported() or session.without_samples()
+    if gone and not there and any(settings().samples.glob("*.h5ad")):
         st.button(
             "Import the simulated sample cohort",
             key="import-samples",
             type="tertiary",
             icon=":material/science:",
-            on_click=library.forget_samples,
+            on_click=_ask_for_samples,
+            args=(library,),
         )
+
+
+def _ask_for_samples(library: Library) -> None:
+    session.want_samples(wanted=True)
+    library.forget_samples()
 
 
 def _remove(library: Library, section_ids: Sequence[str]) -> None:

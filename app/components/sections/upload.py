@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.components.file_drop.component import Taken, choose_importable, show_arrived, show_drop, some_of
 from app.components.job import run
+from app.components.links import to_models
 from app.components.sections import questions
 from app.components.sections.fitting import TRAIN, Chosen, choose_tokens_by
 from app.components.sections.quality import choose_quality
@@ -71,6 +72,7 @@ def show_next_step() -> None:
     if unfit := session.upload().unfit:
         named = ", ".join(as_text(title) for title in unfit)
         st.info(f"No model fits **{named}**, kept for viewing. Next: {TRAIN}")
+        to_models()
 
 
 def _take(library: Library, arrived: Arrived) -> None:

@@ -1,6 +1,7 @@
 """In-painting of cells that were held out of a stack: how good it is, and what it looks like."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import run, try_to_compute
+from app.components.links import to_models
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import many, stamp
 from app.maps import views
@@ -52,8 +54,12 @@ class Imputed(NamedTuple):
 
 
 def impute(library: Library, stack: Stack) -> Imputed | None:
-    """Predict the held-out cells by a model that was trained without them, if there is one."""
-    models = find_models(library, stack)
+    """Predict the held-out cells by a model that was trained without them, if there is one.
+
+    Of several it is the one in use, or else the first, as :func:`app.models.known_models` has them.
+    """
+    models = find_models(library, stack, session.models())
+    models.sort(key=lambda folder: str(folder) != st.session_state[session.MODEL])
     if not models:
         return None
     ids = tuple(level.id for level in stack.levels)
@@ -75,7 +81,8 @@ def introduce(library: Library, stack: Stack, imputed: Imputed | None) -> None:
     facts = imputed.result.facts
     st.markdown(
         f"Model **{as_text(imputed.model.name)}** ({facts['model_sha256'][:12]}): "
-        f"**{many(facts['n_hidden'], 'cell')}** held out of training."
+        f"**{many(facts['n_hidden'], 'cell')}** held out of training. Of several such models, the one in use "
+        "is taken."
     )
     for warning in facts["warnings"]:
         st.warning(sentence(warning))
@@ -86,16 +93,19 @@ def _offer_training(library: Library, stack: Stack) -> None:
     minutes = 1 + round(n_cells * _N_EPOCHS / 500_000)  # in-painting takes one, whatever the size
     st.info(
         "No model here was trained on this stack with cells held out, so nothing can be said of in-painting. "
-        f"Train one now: about {many(minutes, 'minute')} on two cores. Or train one elsewhere by "
-        "`squint train STACK.h5ad --hold-out 0.1 --out MODEL` and start the dashboard with it."
+        f"Train one now: about {many(minutes, 'minute')} on two cores. Or add one on the page Models that "
+        "was trained on it elsewhere, by `squint train STACK.h5ad --hold-out 0.1 --out MODEL`; models that "
+        "are trained on that page hold no cells out."
     )
+    to_models()
     key = f"train-{stack.name}"
     if st.button("Train a model on this stack", key=key, type="primary"):
         st.session_state[f"_{key}"] = True
     if st.session_state.get(f"_{key}"):
         ids = tuple(level.id for level in stack.levels)
         asked = TrainOnStack(ids, _HOLD_OUT, _N_EPOCHS, model_name="stack")
-        if run(asked, library, "Training", limit_s=_LIMIT_S) is not None:
+        closed = partial(st.session_state.pop, f"_{key}", None)
+        if run(asked, library, "Training", limit_s=_LIMIT_S, closed=closed) is not None:
             del st.session_state[f"_{key}"]
             st.rerun()
 

@@ -12,9 +12,10 @@ from app import session
 from app.components import risk
 from app.components.export_row import Export, export_row
 from app.components.job import compute
+from app.components.links import to_sections
 from app.components.map.colouring import DEPTH, GENE, OF_MODEL, SET, TOKEN, TYPE, coloured, first_colour
 from app.components.map.tissue_map import show_map
-from app.components.tokens import why_no_tokens
+from app.components.tokens import say_why_no_tokens
 from app.components.z_stack.imputation import Imputed, by_imputed
 from app.components.z_stack.imputation import choose_gene as choose_imputed_gene
 from app.exports.stamp import counts, many, simulated, stamp
@@ -41,7 +42,7 @@ def choose(library: Library) -> Stack:
             "Add a file on the page Sections whose `obs` holds `z_um`, the height of each section in µm; "
             "best is one file with all levels."
         )
-        st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+        to_sections()
         st.stop()
     by_name = {stack.name: stack for stack in stacks}
     names = list(by_name)
@@ -151,8 +152,7 @@ def _offered(library: Library, stack: Stack, imputed: Imputed | None, model: Mod
     """List what cells can be coloured by; without tokens, say so."""
     tokens = model is not None and len(library.tokenised(stack.levels, model.sha256)) == len(stack.levels)
     if not tokens and not stack.block:
-        why = why_no_tokens(library, stack.levels, model)
-        st.caption(f"Not all levels have tokens by this model. {why}")
+        say_why_no_tokens("Not all levels have tokens by this model.", library, stack.levels, model)
     return [*(OF_MODEL if tokens else ()), GENE, TYPE, DEPTH, SET, *((_IMPUTED,) if imputed else ())]
 
 

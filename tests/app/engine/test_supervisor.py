@@ -1,6 +1,7 @@
 """The dashboard and its engine: started together, and what becomes of jobs when either is killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import sqlalchemy as sa
 
 from app.engine import facts, supervisor
 from app.engine.client import AWAY, ask
-from app.requests import ImportSamples, Tokenise
+from app.requests import ImportSamples, Tokenise, TrainModel
 from app.settings import settings
 from squint.engine import locks
+from squint.library import trainings
 from squint.library.database import database
 from squint.library.jobs import DONE, Jobs
+from squint.library.models import known
 from squint.library.records import TokenRun
 from squint.library.store import Library
 from squint.library.verify import verify
@@ -70,6 +73,31 @@ def test_tokens_are_the_same_though_their_worker_was_killed(loaded: Library, wor
     assert verify(loaded).problems == ()
     with loaded.database.reading() as session:
         assert sorted(session.scalars(sa.select(TokenRun.section_id))) == sorted(ids)
+
+
+def test_a_training_whose_worker_was_killed_goes_on_and_gives_the_same_model(
+    loaded: Library, filled: Path, worker: Worker, tmp_path: Path
+) -> None:
+    other = Library(Path(shutil.copytree(filled, tmp_path / "other")))
+    ids = tuple(sorted(section.id for section in loaded.sections()))
+    asked = TrainModel(ids, 5, "My tissue")
+    worker.ask(asked, other).result(300)
+    job, place = worker.ask(asked, loaded), trainings.place(loaded, asked.args)
+    wait_for(lambda: len(trainings.history(place)) > 3)
+    os.kill(worker.pid(), signal.SIGKILL)  # in the middle of an epoch, or between two
+    killed_at = len(trainings.history(place))
+    reached = set()
+    while not job.done:
+        if Jobs(database(loaded.home)).get(job.id).tries == 2:
+            reached.add(max((row["epoch"] for row in trainings.history(place)), default=killed_at))
+        time.sleep(0.01)
+    job.result()
+    assert Jobs(database(loaded.home)).get(job.id).tries == 2
+    assert min(reached) >= killed_at  # it did not begin anew
+    (model,), (whole,) = ([one for one in known(of, []) if not one.problem] for of in (loaded, other))
+    assert (model.name, model.sha256) == (whole.name, whole.sha256)
+    assert not place.exists()
+    assert verify(loaded).problems == ()
 
 
 def test_an_engine_that_is_not_heard_of_is_away_until_another_one_is(home: Path) -> None:

@@ -13,7 +13,7 @@ from squint import datasets
 from squint.library.preferred_model import preferred
 from squint.library.store import Library
 from squint.model.card import CONFIG, weights_sha256
-from tests.helpers.app import keep, one_section, upload, words
+from tests.helpers.app import keep, links, one_section, upload, words
 from tests.helpers.sections import add_model
 
 pytestmark = pytest.mark.slow
@@ -121,6 +121,7 @@ def test_where_no_model_fits_training_one_is_the_next_step(
     (section,) = library.sections()
     assert not any("No model fits" in info.value for one in app.expander for info in one.info)  # it is closed
     assert any("No model fits" in info.value and "train a model" in info.value for info in app.info)
+    assert links(app) == ["Go to Models"]
     assert app.session_state["model"] == str(model_folder)
     facts = library.token_facts(section.id, weights_sha256(model_folder))
     assert facts is not None

@@ -413,7 +413,8 @@ def test_a_model_that_was_not_trained_to_in_paint_is_not_offered(loaded: Library
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "context_components": 0}))
     add_model(loaded, copy, "cannot")
-    known = {candidate.folder.name: candidate for candidate in models.candidates(loaded, section)}
+    found = models.candidates(loaded, section, models.known_models(loaded))
+    known = {candidate.folder.name: candidate for candidate in found}
     assert known["cannot"].fits
     assert not known["cannot"].in_paints
     assert known[model_folder.name].in_paints

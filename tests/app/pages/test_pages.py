@@ -12,7 +12,6 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
-from app import settings
 from app.settings import NOTICE
 from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, send, settled, staged, upload, words
@@ -365,12 +364,23 @@ def test_thresholds_the_wrong_way_round_are_turned(visit: Open) -> None:
     assert wrong.dataframe[0].value.equals(right.dataframe[0].value)
 
 
+def test_pages_say_where_it_is_not_known_how_new_cells_are(visit: Open, loaded: Library) -> None:
+    for section in loaded.sections():
+        note_tokens(loaded, section.id, share_beyond_p99={section.section: float("nan")})
+    app = visit("tokens")
+    assert not app.exception
+    assert "How many cells are new to the model is not known" in words(app)
+    assert not app.warning
+    sections = app.switch_page("../pages/sections.py").run()
+    assert not sections.exception
+    assert words(sections).count("new to the model: not known") == 4
+
+
 def test_the_first_start_imports_the_samples_once(
-    visit: Open, library: Library, toy: AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
 ) -> None:
     (tmp_path / "data_samples").mkdir()
     squint.write(one_section(toy), tmp_path / "data_samples" / "TOY-H-1.h5ad")
-    monkeypatch.setattr(settings, "_ROOT", tmp_path)
     app = settled(visit("sections"))
     assert not app.exception
     (section,) = library.sections()

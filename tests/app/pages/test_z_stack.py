@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 import squint.io
-from app.models import find_models
+from app.models import find_models, known_models
 from app.requests import InpaintStack, Tokenise, TrainOnStack
 from app.tasks import stacks
 from squint import keys
@@ -18,7 +18,7 @@ from squint.library import ingest
 from squint.library.results import find
 from squint.library.stacks import ROW, Stack, find_stacks
 from squint.library.store import Library
-from tests.helpers.app import maps, words
+from tests.helpers.app import links, maps, words
 from tests.helpers.engine import Worker
 from tests.helpers.sections import forget_tokens
 
@@ -94,6 +94,7 @@ def test_a_stack_without_tokens_is_shown_by_gene_and_type(
     assert "Not all levels have tokens" in words(app)
     assert "Tokenise P-1 · TOY-H-1" in words(app)
     assert "on the page Sections" in words(app)
+    assert links(app) == ["Go to Sections", "Go to Models"]  # the second, to in-paint
 
 
 @pytest.mark.usefixtures("stack")
@@ -101,6 +102,7 @@ def test_without_a_model_that_held_cells_out_nothing_is_claimed_but_training_off
     app = visit(PAGE)
     assert "No model here was trained on this stack" in words(app)
     assert "--hold-out" in words(app)
+    assert links(app) == ["Go to Models"]
     assert any(button.label == "Train a model on this stack" for button in app.button)
 
 
@@ -125,10 +127,22 @@ def test_in_painting_is_judged_beside_the_nearest_cells_and_seen_level_by_level(
     assert not app.exception
 
 
+def test_of_two_models_that_held_cells_out_the_one_in_use_is_taken(
+    visit: Open, library: Library, stack: Stack, trained: Path, worker: Worker
+) -> None:
+    ids = tuple(level.id for level in stack.levels)
+    newer = Path(worker.ask(TrainOnStack(ids, 0.3, 2, "newer"), library).result(120))
+    app = visit(PAGE)
+    assert f"Model **{newer.name}**" in words(app)
+    app.selectbox("model").select(str(trained)).run()
+    assert not app.exception
+    assert f"Model **{trained.name}**" in words(app)
+
+
 def test_held_out_cells_are_stored_with_what_was_measured_there(
     library: Library, stack: Stack, trained: Path
 ) -> None:
-    assert find_models(library, stack) == [trained]
+    assert find_models(library, stack, known_models(library)) == [trained]
     asked = InpaintStack(tuple(level.id for level in stack.levels), str(trained), "")
     stacks.inpaint(library, asked, lambda *_: None)
     result = find(library, asked)

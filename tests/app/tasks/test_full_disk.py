@@ -19,6 +19,7 @@ from squint import datasets
 from squint.io.content import Answers
 from squint.library import ingest, originals, tiling
 from squint.library.images import Addition, Images
+from squint.library.models import known
 from squint.library.store import Library, Section
 from squint.pp import QualityFilter
 from tests.app.tasks.test_tokens import MODEL, put_tokens
@@ -99,8 +100,9 @@ def test_tokens_and_a_model(library: Library, disk: SmallDisk, model_folder: Pat
         disk, library, lambda: models.keep_model(library, bundle, [added.id], "mine")
     )
     assert n_refused > 3
-    (kept,) = library.trained_models()
-    assert models.load(library, str(kept)).sha256 == bundle.sha256
+    (kept,) = known(library, [])
+    assert not kept.problem
+    assert models.load(library, str(kept.folder)).sha256 == bundle.sha256
 
 
 def test_a_table_and_a_figure_to_download(library: Library, disk: SmallDisk) -> None:

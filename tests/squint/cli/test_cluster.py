@@ -156,7 +156,7 @@ def test_processes_of_this_machine_are_enough(folder, tmp_path):
 
 def test_a_model_is_chosen_before_the_work_is_handed_out(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "none"))
-    monkeypatch.setattr(place, "_SAMPLES", folder)
+    monkeypatch.setattr(place, "SAMPLES", folder)
     assert run(capsys, paths(folder, range(2)), "auto", tmp_path / "out", "--devices", "2")[0] == 0
     for path in paths(tmp_path / "out", range(2)):
         made = anndata.read_h5ad(path).uns[keys.PROVENANCE]

@@ -254,3 +254,13 @@ def test_the_benchmark_scores_the_genes_of_the_model(folder, tmp_path, monkeypat
     n_genes = io.read(folder / "section.h5ad").n_vars
     assert f"12 genes of the model, of {n_genes} measured" in (tmp_path / "few" / "table.md").read_text()
     assert len(json.loads((tmp_path / "few" / "bundle_seed0" / "config.json").read_text())["genes"]) == 12
+
+
+@pytest.mark.parametrize("command", ["inpaint", "learn-to-inpaint"])
+def test_a_device_is_not_taken_where_the_cpu_alone_computes(folder, capsys, command):
+    words = (folder / "section.h5ad", "--model", folder / "bundle", "--out", folder / "never.h5ad")
+    more = ("--regions", folder / "R.json") if command == "inpaint" else ()
+    with pytest.raises(SystemExit) as ended:
+        run(command, *words, *more, "--device", "cuda")
+    assert ended.value.code == 2
+    assert "--device" in capsys.readouterr().err

@@ -27,7 +27,7 @@ Facts = dict[str, Any]
 def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the folder of what ships with squint, with one model, and name a library that is not there yet."""
     monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(place, "_SAMPLES", tmp_path / "samples")
+    monkeypatch.setattr(place, "SAMPLES", tmp_path / "samples")
     save_bundle(tmp_path / "samples" / "shipped", seed=1, simulated=True)
     return tmp_path / "samples"
 

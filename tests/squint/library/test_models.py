@@ -43,7 +43,6 @@ def test_models_of_the_library_come_before_those_shipped(
     assert first.card is not None
     assert first.card.genes == list(GENES)
     assert models.known(None, [shipped]) == [second]
-    assert library.trained_models() == [first.folder]
 
 
 def test_what_is_added_is_kept_byte_by_byte(library: Library, packed: Path, tmp_path: Path) -> None:

@@ -226,7 +226,8 @@ def test_of_a_model_whose_training_was_cut_short_novelty_is_not_known(
     fit = fit_of(cut, datasets.toy(seed=1, n_cells=100), tmp_path)
     assert np.isnan(fit.novelty)
     assert fit.is_usable
-    assert "new to it" not in fit.words
+    assert "how many cells are new to it is not known" in fit.words
+    assert not fit.is_good
 
 
 _FITS = st.builds(

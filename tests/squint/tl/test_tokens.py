@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, read_h5ad
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
@@ -95,6 +97,16 @@ def test_a_narrow_panel_is_mapped_by_name_warned_of_or_refused(bundle, n_kept, o
     facts = section.uns[keys.PROVENANCE]
     assert facts["n_genes_shared"] == n_kept
     assert bool([line for line in facts["warnings"] if "uncertain" in line]) == (outcome == "warned")
+
+
+def test_by_a_model_whose_training_was_cut_short_nobody_knows_how_new_cells_are(bundle, tmp_path):
+    cut, section = replace(bundle, distance_p99=float("nan")), datasets.toy(n_cells=400)
+    tl.tokenize(section, cut)
+    squint.write(section, tmp_path / "tokens.h5ad")
+    for facts in (section.uns[keys.PROVENANCE], read_h5ad(tmp_path / "tokens.h5ad").uns[keys.PROVENANCE]):
+        assert set(facts["share_beyond_p99"]) == set(section.obs[keys.SECTION])
+        assert np.isnan(list(facts["share_beyond_p99"].values())).all()
+        assert any("is not known: its training ended before" in warning for warning in facts["warnings"])
 
 
 def test_intensities_are_refused(bundle):
