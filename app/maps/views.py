@@ -72,6 +72,7 @@ class _Part:
     patient: str
     section: str
     cells: columns.Stamp
+    types: columns.Stamp | None  # in place of those of its file
     tokens: columns.Stamp | None
     scores: columns.Stamp | None
 
@@ -84,6 +85,7 @@ class _Part:
             section.patient,
             section.section,
             columns.stamp(library.path(section.id, CELLS)),
+            columns.stamp(library.path(section.id, section.named.file)) if section.named else None,
             columns.stamp(checked(library.tokens_path(section.id, model))) if model else None,
             columns.stamp(checked(scores_path(library, run, section.id))) if run else None,
         )
@@ -94,6 +96,8 @@ class _Part:
         cells.insert(1, keys.PATIENT, columns.constant(self.patient, len(cells)))
         cells.insert(2, keys.SECTION, columns.constant(self.section, len(cells)))
         cells[LIBRARY_ID] = columns.constant(self.id, len(cells))
+        if self.types:
+            cells[keys.CELL_TYPE] = columns.read(self.types)[keys.CELL_TYPE].array
         if self.tokens:
             tokens = columns.read(self.tokens)
             cells[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())

@@ -232,15 +232,34 @@ class TokenRun(Checked, Record):
 
 
 class Labeling(Checked, Record):
-    """Names for the cells of a section, by one method."""
+    """Names for the cells of a section, by one method; :mod:`squint.library.labelings` says more."""
 
     __tablename__ = "labelings"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"))
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(120))
     method: Mapped[str] = mapped_column(String(40))
-    facts: Mapped[dict[str, Any]]
+    how: Mapped[str] = mapped_column(Text)  # the names were found, in words
+    facts: Mapped[str] = mapped_column(Text)  # JSON, in which numbers may be no finite ones
     added: Mapped[str] = mapped_column(String(40))
+    in_use: Mapped[bool]  # at most one of a section's is
+    at: Mapped[int]  # number of the version that counts
+    damage: Mapped[str] = mapped_column(Text, default="")  # what of it is damaged, in words; empty if nothing
+
+
+class LabelingVersion(Checked, Record):
+    """The names of a labeling after a change; its file is ``labelings/<labeling>/<number>.parquet``."""
+
+    __tablename__ = "labeling_versions"
+    labeling_id: Mapped[str] = mapped_column(ForeignKey("labelings.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # none is used twice
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"))
+    what: Mapped[str] = mapped_column(Text)  # the change, in words; empty of the first
+    sha256: Mapped[str] = mapped_column(Sha)  # of its file
+    n_types: Mapped[int]
+    n_named: Mapped[int]  # cells with a name
+    n_changes: Mapped[int]  # that led to it
+    made: Mapped[str] = mapped_column(String(40))
 
 
 class ResultRow(Checked, Record):
