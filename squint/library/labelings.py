@@ -431,7 +431,7 @@ def _known(session: Session, row: Row) -> KnownLabeling | None:
         row.how,
         json.loads(row.facts) if row.intact else {},
         row.added,
-        in_use=row.in_use and not damage,
+        in_use=row.in_use,
         damage=damage,
         at=at,
         versions=tuple(
