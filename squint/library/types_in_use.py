@@ -30,7 +30,11 @@ def in_use(session: Session, section_id: str | None = None) -> dict[str, InUse]:
     Where one that is damaged is or may be in use, cells have no types at all: those of the file, shown in
     place of what somebody chose, would be wrong without a word.
     """
-    version = sa.and_(LabelingVersion.labeling_id == Labeling.id, LabelingVersion.number == Labeling.at)
+    version = sa.and_(
+        LabelingVersion.section_id == Labeling.section_id,
+        LabelingVersion.labeling_id == Labeling.id,
+        LabelingVersion.number == Labeling.at,
+    )
     asked = sa.select(Labeling, LabelingVersion).outerjoin(LabelingVersion, version)
     if section_id is not None:
         asked = asked.where(Labeling.section_id == section_id)

@@ -172,6 +172,8 @@ def types(filled: Filled) -> Any:
         assert keys.CELL_TYPE not in filled.library.cells(filled.section_id)
         raise InputError(naming.words)
     (one,) = labelings.known(filled.library, filled.section_id)
+    if one.damage:
+        raise InputError(one.damage)
     names, sure = labelings.read(filled.library, one)
     shown = filled.library.cells(filled.section_id)[keys.CELL_TYPE]
     seen = naming, one, names.names, names.codes.tolist(), sure.tolist(), shown.astype(object).tolist()
