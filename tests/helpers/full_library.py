@@ -249,7 +249,10 @@ FILES = {
 
 
 def section(filled: Filled) -> Any:
-    return asdict(filled.library.get(filled.section_id))
+    one = filled.library.get(filled.section_id)
+    if one.named and not one.named.file:
+        raise InputError(one.named.words)
+    return asdict(one)
 
 
 def picture(filled: Filled) -> Any:
