@@ -1,7 +1,7 @@
 """Two groups of cells to compare: who is in them. The page counts with it, the worker compares with it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,20 @@ class Split:
     low: float = 0.25  # ... and what is low
     high: float = 0.75  # ... and high
     members: tuple[tuple[str, str, str], ...] = ()  # section, and the hash of its cells in each of two sets
+    named: tuple[tuple[str, str], ...] = ()  # section, and the hash of its labeling, where types decide
 
     def __post_init__(self) -> None:
         for name in ("group", "reference", "types"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "members", tuple((s, first, second) for s, first, second in self.members))
+        object.__setattr__(self, "named", tuple((s, labeling) for s, labeling in self.named))
+
+    def by_names_of(self, sections: Iterable[Section]) -> "Split":
+        """Say which labelings the split rests on: where types decide, other names make another split."""
+        if self.by != keys.CELL_TYPE and not self.types:
+            return self
+        named = sorted((section.id, section.named.sha256) for section in sections if section.named)
+        return replace(self, named=tuple(named))
 
 
 def split_sets(ids: Sequence[str], group: Mapping[str, str], reference: Mapping[str, str] | None) -> Split:

@@ -41,6 +41,8 @@ def stamp(
         marks["Simulated"] = ", ".join(simulated)
     if left_out := "; ".join(f"{s.title}: {s.left_out}" for s in sections if s.left_out):
         marks["Low quality"] = left_out
+    if named := "; ".join(f"{s.title}: {s.named.words}" for s in sections if s.named):
+        marks["Cell types"] = named
     marks["App version"] = f"squint {app_version()}"
     if model is not None:
         marks["Model"] = f"{model.name}, sha256 {model.sha256[:12]}"

@@ -20,7 +20,9 @@ def type_colours(library: Library, shown: Sequence[str]) -> dict[str, str]:
     """
     total: Counter[str] = Counter()
     for section in library.sections():
-        path = library.path(section.id, CELLS)
+        if section.named and not section.named.file:
+            continue
+        path = library.path(section.id, section.named.file if section.named else CELLS)
         total.update(dict(_counts(path, path.stat().st_mtime_ns)))
     rank = {name: place for place, (name, _) in enumerate(total.most_common())}
     palette = LIGHT.categories
@@ -34,7 +36,7 @@ def type_colours(library: Library, shown: Sequence[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def _counts(path: Path, written: int) -> tuple[tuple[str, int], ...]:
-    """Count the cells of each type in a table of cells; a file that was written anew is another."""
+    """Count the cells of each type in a table of cells or types; a file written anew is another."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - only where cells are shown
 
     del written

@@ -49,14 +49,16 @@ def pseudobulk(library: Library, asked: Pseudobulk, report: Report) -> None:
 def gather_groups(library: Library, ids: Sequence[str], model: str | None, split: Split) -> ad.AnnData:
     """Put the counts of both groups on one axis, over the genes that all sections with such cells measure."""
     found: dict[str, pd.Series[Any]] = {}
-    for section_id in ids:
-        section = library.get(section_id)
+    sections = [library.get(section_id) for section_id in ids]
+    if split.by_names_of(sections).named != split.named:
+        raise InputError("Cell types were changed meanwhile. Compare again.")
+    for section in sections:
         if section.values != "counts":
             raise InputError(f"Section {section.title} holds intensities, not counts. Leave it out.")
         cells = with_sets(library, views.cells_of(library, [section], model, split.run), [section], split)
         arm = assign(cells, split)
         if arm.notna().any():
-            found[section_id] = arm
+            found[section.id] = arm
     if not found:
         raise InputError("No cell is in either group. Choose other groups or more sections.")
     rows = {section_id: arm.notna().to_numpy() for section_id, arm in found.items()}

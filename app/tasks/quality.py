@@ -12,7 +12,7 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import read_boundaries
 from squint.io.facts import Settled
-from squint.library import ingest, keeping
+from squint.library import ingest, keeping, labelings
 from squint.library.images import Images
 from squint.library.results import Report
 from squint.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
@@ -93,5 +93,6 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
     keeping.share_original(library, old.id, whole.id, quality={})
     Images(library).carry(old.id, whole.id)
     CellSets(library).carry(old.id, whole.id, places)
+    labelings.carry(library, old.id, whole.id, places)
     library.delete(old.id)
     return {"id": whole.id, "title": whole.title, "new": new}

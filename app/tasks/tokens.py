@@ -81,7 +81,7 @@ def add_up(library: Library, asked: SumTokens, report: Report) -> list[str]:
     """Add up what the tokens of sections are, where that was not done when they were tokenised."""
     bundle = models.bundle_of(library, asked.model)
     for i, section_id in enumerate(asked.ids):
-        report(i / len(asked.ids), "counting genes and cell types in each token")
+        report(i / len(asked.ids), "counting genes in each token")
         adata: Any = squint.io.read(library.path(section_id, DATA))
         tokens = library.tokens(section_id, asked.model)
         if tokens is None:
@@ -94,8 +94,7 @@ def add_up(library: Library, asked: SumTokens, report: Report) -> list[str]:
 
 
 def _write_sums(folder: Path, adata: Any, bundle: Bundle) -> None:
-    """Add up the genes of the model and the cell types by token, and write the sums."""
+    """Add up the genes of the model by token, and write the sums."""
     genes = [gene for gene in bundle.genes if gene in adata.var_names]
-    types = labels(adata, keys.CELL_TYPE) if keys.CELL_TYPE in adata.obs else None
-    sums = add_up_tokens(adata[:, genes].X, genes, labels(adata, keys.TOKEN), types)
+    sums = add_up_tokens(adata[:, genes].X, genes, labels(adata, keys.TOKEN))
     profiles.write(folder, bundle.sha256, sums)

@@ -13,13 +13,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from squint import keys
 from squint.errors import DAMAGED, InputError
 from squint.files import whole
 from squint.library.quality import doubted
 from squint.library.store import Library, Section, tokens_name
 from squint.pl import plain
-from squint.stats.token_profiles import TokenSums, describe, top_type
+from squint.stats.token_profiles import TokenSums, count_types, describe, top_type
 
 _KEPT = 8  # descriptions: of a few models, and of the library before and after a change
 
@@ -40,13 +42,12 @@ def write(folder: Path, model: str, sums: TokenSums) -> None:
             file,
             counts=sums.counts,
             n_cells=sums.n_cells,
-            n_cells_of_type=sums.n_cells_of_type,
-            names=np.frombuffer(json.dumps([sums.tokens, sums.genes, sums.types]).encode(), np.uint8),
+            names=np.frombuffer(json.dumps([sums.tokens, sums.genes]).encode(), np.uint8),
         )
 
 
 def read(library: Library, section: Section, model: str) -> TokenSums:
-    """Read the sums of a section.
+    """Read the sums of a section, and count the types that its cells have now in each token.
 
     Raises
     ------
@@ -56,12 +57,28 @@ def read(library: Library, section: Section, model: str) -> TokenSums:
     path = sums_path(library, section.id, model)
     try:
         with library.files.checked(path).open("rb") as file, np.load(file) as kept:
-            tokens, genes, types = json.loads(kept["names"].tobytes())
-            return TokenSums(tokens, genes, types, kept["counts"], kept["n_cells"], kept["n_cells_of_type"])
+            tokens, genes, *_ = json.loads(kept["names"].tobytes())
+            counts, n_cells = kept["counts"], kept["n_cells"]
     except InputError:
         raise
     except (*DAMAGED, BadZipFile) as error:
         raise InputError(f"{path.name} of section {section.title} is damaged. Tokenise it again.") from error
+    types, n_cells_of_type = _count_types(library, section, model, tokens)
+    return TokenSums(tokens, genes, types, counts, n_cells, n_cells_of_type)
+
+
+def _count_types(
+    library: Library, section: Section, model: str, used: list[str]
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Count the types that the cells of a section have now in each of its tokens: names of cells change."""
+    cells, tokens = library.cells(section.id), library.tokens(section.id, model)
+    if keys.CELL_TYPE not in cells or tokens is None:
+        return [], np.zeros((len(used), 0), dtype=np.int64)
+    numbers = np.array([int(token) for token in used])
+    own = tokens[keys.TOKEN].to_numpy(dtype=np.int64)
+    place = np.searchsorted(numbers, own).clip(max=max(len(used) - 1, 0))
+    code = np.where(np.isin(own, numbers), place, -1)
+    return count_types(code, cells[keys.CELL_TYPE], len(used))
 
 
 def described_by(library: Library, model: str) -> list[Section]:
@@ -90,13 +107,16 @@ def token_profiles(library: Library, model: str) -> pd.DataFrame:
     token's number and main cell type. Sections of which no sums are kept are left out.
     """
     there = [s for s in described_by(library, model) if sums_path(library, s.id, model).exists()]
-    stamps = tuple((s.id, s.title, sums_path(library, s.id, model).stat().st_mtime_ns) for s in there)
+    stamps = tuple(
+        (s.id, s.title, sums_path(library, s.id, model).stat().st_mtime_ns, s.named.sha256 if s.named else "")
+        for s in there
+    )
     return _described(library, model, stamps).copy()
 
 
 @lru_cache(maxsize=_KEPT)
-def _described(library: Library, model: str, stamps: tuple[tuple[str, str, int], ...]) -> pd.DataFrame:
-    sums = {title: read(library, library.get(section_id), model) for section_id, title, _ in stamps}
+def _described(library: Library, model: str, stamps: tuple[tuple[str, str, int, str], ...]) -> pd.DataFrame:
+    sums = {title: read(library, library.get(section_id), model) for section_id, title, *_ in stamps}
     table = describe(sums)
     return table.assign(name=[_name(str(token), row) for token, row in top_type(sums).iterrows()])
 

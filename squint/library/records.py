@@ -10,7 +10,18 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship
 
 Sha = String(64)
@@ -232,15 +243,39 @@ class TokenRun(Checked, Record):
 
 
 class Labeling(Checked, Record):
-    """Names for the cells of a section, by one method."""
+    """Names for the cells of a section, by one method; :mod:`squint.library.labelings` says more."""
 
     __tablename__ = "labelings"
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(120))
     method: Mapped[str] = mapped_column(String(40))
-    facts: Mapped[dict[str, Any]]
+    how: Mapped[str] = mapped_column(Text)  # the names were found, in words
+    facts: Mapped[str] = mapped_column(Text)  # JSON, in which numbers may be no finite ones
     added: Mapped[str] = mapped_column(String(40))
+    in_use: Mapped[bool]  # at most one of a section's is
+    at: Mapped[int]  # number of the version that counts
+    damage: Mapped[str] = mapped_column(Text, default="")  # what of it is damaged, in words; empty if nothing
+
+
+class LabelingVersion(Checked, Record):
+    """The names of a labeling after a change; its file is ``labelings/<labeling>/<number>.parquet``."""
+
+    __tablename__ = "labeling_versions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["section_id", "labeling_id"], ["labelings.section_id", "labelings.id"], ondelete="CASCADE"
+        ),
+    )
+    section_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    labeling_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # none is used twice
+    what: Mapped[str] = mapped_column(Text)  # the change, in words; empty of the first
+    sha256: Mapped[str] = mapped_column(Sha)  # of its file
+    n_types: Mapped[int]
+    n_named: Mapped[int]  # cells with a name
+    n_changes: Mapped[int]  # that led to it
+    made: Mapped[str] = mapped_column(String(40))
 
 
 class ResultRow(Checked, Record):

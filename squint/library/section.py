@@ -10,6 +10,16 @@ from squint.pp import QualityFilter
 
 
 @dataclass(frozen=True)
+class Naming:
+    """The labeling in use of a section: where the types of its cells are from."""
+
+    labeling: str  # id
+    words: str  # how, by what and when
+    file: str = ""  # of the names, in the section's folder; empty where they are damaged, and no cell has one
+    sha256: str = ""  # of that file
+
+
+@dataclass(frozen=True)
 class Section:
     """What the library knows of a section without opening it."""
 
@@ -33,6 +43,7 @@ class Section:
     n_regions: int = 0  # parts of the tissue that somebody outlined and named
     n_left_out: int = 0  # cells of low quality, which lie beside it
     quality: QualityFilter = field(default_factory=QualityFilter)  # what left them out
+    named: Naming | None = None  # what its cell types are from; None: from its file, as are their number
 
     @property
     def title(self) -> str:
@@ -55,7 +66,7 @@ class Damaged:
     why: str
 
 
-_NAMES = tuple(one.name for one in fields(Section))
+_NAMES = tuple(one.name for one in fields(Section) if one.name != "named")
 
 
 def of_row(row: SectionRow) -> Section:

@@ -15,8 +15,20 @@ import pandas as pd
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from squint import keys
 from squint.errors import InputError
-from squint.library import counts, earlier, hiding, keeping, retention, section, spare, token_runs, trainings
+from squint.library import (
+    counts,
+    earlier,
+    hiding,
+    keeping,
+    retention,
+    section,
+    spare,
+    token_runs,
+    trainings,
+    types_in_use,
+)
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import Mark, Record, SectionRow
@@ -90,7 +102,10 @@ class Library(Folders):
 
     def _whole(self) -> list[Section]:
         """List the sections that are not damaged, those of people first."""
-        found = [section.of_row(row) for row, why in self._rows() if not why]
+        rows = self._rows()
+        with self.database.reading() as session:
+            named = types_in_use.in_use(session)
+        found = [types_in_use.with_names(section.of_row(row), named) for row, why in rows if not why]
         return sorted(found, key=lambda s: (s.simulated, s.patient, s.section, s.id))
 
     def damaged(self) -> list[Damaged]:
@@ -108,12 +123,13 @@ class Library(Folders):
         self.folder(section_id)  # refuses what is no id
         with self.database.reading() as session:
             row = session.get(SectionRow, section_id)
+            named = types_in_use.in_use(session, section_id)
         if row is None:
             raise InputError(keeping.GONE)
         if why := self.why_damaged(row):
             name = section.damaged(row, why).title
             raise InputError(f"Section {name} is damaged. {why} Look at the page Sections.")
-        return section.of_row(row)
+        return types_in_use.with_names(section.of_row(row), named)
 
     def _rows(self) -> list[tuple[SectionRow, str]]:
         """Give the rows of all sections, each with what is damaged."""
@@ -173,8 +189,20 @@ class Library(Folders):
         return self.files.checked(self.folder(section_id) / name)
 
     def cells(self, section_id: str) -> pd.DataFrame:
-        """Read positions, cell type and depth, indexed by cell."""
-        return read_table(self.path(section_id, CELLS))
+        """Read positions, cell type by the labeling in use, and depth, indexed by cell."""
+        cells = read_table(self.path(section_id, CELLS))
+        with self.database.reading() as session:
+            found = types_in_use.in_use(session, section_id).get(section_id)
+        if found is not None:
+            return types_in_use.renamed(cells, self._types(section_id, found.naming))
+        return cells
+
+    def _types(self, section_id: str, naming: section.Naming) -> Any:
+        """Read the types (n_cells,) of a labeling; ``None`` where they are damaged."""
+        if not naming.file:
+            return None
+        types = read_table(self.path(section_id, naming.file), [keys.CELL_TYPE])
+        return types[keys.CELL_TYPE].array
 
     def is_deep(self, section_id: str) -> bool:
         """Say whether the cells of a section have heights of their own."""

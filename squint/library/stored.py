@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 from squint.errors import InputError
 from squint.files import sha256, why_refused
 from squint.library.database import Database
-from squint.library.records import Picture, SectionRow, StoredFile, TokenRun, signed
+from squint.library.records import Labeling, Picture, SectionRow, StoredFile, TokenRun, signed
 
-TOKENS, IMAGES = "tokens", "images"  # folders in that of a section
+TOKENS, IMAGES, LABELINGS = "tokens", "images", "labelings"  # folders in that of a section
 _MENDED = {  # how a damaged file is mended, by its folder in the library, or in that of a section
     IMAGES: "Delete this picture under the cells, and add it again.",
+    LABELINGS: "Choose other names for these cells on the page Cell types, or name them again.",
     "models": "Train this model again, or add it again.",
     "results": "Load the page again: it is computed anew.",
 }
@@ -243,7 +244,7 @@ class StoredFiles:
         kind, section_id, below = self._parts_of(path)
         if kind != "sections" or not below:
             return
-        rows: list[SectionRow | TokenRun | Picture] = []
+        rows: list[SectionRow | TokenRun | Picture | Labeling] = []
         if below[0] == TOKENS:
             model = path.name.split(".")[0]
             runs = sa.select(TokenRun).where(TokenRun.section_id == section_id).with_for_update()
@@ -253,6 +254,10 @@ class StoredFiles:
             rows += (
                 [picture] if picture is not None and not picture.damage else []
             )  # of thousands, one is said
+        elif below[0] == LABELINGS and len(below) > 1:
+            labeling = session.get(Labeling, (section_id, below[1]), with_for_update=True)
+            counts = labeling is not None and path.stem == str(labeling.at)  # else nothing shown is of it
+            rows += [labeling] if labeling is not None and counts else []
         elif len(below) == 1:
             own = session.get(SectionRow, section_id, with_for_update=True)
             rows += [own] if own is not None else []

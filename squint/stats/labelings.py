@@ -116,6 +116,21 @@ def clear(labeling: Labeling, name: str) -> Labeling:
     return _without_unused(labeling.names, np.where(labeling.codes == cleared, -1, labeling.codes))
 
 
+def fill(labeling: Labeling, name: str) -> Labeling:
+    """Give the cells without a name one, which others may have already.
+
+    Raises
+    ------
+    InputError
+        If every cell has a name, or this is none.
+    """
+    name = _checked(name)
+    if (labeling.codes >= 0).all():
+        raise InputError("Every cell has a name.")
+    names = labeling.names if name in labeling.names else (*labeling.names, name)
+    return Labeling(names, _fixed(np.where(labeling.codes < 0, names.index(name), labeling.codes)))
+
+
 @dataclass(frozen=True)
 class Versions:
     """What a labeling was and is, to go back and forth.

@@ -4,7 +4,7 @@ Imports no torch, so that a page can describe.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,10 +56,7 @@ def add_up(
     member = csr_matrix(
         (np.ones(len(code), np.float32), (code, np.arange(len(code)))), (len(used), len(code))
     )
-    names = [] if types is None else sorted(types.unique())
-    of_type = np.zeros((len(used), len(names)), dtype=np.int64)
-    if types is not None:
-        np.add.at(of_type, (code, pd.Categorical(types, categories=names).codes.astype(np.int64)), 1)
+    names, of_type = count_types(code, types, len(used))
     return TokenSums(
         used,
         list(genes),
@@ -68,6 +65,38 @@ def add_up(
         np.bincount(code, minlength=len(used)),
         of_type,
     )
+
+
+def count_types(
+    code: NDArray[np.int64], types: "pd.Series[Any] | pd.Categorical[Any] | None", n_tokens: int
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Count the cells of each type in each of k tokens.
+
+    Parameters
+    ----------
+    code
+        Place of each cell's token (n,) among the k, -1 for none of them.
+    types
+        Type of each cell (n,), missing for none; ``None`` where no cell has one.
+    n_tokens
+        k.
+
+    Returns
+    -------
+    The t types, sorted, ``"unknown"`` among them where one is missing; and how many cells each token has of
+    each (k, t).
+    """
+    if types is None:
+        return [], np.zeros((n_tokens, 0), dtype=np.int64)
+    found = pd.Categorical(types)
+    words = [*map(str, found.categories), UNKNOWN]
+    names = sorted(set(words))
+    place = np.array([names.index(word) for word in words])[found.codes]  # the last is of code -1
+    own = code >= 0
+    flat = np.bincount(code[own] * len(names) + place[own], minlength=n_tokens * len(names))
+    of_type = flat.reshape(n_tokens, len(names))
+    used = np.flatnonzero(of_type.sum(axis=0))
+    return [names[place] for place in used], of_type[:, used]
 
 
 def describe(sections: Mapping[str, TokenSums], *, n_genes: int = N_GENES) -> pd.DataFrame:
@@ -110,6 +139,37 @@ def describe(sections: Mapping[str, TokenSums], *, n_genes: int = N_GENES) -> pd
         },
         index=n_cells.index,
     )
+
+
+def most_distinct(counts: csr_matrix, genes: list[str], groups: "pd.Series[Any]", n_genes: int) -> list[str]:
+    """Name the genes whose share of the counts of a group is largest against all cells, group by group.
+
+    Parameters
+    ----------
+    counts
+        Raw counts (n, g).
+    genes
+        Their names (g,).
+    groups
+        Label of each cell (n,), missing for cells to leave out.
+    n_genes
+        Genes named per group.
+
+    Returns
+    -------
+    At most ``n_genes`` for each group, in order of the groups' names, each gene once.
+    """
+    found = pd.Categorical(groups)
+    code = found.codes.astype(np.int64)
+    kept = np.flatnonzero(code >= 0)
+    member = csr_matrix(
+        (np.ones(len(kept), np.float32), (code[kept], kept)), (len(found.categories), len(code))
+    )
+    sums = np.asarray((member @ csr_matrix(counts)).todense(), dtype=np.float64)
+    share = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+    overall = sums.sum(axis=0) / max(sums.sum(), 1)
+    best = np.argsort(-(share + PSEUDO_SHARE) / (overall + PSEUDO_SHARE), axis=1, kind="stable")[:, :n_genes]
+    return list(dict.fromkeys(genes[place] for row in best for place in row))
 
 
 def top_type(sections: Mapping[str, TokenSums]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ NO_TYPES = {
     "not assigned",
     "undefined",
 }  # in small letters
+_NUMBERED = r"\s+\d+$"  # what tells clusters without a name apart: "unknown 7"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Transfer:
         The labelled section, with raw counts in ``X``.
     key
         Column of its ``obs`` with the names; cells without one, or called "unlabeled", "unknown",
-        "unassigned" or "undefined", are not learned from.
+        "unassigned" or "undefined", with or without a number, are not learned from.
     min_confidence
         Probability that a name must have at least; else the cell stays without.
     strange
@@ -66,7 +67,8 @@ class Transfer:
                 "section of the same species and a like panel."
             )
         labels = self.teacher.obs[self.key]
-        is_type = labels.notna() & ~labels.astype(str).str.casefold().isin(NO_TYPES)
+        words = labels.astype(str).str.casefold().str.replace(_NUMBERED, "", regex=True)
+        is_type = labels.notna() & ~words.isin(NO_TYPES)
         kept = np.flatnonzero(is_type & (np.diff(csr_matrix(self.teacher.X).indptr) > 0))
         cells = self.teacher[kept]
         counts = csr_matrix(cells[:, genes].X)

@@ -157,7 +157,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     else:
         split, names = _choose_labels(cells, str(by))
     types, test = _choose_how(cells, split)
-    split = replace(split, types=types)
+    split = replace(split, types=types).by_names_of(sections)
     return Comparison(split, *names, tuple(sections), cells, assign(cells, split), test, how)
 
 
