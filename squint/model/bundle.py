@@ -22,6 +22,7 @@ from squint import files, keys, pp
 from squint._version import __version__
 from squint.config import POSITION, ModelConfig, TrainConfig
 from squint.io.mapped import row_blocks
+from squint.model.about import About
 from squint.model.card import (
     CARD,
     CONFIG,
@@ -56,6 +57,7 @@ class Bundle:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     simulated: bool = False  # trained on simulated data only
     organs: list[str] = field(default_factory=list)  # of the sections trained on, where they were stated
+    about: About | None = None  # whose data, and what it does not know, in words; where they were given
     sha256: str = ""  # of the weights file; empty until saved
 
     @property
@@ -171,6 +173,7 @@ class Bundle:
             created=card.created,
             simulated=card.simulated,
             organs=card.organs,
+            about=card.about,
         )
 
     def _card(self) -> BundleCard:
@@ -189,6 +192,7 @@ class Bundle:
             created=self.created,
             simulated=self.simulated,
             organs=self.organs,
+            about=self.about,
         )
 
 
