@@ -8,6 +8,7 @@
 #   make bench       the benchmarks
 #   make samples     write the simulated cohort of data_samples/ again
 #   make pretrained  train the shipped models on it again
+#   make starters    train the starter models of real tissue again, from the sections of SQUINT_TEST_DATA
 #   make docs        the documentation, into site/; a warning is an error
 #   make screenshots the pictures of the dashboard in it, taken anew
 #   make notebooks   execute its notebooks, and keep their outputs
@@ -30,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run check test test-fast test-wheel lint types js format-js docs \
-	install bench samples pretrained screenshots notebooks licences format browser
+	install bench samples pretrained starters screenshots notebooks licences format browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -94,6 +95,15 @@ samples: $(STAMP)
 pretrained: $(STAMP)
 	$(BIN)/python -m squint train $(SECTIONS) --organ kidney --out data_samples/pretrained --seed 0
 	$(BIN)/python -m squint train data_samples/stack.h5ad --hold-out 0.1 --organ kidney --out data_samples/stack_model --seed 0
+
+TEST_DATA := $(or $(SQUINT_TEST_DATA),../shared/data)
+starters: $(STAMP)
+	$(BIN)/python -m squint train $(TEST_DATA)/xenium_breast_4quadrants_subsampled.h5ad \
+		--bare "Xenium breast cancer Rep1, a fifth of the cells" --organ breast \
+		--about data_samples/starters/breast.json --seed 0 --out data_samples/breast_model
+	$(BIN)/python -m squint train $(TEST_DATA)/xenium_human_pancreas_full.h5ad \
+		--bare "Xenium human pancreas" --organ pancreas \
+		--about data_samples/starters/pancreas.json --seed 0 --out data_samples/pancreas_model
 
 format: $(STAMP) format-js
 	$(BIN)/ruff check --fix .

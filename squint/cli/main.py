@@ -89,10 +89,15 @@ def validate(options: argparse.Namespace) -> Facts:
 
 def train(options: argparse.Namespace) -> Facts:
     """Train a model and save it as a bundle."""
+    from squint.model.about import read_about
+
+    about = None if options.about is None else read_about(options.about)
     fabric = _fabric(options)
     sections = [
         read_section(path, answers_of(options), criteria=filter_of(options)) for path in options.sections
     ]
+    if options.bare is not None:
+        sections = [_bare(sections, options.bare)]
     hidden = None
     if options.regions is not None:
         hidden = hide(sections, options.regions, options.seed)
@@ -136,6 +141,7 @@ def train(options: argparse.Namespace) -> Facts:
     if fabric is not None and not fabric.is_global_zero:
         return {}  # the first process has it all
     last.bundle.simulated = simulated
+    last.bundle.about = about
     last.bundle.organs = [*dict.fromkeys(name for given in options.organ if (name := given.strip()))]
     last.bundle.save(options.out)
     if options.checkpoint is not None:
@@ -185,6 +191,17 @@ def _parser() -> argparse.ArgumentParser:
         help="of the sections, for the card of the model; once for each",
     )
     sub.add_argument(
+        "--about",
+        type=Path,
+        metavar="FILE",
+        help="JSON: whose data these are, and what the model does not know, for its card",
+    )
+    sub.add_argument(
+        "--bare",
+        metavar="NAME",
+        help="take counts and positions alone, as one section of this name: no label, no name of a cell",
+    )
+    sub.add_argument(
         "--hold-out", type=float, metavar="SHARE", help="of each section's cells, hidden too: 0.1 is a tenth"
     )
     sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
@@ -220,6 +237,15 @@ def _parser() -> argparse.ArgumentParser:
     add_ablations(add, kinds)
     add_speed(add, kinds)
     return parser
+
+
+def _bare(sections: list[Any], name: str) -> Any:
+    """Leave of one source only what may be trained on wherever it came from."""
+    from squint.training.data import bare
+
+    if len(sections) > 1:
+        raise InputError("--bare takes one SECTION: positions of several need not be of one slide.")
+    return bare(sections[0], name)
 
 
 def _fabric(options: argparse.Namespace) -> Any:

@@ -174,10 +174,12 @@ def _line(model: "KnownModel") -> str:
     card = model.card
     n_cells = sum(section.n_cells - len(section.hidden) for section in card.sections)
     simulated = ", simulated" if card.simulated else ""
+    label = f"{card.about.label}; " if card.about is not None and card.about.label else ""
+    data = f"; data: {card.about.attribution}" if card.about is not None else ""
     where = "ships with squint" if model.is_shipped else f"in the library since {model.added[:10]}"
     return (
-        f"{_called(model)}: {len(card.genes):,} genes, {card.model.n_codes:,} codes; trained on "
-        f"{len(card.sections):,} sections, {n_cells:,} cells{simulated}, {card.created[:10]}; {where}"
+        f"{_called(model)}: {label}{len(card.genes):,} genes, {card.model.n_codes:,} codes; trained on "
+        f"{len(card.sections):,} sections, {n_cells:,} cells{simulated}, {card.created[:10]}; {where}{data}"
     )
 
 
@@ -199,6 +201,7 @@ def _facts(model: "KnownModel") -> Facts:
             "depth": card.depth,
             "sections": [{**asdict(section), "hidden": len(section.hidden)} for section in card.sections],
             "organs": card.organs,
+            "about": None if card.about is None else card.about.json,
             "simulated": card.simulated,
             "in_paints": card.in_paints,
             "created": card.created,

@@ -18,6 +18,7 @@ from torch import Tensor
 from squint import files, pp
 from squint._version import __version__
 from squint.config import POSITION, ModelConfig, TrainConfig
+from squint.model.about import About
 from squint.model.card import (
     CARD,
     CONFIG,
@@ -53,6 +54,7 @@ class Bundle:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     simulated: bool = False  # trained on simulated data only
     organs: list[str] = field(default_factory=list)  # of the sections trained on, where they were stated
+    about: About | None = None  # whose data, and what it does not know, in words; where they were given
     sha256: str = ""  # of the weights file; empty until saved
 
     @property
@@ -168,6 +170,7 @@ class Bundle:
             created=card.created,
             simulated=card.simulated,
             organs=card.organs,
+            about=card.about,
         )
 
     def _card(self) -> BundleCard:
@@ -186,6 +189,7 @@ class Bundle:
             created=self.created,
             simulated=self.simulated,
             organs=self.organs,
+            about=self.about,
         )
 
 

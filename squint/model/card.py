@@ -16,6 +16,7 @@ from typing import Any
 from squint import files
 from squint.config import POSITION, ModelConfig, TrainConfig
 from squint.errors import InputError
+from squint.model.about import About, parse_about
 from squint.parsing import parse_json
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.json"
@@ -68,6 +69,7 @@ class BundleCard:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     simulated: bool = False  # trained on simulated data only
     organs: list[str] = field(default_factory=list)  # of the sections trained on, where they were stated
+    about: About | None = None  # whose data, and what it does not know, in words; where they were given
 
     @property
     def in_paints(self) -> bool:
@@ -102,6 +104,7 @@ class BundleCard:
             "created": self.created,
             "simulated": self.simulated,
             "organs": self.organs,
+            **({} if self.about is None else {"about": self.about.json}),
             "licence": LICENCE,
             "intended_use": INTENDED_USE,
             "versions": dict(versions),
@@ -238,6 +241,7 @@ def _parse(config: Any, card: Any) -> BundleCard:
         created=_time(card["created"]),
         simulated=_truth(card["simulated"], "simulated"),
         organs=_names(card.get("organs", []), "organs", at_least=0),  # bundles of before state none
+        about=parse_about(card["about"]) if "about" in card else None,
     )
 
 

@@ -22,6 +22,35 @@ Hidden = Sequence[
 ]  # per element of the sections, cells (n,) of which only the position is known
 
 
+def bare(adata: AnnData, name: str) -> AnnData:
+    """Take of a source counts, names of genes and positions, and nothing else.
+
+    Parameters
+    ----------
+    adata
+        Raw counts (n, g), as `squint.read` gives them. All of it lies on one slide, in one frame.
+    name
+        Of the one section that all cells become.
+
+    Returns
+    -------
+    The same cells in the same order, called 0, 1, ...: labels and names of a third party go into no model.
+
+    Raises
+    ------
+    InputError
+        If the name is empty.
+    """
+    if not name.strip():
+        raise InputError("The section needs a name: --bare NAME.")
+    obs = pd.DataFrame({keys.SECTION: pd.Categorical([name.strip()] * adata.n_obs)})
+    obs.index = obs.index.astype(str)
+    found = AnnData(adata.X, obs=obs, var=pd.DataFrame(index=adata.var_names))
+    found.obsm[keys.SPATIAL] = np.array(adata.obsm[keys.SPATIAL])
+    found.uns[keys.PROVENANCE] = dict(adata.uns[keys.PROVENANCE])
+    return found
+
+
 def hold_out(sections: list[AnnData], choices: TrainConfig, hidden: Hidden | None) -> Hidden | None:
     """Hide a share of each section's cells beside those already hidden.
 

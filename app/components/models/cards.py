@@ -38,6 +38,10 @@ def _show(library: Library, model: KnownModel, sections: Sequence[Section], *, i
         st.error(f"It cannot be used. {sentence(model.problem)}")
     else:
         st.markdown(words.purpose(model.card))
+        for line in words.origin(model.card):
+            st.markdown(sentence(line))
+        if model.card.about is not None:
+            st.markdown(f"Page of the data: `{model.card.about.source}`")  # its letters were looked at
         for doubt in words.doubts(model.card, sections):
             st.caption(f":material/info: {doubt}")
         _numbers(model.card)
@@ -52,6 +56,8 @@ def _badges(model: KnownModel, *, in_use: bool) -> None:
         st.badge("in use", color="green", icon=":material/check:")
     if model.card is not None and model.card.simulated:
         st.badge("simulated", color="gray")
+    if model.card is not None and model.card.about is not None and model.card.about.label:
+        st.badge(as_text(model.card.about.label), color="orange")
     if model.card is not None and model.card.in_paints:
         st.badge("in-paints", color="blue", icon=":material/healing:")
     if model.is_shipped:

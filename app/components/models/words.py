@@ -25,6 +25,19 @@ def purpose(card: BundleCard) -> str:
     return f"Knows {'simulated ' if card.simulated else ''}{tissue}, and {can}."
 
 
+def origin(card: BundleCard) -> list[str]:
+    """Say what whoever trained a model wrote of it: what it knows, what not, its limits, whose data."""
+    if card.about is None:
+        return []
+    about = card.about
+    return [
+        f"Trained on: {about.trained_on}",
+        f"Not trained on: {about.not_trained_on}",
+        *about.limits,
+        f"Data: {about.data}, by {about.authors}; licence of the data: {about.licence}.",
+    ]
+
+
 def doubts(card: BundleCard, sections: Sequence[Section]) -> list[str]:
     """Say what a user should know before using a model.
 

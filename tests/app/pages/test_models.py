@@ -19,7 +19,9 @@ from squint.errors import InputError
 from squint.library import ingest, models, trainings
 from squint.library.models import KnownModel
 from squint.library.store import Library
+from squint.model.about import parse_about
 from tests.helpers.app import one_section, send, staged, wait_for, words
+from tests.helpers.bundles import ABOUT, save_bundle
 from tests.helpers.engine import Worker
 
 Open = Callable[..., AppTest]
@@ -129,6 +131,22 @@ def kept(loaded: Library) -> KnownModel:
     with loaded.staged() as folder:
         last.bundle.save(folder / "bundle")
         return models.add(loaded, folder / "bundle").model
+
+
+def test_what_a_card_says_of_its_data_is_read_out_whole(visit: Open, loaded: Library, tmp_path: Path) -> None:
+    long = "https://example.org/" + "a" * 80
+    about = parse_about({**ABOUT, "source": long})
+    models.add(loaded, save_bundle(tmp_path / "other", about=about))
+    app = visit(PAGE)
+    assert not app.exception
+    said = words(app)
+    assert ":orange-badge[starter]" in said
+    assert "Trained on: One slide of one *patient*." in said
+    assert "Not trained on: Any other patient." in said
+    assert "Every fifth cell only." in said
+    assert "Data: A slide, by A. Author et al.; licence of the data: CC BY 4.0." in said
+    assert f"`{long}`" in said
+    assert any(r"\*patient\*" in one.value for one in app.markdown)
 
 
 def test_a_model_is_packed_and_comes_back_the_same(

@@ -10,8 +10,10 @@ from scipy.sparse import csr_matrix
 
 from squint import datasets, io, keys
 from squint.cli.main import main
+from squint.model.about import parse_about
 from squint.model.bundle import Bundle
 from squint.pp import QualityFilter
+from tests.helpers.bundles import ABOUT
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +78,38 @@ def test_training_writes_a_bundle_and_says_every_epoch(folder, capsys):
     assert facts["organs"] == ["kidney", "lung"]
     assert json.loads((folder / "bundle2.x" / "card.json").read_text())["organs"] == facts["organs"]
     assert config["sections"] == ["first-TOY-H-1", "first-TOY-L-1", "second-TOY-H-1", "second-TOY-L-1"]
+
+
+def test_a_training_on_counts_and_positions_alone_says_whose_data_they_are(folder, capsys):
+    (folder / "about.json").write_text(json.dumps(ABOUT))
+    arguments = words(folder, "first.h5ad", "--config", "config.json")
+    said = [*words(folder, "--about", "about.json", "--out", "bare.x"), "--hold-out", "0.1"]
+    assert main(["train", *arguments, *said, "--bare", " One slide "]) == 0
+    card = json.loads((folder / "bare.x" / "card.json").read_text())
+    assert card["about"] == ABOUT
+    (record,) = card["sections"]
+    assert (record["name"], record["n_cells"]) == ("One slide", 200)
+    assert len(record["hidden"]) == 20
+    assert all(cell.isdecimal() for cell in record["hidden"])
+    assert Bundle.load(folder / "bare.x").about == parse_about(ABOUT)
+
+    labels = {"model": {**CONFIG["model"], "covariates": [keys.PATIENT]}, "train": CONFIG["train"]}
+    (folder / "labels.json").write_text(json.dumps(labels))
+    bare = ["--bare", "One slide", *words(folder, "--out", "no.x")]
+    assert keys.PATIENT in refused(
+        capsys, "train", *words(folder, "first.h5ad", "--config", "labels.json"), *bare
+    )
+    assert "--bare takes one SECTION" in refused(
+        capsys, "train", *words(folder, "first.h5ad", "second.h5ad"), *bare
+    )
+    assert "needs a name" in refused(
+        capsys, "train", *words(folder, "first.h5ad", "--out", "no.x"), "--bare", " "
+    )
+    (folder / "about.json").write_text("{}")
+    assert "about: data is missing" in refused(
+        capsys, "train", *words(folder, "first.h5ad", "--out", "no.x", "--about", "about.json")
+    )
+    assert not (folder / "no.x").exists()
 
 
 def test_a_training_that_was_ended_is_taken_up_by_the_same_command(folder, monkeypatch, capsys):

@@ -16,8 +16,9 @@ from squint import keys
 from squint.cli.main import main
 from squint.library import models, place
 from squint.library.store import Library
+from squint.model.about import parse_about
 from squint.model.card import CONFIG, WEIGHTS, weights_sha256
-from tests.helpers.bundles import GENES, content_of, save_bundle
+from tests.helpers.bundles import ABOUT, GENES, content_of, save_bundle
 from tests.helpers.paths import ROOT
 
 Facts = dict[str, Any]
@@ -65,10 +66,11 @@ def test_what_ships_with_squint_is_listed_without_torch(tmp_path: Path) -> None:
     environment = {**os.environ, "SQUINT_HOME": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    first, second, *rest = done.stdout.splitlines()
-    assert first.startswith("pretrained (")
-    assert second.startswith("stack_model (")
-    assert rest == ["2 models, 0 damaged", "False"]
+    *listed, count, torch = done.stdout.splitlines()
+    names = [line.partition(" (")[0] for line in listed]
+    assert names == [folder.name for folder in place.shipped_models()]
+    assert {"pretrained", "stack_model"} <= set(names)
+    assert (count, torch) == (f"{len(names)} models, 0 damaged", "False")
 
 
 def test_a_model_goes_from_one_library_to_another(
@@ -117,6 +119,17 @@ def test_what_is_listed_of_a_model(
     assert (mine["simulated"], shipped["simulated"]) == (False, True)
     assert mine["genes"] == list(GENES)
     assert mine["sections"] == [{"name": "left", "sha256": "0" * 64, "n_cells": 100, "hidden": 0}]
+
+
+def test_whose_data_a_model_was_trained_on_is_listed(
+    samples: Path, run: Callable[..., Facts], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_bundle(samples / "told", seed=3, about=parse_about(ABOUT))
+    shipped, told = run("models", "list")["models"]
+    out = capsys.readouterr().out
+    assert f"told ({told['sha256'][:12]}): starter; 6 genes" in out
+    assert "ships with squint; data: A slide; A. Author et al.; CC BY 4.0; https://example.org/slide\n" in out
+    assert (shipped["about"], told["about"]) == (None, ABOUT)
 
 
 def test_a_damaged_model_is_listed_and_not_exported(

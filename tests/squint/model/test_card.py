@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from squint.errors import InputError
+from squint.model import archive
+from squint.model.about import parse_about
 from squint.model.bundle import Bundle
 from squint.model.card import CARD, CONFIG, WEIGHTS, BundleCard, read_card, read_records, weights_sha256
+from tests.helpers.bundles import ABOUT, content_of, save_bundle
 from tests.helpers.paths import ROOT
 
 SHIPPED = [ROOT / "data_samples" / name for name in ("pretrained", "stack_model")]
@@ -70,6 +73,32 @@ def test_a_card_of_before_states_no_organ(folder):
     assert read_card(folder).organs == card.pop("organs") == ["kidney"]
     (folder / CARD).write_text(json.dumps(card))
     assert read_card(folder).organs == []
+
+
+def test_a_card_of_before_says_nothing_of_its_data(folder):
+    assert read_card(folder).about is None
+    assert "about" not in json.loads((folder / CARD).read_text())
+    assert "about" not in Bundle.load(folder).card
+
+
+def test_what_is_said_of_the_data_stays_with_the_model(tmp_path):
+    about = parse_about(ABOUT)
+    folder = save_bundle(tmp_path / "model", about=about)
+    assert read_card(folder).about == about
+    assert json.loads((folder / CARD).read_text())["about"] == ABOUT
+    archive.export(folder, tmp_path / "model.zip")
+    other = archive.unpack(tmp_path / "model.zip", tmp_path / "other")
+    assert Bundle.load(other).about == about
+    assert content_of(other) == content_of(folder)
+
+
+@pytest.mark.parametrize("junk", [None, [], "x", {}, {**ABOUT, "licence": 1}, {**ABOUT, "more": "x"}])
+def test_a_card_that_says_something_else_of_its_data_is_refused(tmp_path, junk):
+    folder = save_bundle(tmp_path / "model", about=parse_about(ABOUT))
+    card = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps({**card, "about": junk}))
+    with pytest.raises(InputError, match="do not fit together: about"):
+        read_card(folder)
 
 
 def test_cards_are_read_without_torch():
