@@ -127,13 +127,16 @@ def by_token(
     return _view("Tokens", sections, cells, values, scale, parameters, missing=NO_TOKEN)
 
 
-def by_type(library: Library, sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
-    """Colour cells by cell type, the most frequent ones."""
+def by_type(
+    library: Library, sections: Sequence[Section], cells: pd.DataFrame, highlighted: Sequence[str] = ()
+) -> MapView:
+    """Colour cells by cell type: those highlighted, or else the most frequent ones."""
     missing = pd.Series(None, index=cells.index, dtype=object)
     values = pd.Categorical(cells.get(keys.CELL_TYPE, missing))
-    shown = most_frequent(values)
+    shown = tuple(highlighted)[:MAX_HIGHLIGHTED] or most_frequent(values)
     scale = Categories("cell type", shown, "other types", colours=type_colours(library, shown))
-    return _view("Cell types", sections, cells, values, scale, {"colour": "cell type"})
+    parameters = {"colour": "cell type"} | ({"highlighted": ", ".join(shown)} if highlighted else {})
+    return _view("Cell types", sections, cells, values, scale, parameters)
 
 
 def by_labels(

@@ -8,11 +8,12 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 import squint.io
-from app.requests import DescribeTypes, NameByFile, NameCells, SplitType
+from app.requests import DescribeTypes, NameByFile, NameCells, ReadLabelColumns, SplitType
 from app.tasks.gather import gather
 from squint import datasets, keys, tl
 from squint.errors import InputError
 from squint.library import gene_sets, labelings, results
+from squint.library.instrument import CLUSTER
 from squint.library.labelings import Made
 from squint.library.results import Report
 from squint.library.store import DATA, Library
@@ -22,7 +23,6 @@ from squint.stats.expression import expression_by_group
 from squint.stats.marker_scores import find_species
 from squint.stats.token_profiles import most_distinct
 
-CLUSTER = "cluster"  # obs: the instrument's
 _FOUND = "found_cluster"
 UNKNOWN = "unknown"
 N_SHOWN = 3  # genes a type
@@ -60,6 +60,13 @@ def name_cells(library: Library, asked: NameCells, report: Report) -> str:
     report(0.2, "finding clusters")
     tl.cell_types(adata, by=tl.Clusters(resolution=asked.resolution), name=_TITLE, seed=asked.seed)
     return _keep(library, asked.section, asked.title, asked.by, _clusters(asked), adata)
+
+
+def read_columns(library: Library, asked: ReadLabelColumns, report: Report) -> dict[str, Any]:
+    """Look which columns a table of labels has, and which are meant."""
+    del library
+    report(0.2, "reading the table")
+    return tl.LabelFile(asked.path).columns()._asdict()
 
 
 def name_by_file(library: Library, asked: NameByFile, report: Report) -> str:

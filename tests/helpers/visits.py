@@ -11,6 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 PAGES = (
     "",
+    "cell_types",
     "tokens",
     "risk_map",
     "differential_expression",

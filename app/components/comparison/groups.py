@@ -124,8 +124,10 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     if not offered:
         st.info(
             "These sections have nothing to compare by: neither tokens nor cell types, regions or cell "
-            "sets. Add sections that have them on the page Sections, and map their columns there."
+            "sets. Name their cells on the page Cell types, or add sections that have types or regions "
+            "on the page Sections."
         )
+        st.page_link("../pages/cell_types.py", label="Go to Cell types", icon=":material/category:")
         st.stop()
     session.keep_valid(session.COMPARE_BY, offered)
     by = st.segmented_control(
@@ -265,9 +267,10 @@ def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], Tes
     types = [str(name) for name in cells.get(keys.CELL_TYPE, pd.Series(dtype=object)).value_counts().index]
     if not types:
         left.caption(
-            "These sections have no cell types, so cells of all types are compared; map the column when "
-            "adding a section that has some."
+            "These sections have no cell types, so cells of all types are compared. Name them on the page "
+            "Cell types to compare within some."
         )
+        left.page_link("../pages/cell_types.py", label="Go to Cell types", icon=":material/category:")
         return (), TESTS[test]
     tumour = [name for name in types if _TUMOUR.search(name)]
     session.keep_valid(session.WITHIN, types, tumour)

@@ -74,7 +74,8 @@ def coloured(
     if by == SET:
         return views.by_cell_set(library, sections, cells, _choose_sets(library, sections))
     if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
-        st.info("These sections have no cell types; map the column when adding a section that has some.")
+        st.info("These sections have no cell types yet. Name the cells on the page Cell types.")
+        st.page_link("../pages/cell_types.py", label="Go to Cell types", icon=":material/category:")
     return views.by_type(library, sections, cells)
 
 
