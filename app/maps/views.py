@@ -20,7 +20,11 @@ from squint.library.results import scores_path
 from squint.library.store import CELLS, LIBRARY_ID, Library, Section
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
 
-NO_VALUE, NO_TOKEN = "no value", "no token"  # what the legend says of cells that lack what is shown
+NO_VALUE, NO_TOKEN, NO_TYPE = (
+    "no value",
+    "no token",
+    "no name",
+)  # what the legend says of cells that lack what is shown
 IN_NONE, IN_SEVERAL = "in none of them", "in several of them"
 
 
@@ -136,7 +140,7 @@ def by_type(
     shown = tuple(highlighted)[:MAX_HIGHLIGHTED] or most_frequent(values)
     scale = Categories("cell type", shown, "other types", colours=type_colours(library, shown))
     parameters = {"colour": "cell type"} | ({"highlighted": ", ".join(shown)} if highlighted else {})
-    return _view("Cell types", sections, cells, values, scale, parameters)
+    return _view("Cell types", sections, cells, values, scale, parameters, missing=NO_TYPE)
 
 
 def by_labels(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
@@ -11,7 +12,7 @@ import squint.io
 from app.requests import DescribeTypes, NameByFile, NameCells, ReadLabelColumns, SplitType
 from app.tasks.gather import gather
 from squint import datasets, keys, tl
-from squint.errors import InputError
+from squint.errors import DAMAGED, InputError
 from squint.library import gene_sets, labelings, results
 from squint.library.instrument import CLUSTER
 from squint.library.labelings import Made
@@ -32,12 +33,13 @@ _TITLE = "labeling"  # of the copy in memory
 def name_cells(library: Library, asked: NameCells, report: Report) -> str:
     """Name the cells of a section by clusters, markers or another section; return the labeling's id."""
     report(0.05, "reading the section")
-    adata = _section(library, asked.section)
     if asked.by == "instrument":
+        adata = _cells(library, asked.section)
         column = _instrument(adata)
         sure = np.full(adata.n_obs, np.nan, dtype=np.float32)
         how = "clusters as the instrument found them"
         return labelings.add(library, asked.section, Made(asked.title, asked.by, how, column, sure))
+    adata = _section(library, asked.section)
     if asked.by == "markers":
         return _by_markers(library, asked, adata, report)
     if asked.by == "transfer":
@@ -72,7 +74,7 @@ def read_columns(library: Library, asked: ReadLabelColumns, report: Report) -> d
 def name_by_file(library: Library, asked: NameByFile, report: Report) -> str:
     """Name the cells of a section as a table of their ids says; return the labeling's id."""
     report(0.05, "reading the section")
-    adata = _section(library, asked.section)
+    adata = _cells(library, asked.section)
     report(0.5, "reading the table")
     tl.cell_types(adata, by=tl.LabelFile(asked.path, cells=asked.cells, types=asked.types), name=_TITLE)
     record = adata.uns[keys.PROVENANCE]["labelings"][_TITLE]
@@ -205,6 +207,16 @@ def _instrument(adata: ad.AnnData) -> "pd.Categorical[str]":
 def _section(library: Library, section_id: str) -> ad.AnnData:
     adata: ad.AnnData = squint.io.read(library.path(section_id, DATA))
     return adata
+
+
+def _cells(library: Library, section_id: str) -> ad.AnnData:
+    """Give the cells of a section without what was measured, which may be intensities."""
+    path = library.path(section_id, DATA)
+    try:
+        with h5py.File(path) as file:
+            return ad.AnnData(obs=ad.io.read_elem(file["obs"]))
+    except DAMAGED as error:
+        raise InputError(f"{path.name} in the library is damaged. Look at the page Sections.") from error
 
 
 def _keep(library: Library, section_id: str, title: str, method: str, how: str, adata: ad.AnnData) -> str:

@@ -13,6 +13,7 @@ from app.components.cell_types import going_on
 from app.components.cell_types.going_on import Asked
 from app.components.cell_types.subject import Types
 from app.exports.stamp import many
+from app.maps.views import NO_TYPE
 from app.requests import SplitType
 from app.text import as_text, sentence
 from squint.errors import InputError
@@ -22,7 +23,6 @@ from squint.library.store import Library, Section
 from squint.stats import labelings as names_of
 from squint.stats.labelings import Labeling
 
-NO_NAME = "no name"  # what the table calls cells without one
 _TOLD = "_types-told"
 _LONGEST = 60  # letters of a name
 _CLUSTERS, _SET = "By clusters", "By a cell set"
@@ -193,7 +193,7 @@ class _Editor:
 
     def _merge(self, names: Sequence[str], into: str, *, with_nameless: bool) -> None:
         into = " ".join(into.split())
-        others = f" and cells with {NO_NAME}" if with_nameless else ""
+        others = f" and cells with {NO_TYPE}" if with_nameless else ""
 
         def merged(now: Labeling) -> Labeling:
             one = names_of.merge(now, names, into)

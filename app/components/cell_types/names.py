@@ -6,11 +6,11 @@ import streamlit as st
 from app import session
 from app.cell_sets.store import CellSets
 from app.components.cell_types import naming
-from app.components.cell_types.editing import NO_NAME, show_editing, show_steps
+from app.components.cell_types.editing import show_editing, show_steps
 from app.components.cell_types.subject import Types
 from app.components.map.tissue_map import show_map
 from app.maps import views
-from app.maps.views import MapView
+from app.maps.views import NO_TYPE, MapView
 from squint.library.store import Library, Section
 from squint.pl import Categories
 
@@ -51,7 +51,7 @@ def show_names(library: Library, section: Section, types: Types) -> None:
 def _show_table(types: Types, view: MapView, key: str) -> None:
     """Show one row a type; those chosen are highlighted on the map."""
     n_cells = len(types.names.codes)
-    sizes = [*types.by_size, *([(NO_NAME, types.n_nameless)] if types.n_nameless else [])]
+    sizes = [*types.by_size, *([(NO_TYPE, types.n_nameless)] if types.n_nameless else [])]
     table = pd.DataFrame(
         {
             "Colour": "⬤",
@@ -67,7 +67,7 @@ def _show_table(types: Types, view: MapView, key: str) -> None:
     colours = _colours(view)
     swatches = [f"color: {colours.get(name, colours[''])}" for name in table["Type"]]
     if types.n_nameless:
-        swatches[-1] = f"color: {colours['']}"
+        swatches[-1] = f"color: {session.map_style().missing}"
     styled = table.style.apply(lambda _: swatches, subset=["Colour"])
     if types.n_nameless:
         last = len(table) - 1
