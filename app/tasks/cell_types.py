@@ -214,9 +214,10 @@ def _cells(library: Library, section_id: str) -> ad.AnnData:
     path = library.path(section_id, DATA)
     try:
         with h5py.File(path) as file:
-            return ad.AnnData(obs=ad.io.read_elem(file["obs"]))
+            cells: Any = ad.io.read_elem(file["obs"])
     except DAMAGED as error:
         raise InputError(f"{path.name} in the library is damaged. Look at the page Sections.") from error
+    return ad.AnnData(obs=cells)
 
 
 def _keep(library: Library, section_id: str, title: str, method: str, how: str, adata: ad.AnnData) -> str:

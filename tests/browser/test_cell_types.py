@@ -80,7 +80,7 @@ def test_named_by_clusters_renamed_seen_and_undone(browser: Browser, address: st
     page.get_by_label("New name").fill("Renal tubule")
     page.get_by_label("New name").press("Enter")
     at_rest(page)
-    page.get_by_role("button", name="Rename", exact=True).first.click()
+    page.locator(".st-key-types-rename button").click()
     expect(page.locator(".st-key-cell_types").get_by_text("Renal tubule")).to_be_visible(timeout=PATIENCE)
     assert "Renal tubule" in set(library.cells(section.id)[keys.CELL_TYPE])
 
@@ -90,7 +90,7 @@ def test_named_by_clusters_renamed_seen_and_undone(browser: Browser, address: st
 
     open_page(page, "Cell types")
     at_rest(page)
-    page.get_by_role("button", name="Undo").last.click()
+    page.locator(".st-key-types-undo button").click()
     expect(page.locator(".st-key-cell_types").get_by_text("Renal tubule")).to_have_count(0, timeout=PATIENCE)
     (labeling,) = labelings.known(library, section.id)
     assert "Renal tubule" not in labelings.read(library, labeling)[0].names

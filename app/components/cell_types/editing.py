@@ -70,9 +70,8 @@ def show_editing(
             editor.offer_fill()
         elif len(selected) == 1:
             editor.offer_rename(names[0])
-            with st.container(horizontal=True):
-                editor.offer_split(names[0], sets)
-                editor.offer_clear(names)
+            editor.offer_clear(names)
+            editor.offer_split(names[0], sets)
         else:
             editor.offer_merge(names, with_nameless=None in selected)
             editor.offer_clear(names)
@@ -122,7 +121,8 @@ class _Editor:
 
     def offer_split(self, name: str, sets: CellSets) -> None:
         """Offer to part a type, by clusters of its cells or by a cell set."""
-        with st.popover("Split", icon=":material/call_split:"):
+        # No popover: one that opens beside the edge moves the whole page aside.
+        with st.expander("Split", icon=":material/call_split:"):
             try:
                 here = {one.id: (one, n) for one, n in sets.within([self.section])}
             except InputError as error:
@@ -130,8 +130,9 @@ class _Editor:
                 here = {}
             ways = [_CLUSTERS] if self.section.values == "counts" else []
             ways += [_SET] if here else []
+            if not here:
+                st.caption("Draw a cell set on the map to split the type into its inside and outside.")
             if not ways:
-                st.caption("Draw a cell set on the map first: the type is split into its inside and outside.")
                 return
             way = st.segmented_control("Split", ways, default=ways[0], required=True, key="types-split-way")
             if way == _CLUSTERS:

@@ -74,8 +74,8 @@ def _show(library: Library, section: Section, one: KnownLabeling) -> None:
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         if not one.damage:
             _offer_use(library, section, one.id, in_use=one.in_use)
-            with st.popover("Rename", icon=":material/edit:", key=f"labeling-rename-{one.id}"):
-                _offer_rename(library, one)
+            if st.button("Rename", key=f"labeling-rename-{one.id}", icon=":material/edit:"):
+                _ask_name(library, one)
         if st.button("Delete", key=f"labeling-delete-{one.id}", icon=":material/delete:", type="tertiary"):
             _confirm_delete(library, one)
 
@@ -117,14 +117,17 @@ def _offer_use(library: Library, section: Section, labeling: str | None, *, in_u
     )
 
 
-def _offer_rename(library: Library, one: KnownLabeling) -> None:
+@st.dialog("Rename this labeling")
+def _ask_name(library: Library, one: KnownLabeling) -> None:
     key = f"labeling-name-{one.id}"
     st.text_input("Name", one.name, key=key, max_chars=labelings.MOST_LETTERS)
-    st.button(
+    if st.button(
         "Save",
-        key=f"labeling-save-{one.id}",
+        type="primary",
+        key="labeling-save",
         on_click=lambda: _safely(lambda: labelings.rename(library, one, st.session_state[key])),
-    )
+    ):
+        st.rerun()
 
 
 def _safely(act: Callable[[], object]) -> None:
