@@ -90,7 +90,7 @@ def test_named_by_clusters_renamed_seen_and_undone(browser: Browser, address: st
 
     open_page(page, "Cell types")
     at_rest(page)
-    page.locator(".st-key-types-undo button").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     expect(page.locator(".st-key-cell_types").get_by_text("Renal tubule")).to_have_count(0, timeout=PATIENCE)
     (labeling,) = labelings.known(library, section.id)
     assert "Renal tubule" not in labelings.read(library, labeling)[0].names
