@@ -20,6 +20,8 @@ def type_colours(library: Library, shown: Sequence[str]) -> dict[str, str]:
     """
     total: Counter[str] = Counter()
     for section in library.sections():
+        if section.named and not section.named.file:
+            continue
         path = library.path(section.id, section.named.file if section.named else CELLS)
         total.update(dict(_counts(path, path.stat().st_mtime_ns)))
     rank = {name: place for place, (name, _) in enumerate(total.most_common())}

@@ -18,6 +18,7 @@ from squint import keys
 from squint.columns import token_names
 from squint.library.results import scores_path
 from squint.library.store import CELLS, LIBRARY_ID, Library, Section
+from squint.library.types_in_use import renamed
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
 
 NO_VALUE, NO_TOKEN, NO_TYPE = (
@@ -76,20 +77,22 @@ class _Part:
     patient: str
     section: str
     cells: columns.Stamp
-    types: columns.Stamp | None  # in place of those of its file
+    named: bool  # whether its types are not those of its file ...
+    types: columns.Stamp | None  # ... but these; None: none
     tokens: columns.Stamp | None
     scores: columns.Stamp | None
 
     @classmethod
     def of(cls, library: Library, section: Section, model: str | None, run: str | None) -> "_Part":
         """Look where they are; a file that is damaged is refused."""
-        checked = library.files.checked
+        checked, named = library.files.checked, section.named.file if section.named else ""
         return cls(
             section.id,
             section.patient,
             section.section,
             columns.stamp(library.path(section.id, CELLS)),
-            columns.stamp(library.path(section.id, section.named.file)) if section.named else None,
+            section.named is not None,
+            columns.stamp(library.path(section.id, named)) if named else None,
             columns.stamp(checked(library.tokens_path(section.id, model))) if model else None,
             columns.stamp(checked(scores_path(library, run, section.id))) if run else None,
         )
@@ -100,8 +103,9 @@ class _Part:
         cells.insert(1, keys.PATIENT, columns.constant(self.patient, len(cells)))
         cells.insert(2, keys.SECTION, columns.constant(self.section, len(cells)))
         cells[LIBRARY_ID] = columns.constant(self.id, len(cells))
-        if self.types:
-            cells[keys.CELL_TYPE] = columns.read(self.types)[keys.CELL_TYPE].array
+        if self.named:
+            types = columns.read(self.types)[keys.CELL_TYPE].array if self.types else None
+            cells = renamed(cells, types)
         if self.tokens:
             tokens = columns.read(self.tokens)
             cells[keys.TOKEN] = token_names(tokens[keys.TOKEN].to_numpy())

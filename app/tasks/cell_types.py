@@ -1,5 +1,6 @@
 """Cells of sections named, and what their types express. Runs in the worker."""
 
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -79,6 +80,8 @@ def name_by_file(library: Library, asked: NameByFile, report: Report) -> str:
     tl.cell_types(adata, by=tl.LabelFile(asked.path, cells=asked.cells, types=asked.types), name=_TITLE)
     record = adata.uns[keys.PROVENANCE]["labelings"][_TITLE]
     columns = record["parameters"]
+    record["facts"].pop("file")  # it may be called as a person is
+    record["notes"] = [note.replace(Path(asked.path).name, "The table") for note in record["notes"]]
     how = f"a table's column {columns['types']!r}, by its column {columns['cells']!r}"
     return _keep(library, asked.section, asked.title, "file", how, adata)
 

@@ -5,7 +5,7 @@ never changed: a change makes a new version beside those before, to go back and 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -187,8 +187,7 @@ def use(library: Library, section_id: str, labeling: str | None) -> None:
     with library.database.writing() as session:
         rows = session.scalars(sa.select(Row).where(Row.section_id == section_id).with_for_update()).all()
         if labeling is not None:
-            chosen = next((row for row in rows if row.id == labeling), None)
-            _check(chosen)
+            _sound(next((row for row in rows if row.id == labeling), None))
         for row in rows:
             row.in_use = row.id == labeling
     _draw(library, section_id)
@@ -279,15 +278,9 @@ def change(library: Library, labeling: KnownLabeling, what: str, names: Labeling
         files = hashed(folder)
 
         def keep(session: Session, moves: Moves) -> None:
-            row = session.get(Row, labeling.id, with_for_update=True)
-            _check(row)
-            if _last(session, labeling.id) != number - 1 or row is None or row.at != labeling.at:
-                raise InputError(CHANGED)
-            versions = session.scalars(
-                sa.select(LabelingVersion)
-                .where(LabelingVersion.labeling_id == labeling.id)
-                .order_by(LabelingVersion.number)
-            ).all()
+            row = _sound(_row(session, labeling))
+            versions = _versions(session, row)
+            _check_same(row, versions, labeling)
             kept = [one for one in versions if one.number <= row.at]
             dropped = [*versions[len(kept) :], *kept[1 : max(len(kept) - MOST_VERSIONS + 2, 1)]]
             for one in dropped:
@@ -337,15 +330,13 @@ def rename(library: Library, labeling: KnownLabeling, name: str) -> None:
     """
     name = fit_name(name)
     with library.database.writing() as session:
-        row = session.get(Row, labeling.id, with_for_update=True)
-        _check(row)
+        row = _sound(_row(session, labeling))
         taken = sa.select(Row.id).where(
             Row.section_id == labeling.section_id, Row.name == name, Row.id != labeling.id
         )
         if session.scalar(taken.limit(1)):
             raise InputError(f"This section has a labeling {name!r} already. Choose another name.")
-        if row is not None:
-            row.name = name
+        row.name = name
 
 
 def delete(library: Library, labeling: KnownLabeling) -> None:
@@ -359,9 +350,9 @@ def delete(library: Library, labeling: KnownLabeling) -> None:
     place = library.folder(labeling.section_id) / LABELINGS / labeling.id
 
     def drop(session: Session, moves: Moves) -> None:
-        if session.get(Row, labeling.id, with_for_update=True) is None:
+        if _row(session, labeling) is None:
             raise InputError(GONE)
-        session.execute(sa.delete(Row).where(Row.id == labeling.id))
+        session.execute(sa.delete(Row).where(Row.section_id == labeling.section_id, Row.id == labeling.id))
         library.files.forget(session, place)
         moves.discard(place)
 
@@ -428,32 +419,39 @@ def _go(library: Library, labeling: KnownLabeling, by: int) -> None:
     numbers = [one.number for one in labeling.versions]
     place = min(max(numbers.index(labeling.at) + by, 0), len(numbers) - 1)
     with library.database.writing() as session:
-        row = session.get(Row, labeling.id, with_for_update=True)
-        _check(row)
-        if row is None or row.at != labeling.at or _last(session, labeling.id) != numbers[-1]:
-            raise InputError(CHANGED)
+        row = _sound(_row(session, labeling))
+        _check_same(row, _versions(session, row), labeling)
         row.at = numbers[place]
 
 
-def _check(row: Row | None) -> None:
+def _row(session: Session, labeling: KnownLabeling) -> Row | None:
+    return session.get(Row, (labeling.section_id, labeling.id), with_for_update=True)
+
+
+def _sound(row: Row | None) -> Row:
+    """Give a row that is there and not damaged."""
     if row is None:
         raise InputError(GONE)
     if not row.intact or row.damage:
         raise InputError("This labeling is damaged. Delete it, and name the cells again.")
+    return row
 
 
-def _last(session: Session, labeling: str) -> int | None:
-    return session.scalar(
-        sa.select(sa.func.max(LabelingVersion.number)).where(LabelingVersion.labeling_id == labeling)
+def _check_same(row: Row, versions: Sequence[LabelingVersion], labeling: KnownLabeling) -> None:
+    """Refuse to change what somebody changed since it was read."""
+    if row.at != labeling.at or versions[-1].number != labeling.versions[-1].number:
+        raise InputError(CHANGED)
+
+
+def _versions(session: Session, row: Row) -> Sequence[LabelingVersion]:
+    of_it = sa.select(LabelingVersion).where(
+        LabelingVersion.section_id == row.section_id, LabelingVersion.labeling_id == row.id
     )
+    return session.scalars(of_it.order_by(LabelingVersion.number)).all()
 
 
 def _known(session: Session, row: Row) -> KnownLabeling | None:
-    versions = session.scalars(
-        sa.select(LabelingVersion)
-        .where(LabelingVersion.labeling_id == row.id)
-        .order_by(LabelingVersion.number)
-    ).all()
+    versions = _versions(session, row)
     if not versions:
         return None
     damage, at = row.damage, row.at
@@ -468,7 +466,7 @@ def _known(session: Session, row: Row) -> KnownLabeling | None:
         row.how,
         json.loads(row.facts) if row.intact else {},
         row.added,
-        in_use=row.in_use and not damage,
+        in_use=row.in_use,
         damage=damage,
         at=at,
         versions=tuple(

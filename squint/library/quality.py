@@ -25,6 +25,8 @@ def quality_flags(section: Section, facts: Mapping[str, Any] | None, stale: str 
     flags = {}
     if section.unit == "unknown":
         flags["units unknown"] = "There is no scale bar, and sections are not drawn at one magnification."
+    if section.named and not section.named.file:
+        flags["names of cells are damaged"] = "The page Cell types says what to do."
     if section.values != "counts":
         return flags | {"intensities: for viewing, no tokens": ""}
     if facts is None:

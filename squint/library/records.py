@@ -10,7 +10,18 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, event
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship
 
 Sha = String(64)
@@ -235,8 +246,8 @@ class Labeling(Checked, Record):
     """Names for the cells of a section, by one method; :mod:`squint.library.labelings` says more."""
 
     __tablename__ = "labelings"
+    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(120))
     method: Mapped[str] = mapped_column(String(40))
     how: Mapped[str] = mapped_column(Text)  # the names were found, in words
@@ -251,9 +262,14 @@ class LabelingVersion(Checked, Record):
     """The names of a labeling after a change; its file is ``labelings/<labeling>/<number>.parquet``."""
 
     __tablename__ = "labeling_versions"
-    labeling_id: Mapped[str] = mapped_column(ForeignKey("labelings.id", ondelete="CASCADE"), primary_key=True)
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["section_id", "labeling_id"], ["labelings.section_id", "labelings.id"], ondelete="CASCADE"
+        ),
+    )
+    section_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    labeling_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)  # none is used twice
-    section_id: Mapped[str] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"))
     what: Mapped[str] = mapped_column(Text)  # the change, in words; empty of the first
     sha256: Mapped[str] = mapped_column(Sha)  # of its file
     n_types: Mapped[int]

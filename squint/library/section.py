@@ -15,8 +15,8 @@ class Naming:
 
     labeling: str  # id
     words: str  # how, by what and when
-    file: str  # of the names, in the section's folder
-    sha256: str  # of that file
+    file: str = ""  # of the names, in the section's folder; empty where they are damaged, and no cell has one
+    sha256: str = ""  # of that file
 
 
 @dataclass(frozen=True)

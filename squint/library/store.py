@@ -198,22 +198,18 @@ class Library(Folders):
     def cells(self, section_id: str) -> pd.DataFrame:
         """Read positions, cell type by the labeling in use, and depth, indexed by cell."""
         cells = read_table(self.path(section_id, CELLS))
-        types = self.types_path(section_id)
-        if types is not None:
-            cells[keys.CELL_TYPE] = read_table(types, [keys.CELL_TYPE])[keys.CELL_TYPE].array
-        return cells
-
-    def types_path(self, section_id: str) -> Path | None:
-        """Give the file of the labeling in use; ``None`` where cells have the types of their section's file.
-
-        Raises
-        ------
-        DamagedError
-            If it is damaged; the labeling is marked, and is not in use any more.
-        """
         with self.database.reading() as session:
             found = types_in_use.in_use(session, section_id).get(section_id)
-        return self.path(section_id, found.naming.file) if found else None
+        if found is not None:
+            return types_in_use.renamed(cells, self._types(section_id, found.naming))
+        return cells
+
+    def _types(self, section_id: str, naming: section.Naming) -> Any:
+        """Read the types (n_cells,) of a labeling; ``None`` where they are damaged."""
+        if not naming.file:
+            return None
+        types = read_table(self.path(section_id, naming.file), [keys.CELL_TYPE])
+        return types[keys.CELL_TYPE].array
 
     def is_deep(self, section_id: str) -> bool:
         """Say whether the cells of a section have heights of their own."""

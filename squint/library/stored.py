@@ -255,7 +255,7 @@ class StoredFiles:
                 [picture] if picture is not None and not picture.damage else []
             )  # of thousands, one is said
         elif below[0] == LABELINGS and len(below) > 1:
-            labeling = session.get(Labeling, below[1], with_for_update=True)
+            labeling = session.get(Labeling, (section_id, below[1]), with_for_update=True)
             counts = labeling is not None and path.stem == str(labeling.at)  # else nothing shown is of it
             rows += [labeling] if labeling is not None and counts else []
         elif len(below) == 1:

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from squint import keys
 from squint.library.records import Labeling, LabelingVersion
 from squint.library.section import Naming, Section
 from squint.library.stored import LABELINGS
+
+DAMAGED = "names of cells that are damaged: see the page Cell types"
 
 
 class InUse(NamedTuple):
@@ -21,14 +25,26 @@ class InUse(NamedTuple):
 
 
 def in_use(session: Session, section_id: str | None = None) -> dict[str, InUse]:
-    """Give the labelings in use of one section or of all, by section; a damaged one is in use nowhere."""
-    version = sa.and_(LabelingVersion.labeling_id == Labeling.id, LabelingVersion.number == Labeling.at)
-    asked = sa.select(Labeling, LabelingVersion).join(LabelingVersion, version).where(Labeling.in_use)
+    """Give the labelings in use of one section or of all, by section.
+
+    Where one that is damaged is or may be in use, cells have no types at all: those of the file, shown in
+    place of what somebody chose, would be wrong without a word.
+    """
+    version = sa.and_(
+        LabelingVersion.section_id == Labeling.section_id,
+        LabelingVersion.labeling_id == Labeling.id,
+        LabelingVersion.number == Labeling.at,
+    )
+    asked = sa.select(Labeling, LabelingVersion).outerjoin(LabelingVersion, version)
     if section_id is not None:
         asked = asked.where(Labeling.section_id == section_id)
-    found = {}
+    found: dict[str, InUse] = {}
     for row, now in session.execute(asked):
-        if row.intact and now.intact and not row.damage:
+        if not row.intact:
+            found.setdefault(row.section_id, InUse(Naming(row.id, DAMAGED), 0))
+        elif row.in_use and (row.damage or now is None or not now.intact):
+            found[row.section_id] = InUse(Naming(row.id, DAMAGED), 0)
+        elif row.in_use:
             said = words(row.name, row.how, row.added, json.loads(row.facts), now.n_changes, now.made)
             naming = Naming(row.id, said, file_of(row.id, now.number), now.sha256)
             found[row.section_id] = InUse(naming, now.n_types)
@@ -39,6 +55,14 @@ def with_names(section: Section, named: Mapping[str, InUse]) -> Section:
     """Say of a section what its types are from, and how many they are."""
     found = named.get(section.id)
     return replace(section, named=found.naming, n_cell_types=found.n_types) if found else section
+
+
+def renamed(cells: pd.DataFrame, types: Any) -> pd.DataFrame:
+    """Give cells other types (n,) in place of those that their section's file gives; ``None``: no types."""
+    if types is None:
+        return cells.drop(columns=keys.CELL_TYPE, errors="ignore")
+    cells[keys.CELL_TYPE] = types
+    return cells
 
 
 def file_of(labeling: str, number: int) -> str:

@@ -19,7 +19,7 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, from_rings, read_boundaries
 from squint.io.content import Answers
-from squint.library import answers, gene_sets, ingest, originals, profiles, results
+from squint.library import answers, gene_sets, ingest, labelings, originals, profiles, results
 from squint.library.images import Images
 from squint.library.results import Computation
 from squint.library.store import (
@@ -32,6 +32,7 @@ from squint.library.store import (
 )
 from squint.library.tables import write_table
 from squint.library.token_runs import new_run
+from squint.stats.labelings import rename
 from squint.stats.token_profiles import add_up
 from tests.helpers.section_pictures import keep_picture
 from tests.helpers.sections import LABELS, add_model, parts_of
@@ -64,6 +65,11 @@ def fill(library: Library, adata: AnnData, model: Path, folder: Path) -> Filled:
     CellSets(library).make("Core", {section.id: range(4)}, {section.id: [tuple(SQUARE)]})
     gene_sets.add(library, "mine.gmt", {"A": ("GENE1", "GENE2"), "B": ("GENE3",)})
     answers.remember(library, "kind", Answers(unit="um"))
+    names = pd.Categorical(["a", "b", None, "a"] * 3)
+    sure = np.linspace(0, 1, 12, dtype=np.float32)
+    labelings.add(library, section.id, labelings.Made("mine", "file", "by hand", names, sure))
+    (kept,) = labelings.known(library, section.id)
+    labelings.change(library, kept, "renamed", rename(labelings.read(library, kept)[0], "a", "c"))
     return Filled(library, section.id)
 
 
@@ -160,6 +166,20 @@ def result(filled: Filled) -> Any:
     return None if found is None else (found.facts, found.table("table").to_json())
 
 
+def types(filled: Filled) -> Any:
+    naming = filled.library.get(filled.section_id).named
+    if naming is not None and not naming.file:
+        assert keys.CELL_TYPE not in filled.library.cells(filled.section_id)
+        raise InputError(naming.words)
+    (one,) = labelings.known(filled.library, filled.section_id)
+    if one.damage:
+        raise InputError(one.damage)
+    names, sure = labelings.read(filled.library, one)
+    shown = filled.library.cells(filled.section_id)[keys.CELL_TYPE]
+    seen = naming, one, names.names, names.codes.tolist(), sure.tolist(), shown.astype(object).tolist()
+    return repr(seen)  # in which NaN is NaN
+
+
 def original(filled: Filled) -> bytes:
     path = originals.find(filled.library, filled.section_id)
     assert path is not None
@@ -192,6 +212,10 @@ def _of_set(ending: str) -> Callable[[Filled], Path]:
     return lambda filled: next((filled.library.folder(filled.section_id) / "sets").glob(f"*.{ending}"))
 
 
+def _labelings(filled: Filled) -> Path:
+    return filled.library.folder(filled.section_id) / "labelings"
+
+
 def _of_model(name: str) -> Callable[[Filled], Path]:
     return lambda filled: filled.library.models / "trained" / name
 
@@ -220,11 +244,15 @@ FILES = {
     "tile": Reading(tile, own("images/ab/1/0_0.webp")),
     "cells of a set": Reading(cells_of_set, _of_set("npy")),
     "outline of a set": Reading(outline_of_set, _of_set("json")),
+    "names of cells": Reading(types, lambda filled: next(_labelings(filled).glob("*/1.parquet"))),
 }
 
 
 def section(filled: Filled) -> Any:
-    return asdict(filled.library.get(filled.section_id))
+    one = filled.library.get(filled.section_id)
+    if one.named and not one.named.file:
+        raise InputError(one.named.words)
+    return asdict(one)
 
 
 def picture(filled: Filled) -> Any:
@@ -258,5 +286,7 @@ ROWS = {  # by table
     "histories": Reading(cells_of_set),
     "history_versions": Reading(cells_of_set, which="number = 2"),
     "gene_sets": Reading(sets_of_genes),
+    "labelings": Reading(types),
+    "labeling_versions": Reading(types, which="number = 1"),
     "remembered_answers": Reading(answered, is_made_again=True),
 }

@@ -29,7 +29,7 @@ CHECKED = {
     for mapper in Record.registry.mappers
     if issubclass(mapper.class_, Checked)
 }
-NOBODY_READS = {"labelings", "notes"}  # nor writes, so far
+NOBODY_READS = {"notes"}  # in which nothing but words to people stands
 
 
 class Whole(NamedTuple):

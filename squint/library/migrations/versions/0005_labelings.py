@@ -12,8 +12,8 @@ def upgrade() -> None:
     op.drop_table("labelings")
     op.create_table(
         "labelings",
-        sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("section_id", sa.String(length=16), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("method", sa.String(length=40), nullable=False),
         sa.Column("how", sa.Text(), nullable=False),
@@ -24,14 +24,13 @@ def upgrade() -> None:
         sa.Column("damage", sa.Text(), nullable=False),
         sa.Column("check", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["section_id"], ["sections.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("section_id", "id"),
     )
-    op.create_index("ix_labelings_section_id", "labelings", ["section_id"])
     op.create_table(
         "labeling_versions",
+        sa.Column("section_id", sa.String(length=16), nullable=False),
         sa.Column("labeling_id", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("section_id", sa.String(length=16), nullable=False),
         sa.Column("what", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("n_types", sa.Integer(), nullable=False),
@@ -39,7 +38,8 @@ def upgrade() -> None:
         sa.Column("n_changes", sa.Integer(), nullable=False),
         sa.Column("made", sa.String(length=40), nullable=False),
         sa.Column("check", sa.String(length=16), nullable=False),
-        sa.ForeignKeyConstraint(["labeling_id"], ["labelings.id"], ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["section_id"], ["sections.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("labeling_id", "number"),
+        sa.ForeignKeyConstraint(
+            ["section_id", "labeling_id"], ["labelings.section_id", "labelings.id"], ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("section_id", "labeling_id", "number"),
     )
