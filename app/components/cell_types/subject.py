@@ -91,11 +91,11 @@ def types_of(library: Library, section: Section) -> Types | None:
         return Types(found, nothing, None) if found else None
     known = labelings.known(library, section.id)
     labeling = next((one for one in known if one.id == section.named.labeling), None)
-    if labeling is None:  # deleted just now
-        st.rerun()
+    if labeling is None or labeling.damage:  # the first if it was deleted just now
+        return None
     try:
         names, confidence = labelings.read(library, labeling)
-    except DamagedError:  # it is marked by now, and in use no more; the page says so below
+    except DamagedError:  # it is marked by now, which the page says below
         st.rerun()
     return Types(names, confidence, labeling)
 

@@ -213,7 +213,7 @@ def test_cells_are_named_by_a_table_whose_columns_are_told_or_asked(
     sound(named(app))
     assert types_of(library, bare) == given["label"].tolist()
     assert "column 'label'" in in_use(library, bare).how
-    assert "my_types.csv" in words(app)
+    assert "The table: column 'label' names cells by 'id'" in words(app)
     assert list(library.staging.iterdir()) == []
     assert app.file_uploader(f"types-file-{bare.id}-1").value is None
 
@@ -387,11 +387,13 @@ def test_a_damaged_labeling_is_said_and_can_be_deleted(visit: Open, library: Lib
     app = settled(visit(PAGE, section=typed.id))
     assert not app.exception
     assert "Delete it, and name the cells again" in words(app)
-    assert types_of(library, typed) == before
-    assert "the cell types in the file" in words(app)
+    assert keys.CELL_TYPE not in library.cells(typed.id)
+    assert "types-begin" in {button.key for button in app.button}
     app.button(f"labeling-delete-{labeling.id}").click().run()
     app.button("labeling-delete-for-good").click().run()
     assert labelings.known(library, typed.id) == []
+    assert types_of(library, typed) == before
+    assert "the cell types in the file" in words(sound(settled(app)))
 
 
 def test_what_is_selected_is_highlighted_on_the_map(visit: Open, typed: Section) -> None:
