@@ -11,11 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.cell_sets.store import CellSets
+from app.requests import TrainModel
 from squint import datasets, keys
 from squint.library import gene_sets, ingest, labelings
 from squint.library.labelings import KnownLabeling, Made
 from squint.library.store import Library, Section
 from tests.helpers.app import csv_of, maps, settled, words
+from tests.helpers.engine import Worker
 from tests.helpers.gene_sets import add as add_gene_sets
 
 Open = Callable[..., AppTest]
@@ -404,11 +406,15 @@ def test_what_is_selected_is_highlighted_on_the_map(visit: Open, typed: Section)
     assert [one["label"] for one in shown["scale"]["entries"] if not one["label"].startswith("__")] == [third]
 
 
-def test_a_naming_that_is_cancelled_leaves_nothing(visit: Open, library: Library, bare: Section) -> None:
+def test_a_naming_that_is_cancelled_leaves_nothing(
+    visit: Open, library: Library, bare: Section, worker: Worker
+) -> None:
     app = opened(visit, bare)
+    before = worker.ask(TrainModel((bare.id,), 5, "busy"), library)  # what is asked for next waits for it
     app.button("types-begin").click().run()
     (job,) = app.session_state["_jobs"].values()
     job.cancel()
+    before.cancel()
     settled(app)
     assert not app.exception
     assert "cancelled" in words(app)
