@@ -121,7 +121,6 @@ class _Editor:
 
     def offer_split(self, name: str, sets: CellSets) -> None:
         """Offer to part a type, by clusters of its cells or by a cell set."""
-        # No popover: one that opens beside the edge moves the whole page aside.
         with st.expander("Split", icon=":material/call_split:"):
             try:
                 here = {one.id: (one, n) for one, n in sets.within([self.section])}
@@ -134,7 +133,11 @@ class _Editor:
                 st.caption("Draw a cell set on the map to split the type into its inside and outside.")
             if not ways:
                 return
-            way = st.segmented_control("Split", ways, default=ways[0], required=True, key="types-split-way")
+            way = ways[0]
+            if len(ways) > 1:
+                way = str(
+                    st.segmented_control("Split", ways, default=way, required=True, key="types-split-way")
+                )
             if way == _CLUSTERS:
                 self._offer_clusters(name)
             else:
