@@ -147,6 +147,15 @@ class NameCells(Task[str]):
 
 
 @dataclass(frozen=True)
+class ReadLabelColumns(Task[dict[str, Any]]):
+    """Look which columns a staged table of labels has; answers as :class:`squint.tl.LabelFile` says it."""
+
+    name: ClassVar[str] = "read_label_columns"
+    private: ClassVar[bool] = True  # a file may be called as a person is
+    path: str
+
+
+@dataclass(frozen=True)
 class NameByFile(Task[str]):
     """Name the cells of a section as a staged table says; answers as :class:`NameCells`."""
 

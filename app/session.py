@@ -55,6 +55,7 @@ CELL_SET, SETS, GROUP_SET, REFERENCE_SET = "cell_set", "sets", "group_set", "ref
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
 IMAGE, DARK_GROUND = "image", "dark_ground"
+TYPED = "typed"  # id of the section whose cells are named
 MAX_SHOWN = 6
 MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several
 
@@ -74,6 +75,9 @@ class Upload:
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
+    nameless: dict[str, str] = field(
+        default_factory=dict
+    )  # titles of what was kept without cell types, by id
     unfit: list[str] = field(default_factory=list)  # titles of what was kept though no model fits
     pictures: AddFound | None = None  # to be kept once the cells are there
     rebuilding: str = ""  # id of a damaged section that is to be made again

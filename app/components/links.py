@@ -1,4 +1,4 @@
-"""Links to the pages where sections and models are had, for wherever words send the user there."""
+"""Links to the pages where sections, names of cells and models are had, for wherever words send the user there."""
 
 import streamlit as st
 
@@ -6,6 +6,11 @@ import streamlit as st
 def to_sections() -> None:
     """Lead to the page where sections are added and tokenised."""
     st.page_link("../pages/sections.py", label="Go to Sections", icon=":material/photo_library:")
+
+
+def to_cell_types() -> None:
+    """Lead to the page where cells are named."""
+    st.page_link("../pages/cell_types.py", label="Go to Cell types", icon=":material/category:")
 
 
 def to_models() -> None:

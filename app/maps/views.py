@@ -21,7 +21,11 @@ from squint.library.store import CELLS, LIBRARY_ID, Library, Section
 from squint.library.types_in_use import renamed
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
 
-NO_VALUE, NO_TOKEN = "no value", "no token"  # what the legend says of cells that lack what is shown
+NO_VALUE, NO_TOKEN, NO_TYPE = (
+    "no value",
+    "no token",
+    "no name",
+)  # what the legend says of cells that lack what is shown
 IN_NONE, IN_SEVERAL = "in none of them", "in several of them"
 
 
@@ -131,13 +135,16 @@ def by_token(
     return _view("Tokens", sections, cells, values, scale, parameters, missing=NO_TOKEN)
 
 
-def by_type(library: Library, sections: Sequence[Section], cells: pd.DataFrame) -> MapView:
-    """Colour cells by cell type, the most frequent ones."""
+def by_type(
+    library: Library, sections: Sequence[Section], cells: pd.DataFrame, highlighted: Sequence[str] = ()
+) -> MapView:
+    """Colour cells by cell type: those highlighted, or else the most frequent ones."""
     missing = pd.Series(None, index=cells.index, dtype=object)
     values = pd.Categorical(cells.get(keys.CELL_TYPE, missing))
-    shown = most_frequent(values)
+    shown = tuple(highlighted)[:MAX_HIGHLIGHTED] or most_frequent(values)
     scale = Categories("cell type", shown, "other types", colours=type_colours(library, shown))
-    return _view("Cell types", sections, cells, values, scale, {"colour": "cell type"})
+    parameters = {"colour": "cell type"} | ({"highlighted": ", ".join(shown)} if highlighted else {})
+    return _view("Cell types", sections, cells, values, scale, parameters, missing=NO_TYPE)
 
 
 def by_labels(

@@ -4,16 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
 import squint.io
-from app.requests import DescribeTypes, NameByFile, NameCells, SplitType
+from app.requests import DescribeTypes, NameByFile, NameCells, ReadLabelColumns, SplitType
 from app.tasks.gather import gather
 from squint import datasets, keys, tl
-from squint.errors import InputError
+from squint.errors import DAMAGED, InputError
 from squint.library import gene_sets, labelings, results
+from squint.library.instrument import CLUSTER
 from squint.library.labelings import Made
 from squint.library.results import Report
 from squint.library.store import DATA, Library
@@ -23,7 +25,6 @@ from squint.stats.expression import expression_by_group
 from squint.stats.marker_scores import find_species
 from squint.stats.token_profiles import most_distinct
 
-CLUSTER = "cluster"  # obs: the instrument's
 _FOUND = "found_cluster"
 UNKNOWN = "unknown"
 N_SHOWN = 3  # genes a type
@@ -33,12 +34,13 @@ _TITLE = "labeling"  # of the copy in memory
 def name_cells(library: Library, asked: NameCells, report: Report) -> str:
     """Name the cells of a section by clusters, markers or another section; return the labeling's id."""
     report(0.05, "reading the section")
-    adata = _section(library, asked.section)
     if asked.by == "instrument":
+        adata = _cells(library, asked.section)
         column = _instrument(adata)
         sure = np.full(adata.n_obs, np.nan, dtype=np.float32)
         how = "clusters as the instrument found them"
         return labelings.add(library, asked.section, Made(asked.title, asked.by, how, column, sure))
+    adata = _section(library, asked.section)
     if asked.by == "markers":
         return _by_markers(library, asked, adata, report)
     if asked.by == "transfer":
@@ -63,10 +65,17 @@ def name_cells(library: Library, asked: NameCells, report: Report) -> str:
     return _keep(library, asked.section, asked.title, asked.by, _clusters(asked), adata)
 
 
+def read_columns(library: Library, asked: ReadLabelColumns, report: Report) -> dict[str, Any]:
+    """Look which columns a table of labels has, and which are meant."""
+    del library
+    report(0.2, "reading the table")
+    return tl.LabelFile(asked.path).columns()._asdict()
+
+
 def name_by_file(library: Library, asked: NameByFile, report: Report) -> str:
     """Name the cells of a section as a table of their ids says; return the labeling's id."""
     report(0.05, "reading the section")
-    adata = _section(library, asked.section)
+    adata = _cells(library, asked.section)
     report(0.5, "reading the table")
     tl.cell_types(adata, by=tl.LabelFile(asked.path, cells=asked.cells, types=asked.types), name=_TITLE)
     record = adata.uns[keys.PROVENANCE]["labelings"][_TITLE]
@@ -201,6 +210,17 @@ def _instrument(adata: ad.AnnData) -> "pd.Categorical[str]":
 def _section(library: Library, section_id: str) -> ad.AnnData:
     adata: ad.AnnData = squint.io.read(library.path(section_id, DATA))
     return adata
+
+
+def _cells(library: Library, section_id: str) -> ad.AnnData:
+    """Give the cells of a section without what was measured, which may be intensities."""
+    path = library.path(section_id, DATA)
+    try:
+        with h5py.File(path) as file:
+            cells: Any = ad.io.read_elem(file["obs"])
+    except DAMAGED as error:
+        raise InputError(f"{path.name} in the library is damaged. Look at the page Sections.") from error
+    return ad.AnnData(obs=cells)
 
 
 def _keep(library: Library, section_id: str, title: str, method: str, how: str, adata: ad.AnnData) -> str:

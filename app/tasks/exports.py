@@ -5,7 +5,17 @@ from typing import Any
 
 from app import requests
 from app.exports import drawing
-from app.tasks import cell_sets, co_occurrence, gene_sets, map_files, marking, packing, picture, scoring
+from app.tasks import (
+    cell_sets,
+    cell_types,
+    co_occurrence,
+    gene_sets,
+    map_files,
+    marking,
+    packing,
+    picture,
+    scoring,
+)
 from app.tasks.decode import does
 from squint.library.results import Report
 from squint.library.store import Library
@@ -38,6 +48,7 @@ TASKS = dict(
         does(requests.DrawStage, picture.draw_stage),
         does(requests.WriteCsv, write_csv),
         does(requests.BringIn, cell_sets.bring_in),
+        does(requests.ReadLabelColumns, cell_types.read_columns),
         does(requests.TakeArea, cell_sets.take_area),
         does(requests.WriteSet, cell_sets.write_set),
         does(requests.ReadRegions, marking.read_regions),

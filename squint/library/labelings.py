@@ -7,6 +7,7 @@ never changed: a change makes a new version beside those before, to go back and 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -23,9 +24,9 @@ from squint.files import Moves
 from squint.library import keeping
 from squint.library.records import Labeling as Row
 from squint.library.records import LabelingVersion
-from squint.library.store import THUMBNAIL, Library
+from squint.library.store import CELLS, THUMBNAIL, Library
 from squint.library.stored import LABELINGS, hashed
-from squint.library.tables import read_table, write_table
+from squint.library.tables import column_names, read_table, write_table
 from squint.library.thumbnail import thumbnail
 from squint.library.types_in_use import file_of, words
 from squint.sensitive import looks_like
@@ -35,6 +36,7 @@ CONFIDENCE = "confidence"  # column of a version's file, beside that of the type
 EVIDENCE = "evidence.parquet"
 MOST_VERSIONS = 50  # of a labeling: its first, and the last ones
 MOST_LETTERS = 60  # of a name
+OF_FILE = "From the file"  # what a copy of the types of the section's file is called
 GONE = "This labeling is no longer in the library. Load the page again."
 CHANGED = "Somebody changed these names meanwhile. Load the page again."
 
@@ -209,6 +211,41 @@ def read_evidence(library: Library, labeling: KnownLabeling) -> pd.DataFrame | N
     """Read what the names rest on, as :func:`squint.tl.cell_types` writes it; ``None`` if there is none."""
     path = library.folder(labeling.section_id) / LABELINGS / labeling.id / EVIDENCE
     return read_table(library.files.checked(path)) if library.files.is_recorded(path) else None
+
+
+def of_file(library: Library, section_id: str) -> Labeling | None:
+    """Read the names (n,) that the file of a section gives its cells; ``None`` if it gives none.
+
+    Raises
+    ------
+    InputError
+        If the section is gone or damaged.
+    """
+    path = library.path(section_id, CELLS)
+    if keys.CELL_TYPE not in column_names(path):
+        return None
+    found = Labeling.of(read_table(path, [keys.CELL_TYPE])[keys.CELL_TYPE])
+    return found if found.names else None
+
+
+def copy_of_file(library: Library, section_id: str) -> KnownLabeling:
+    """Make a labeling of the names that the file of a section gives, to be changed; it is in use then.
+
+    Raises
+    ------
+    InputError
+        If the file gives none, or another labeling is in use meanwhile.
+    """
+    found = of_file(library, section_id)
+    if found is None:
+        raise InputError("The file of this section names no cells. Name them first.")
+    if library.get(section_id).named is not None:
+        raise InputError(CHANGED)
+    taken = {one.name for one in known(library, section_id)}
+    name = next(name for n in count(1) if (name := OF_FILE + (f" {n}" if n > 1 else "")) not in taken)
+    sure = np.full(len(found.codes), np.nan, dtype=np.float32)
+    key = add(library, section_id, Made(name, "own", "as in the section's file", found.column(), sure))
+    return next(one for one in known(library, section_id) if one.id == key)
 
 
 def change(library: Library, labeling: KnownLabeling, what: str, names: Labeling) -> None:

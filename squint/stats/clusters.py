@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from anndata import AnnData
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
@@ -96,6 +95,7 @@ def find_clusters(
         import igraph  # noqa: F401, PLC0415 - scanpy imports it late, and says less of what to install
         import pynndescent  # noqa: F401, PLC0415
     import scanpy  # noqa: PLC0415 - slow to import
+    from anndata import AnnData  # noqa: PLC0415
 
     counted = np.diff(counts.indptr) > 0
     n_cells = int(counted.sum())

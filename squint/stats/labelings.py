@@ -71,7 +71,9 @@ def merge(labeling: Labeling, names: Sequence[str], into: str) -> Labeling:
     return _mapped(labeling, {_known(labeling, name): into for name in names})
 
 
-def split(labeling: Labeling, name: str, parts: NDArray[np.integer[Any]]) -> Labeling:
+def split(
+    labeling: Labeling, name: str, parts: NDArray[np.integer[Any]], called: Sequence[str] = ()
+) -> Labeling:
     """Part the cells of a name, such as by :func:`squint.stats.clusters.find_clusters` of them alone.
 
     Parameters
@@ -82,10 +84,12 @@ def split(labeling: Labeling, name: str, parts: NDArray[np.integer[Any]]) -> Lab
         The one to part.
     parts
         Part of each cell that has the name (m,), from 0; -1: in none.
+    called
+        Name of each part; by default ``"NAME 1"``, ``"NAME 2"``, ...
 
     Returns
     -------
-    The labeling, with ``"NAME 1"``, ``"NAME 2"``, ... in place of the name, by the number of the part.
+    The labeling, with the names of its parts in place of the name.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def split(labeling: Labeling, name: str, parts: NDArray[np.integer[Any]]) -> Lab
     if len(parts) != int(inside.sum()):
         raise InputError(f"{inside.sum():,} cells are {name!r}, and parts are given of {len(parts):,}.")
     used = np.unique(parts[parts >= 0])
-    new = [f"{name} {number + 1}" for number in used.tolist()]
+    new = [_checked(called[number]) if called else f"{name} {number + 1}" for number in used.tolist()]
     if taken := [part for part in new if part in labeling.names]:
         raise InputError(f"{taken[0]!r} is there already. Rename it first.")
     codes = labeling.codes.copy()

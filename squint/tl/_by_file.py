@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,14 @@ _TYPES = {
 _CONFIDENCES = {"confidence", "probability", "conf_score", "score"}
 
 
+class LabelColumns(NamedTuple):
+    """Columns of a table of labels."""
+
+    every: list[str]
+    cells: str | None  # that of the ids of cells, where only one can be meant
+    types: str | None  # that of their names, likewise
+
+
 @dataclass(frozen=True)
 class LabelFile:
     """Names from a table with a row per cell, such as R, Loupe or Xenium Explorer write.
@@ -52,6 +61,18 @@ class LabelFile:
     min_matched: float = 0.5
 
     word = "file"
+
+    def columns(self) -> LabelColumns:
+        """Look which columns the table has, and which are meant as far as that can be told.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, or has no header.
+        """
+        header = columns_of(Path(self.path))
+        cells = _only(header, _CELLS)
+        return LabelColumns(header, cells, _only([name for name in header if name != cells], _TYPES))
 
     def name(self, adata: AnnData, seed: int) -> Named:  # noqa: ARG002 - nothing is left to chance
         """Give each cell the name that the table has for it."""

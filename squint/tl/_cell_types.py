@@ -72,17 +72,18 @@ def cell_types(
     Raises
     ------
     InputError
-        If there are intensities, no counts or too few cells, the name is taken, genes are of an unknown
-        species, the panel measures too few markers or shares too few genes, a column is missing, a file names
-        too few cells, or a package is not installed.
+        If there are intensities, which only a file can name, no counts or too few cells, the name is taken,
+        genes are of an unknown species, the panel measures too few markers or shares too few genes, a column
+        is missing, a file names too few cells, or a package is not installed.
 
     References
     ----------
     Traag, Waltman and van Eck (2019), From Louvain to Leiden. Badia-i-Mompel et al. (2022), decoupleR.
     Dominguez Conde et al. (2022), Cross-tissue immune cell analysis, whose celltypist the transfer follows.
     """
-    refuse_intensities(adata)
     how = _way(by)
+    if how.word != LabelFile.word:  # a file says what it says, whatever was measured
+        refuse_intensities(adata)
     known = dict(adata.uns.get(keys.PROVENANCE, {}).get("labelings", {}))
     title = _title(name, how.word, known)
     adata = adata.copy() if copy else adata

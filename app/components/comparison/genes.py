@@ -13,13 +13,11 @@ from app import session
 from app.cell_sets.split import GROUP, REFERENCE
 from app.components.comparison.groups import Comparison, pseudobulk
 from app.components.export_row import CHART, Export, export_row
-from app.components.file_job import work_on
-from app.components.job import run
+from app.components.gene_sets import change_sets, find_sets
 from app.components.map.tissue_map import show_map
-from app.exports.stamp import many, stamp
+from app.exports.stamp import stamp
 from app.maps import views
 from app.models import ModelFacts
-from app.requests import AddGeneSets, ReadGeneSets
 from app.text import as_text, sentence
 from squint import keys
 from squint.library import gene_sets
@@ -29,8 +27,6 @@ from squint.stats import arms
 from squint.stats.expression import by_group, depth_factors
 
 _PER_SIDE = 6  # genes with the largest effects that the dot plot shows of each group
-_MOST_MB = 2  # of a file of gene sets
-_LIMIT_S = 120  # for reading those that were put into the library by hand
 _AT_MOST = 24  # genes of a dot plot
 _FOLD, _Q = 1.0, 0.05  # what the volcano calls different
 _SMALLEST = 1e-300  # below it, p is more than a computer can say
@@ -38,9 +34,7 @@ _SMALLEST = 1e-300  # below it, p is more than a computer can say
 
 def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
     """Let the user choose the gene set that is marked, or add one."""
-    if gene_sets.unread(library):
-        run(ReadGeneSets(), library, "Reading gene sets", limit_s=_LIMIT_S)
-    found = gene_sets.find_sets(library)
+    found = find_sets(library)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     session.keep_valid(session.GENE_SET, list(found))
     name = left.selectbox(
@@ -51,30 +45,8 @@ def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
         persist_state="session",
     )
     right = right.container(horizontal=True)
-    with right.popover("Add gene sets", icon=":material/add:"):
-        file = st.file_uploader(
-            "Gene sets as .gmt, .csv or .txt", key="gene_sets_file", max_upload_size=_MOST_MB
-        )
-        given = file.name if file else ""
-        n_sets = work_on(
-            library,
-            file,
-            lambda path: AddGeneSets(path, given),
-            "Add",
-            "Adding gene sets",
-            "gene_sets_add",
-        )
-        if n_sets is not None:
-            st.toast(f"{many(n_sets, 'gene set')} added.", icon=":material/check:")
-            st.rerun()
-    for file_name in gene_sets.damaged(library):
-        st.error(f"The gene sets of {as_text(file_name)} are damaged. Remove that file, and add it again.")
-    if added := gene_sets.files(library):
-        with right.popover("Remove", icon=":material/delete:"):
-            gone = st.selectbox("File of gene sets", added, key="gene_sets_gone")
-            st.button(
-                "Remove for everyone", key="gene_sets_remove", on_click=gene_sets.remove, args=(library, gone)
-            )
+    with right:
+        change_sets(library)
     if name == gene_sets.AGGRESSIVE:
         with right.popover("Sources", icon=":material/menu_book:"):
             for gene, source in gene_sets.sources().items():

@@ -25,7 +25,7 @@ from app.cell_sets.split import (
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
-from app.components.links import to_sections
+from app.components.links import to_cell_types, to_sections
 from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
 from app.exports.stamp import many, simulated
 from app.maps import views
@@ -123,9 +123,11 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     if not offered:
         st.info(
             "These sections have nothing to compare by: neither tokens nor cell types, regions or cell "
-            "sets. Add sections that have them on the page Sections, and map their columns there."
+            "sets. Name their cells on the page Cell types, or add sections that have types or regions "
+            "on the page Sections."
         )
         to_sections()
+        to_cell_types()
         st.stop()
     session.keep_valid(session.COMPARE_BY, offered)
     by = st.segmented_control(
@@ -265,9 +267,11 @@ def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], Tes
     types = [str(name) for name in cells.get(keys.CELL_TYPE, pd.Series(dtype=object)).value_counts().index]
     if not types:
         left.caption(
-            "These sections have no cell types, so cells of all types are compared; map the column when "
-            "adding a section that has some."
+            "These sections have no cell types, so cells of all types are compared. Name them on the page "
+            "Cell types to compare within some."
         )
+        with left:
+            to_cell_types()
         return (), TESTS[test]
     tumour = [name for name in types if _TUMOUR.search(name)]
     session.keep_valid(session.WITHIN, types, tumour)

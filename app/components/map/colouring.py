@@ -8,6 +8,7 @@ import streamlit as st
 from app import session
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
+from app.components.links import to_cell_types
 from app.components.tokens import choose_gene, choose_tokens
 from app.components.tokens import names as token_names
 from app.exports.stamp import many
@@ -74,7 +75,8 @@ def coloured(
     if by == SET:
         return views.by_cell_set(library, sections, cells, _choose_sets(library, sections))
     if keys.CELL_TYPE not in cells or not cells[keys.CELL_TYPE].notna().any():
-        st.info("These sections have no cell types; map the column when adding a section that has some.")
+        st.info("These sections have no cell types yet. Name the cells on the page Cell types.")
+        to_cell_types()
     return views.by_type(library, sections, cells)
 
 

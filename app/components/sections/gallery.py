@@ -83,7 +83,14 @@ def _card(library: Library, section: Section, notes: _Notes | None) -> None:
             known, stale = notes.facts.get(section.id), notes.stale.get(section.id, "")
             for flag, why in quality_flags(section, known, stale).items():
                 st.badge(flag, color="orange", icon=":material/warning:", help=sentence(why) or None)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not section.n_cell_types:
+            st.page_link(
+                "../pages/cell_types.py",
+                label="Name the cells",
+                icon=":material/category:",
+                query_params={"section": section.id},
+            )
         if notes is not None and notes.lacks(section):
             st.button("Tokenise", key=f"tokenise-{section.id}", on_click=_ask, args=([section.id],))
         if st.button("Delete", key=f"delete-{section.id}", icon=":material/delete:", type="tertiary"):

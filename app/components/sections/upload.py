@@ -68,11 +68,20 @@ def _show_nothing(library: Library, state: session.Upload) -> None:
 
 
 def show_next_step() -> None:
-    """Say what can be done for what was kept last, where no model fits it."""
+    """Say what can be done for what was kept last, where no model fits it or it has no cell types."""
     if unfit := session.upload().unfit:
         named = ", ".join(as_text(title) for title in unfit)
         st.info(f"No model fits **{named}**, kept for viewing. Next: {TRAIN}")
         to_models()
+    if nameless := session.upload().nameless:
+        named = ", ".join(as_text(title) for title in nameless.values())
+        st.info(f"**{named}** has no cell types. Next: name the cells, on the page *Cell types*.")
+        st.page_link(
+            "../pages/cell_types.py",
+            label="Name the cells",
+            icon=":material/category:",
+            query_params={"section": next(iter(nameless))},
+        )
 
 
 def _take(library: Library, arrived: Arrived) -> None:
@@ -192,6 +201,7 @@ def _go_on(library: Library, state: session.Upload, kept: list[dict[str, Any]], 
     after = session.upload()
     after.pictures = pictures
     after.known = [section["title"] for section in kept if not section["new"]]
+    after.nameless = {one["id"]: one["title"] for one in kept if not library.get(one["id"]).n_cell_types}
     if chosen.is_told:
         after.kept += [section["id"] for section in kept if section["new"]]
     if chosen.model:

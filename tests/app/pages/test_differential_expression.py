@@ -121,7 +121,7 @@ def test_without_cell_types_all_cells_are_compared(
     app = app.switch_page(f"../pages/{PAGE}.py").run()
     app = compare_by(app, "Token")
     assert "no cell types" in words(app)
-    assert "map the column when adding a section" in words(app)
+    assert "Name them on the page Cell types" in words(app)
     assert len(genes(app)) == 40
 
 

@@ -53,7 +53,10 @@ def test_a_section_without_cell_types_is_told_so(
     del bare.obs["cell_type"]
     app = upload(visit("sections"), bare, tmp_path / "bare.h5ad")
     keep(app)
-    assert len(library.sections()) == 1
+    (section,) = library.sections()
+    assert "Next: name the cells" in words(app)
+    links = [one.proto for one in app.get("page_link")]
+    assert {f"section={section.id}"} == {one.query_string for one in links if one.label == "Name the cells"}
     risk = app.switch_page("../pages/risk_map.py").run()
     assert not risk.exception
     assert any("no cell types" in info.value for info in risk.info)

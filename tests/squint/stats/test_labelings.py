@@ -58,6 +58,13 @@ def test_cells_of_no_part_have_no_name():
     assert words(labelings.split(labeling, "a", np.array([0, -1]))) == ["a 1", None, "b"]
 
 
+def test_parts_can_be_called_by_words():
+    labeling = Labeling.of(pd.Series(["a", "a", "b"]))
+    assert words(labelings.split(labeling, "a", np.array([1, 0]), ["in", "out"])) == ["out", "in", "b"]
+    with pytest.raises(InputError, match="there already"):
+        labelings.split(labeling, "a", np.array([1, 0]), ["b", "out"])
+
+
 @given(COLUMNS, st.sampled_from(WORDS))
 def test_a_name_is_cleared_from_its_cells_alone(column, name):
     labeling = Labeling.of(pd.Series(column, dtype=object))

@@ -323,6 +323,33 @@ def test_intensities_are_refused(adata):
         tl.cell_types(adata)
 
 
+def test_a_file_names_cells_of_intensities(adata, tmp_path):
+    adata.uns[keys.PROVENANCE] = {"values": "intensities"}
+    path = tmp_path / "types.csv"
+    pd.DataFrame({"cell_id": adata.obs_names, "cell_type": truth(adata)}).to_csv(path, index=False)
+    tl.cell_types(adata, by=tl.LabelFile(path))
+    assert adata.obs[keys.NAMED_TYPE].tolist() == truth(adata).tolist()
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "types"),
+    [
+        ("cell_id,cell_type", "cell_id", "cell_type"),
+        (",annotation,score", "", "annotation"),
+        ("barcode\tGroup", "barcode", "Group"),
+        ("id,label", None, "label"),
+        ("barcode,label,cluster", "barcode", None),
+    ],
+)
+def test_a_table_says_which_columns_are_meant_or_that_it_is_not_clear(tmp_path, header, cells, types):
+    path = tmp_path / "types.csv"
+    row = header.replace("\t", ",").count(",") + 1
+    path.write_text(header + "\n" + ("\t" if "\t" in header else ",").join("x" * row) + "\n")
+    found = tl.LabelFile(path).columns()
+    assert (found.cells, found.types) == (cells, types)
+    assert found.every == header.replace("\t", ",").split(",")
+
+
 def test_clusters_of_a_real_section_get_the_names_that_were_published(real_section):
     adata = io.read(real_section("xenium_breast_serial_rep1_rep2_crop"))
     assert marker_scores.find_species(adata.var_names) == "human"
