@@ -116,12 +116,6 @@ def is_followed(task: Task[Any], library: Library) -> bool:
     return _key(task, library) in session.jobs()
 
 
-def has_ended(task: Task[Any], library: Library) -> bool:
-    """Say whether a task that this session waits for is over, and its answer or failure not yet read."""
-    job = session.jobs().get(_key(task, library))
-    return job is not None and job.done
-
-
 def _key(task: Task[Any], library: Library) -> str:
     asked = json.dumps([task.name, str(library.home), task.args], sort_keys=True)
     return "job-" + hashlib.sha256(asked.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Links to the pages where sections, names of cells and models are had, for wherever words send the user there."""
+"""Links to the pages where sections, cell types and models are had, for wherever words send the user."""
 
 import streamlit as st
 

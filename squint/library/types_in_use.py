@@ -39,7 +39,8 @@ def in_use(session: Session, section_id: str | None = None) -> dict[str, InUse]:
     if section_id is not None:
         asked = asked.where(Labeling.section_id == section_id)
     found: dict[str, InUse] = {}
-    for row, now in session.execute(asked):
+    for row, version_at in session.execute(asked):
+        now: LabelingVersion | None = version_at  # an outer join gives none where there is none
         if not row.intact:
             found.setdefault(row.section_id, InUse(Naming(row.id, DAMAGED), 0))
         elif row.in_use and (row.damage or now is None or not now.intact):

@@ -17,6 +17,7 @@ from squint.library.store import Library, Section
 from squint.pl import PRINT, dot_plot
 
 _LIMIT_S = 3600.0
+_CLOSED = "_types-closed"  # results that this session does without
 
 
 def show_evidence(library: Library, section: Section, types: Types) -> None:
@@ -29,8 +30,18 @@ def show_evidence(library: Library, section: Section, types: Types) -> None:
         st.caption("The section holds intensities, not counts: genes are not compared between its types.")
         return
     asked = DescribeTypes((section.id,), section.named.sha256 if section.named else "")
+    closed: set[str] = st.session_state.setdefault(_CLOSED, set())
     if find(library, asked) is None:
-        follow(asked, library, "Comparing the genes of the types", limit_s=_LIMIT_S)
+        if asked.result in closed:
+            st.button("Compare the genes of the types", on_click=closed.discard, args=(asked.result,))
+            return
+        follow(
+            asked,
+            library,
+            "Comparing the genes of the types",
+            limit_s=_LIMIT_S,
+            closed=lambda: closed.add(asked.result),
+        )
     found = find(library, asked)
     if found is None:
         return

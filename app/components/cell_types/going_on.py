@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.components.job import follow, has_ended
+from app.components.job import follow
 from squint.library.results import Task
 from squint.library.store import Library
 
@@ -39,14 +39,12 @@ def show_going_on(library: Library) -> None:
     asked: Asked | None = st.session_state.get(_ASKED)
     if asked is None:
         return
-    answer = follow(asked.task, library, asked.what, limit_s=_LIMIT_S)
+    answer = follow(asked.task, library, asked.what, limit_s=_LIMIT_S, closed=_forget)
     if answer is not None:
         _forget()
         asked.after()
         st.toast(asked.done, icon=":material/check:")
         st.rerun()
-    if has_ended(asked.task, library):  # it failed or was cancelled, which is said above
-        st.button("Close", key="types-close", on_click=_forget)
 
 
 def _forget() -> None:
