@@ -164,7 +164,6 @@ class NameByFile(Task[str]):
     section: str  # id
     title: str
     path: str
-    file: str  # its name, as the user knows it
     cells: str | None = None  # column of the ids of cells; None: told from what it is called
     types: str | None = None  # of their types
 

@@ -358,6 +358,8 @@ def delete(library: Library, labeling: KnownLabeling) -> None:
 
     keeping.freeing(library, drop)
     library.database.scrub()
+    if labeling.in_use:
+        _draw(library, labeling.section_id)
 
 
 def carry(library: Library, old: str, new: str, places: NDArray[np.integer[Any]]) -> None:

@@ -43,9 +43,11 @@ def in_use(session: Session, section_id: str | None = None) -> dict[str, InUse]:
         now: LabelingVersion | None = version_at  # an outer join gives none where there is none
         if not row.intact:
             found.setdefault(row.section_id, InUse(Naming(row.id, DAMAGED), 0))
-        elif row.in_use and (row.damage or now is None or not now.intact):
+        elif not row.in_use:
+            continue
+        elif row.damage or now is None or not now.intact:
             found[row.section_id] = InUse(Naming(row.id, DAMAGED), 0)
-        elif row.in_use:
+        else:
             said = words(row.name, row.how, row.added, json.loads(row.facts), now.n_changes, now.made)
             naming = Naming(row.id, said, file_of(row.id, now.number), now.sha256)
             found[row.section_id] = InUse(naming, now.n_types)

@@ -67,8 +67,8 @@ def ask(library: Library, section: Section) -> Callable[[str], Task[str]] | None
     if chosen[0] == chosen[1]:
         st.warning("Ids and types cannot be in one column. Choose another.")
         return None
-    name, path = file.name, str(given.path)
-    return lambda title: NameByFile(section.id, title, path, name, str(chosen[0]), str(chosen[1]))
+    path = str(given.path)
+    return lambda title: NameByFile(section.id, title, path, str(chosen[0]), str(chosen[1]))
 
 
 def forget(library: Library) -> None:

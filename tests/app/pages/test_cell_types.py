@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from app import session
 from app.cell_sets.store import CellSets

@@ -161,14 +161,14 @@ def test_a_table_names_cells_by_their_ids(
     path = tmp_path / "Jane Doe.csv"
     cells = library.cells(section.id).index
     pd.DataFrame({"cell_id": cells, "cell_type": truth.to_numpy()}).to_csv(path, index=False)
-    cell_types.name_by_file(library, NameByFile(section.id, "theirs", str(path), path.name), silent)
+    cell_types.name_by_file(library, NameByFile(section.id, "theirs", str(path)), silent)
     assert shown(library, section).tolist() == truth.tolist()
     found = the(library, section)
     assert "cell_type" in found.words
     assert "Jane" not in str(found)
     pd.DataFrame({"cell_id": ["x"], "cell_type": ["y"]}).to_csv(path, index=False)
     with pytest.raises(InputError, match="names 0 of"):
-        cell_types.name_by_file(library, NameByFile(section.id, "more", str(path), path.name), silent)
+        cell_types.name_by_file(library, NameByFile(section.id, "more", str(path)), silent)
     assert len(labelings.known(library, section.id)) == 1
 
 

@@ -43,7 +43,7 @@ ASKED: list[Task] = [
     requests.SumTokens(("a",), "ff"),
     requests.NameCells("a", "markers", "mine", tissue="kidney", sets=("x", "y"), min_confidence=0.7),
     requests.ReadLabelColumns("types.csv"),
-    requests.NameByFile("a", "mine", "types.csv", "t.csv", "", "label"),
+    requests.NameByFile("a", "mine", "types.csv", "", "label"),
     requests.SplitType("a", "ff", 3, "T cell", 0.5),
     requests.DescribeTypes(("a",), "ff"),
     requests.EstimateTraining(("a", "b"), 50),
