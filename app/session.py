@@ -35,7 +35,7 @@ SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 MODEL = "model"  # folder of the one that was chosen
 _MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
-_WITHOUT_SAMPLES = "_without_samples"
+_WITHOUT_SAMPLES, _ADDS = "_without_samples", "_adds"
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
@@ -263,6 +263,21 @@ def landmarks(section_id: str, image_id: str) -> Landmarks:
     """Return the landmarks of a picture."""
     state: Landmarks = st.session_state.setdefault(f"_landmarks-{section_id}-{image_id}", Landmarks())
     return state
+
+
+def begins_to_add(sections: Sequence[Section]) -> bool:
+    """Say whether the place for uploads is open at first: where this session found no section.
+
+    It stays so while others come, such as the samples: whoever is about to add one goes on there.
+    """
+    if not sections:
+        st.session_state[_ADDS] = True
+    return bool(st.session_state.get(_ADDS))
+
+
+def has_added() -> None:
+    """Note that something was added: the place for uploads is closed again."""
+    st.session_state[_ADDS] = False
 
 
 def want_samples(*, wanted: bool) -> None:

@@ -18,7 +18,7 @@ st.title("Sections")
 library = session.library()
 sections = library.sections()
 
-with st.expander("Add a section", expanded=not sections, icon=":material/add:"):
+with st.expander("Add a section", expanded=session.begins_to_add(sections), icon=":material/add:"):
     show_upload(library)
     offer_samples(library, sections)
 show_next_step()

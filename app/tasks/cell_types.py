@@ -62,6 +62,7 @@ def name_cells(library: Library, asked: NameCells, report: Report) -> str:
         return _keep(library, asked.section, asked.title, asked.by, how, adata)
     report(0.2, "finding clusters")
     tl.cell_types(adata, by=tl.Clusters(resolution=asked.resolution), name=_TITLE, seed=asked.seed)
+    adata.obs[keys.NAMED_TYPE] = _numbered(pd.Categorical(adata.obs[keys.NAMED_TYPE]))
     return _keep(library, asked.section, asked.title, asked.by, _clusters(asked), adata)
 
 
@@ -203,8 +204,12 @@ def _instrument(adata: ad.AnnData) -> "pd.Categorical[str]":
     """Give the clusters that the instrument found."""
     if CLUSTER not in adata.obs:
         raise InputError("The instrument gave no clusters with this section. Choose another way.")
-    found = pd.Categorical(adata.obs[CLUSTER].astype(object))
-    return found.rename_categories({name: f"cluster {name}" for name in found.categories})
+    return _numbered(pd.Categorical(adata.obs[CLUSTER].astype(object)))
+
+
+def _numbered(clusters: "pd.Categorical[Any]") -> "pd.Categorical[str]":
+    """Say of numbers that they are of clusters: alone they would read like tokens."""
+    return clusters.rename_categories({name: f"cluster {name}" for name in clusters.categories})
 
 
 def _section(library: Library, section_id: str) -> ad.AnnData:

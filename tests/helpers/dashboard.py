@@ -165,10 +165,10 @@ def draw_box(page: Page, chart: str, start: tuple[float, float], end: tuple[floa
     page.mouse.up()
 
 
-def save_pdf(page: Page, path: Path) -> None:
-    """Have the risk map drawn as a PDF and download it."""
-    page.locator(".st-key-risk_map-pdf button").first.click()
-    download = page.get_by_role("button", name="Download risk_map.pdf")
+def save_pdf(page: Page, path: Path, figure: str = "risk_map") -> None:
+    """Have a figure drawn as a PDF and download it."""
+    page.locator(f".st-key-{figure}-pdf button").first.click()
+    download = page.get_by_role("button", name=f"Download {figure}.pdf")
     expect(download).to_be_visible(timeout=PATIENCE)
     with page.expect_download() as saved:
         download.click()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
+from app.components.behind import samples_are_coming
 from app.components.job import run
 from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
@@ -115,7 +116,7 @@ def _ask(section_ids: Sequence[str]) -> None:
 def _offer_to_tokenise_all(notes: _Notes | None, sections: Sequence[Section]) -> None:
     """Offer one button for several sections, as after a change of the model."""
     lacking = [s.id for s in sections if notes is not None and notes.lacks(s)]
-    if len(lacking) > 1:
+    if len(lacking) > 1 and not samples_are_coming():  # of which tokens follow by themselves
         label = f"Tokenise the {len(lacking)} sections without tokens by this model"
         st.button(label, key="tokenise-all", type="primary", on_click=_ask, args=(lacking,))
 

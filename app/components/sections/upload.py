@@ -197,6 +197,7 @@ def _go_on(library: Library, state: session.Upload, kept: list[dict[str, Any]], 
         pictures = AddFound(kept[0]["id"], str(state.staged), tuple(found))
         state.staged = None  # it stays until its pictures are kept too
     _reset(library, state.widget + 1)
+    session.has_added()
     session.show([section["id"] for section in kept])
     after = session.upload()
     after.pictures = pictures
