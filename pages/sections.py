@@ -33,7 +33,7 @@ if not sections:
         "positions of cells."
     )
     st.stop()
-show_gallery(library, sections)
+show_gallery(library, sections, tokens_follow=samples_are_coming())
 
 
 @st.fragment

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.components.behind import samples_are_coming
 from app.components.job import run
 from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
@@ -36,12 +35,13 @@ class _Notes(NamedTuple):
         return section.values == "counts" and section.id not in self.facts
 
 
-def show_gallery(library: Library, sections: Sequence[Section]) -> None:
-    """Show a card per section."""
+def show_gallery(library: Library, sections: Sequence[Section], *, tokens_follow: bool = False) -> None:
+    """Show a card per section, and offer tokens to all that have none, unless they follow by themselves."""
     _take_back_what_was_asked(library)
     _keep_pictures_found(library)
     notes = _notes(library)
-    _offer_to_tokenise_all(notes, sections)
+    if not tokens_follow:
+        _offer_to_tokenise_all(notes, sections)
     stacks = [stack for stack in find_stacks(sections) if stack.levels[0].stack]
     within = {level.id for stack in stacks for level in stack.levels}
     _cards(library, [section for section in sections if section.id not in within], notes)
@@ -116,7 +116,7 @@ def _ask(section_ids: Sequence[str]) -> None:
 def _offer_to_tokenise_all(notes: _Notes | None, sections: Sequence[Section]) -> None:
     """Offer one button for several sections, as after a change of the model."""
     lacking = [s.id for s in sections if notes is not None and notes.lacks(s)]
-    if len(lacking) > 1 and not samples_are_coming():  # of which tokens follow by themselves
+    if len(lacking) > 1:
         label = f"Tokenise the {len(lacking)} sections without tokens by this model"
         st.button(label, key="tokenise-all", type="primary", on_click=_ask, args=(lacking,))
 
