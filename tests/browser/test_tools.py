@@ -16,12 +16,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """Open the dashboard on a new library, and wait for the sample cohort."""
+    """Open the dashboard on a new library, and wait for the sample cohort and its tokens."""
     (home := tmp_path_factory.mktemp("samples") / "library").mkdir()
     with started(home) as address:
         page = browser.new_context(viewport={"width": 1280, "height": 2400}).new_page()
         page.goto(address)
         expect(page.get_by_text("Stack SIM-H-stack: 13 levels")).to_be_visible(timeout=3 * PATIENCE)
+        # tokens follow the sections; until then there are no scores to compare by
+        expect(page.get_by_text("no tokens by this model")).to_have_count(0, timeout=5 * PATIENCE)
         yield page
         page.context.close()
 
