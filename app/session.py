@@ -75,9 +75,7 @@ class Upload:
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
-    nameless: dict[str, str] = field(
-        default_factory=dict
-    )  # titles of what was kept without cell types, by id
+    nameless: list[str] = field(default_factory=list)  # ids of what was kept last, which may lack cell types
     unfit: list[str] = field(default_factory=list)  # titles of what was kept though no model fits
     pictures: AddFound | None = None  # to be kept once the cells are there
     rebuilding: str = ""  # id of a damaged section that is to be made again
@@ -359,6 +357,7 @@ def show(section_ids: Sequence[str]) -> None:
     """Put sections first among those looked at; to be called before they are chosen on the page."""
     others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]
     st.session_state[SHOWN] = [*section_ids, *others][:MAX_SHOWN]
+    note_chosen(SHOWN)
 
 
 def choose_set(set_id: str) -> None:
@@ -392,14 +391,17 @@ def choose_sections(sections: Sequence[Section], key: str = SHOWN) -> list[Secti
     if all(section.stack for section in own):
         first = first[:: math.ceil(len(first) / MAX_SHOWN)]  # from the lowest to the highest level
     keep_valid(key, list(by_id), first[:MAX_SHOWN])
+    if not has_chosen(key):  # until then it follows what there is, as while the samples come
+        st.session_state[key] = first[:MAX_SHOWN]
     chosen = st.multiselect(
         "Sections shown",
         list(by_id),
-        default=first[:MAX_SHOWN] if key not in st.session_state else None,
         format_func=lambda section_id: by_id[section_id].title,
         max_selections=MAX_SHOWN,
         key=key,
         persist_state="session",
+        on_change=note_chosen,
+        args=(key,),
     )
     if not chosen:
         st.info("Choose at least one section.")

@@ -65,3 +65,4 @@ class DescribeTypes(Computation):
 
     name: ClassVar[str] = "describe_types"
     named: str  # sha256 of the labeling in use; empty: the types of the section's file
+    sets: str = ""  # sha256 of the gene sets of the library, among which markers of types are looked for

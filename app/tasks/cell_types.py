@@ -13,9 +13,11 @@ import squint.io
 from app.requests import DescribeTypes, NameByFile, NameCells, ReadLabelColumns, SplitType
 from app.tasks.gather import gather
 from squint import datasets, keys, tl
+from squint.columns import UNKNOWN
 from squint.errors import DAMAGED, InputError
-from squint.library import gene_sets, labelings, results
+from squint.library import gene_sets, labelings, relabeling, results
 from squint.library.instrument import CLUSTER
+from squint.library.labeling_rows import CHANGED
 from squint.library.labelings import Made
 from squint.library.results import Report
 from squint.library.store import DATA, Library
@@ -26,7 +28,6 @@ from squint.stats.marker_scores import find_species
 from squint.stats.token_profiles import most_distinct
 
 _FOUND = "found_cluster"
-UNKNOWN = "unknown"
 N_SHOWN = 3  # genes a type
 _TITLE = "labeling"  # of the copy in memory
 
@@ -44,20 +45,21 @@ def name_cells(library: Library, asked: NameCells, report: Report) -> str:
     if asked.by == "markers":
         return _by_markers(library, asked, adata, report)
     if asked.by == "transfer":
+        source = library.get(asked.teacher)
         teacher = gather(library, [asked.teacher], counts=True)
-        title = library.get(asked.teacher).title
-        report(0.2, f"learning the types of {title}")
+        if library.get(asked.teacher).named != source.named:
+            raise InputError(f"The types of {source.title} were changed meanwhile. Begin again.")
+        report(0.2, f"learning the types of {source.title}")
         tl.cell_types(
             adata,
             by=tl.Transfer(teacher, min_confidence=asked.min_confidence),
             name=_TITLE,
             seed=asked.seed,
         )
-        source = library.get(asked.teacher)
         named = f", whose types are {source.named.words}" if source.named else ""
         how = (
-            f"carried over from {title} (sha256 {source.sha256[:12]}{named}) by logistic regression, unknown "
-            f"below {asked.min_confidence:g}, seed {asked.seed}"
+            f"carried over from {source.title} (sha256 {source.sha256[:12]}{named}) by logistic regression, "
+            f"unknown below {asked.min_confidence:g}, seed {asked.seed}"
         )
         return _keep(library, asked.section, asked.title, asked.by, how, adata)
     report(0.2, "finding clusters")
@@ -98,10 +100,10 @@ def split_type(library: Library, asked: SplitType, report: Report) -> int:
     report(0.05, "reading the section")
     found = [one for one in labelings.known(library, asked.section) if one.id == asked.labeling]
     if not found or found[0].at != asked.at:
-        raise InputError(labelings.CHANGED)
+        raise InputError(CHANGED)
     names, _ = labelings.read(library, found[0])
     if asked.type not in names.names:
-        raise InputError(labelings.CHANGED)
+        raise InputError(CHANGED)
     adata = _section(library, asked.section)
     inside = names.codes == names.names.index(asked.type)
     report(0.2, "finding clusters")
@@ -114,7 +116,7 @@ def split_type(library: Library, asked: SplitType, report: Report) -> int:
         )
     report(0.9, "keeping the parts")
     what = f"split {asked.type!r} in {n_parts} (resolution {asked.resolution:g}, seed {asked.seed})"
-    labelings.change(library, found[0], what, names_of.split(names, asked.type, parts))
+    relabeling.change(library, found[0], what, names_of.split(names, asked.type, parts))
     return n_parts
 
 
@@ -123,13 +125,14 @@ def describe(library: Library, asked: DescribeTypes, report: Report) -> None:
 
     The tables are those of :func:`squint.stats.expression.expression_by_group`: ``distinct``, of the genes
     whose share of a type's counts is largest against all cells, and ``markers``, of those that names rest on.
+    Nothing is kept where names or gene sets are others by now: whoever looks asks for those.
     """
     (section_id,) = asked.ids
     section = library.get(section_id)
-    if asked.named != (section.named.sha256 if section.named else ""):
-        raise InputError("Cell types were changed meanwhile. Load the page again.")
     report(0.1, "reading the section")
     adata = gather(library, [section_id], counts=True)
+    if _is_stale(library, asked):
+        return
     if keys.CELL_TYPE not in adata.obs:
         raise InputError(f"Section {section.title} has no cell types.")
     counts, genes = csr_matrix(adata.X), [str(gene) for gene in adata.var_names]
@@ -141,6 +144,13 @@ def describe(library: Library, asked: DescribeTypes, report: Report) -> None:
     if marking := _markers_of(library, counts, genes, groups):
         tables["markers"] = expression_by_group(counts, genes, groups, marking)
     results.keep(library, asked, {"n_cells": int(types.notna().sum()), "n_genes": len(genes)}, tables)
+
+
+def _is_stale(library: Library, asked: DescribeTypes) -> bool:
+    """Say whether names or gene sets are others than those that were asked about."""
+    (section_id,) = asked.ids
+    named = library.get(section_id).named
+    return (named.sha256 if named else "") != asked.named or gene_sets.sha256(library) != asked.sets
 
 
 def _markers_of(

@@ -49,6 +49,8 @@ TASKS = dict(
         does(requests.WriteCsv, write_csv),
         does(requests.BringIn, cell_sets.bring_in),
         does(requests.ReadLabelColumns, cell_types.read_columns),
+        does(requests.NameByFile, cell_types.name_by_file),
+        does(requests.DescribeTypes, cell_types.describe),
         does(requests.TakeArea, cell_sets.take_area),
         does(requests.WriteSet, cell_sets.write_set),
         does(requests.ReadRegions, marking.read_regions),

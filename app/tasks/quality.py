@@ -12,7 +12,7 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import read_boundaries
 from squint.io.facts import Settled
-from squint.library import ingest, keeping, labelings
+from squint.library import carrying, ingest, keeping
 from squint.library.images import Images
 from squint.library.results import Report
 from squint.library.store import UNFILTERED, UNFILTERED_BOUNDARIES, Library
@@ -73,6 +73,7 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
     folder = library.folder(old.id)
     if not library.files.is_recorded(folder / UNFILTERED):
         raise InputError(f"No cells were left out of section {old.title}.")
+    carrying.check(library, old.id)
     report(0.1, "reading all cells")
     adata = squint.io.read(library.path(old.id, UNFILTERED), answers=squint.io.Answers(unit=old.unit))
     said = ingest.notes_on(pp.quality_filter(adata, old.quality), old.quality)
@@ -93,6 +94,6 @@ def take_back(library: Library, asked: TakeBack, report: Report) -> dict[str, An
     keeping.share_original(library, old.id, whole.id, quality={})
     Images(library).carry(old.id, whole.id)
     CellSets(library).carry(old.id, whole.id, places)
-    labelings.carry(library, old.id, whole.id, places)
+    carrying.carry(library, old.id, whole.id, places)
     library.delete(old.id)
     return {"id": whole.id, "title": whole.title, "new": new}

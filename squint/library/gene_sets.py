@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from squint.errors import InputError
+from squint.files import list_sha256
 from squint.library.database import database
 from squint.library.keeping import now
 from squint.library.records import GeneSetFile
@@ -46,6 +47,11 @@ def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
         for title, genes in (sets or {}).items():
             found[title if title == stem else f"{stem}: {title}"] = genes
     return found
+
+
+def sha256(library: Library) -> str:
+    """Hash all sets with their genes."""
+    return list_sha256([f"{name} {' '.join(genes)}" for name, genes in sorted(find_sets(library).items())])
 
 
 def sources() -> Mapping[str, str]:

@@ -5,9 +5,11 @@ never changed: a change makes a new version beside those before, to go back and 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +24,8 @@ from squint._version import __version__
 from squint.errors import InputError
 from squint.files import Moves
 from squint.library import keeping
+from squint.library.labeling_rows import CHANGED, GONE, check_words, new_version, row_of, sound, versions_of
 from squint.library.records import Labeling as Row
-from squint.library.records import LabelingVersion
 from squint.library.store import CELLS, THUMBNAIL, Library
 from squint.library.stored import LABELINGS, hashed
 from squint.library.tables import column_names, read_table, write_table
@@ -32,13 +34,12 @@ from squint.library.types_in_use import file_of, words
 from squint.sensitive import looks_like
 from squint.stats.labelings import Labeling
 
+_log = logging.getLogger(__name__)
+
 CONFIDENCE = "confidence"  # column of a version's file, beside that of the types
 EVIDENCE = "evidence.parquet"
-MOST_VERSIONS = 50  # of a labeling: its first, and the last ones
 MOST_LETTERS = 60  # of a name
 OF_FILE = "From the file"  # what a copy of the types of the section's file is called
-GONE = "This labeling is no longer in the library. Load the page again."
-CHANGED = "Somebody changed these names meanwhile. Load the page again."
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Made:
     confidence: NDArray[np.float32]  # (n,) in [0, 1], NaN where none is stated
     facts: Mapping[str, Any] = field(default_factory=dict)  # for JSON
     evidence: pd.DataFrame | None = None
+    added: str = ""  # UTC; empty: now
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,13 @@ class KnownLabeling:
     @property
     def undoes(self) -> str:
         """What would be undone, in words; nothing if there is nothing."""
-        return self.now.what if self._place else ""
+        return _together(self.versions[self._place - 1], self.now) if self._place else ""
 
     @property
     def redoes(self) -> str:
         """What would be done again, in words; nothing if there is nothing."""
         after = self.versions[self._place + 1 :]
-        return after[0].what if after else ""
+        return _together(self.now, after[0]) if after else ""
 
     @property
     def words(self) -> str:
@@ -109,6 +111,12 @@ class KnownLabeling:
         return [one.number for one in self.versions].index(self.at)
 
 
+def _together(before: Version, after: Version) -> str:
+    """Say what lies between two versions: one change, or those whose versions are not kept any more."""
+    n_changes = after.n_changes - before.n_changes
+    return after.what if n_changes == 1 else f"{n_changes} changes"
+
+
 def known(library: Library, section_id: str) -> list[KnownLabeling]:
     """List the labelings of a section, the newest first, damaged ones too."""
     with library.database.reading() as session:
@@ -118,8 +126,8 @@ def known(library: Library, section_id: str) -> list[KnownLabeling]:
         return [found for row in rows if (found := _known(session, row)) is not None]
 
 
-def add(library: Library, section_id: str, made: Made) -> str:
-    """Keep a labeling of a section, which is in use from then on; return its id.
+def add(library: Library, section_id: str, made: Made, *, in_use: bool = True) -> str:
+    """Keep a labeling of a section, which is in use from then on unless it is not to be; return its id.
 
     Raises
     ------
@@ -133,9 +141,10 @@ def add(library: Library, section_id: str, made: Made) -> str:
     first = Labeling.of(made.labels)
     if not first.names:
         raise InputError("No cell would have a name. Choose another way to name them.")
+    check_words(first)
     key = uuid4().hex
     with library.staged() as folder:
-        _write(folder / "0.parquet", first, made.confidence)
+        write_names(folder / "0.parquet", first, made.confidence)
         if made.evidence is not None:
             write_table(made.evidence, folder / EVIDENCE)
         files = hashed(folder)
@@ -150,7 +159,7 @@ def add(library: Library, section_id: str, made: Made) -> str:
             if any(other.name == name for other in others):
                 raise InputError(f"This section has a labeling {name!r} already. Choose another name.")
             for other in others:
-                other.in_use = False
+                other.in_use = other.in_use and not in_use
             facts = {"squint": __version__, **made.facts}
             session.add(
                 Row(
@@ -160,19 +169,19 @@ def add(library: Library, section_id: str, made: Made) -> str:
                     method=made.method,
                     how=made.how,
                     facts=json.dumps(facts),
-                    added=keeping.now(),
-                    in_use=True,
+                    added=made.added or keeping.now(),
+                    in_use=in_use,
                     at=0,
                     damage="",
                 )
             )
             session.flush()
-            session.add(_version(key, section_id, 0, "", sha256, first, 0))
+            session.add(new_version(key, section_id, 0, "", sha256, first, 0))
             library.files.record(session, place, files, section_id=section_id)
             moves.move(folder, place)
 
         keeping.once(library, change)
-    _draw(library, section_id)
+    draw(library, section_id)
     return key
 
 
@@ -187,10 +196,10 @@ def use(library: Library, section_id: str, labeling: str | None) -> None:
     with library.database.writing() as session:
         rows = session.scalars(sa.select(Row).where(Row.section_id == section_id).with_for_update()).all()
         if labeling is not None:
-            _sound(next((row for row in rows if row.id == labeling), None))
+            sound(next((row for row in rows if row.id == labeling), None))
         for row in rows:
             row.in_use = row.id == labeling
-    _draw(library, section_id)
+    draw(library, section_id)
 
 
 def read(library: Library, labeling: KnownLabeling) -> tuple[Labeling, NDArray[np.float32]]:
@@ -241,83 +250,10 @@ def copy_of_file(library: Library, section_id: str) -> KnownLabeling:
         raise InputError("The file of this section names no cells. Name them first.")
     if library.get(section_id).named is not None:
         raise InputError(CHANGED)
-    taken = {one.name for one in known(library, section_id)}
-    name = next(name for n in count(1) if (name := OF_FILE + (f" {n}" if n > 1 else "")) not in taken)
+    name = free_name(library, section_id, OF_FILE)
     sure = np.full(len(found.codes), np.nan, dtype=np.float32)
     key = add(library, section_id, Made(name, "own", "as in the section's file", found.column(), sure))
     return next(one for one in known(library, section_id) if one.id == key)
-
-
-def change(library: Library, labeling: KnownLabeling, what: str, names: Labeling) -> None:
-    """Give a labeling other names; what was undone before is dropped.
-
-    Parameters
-    ----------
-    library
-        Whose labeling it is.
-    labeling
-        As it was when the change was made of it.
-    what
-        The change, in words.
-    names
-        Of all cells of the section. A cell that has no name any more has no confidence either.
-
-    Raises
-    ------
-    InputError
-        If the labeling is gone, damaged, or was changed meanwhile; if no cell has a name.
-    """
-    if not names.names:
-        raise InputError("No cell would have a name. Delete the labeling instead.")
-    _, confidence = read(library, labeling)
-    confidence = np.where(names.codes >= 0, confidence, np.nan).astype(np.float32)
-    place = library.folder(labeling.section_id) / LABELINGS / labeling.id
-    number = labeling.versions[-1].number + 1
-    with library.staged() as folder:
-        _write(folder / f"{number}.parquet", names, confidence)
-        files = hashed(folder)
-
-        def keep(session: Session, moves: Moves) -> None:
-            row = _sound(_row(session, labeling))
-            versions = _versions(session, row)
-            _check_same(row, versions, labeling)
-            kept = [one for one in versions if one.number <= row.at]
-            dropped = [*versions[len(kept) :], *kept[1 : max(len(kept) - MOST_VERSIONS + 2, 1)]]
-            for one in dropped:
-                library.files.forget(session, place / f"{one.number}.parquet")
-                moves.discard(place / f"{one.number}.parquet")
-                session.delete(one)
-            (file,) = files
-            done = labeling.now.n_changes + 1
-            session.add(_version(row.id, row.section_id, number, what, file.sha256, names, done))
-            row.at = number
-            session.flush()
-            library.files.record(session, place, files, section_id=row.section_id)
-            moves.replace(folder / file.name, place / file.name)
-
-        keeping.once(library, keep)
-
-
-def undo(library: Library, labeling: KnownLabeling) -> None:
-    """Go back by one version, or stay at the first.
-
-    Raises
-    ------
-    InputError
-        If the labeling is gone, or was changed meanwhile.
-    """
-    _go(library, labeling, -1)
-
-
-def redo(library: Library, labeling: KnownLabeling) -> None:
-    """Go forward by one version, or stay at the last.
-
-    Raises
-    ------
-    InputError
-        If the labeling is gone, or was changed meanwhile.
-    """
-    _go(library, labeling, 1)
 
 
 def rename(library: Library, labeling: KnownLabeling, name: str) -> None:
@@ -330,7 +266,7 @@ def rename(library: Library, labeling: KnownLabeling, name: str) -> None:
     """
     name = fit_name(name)
     with library.database.writing() as session:
-        row = _sound(_row(session, labeling))
+        row = sound(row_of(session, labeling.section_id, labeling.id))
         taken = sa.select(Row.id).where(
             Row.section_id == labeling.section_id, Row.name == name, Row.id != labeling.id
         )
@@ -350,7 +286,7 @@ def delete(library: Library, labeling: KnownLabeling) -> None:
     place = library.folder(labeling.section_id) / LABELINGS / labeling.id
 
     def drop(session: Session, moves: Moves) -> None:
-        if _row(session, labeling) is None:
+        if row_of(session, labeling.section_id, labeling.id) is None:
             raise InputError(GONE)
         session.execute(sa.delete(Row).where(Row.section_id == labeling.section_id, Row.id == labeling.id))
         library.files.forget(session, place)
@@ -359,37 +295,13 @@ def delete(library: Library, labeling: KnownLabeling) -> None:
     keeping.freeing(library, drop)
     library.database.scrub()
     if labeling.in_use:
-        _draw(library, labeling.section_id)
+        draw(library, labeling.section_id)
 
 
-def carry(library: Library, old: str, new: str, places: NDArray[np.integer[Any]]) -> None:
-    """Give a section the labelings of another, whose cells are among its own; the one in use stays in use.
-
-    Parameters
-    ----------
-    library
-        Whose sections they are.
-    old, new
-        Ids of the sections.
-    places
-        Place of each of the old section's cells among those of the new one. Cells beside them have no name.
-    """
-    n_cells = library.get(new).n_cells
-    found = sorted(known(library, old), key=lambda one: (one.in_use, one.added))  # that in use last
-    for one in found:
-        if one.damage:
-            continue
-        names, confidence = read(library, one)
-        codes = np.full(n_cells, -1, dtype=np.int64)
-        codes[places] = names.codes
-        sure = np.full(n_cells, np.nan, dtype=np.float32)
-        sure[places] = confidence
-        labels = pd.Categorical.from_codes(codes, pd.Index(names.names, dtype=object))
-        how = one.how + (f", changed {one.now.n_changes} times by hand" if one.now.n_changes else "")
-        evidence = read_evidence(library, one)
-        add(library, new, Made(one.name, one.method, how, labels, sure, one.facts, evidence))
-    if found and not found[-1].in_use:
-        use(library, new, None)
+def free_name(library: Library, section_id: str, name: str) -> str:
+    """Give a name that none of a section's labelings has: the one asked for, or that with a number."""
+    taken = {one.name for one in known(library, section_id)}
+    return next(free for n in count(1) if (free := f"{name} {n}" if n > 1 else name) not in taken)
 
 
 def fit_name(name: str) -> str:
@@ -408,52 +320,26 @@ def fit_name(name: str) -> str:
     return name
 
 
-def _draw(library: Library, section_id: str) -> None:
-    """Draw the small picture of a section again, by the types in use."""
-    cells = library.cells(section_id)
-    types = cells[keys.CELL_TYPE].astype(object).to_numpy() if keys.CELL_TYPE in cells else None
-    with library.staged() as folder:
-        thumbnail(cells[["x", "y"]].to_numpy(dtype=np.float64), types).save(folder / THUMBNAIL)
-        library.put(folder, library.folder(section_id), section_id)
+def draw(library: Library, section_id: str) -> None:
+    """Draw the small picture of a section again, by the types in use; nobody's names fail for it."""
+    try:
+        cells = library.cells(section_id)
+        types = cells[keys.CELL_TYPE].astype(object).to_numpy() if keys.CELL_TYPE in cells else None
+        with library.staged() as folder:
+            thumbnail(cells[["x", "y"]].to_numpy(dtype=np.float64), types).save(folder / THUMBNAIL)
+            library.put(folder, library.folder(section_id), section_id)
+    except InputError as error:
+        _log.warning("The small picture of section %s was not drawn again: %s", section_id, error)
 
 
-def _go(library: Library, labeling: KnownLabeling, by: int) -> None:
-    numbers = [one.number for one in labeling.versions]
-    place = min(max(numbers.index(labeling.at) + by, 0), len(numbers) - 1)
-    with library.database.writing() as session:
-        row = _sound(_row(session, labeling))
-        _check_same(row, _versions(session, row), labeling)
-        row.at = numbers[place]
-
-
-def _row(session: Session, labeling: KnownLabeling) -> Row | None:
-    return session.get(Row, (labeling.section_id, labeling.id), with_for_update=True)
-
-
-def _sound(row: Row | None) -> Row:
-    """Give a row that is there and not damaged."""
-    if row is None:
-        raise InputError(GONE)
-    if not row.intact or row.damage:
-        raise InputError("This labeling is damaged. Delete it, and name the cells again.")
-    return row
-
-
-def _check_same(row: Row, versions: Sequence[LabelingVersion], labeling: KnownLabeling) -> None:
-    """Refuse to change what somebody changed since it was read."""
-    if row.at != labeling.at or versions[-1].number != labeling.versions[-1].number:
-        raise InputError(CHANGED)
-
-
-def _versions(session: Session, row: Row) -> Sequence[LabelingVersion]:
-    of_it = sa.select(LabelingVersion).where(
-        LabelingVersion.section_id == row.section_id, LabelingVersion.labeling_id == row.id
-    )
-    return session.scalars(of_it.order_by(LabelingVersion.number)).all()
+def write_names(path: Path, names: Labeling, confidence: NDArray[np.float32]) -> None:
+    """Write the names of cells (n,), and how sure each is, as a version's file."""
+    table = pd.DataFrame({keys.CELL_TYPE: names.column(), CONFIDENCE: np.asarray(confidence, np.float32)})
+    write_table(table, path)
 
 
 def _known(session: Session, row: Row) -> KnownLabeling | None:
-    versions = _versions(session, row)
+    versions = versions_of(session, row)
     if not versions:
         return None
     damage, at = row.damage, row.at
@@ -476,24 +362,3 @@ def _known(session: Session, row: Row) -> KnownLabeling | None:
             for one in versions
         ),
     )
-
-
-def _version(
-    key: str, section_id: str, number: int, what: str, sha256: str, names: Labeling, n_changes: int
-) -> LabelingVersion:
-    return LabelingVersion(
-        labeling_id=key,
-        number=number,
-        section_id=section_id,
-        what=what,
-        sha256=sha256,
-        n_types=len(names.names),
-        n_named=int((names.codes >= 0).sum()),
-        n_changes=n_changes,
-        made=keeping.now(),
-    )
-
-
-def _write(path: Any, names: Labeling, confidence: NDArray[np.float32]) -> None:
-    table = pd.DataFrame({keys.CELL_TYPE: names.column(), CONFIDENCE: np.asarray(confidence, np.float32)})
-    write_table(table, path)

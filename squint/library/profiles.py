@@ -71,14 +71,21 @@ def _count_types(
     library: Library, section: Section, model: str, used: list[str]
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Count the types that the cells of a section have now in each of its tokens: names of cells change."""
-    cells, tokens = library.cells(section.id), library.tokens(section.id, model)
-    if keys.CELL_TYPE not in cells or tokens is None:
+    written = library.tokens_path(section.id, model).stat().st_mtime_ns
+    return _counted(library, section, model, tuple(map(int, used)), written)
+
+
+@lru_cache(maxsize=1024)  # a section each, so that other names in one have no others counted again
+def _counted(
+    library: Library, section: Section, model: str, used: tuple[int, ...], written: int
+) -> tuple[list[str], NDArray[np.int64]]:
+    del written  # a file that was written anew is another
+    tokens, types = library.tokens(section.id, model), library.types(section)
+    if types is None or tokens is None:
         return [], np.zeros((len(used), 0), dtype=np.int64)
-    numbers = np.array([int(token) for token in used])
-    own = tokens[keys.TOKEN].to_numpy(dtype=np.int64)
+    numbers, own = np.array(used), tokens[keys.TOKEN].to_numpy(dtype=np.int64)
     place = np.searchsorted(numbers, own).clip(max=max(len(used) - 1, 0))
-    code = np.where(np.isin(own, numbers), place, -1)
-    return count_types(code, cells[keys.CELL_TYPE], len(used))
+    return count_types(np.where(np.isin(own, numbers), place, -1), types, len(used))
 
 
 def described_by(library: Library, model: str) -> list[Section]:
@@ -107,16 +114,16 @@ def token_profiles(library: Library, model: str) -> pd.DataFrame:
     token's number and main cell type. Sections of which no sums are kept are left out.
     """
     there = [s for s in described_by(library, model) if sums_path(library, s.id, model).exists()]
-    stamps = tuple(
-        (s.id, s.title, sums_path(library, s.id, model).stat().st_mtime_ns, s.named.sha256 if s.named else "")
-        for s in there
-    )
-    return _described(library, model, stamps).copy()
+    written = tuple(sums_path(library, s.id, model).stat().st_mtime_ns for s in there)
+    return _described(library, model, tuple(there), written).copy()
 
 
 @lru_cache(maxsize=_KEPT)
-def _described(library: Library, model: str, stamps: tuple[tuple[str, str, int, str], ...]) -> pd.DataFrame:
-    sums = {title: read(library, library.get(section_id), model) for section_id, title, *_ in stamps}
+def _described(
+    library: Library, model: str, sections: tuple[Section, ...], written: tuple[int, ...]
+) -> pd.DataFrame:
+    del written  # files that were written anew are others
+    sums = {section.title: read(library, section, model) for section in sections}
     table = describe(sums)
     return table.assign(name=[_name(str(token), row) for token, row in top_type(sums).iterrows()])
 

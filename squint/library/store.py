@@ -193,16 +193,24 @@ class Library(Folders):
         cells = read_table(self.path(section_id, CELLS))
         with self.database.reading() as session:
             found = types_in_use.in_use(session, section_id).get(section_id)
-        if found is not None:
-            return types_in_use.renamed(cells, self._types(section_id, found.naming))
-        return cells
+        return cells if found is None else types_in_use.renamed(cells, self._named(section_id, found.naming))
 
-    def _types(self, section_id: str, naming: section.Naming) -> Any:
-        """Read the types (n_cells,) of a labeling; ``None`` where they are damaged."""
+    def types(self, section: Section) -> Any:
+        """Read the types (n_cells,) of a section as it was read: by its labeling, or of its file.
+
+        ``None`` where its cells have none, or names that are damaged.
+        """
+        if section.named is not None:
+            return self._named(section.id, section.named)
+        path = self.path(section.id, CELLS)
+        there = keys.CELL_TYPE in column_names(path)
+        return read_table(path, [keys.CELL_TYPE])[keys.CELL_TYPE].array if there else None
+
+    def _named(self, section_id: str, naming: section.Naming) -> Any:
         if not naming.file:
             return None
-        types = read_table(self.path(section_id, naming.file), [keys.CELL_TYPE])
-        return types[keys.CELL_TYPE].array
+        path = self.path(section_id, naming.file)
+        return read_table(path, [keys.CELL_TYPE])[keys.CELL_TYPE].array
 
     def is_deep(self, section_id: str) -> bool:
         """Say whether the cells of a section have heights of their own."""

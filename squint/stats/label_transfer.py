@@ -25,6 +25,7 @@ from squint.stats.expression import log_counts
 
 DEPTH = 1e4
 HIGHEST = 10.0  # s.d.
+FEWEST_GENES = 10  # that a teacher and whoever learns from it share
 FEWEST = 10  # cells of a type, below which it is not learned
 MOST = 3_000  # cells of a type that are learned from, drawn at random
 STRANGE = 0.05  # share of a type's own cells that are stranger than the bound

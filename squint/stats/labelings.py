@@ -1,5 +1,6 @@
 """Names of cells that can be changed, and changed back: pure functions of labelings, which never change."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from squint.errors import InputError
+
+_NO_TYPE = re.compile(r"(unknown|unlabell?ed|unassigned|not assigned|undefined)(?![^\W_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -135,42 +138,9 @@ def fill(labeling: Labeling, name: str) -> Labeling:
     return Labeling(names, _fixed(np.where(labeling.codes < 0, names.index(name), labeling.codes)))
 
 
-@dataclass(frozen=True)
-class Versions:
-    """What a labeling was and is, to go back and forth.
-
-    Parameters
-    ----------
-    kept
-        Every version, with what made it in words, the first one first.
-    at
-        Which one counts.
-    """
-
-    kept: tuple[tuple[str, Labeling], ...]
-    at: int = 0
-
-    @classmethod
-    def begin(cls, labeling: Labeling) -> "Versions":
-        """Begin with a labeling."""
-        return cls((("", labeling),))
-
-    @property
-    def now(self) -> Labeling:
-        """The labeling that counts."""
-        return self.kept[self.at][1]
-
-    def change(self, what: str, labeling: Labeling) -> "Versions":
-        """Keep a new labeling, and what was done in words; what was undone before is dropped."""
-        return Versions((*self.kept[: self.at + 1], (what, labeling)), self.at + 1)
-
-    def undo(self) -> "Versions":
-        """Go back by one, or stay at the first."""
-        return Versions(self.kept, max(self.at - 1, 0))
-
-    def redo(self) -> "Versions":
-        """Go forth by one, or stay at the last."""
-        return Versions(self.kept, min(self.at + 1, len(self.kept) - 1))
+def is_no_type(name: str) -> bool:
+    """Say whether a name says that a type is not known: "unknown", "Unassigned", "unknown 7" and such."""
+    return bool(_NO_TYPE.match(name.strip()))
 
 
 def _mapped(labeling: Labeling, new: Mapping[str, str]) -> Labeling:

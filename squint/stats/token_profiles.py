@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint.columns import UNKNOWN
+from squint.stats.labelings import is_no_type
 
 N_GENES, N_TYPES = 5, 3
 LEAST_SHARE = 0.05  # of a token's cells, below which a cell type is not named
@@ -180,7 +181,7 @@ def top_type(sections: Mapping[str, TokenSums]) -> pd.DataFrame:
     best = known.argmax(axis=1) if known.shape[1] else np.zeros(len(tokens), dtype=np.int64)
     names, shares = [], []
     for row, place in zip(known, best, strict=True):
-        named = len(row) > 0 and row[place] > 0 and of_type.columns[place] != UNKNOWN
+        named = len(row) > 0 and row[place] > 0 and not is_no_type(str(of_type.columns[place]))
         names.append(str(of_type.columns[place]) if named else "")
         shares.append(row[place] / row.sum() if named else 0.0)
     return pd.DataFrame({"type": names, "share": shares}, index=pd.Index(tokens, name="token"))

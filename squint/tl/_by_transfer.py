@@ -9,19 +9,9 @@ from scipy.sparse import csr_matrix
 from squint import keys
 from squint.errors import InputError
 from squint.stats import label_transfer
+from squint.stats.labelings import is_no_type
 from squint.tl._differential_expression import refuse_intensities
 from squint.tl._named import Named
-
-FEWEST_GENES = 10
-NO_TYPES = {
-    "unknown",
-    "unlabeled",
-    "unlabelled",
-    "unassigned",
-    "not assigned",
-    "undefined",
-}  # in small letters
-_NUMBERED = r"\s+\d+$"  # what tells clusters without a name apart: "unknown 7"
 
 
 @dataclass(frozen=True)
@@ -34,7 +24,7 @@ class Transfer:
         The labelled section, with raw counts in ``X``.
     key
         Column of its ``obs`` with the names; cells without one, or called "unlabeled", "unknown",
-        "unassigned" or "undefined", with or without a number, are not learned from.
+        "unassigned" or "undefined", whatever follows, are not learned from.
     min_confidence
         Probability that a name must have at least; else the cell stays without.
     strange
@@ -61,14 +51,13 @@ class Transfer:
         refuse_intensities(self.teacher)
         known = set(map(str, adata.var_names))
         genes = [gene for gene in self.teacher.var_names if gene in known]
-        if len(genes) < FEWEST_GENES:
+        if len(genes) < label_transfer.FEWEST_GENES:
             raise InputError(
-                f"The two sections share {len(genes)} genes, and names need {FEWEST_GENES} at least. Take a "
-                "section of the same species and a like panel."
+                f"The two sections share {len(genes)} genes, and names need {label_transfer.FEWEST_GENES} at "
+                "least. Take a section of the same species and a like panel."
             )
         labels = self.teacher.obs[self.key]
-        words = labels.astype(str).str.casefold().str.replace(_NUMBERED, "", regex=True)
-        is_type = labels.notna() & ~words.isin(NO_TYPES)
+        is_type = labels.notna() & ~labels.astype(str).map(is_no_type).astype(bool)
         kept = np.flatnonzero(is_type & (np.diff(csr_matrix(self.teacher.X).indptr) > 0))
         cells = self.teacher[kept]
         counts = csr_matrix(cells[:, genes].X)

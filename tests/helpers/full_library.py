@@ -19,7 +19,7 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, from_rings, read_boundaries
 from squint.io.content import Answers
-from squint.library import answers, gene_sets, ingest, labelings, originals, profiles, results
+from squint.library import answers, gene_sets, ingest, labelings, originals, profiles, relabeling, results
 from squint.library.images import Images
 from squint.library.models import known
 from squint.library.results import Computation
@@ -70,7 +70,7 @@ def fill(library: Library, adata: AnnData, model: Path, folder: Path) -> Filled:
     sure = np.linspace(0, 1, 12, dtype=np.float32)
     labelings.add(library, section.id, labelings.Made("mine", "file", "by hand", names, sure))
     (kept,) = labelings.known(library, section.id)
-    labelings.change(library, kept, "renamed", rename(labelings.read(library, kept)[0], "a", "c"))
+    relabeling.change(library, kept, "renamed", rename(labelings.read(library, kept)[0], "a", "c"))
     return Filled(library, section.id)
 
 

@@ -17,14 +17,13 @@ from app.maps.views import NO_TYPE
 from app.requests import SplitType
 from app.text import as_text, sentence
 from squint.errors import InputError
-from squint.library import labelings
+from squint.library import labelings, relabeling
 from squint.library.labelings import KnownLabeling
 from squint.library.store import Library, Section
 from squint.stats import labelings as names_of
 from squint.stats.labelings import Labeling
 
 _TOLD = "_types-told"
-_LONGEST = 60  # letters of a name
 _CLUSTERS, _SET = "By clusters", "By a cell set"
 
 
@@ -33,8 +32,8 @@ def show_steps(library: Library, types: Types) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         labeling = types.labeling
         steps = (
-            ("Undo", labeling.undoes if labeling else "", labelings.undo),
-            ("Redo", labeling.redoes if labeling else "", labelings.redo),
+            ("Undo", labeling.undoes if labeling else "", relabeling.undo),
+            ("Redo", labeling.redoes if labeling else "", relabeling.redo),
         )
         for word, what, step in steps:
             st.button(
@@ -181,7 +180,7 @@ class _Editor:
         """Ask for a name beside a button."""
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         key = f"types-{place}-name-{self.types.version}-{start}"
-        left.text_input(label, start, max_chars=_LONGEST, key=key)
+        left.text_input(label, start, max_chars=labelings.MOST_LETTERS, key=key)
         right.button(
             word,
             key=f"types-{place}",
@@ -217,7 +216,7 @@ class _Editor:
             names = change(self.types.names)
             if not names.names:
                 raise InputError("No cell would have a name. Leave one, or delete the labeling.")
-            labelings.change(self.library, self._labeling(), what, names)
+            relabeling.change(self.library, self._labeling(), what, names)
 
         _safely(act)
 

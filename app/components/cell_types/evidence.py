@@ -10,7 +10,7 @@ from app.components.job import follow
 from app.exports.stamp import many, stamp
 from app.requests import DescribeTypes
 from app.text import sentence
-from squint.library import labelings
+from squint.library import gene_sets, labelings
 from squint.library.labelings import KnownLabeling
 from squint.library.results import find
 from squint.library.store import Library, Section
@@ -29,7 +29,8 @@ def show_evidence(library: Library, section: Section, types: Types) -> None:
     if section.values != "counts":
         st.caption("The section holds intensities, not counts: genes are not compared between its types.")
         return
-    asked = DescribeTypes((section.id,), section.named.sha256 if section.named else "")
+    named = section.named.sha256 if section.named else ""
+    asked = DescribeTypes((section.id,), named, gene_sets.sha256(library))
     closed: set[str] = st.session_state.setdefault(_CLOSED, set())
     if find(library, asked) is None:
         if asked.result in closed:

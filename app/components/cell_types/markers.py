@@ -1,6 +1,6 @@
 """Names proposed by marker genes: of which species and organ, or by gene sets of the library."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import pandas as pd
@@ -36,8 +36,8 @@ def ask(library: Library, section: Section, *, with_clusters: bool) -> Callable[
         tissue = _choose_tissue(section, species)
         known = _lineages(species, tissue)
     else:
-        names = _choose_sets(library, section)
         found = find_sets(library)
+        names = _choose_sets(library, section, found)
         known = {name: found[name] for name in names}
     if not _say_measured(known, genes):
         return None
@@ -100,8 +100,7 @@ def _choose_tissue(section: Section, species: str) -> str | None:
     return str(chosen) or None
 
 
-def _choose_sets(library: Library, section: Section) -> tuple[str, ...]:
-    found = find_sets(library)
+def _choose_sets(library: Library, section: Section, found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     chosen = st.multiselect(
         "Gene sets, one for each type",
         list(found),

@@ -93,10 +93,10 @@ def _take(library: Library, file: UploadedFile | None) -> _Given | None:
     if file.size > MOST_BYTES:
         st.error(f"The file is larger than {MOST_BYTES // 10**6} MB. Keep the two columns alone.")
         return None
-    stem, _, ending = file.name.partition(".")
+    ending = file.name.partition(".")[2]
     try:
         with library.handed_out() as folder:
-            path = folder / f"{harmless_name(stem, 'table')}.{harmless_name(ending, 'csv')}"
+            path = folder / f"given.{harmless_name(ending, 'csv')}"  # what it is called may name a person
             path.write_bytes(file.getbuffer())
     except InputError as error:
         st.error(sentence(str(error)))

@@ -9,8 +9,7 @@ from app.requests import NameCells
 from app.text import as_text, sentence
 from squint.library.results import Task
 from squint.library.store import Library, Section
-
-FEWEST_GENES = 10  # shared, as squint.tl.Transfer needs them
+from squint.stats.label_transfer import FEWEST_GENES
 
 
 def ask(library: Library, section: Section) -> Callable[[str], Task[str]] | None:

@@ -73,14 +73,15 @@ def show_next_step() -> None:
         named = ", ".join(as_text(title) for title in unfit)
         st.info(f"No model fits **{named}**, kept for viewing. Next: {TRAIN}")
         to_models()
-    if nameless := session.upload().nameless:
-        named = ", ".join(as_text(title) for title in nameless.values())
+    there = session.library().sections()
+    if nameless := [s for s in there if s.id in session.upload().nameless and not s.n_cell_types]:
+        named = ", ".join(as_text(section.title) for section in nameless)
         st.info(f"**{named}** has no cell types. Next: name the cells, on the page *Cell types*.")
         st.page_link(
             "../pages/cell_types.py",
             label="Name the cells",
             icon=":material/category:",
-            query_params={"section": next(iter(nameless))},
+            query_params={"section": nameless[0].id},
         )
 
 
@@ -202,7 +203,7 @@ def _go_on(library: Library, state: session.Upload, kept: list[dict[str, Any]], 
     after = session.upload()
     after.pictures = pictures
     after.known = [section["title"] for section in kept if not section["new"]]
-    after.nameless = {one["id"]: one["title"] for one in kept if not library.get(one["id"]).n_cell_types}
+    after.nameless = [one["id"] for one in kept]
     if chosen.is_told:
         after.kept += [section["id"] for section in kept if section["new"]]
     if chosen.model:

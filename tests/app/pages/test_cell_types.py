@@ -14,7 +14,7 @@ from app import session
 from app.cell_sets.store import CellSets
 from app.requests import TrainModel
 from squint import datasets, keys
-from squint.library import gene_sets, ingest, labelings
+from squint.library import gene_sets, ingest, labelings, relabeling
 from squint.library.labelings import KnownLabeling, Made
 from squint.library.store import Library, Section
 from tests.helpers.app import csv_of, maps, settled, words
@@ -233,7 +233,7 @@ def test_a_table_of_other_cells_is_refused_in_words(visit: Open, library: Librar
     named(app)
     assert not app.exception
     (error,) = app.error
-    assert "other.csv names 0 of the section's 400 cells" in error.value.replace("\\", "")
+    assert "given.csv names 0 of the section's 400 cells" in error.value.replace("\\", "")
     assert labelings.known(library, bare.id) == []
     closing(app)[0].click().run()
     assert not sound(app).button("types-begin").disabled  # the file is there still, for other columns
@@ -349,7 +349,7 @@ def test_a_change_upon_somebody_elses_is_refused(visit: Open, library: Library, 
     first = table(app)["Type"].iloc[0]
     select(app, [first])
     seen = in_use(library, typed)
-    labelings.change(library, seen, "renamed by another", labelings.of_file(library, typed.id))
+    relabeling.change(library, seen, "renamed by another", labelings.of_file(library, typed.id))
     write(app, "rename", "Mine")
     assert "Somebody changed these names meanwhile" in words(app)
     assert "Mine" not in types_of(library, typed)

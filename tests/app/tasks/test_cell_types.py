@@ -17,7 +17,7 @@ from app.tasks import cell_types, comparison
 from app.tasks.gather import gather
 from squint import datasets, keys
 from squint.errors import InputError
-from squint.library import gene_sets, ingest, labelings, results
+from squint.library import gene_sets, ingest, labelings, relabeling, results
 from squint.library.store import DATA, Library, Section
 from squint.stats import labelings as names_of
 
@@ -155,6 +155,21 @@ def test_types_are_carried_over_with_their_calibration(
     assert (sure[known] >= 0.6).all()
 
 
+def test_what_is_unknown_is_not_taught(library: Library, section: Section, teacher: Section) -> None:
+    cells = library.cells(teacher.id)[keys.CELL_TYPE].astype(object).astype(str)
+    largest = str(cells.value_counts().index[0])
+    column = pd.Categorical(cells.replace(largest, "unknown cluster 1"))
+    made = labelings.Made("partly", "markers", "", column, np.full(len(cells), np.nan, np.float32))
+    key = labelings.add(library, teacher.id, made)
+    try:
+        asked = NameCells(section.id, "transfer", "carried", teacher=teacher.id)
+        cell_types.name_cells(library, asked, silent)
+    finally:
+        (own,) = [one for one in labelings.known(library, teacher.id) if one.id == key]
+        labelings.delete(library, own)
+    assert not shown(library, section).str.startswith("unknown").any()
+
+
 def test_a_table_names_cells_by_their_ids(
     library: Library, section: Section, truth: "pd.Series[str]", tmp_path: Path
 ) -> None:
@@ -186,7 +201,7 @@ def test_a_type_is_split_by_clusters_of_its_own(library: Library, section: Secti
     assert the(library, section).undoes.startswith(f"split {largest!r} in {n_parts}")
     with pytest.raises(InputError, match="changed these names meanwhile"):
         cell_types.split_type(library, asked, silent)
-    labelings.undo(library, the(library, section))
+    relabeling.undo(library, the(library, section))
     with pytest.raises(InputError, match="one cluster"):
         cell_types.split_type(library, replace(asked, resolution=0.001), silent)
 
@@ -201,7 +216,7 @@ def test_everything_that_shows_types_follows(library: Library, section: Section)
     assert gather(library, [section.id], counts=False).obs[keys.CELL_TYPE].astype(str).tolist() == list(names)
     seen = the(library, section)
     old, _ = labelings.read(library, seen)
-    labelings.change(library, seen, "renamed", names_of.rename(old, old.names[0], "tumour"))
+    relabeling.change(library, seen, "renamed", names_of.rename(old, old.names[0], "tumour"))
     now = library.get(section.id)
     assert "tumour" in set(views.cells_of(library, [now])[keys.CELL_TYPE])
     view = views.by_type(library, [now], views.cells_of(library, [now]))
@@ -223,7 +238,7 @@ def test_a_comparison_rests_on_the_names_it_was_asked_with(library: Library, sec
     comparison.differential(library, asked, silent)
     first = results.find(library, asked)
     assert first is not None
-    labelings.change(library, the(library, section), "", names_of.merge(names, names.names[:2], "both"))
+    relabeling.change(library, the(library, section), "", names_of.merge(names, names.names[:2], "both"))
     with pytest.raises(InputError, match="changed meanwhile"):
         comparison.differential(library, asked, silent)
     again = replace(asked, split=Split(keys.CELL_TYPE, ("both",)).by_names_of([library.get(section.id)]))
@@ -239,10 +254,10 @@ def test_types_are_described_by_their_genes_and_markers(library: Library, sectio
     cell_types.name_cells(library, NameCells(section.id, "instrument", "theirs"), silent)
     names, _ = labelings.read(library, the(library, section))
     tubule = names_of.rename(names, names.names[0], "fibroblast")
-    labelings.change(library, the(library, section), "renamed", tubule)
+    relabeling.change(library, the(library, section), "renamed", tubule)
     named = library.get(section.id).named
     assert named is not None
-    asked = DescribeTypes((section.id,), named.sha256)
+    asked = DescribeTypes((section.id,), named.sha256, gene_sets.sha256(library))
     cell_types.describe(library, asked, silent)
     found = results.find(library, asked)
     assert found is not None
@@ -255,5 +270,6 @@ def test_types_are_described_by_their_genes_and_markers(library: Library, sectio
     markers = found.table("markers")
     assert set(markers["gene"]) <= set(datasets.markers("human").query("lineage == 'fibroblast'")["gene"])
     assert found.facts["n_cells"] == section.n_cells
-    with pytest.raises(InputError, match="changed meanwhile"):
-        cell_types.describe(library, replace(asked, named=""), silent)
+    for other in (replace(asked, named=""), replace(asked, sets="other")):  # names or sets of another time
+        cell_types.describe(library, other, silent)
+        assert results.find(library, other) is None

@@ -12,7 +12,8 @@ from PIL import Image
 
 from squint import keys
 from squint.errors import InputError
-from squint.library import labelings
+from squint.library import carrying, labelings, relabeling
+from squint.library.carrying import carry
 from squint.library.labelings import Made
 from squint.library.store import THUMBNAIL, Library, Section
 from squint.library.stored import DamagedError
@@ -114,27 +115,27 @@ def test_changes_are_undone_and_done_again(library: Library, one: Section) -> No
     start = shown(library, one)
     names, sure = labelings.read(library, the(library, one))
     assert np.array_equal(sure, np.linspace(0, 1, N, dtype=np.float32))
-    labelings.change(library, the(library, one), "renamed a", names_of.rename(names, "a", "c"))
+    relabeling.change(library, the(library, one), "renamed a", names_of.rename(names, "a", "c"))
     renamed = shown(library, one)
     assert renamed == ["c" if word == "a" else word for word in start or []]
     names, _ = labelings.read(library, the(library, one))
-    labelings.change(library, the(library, one), "cleared b", names_of.clear(names, "b"))
+    relabeling.change(library, the(library, one), "cleared b", names_of.clear(names, "b"))
     cleared = the(library, one)
     assert (cleared.undoes, cleared.redoes) == ("cleared b", "")
     assert (cleared.now.n_changes, cleared.now.n_types) == (2, 1)
     assert "; changed 2 times by hand" in cleared.words
     _, sure = labelings.read(library, cleared)
     assert np.isnan(sure[[word == "b" for word in start or []]]).all()
-    labelings.undo(library, the(library, one))
+    relabeling.undo(library, the(library, one))
     assert shown(library, one) == renamed
     assert (the(library, one).undoes, the(library, one).redoes) == ("renamed a", "cleared b")
-    labelings.undo(library, the(library, one))
-    labelings.undo(library, the(library, one))  # stays at the first
+    relabeling.undo(library, the(library, one))
+    relabeling.undo(library, the(library, one))  # stays at the first
     assert shown(library, one) == start
-    labelings.redo(library, the(library, one))
+    relabeling.redo(library, the(library, one))
     assert shown(library, one) == renamed
     names, _ = labelings.read(library, the(library, one))
-    labelings.change(library, the(library, one), "merged", names_of.merge(names, ["c", "b"], "d"))
+    relabeling.change(library, the(library, one), "merged", names_of.merge(names, ["c", "b"], "d"))
     assert the(library, one).redoes == ""
     assert [version.number for version in the(library, one).versions] == [0, 1, 3]  # none is used twice
     files = sorted(path.name for path in (library.folder(one.id) / "labelings").glob("*/*"))
@@ -145,29 +146,34 @@ def test_a_change_of_what_somebody_else_changed_is_refused(library: Library, one
     labelings.add(library, one.id, made())
     seen = the(library, one)
     names, _ = labelings.read(library, seen)
-    labelings.change(library, seen, "renamed", names_of.rename(names, "a", "c"))
+    relabeling.change(library, seen, "renamed", names_of.rename(names, "a", "c"))
     for act in (
-        lambda: labelings.change(library, seen, "cleared", names_of.clear(names, "b")),
-        lambda: labelings.undo(library, seen),
+        lambda: relabeling.change(library, seen, "cleared", names_of.clear(names, "b")),
+        lambda: relabeling.undo(library, seen),
     ):
         with pytest.raises(InputError, match="changed these names meanwhile"):
             act()
     assert the(library, one).now.what == "renamed"
     with pytest.raises(InputError, match="No cell would have a name"):
-        labelings.change(library, the(library, one), "", Labeling((), np.full(N, -1)))
+        relabeling.change(library, the(library, one), "", Labeling((), np.full(N, -1)))
 
 
 def test_the_first_version_and_the_last_ones_are_kept(
     library: Library, one: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelings, "MOST_VERSIONS", 4)
+    monkeypatch.setattr(relabeling, "MOST_VERSIONS", 4)
     labelings.add(library, one.id, made())
     for number in range(6):
         names, _ = labelings.read(library, the(library, one))
         new = names_of.rename(names, names.names[0], f"a{number}")
-        labelings.change(library, the(library, one), f"{number}", new)
+        relabeling.change(library, the(library, one), f"{number}", new)
     assert [version.number for version in the(library, one).versions] == [0, 4, 5, 6]
     assert the(library, one).now.n_changes == 6
+    for _ in range(2):
+        relabeling.undo(library, the(library, one))
+    assert the(library, one).undoes == "4 changes"
+    relabeling.undo(library, the(library, one))
+    assert (the(library, one).undoes, the(library, one).redoes) == ("", "4 changes")
 
 
 def test_a_deleted_labeling_leaves_nothing(library: Library, one: Section) -> None:
@@ -210,7 +216,7 @@ def test_damaged_names_are_no_names_and_never_those_of_the_file(
     for act in (
         lambda: labelings.use(library, one.id, damaged.id),
         lambda: labelings.rename(library, damaged, "x"),
-        lambda: labelings.undo(library, damaged),
+        lambda: relabeling.undo(library, damaged),
     ):
         with pytest.raises(InputError, match="is damaged"):
             act()
@@ -225,15 +231,74 @@ def test_labelings_are_carried_to_a_section_with_more_cells(library: Library, on
     labelings.add(library, one.id, made("first"))
     labelings.add(library, one.id, made("second", words="x"))
     labelings.use(library, one.id, the(library, one, "first").id)
+    names, _ = labelings.read(library, the(library, one, "first"))
+    relabeling.change(library, the(library, one, "first"), "renamed", names_of.rename(names, "a", "c"))
     places = np.arange(N)[::-1]
-    labelings.carry(library, one.id, other.id, places)
+    carry(library, one.id, other.id, places)
     assert [found.name for found in labelings.known(library, other.id) if found.in_use] == ["first"]
     assert shown(library, other) == (shown(library, one) or [])[::-1]
-    labelings.delete(library, the(library, other, "first"))
-    labelings.delete(library, the(library, other, "second"))
-    labelings.use(library, one.id, None)
-    labelings.carry(library, one.id, other.id, places)
+    assert "changed 1 times by hand" in the(library, other, "first").words
+    assert the(library, other, "first").added == the(library, one, "first").added
+    carry(library, one.id, other.id, places)  # once more, as after an end half-way
+    assert len(labelings.known(library, other.id)) == 2
+
+
+def test_labelings_are_carried_beside_those_that_are_there(library: Library, one: Section) -> None:
+    other = next(section for section in library.sections() if section.id != one.id)
+    labelings.add(library, one.id, made())
+    labelings.add(library, other.id, made(words="x"))
+    chosen = library.get(other.id).named
+    carry(library, one.id, other.id, np.arange(N))
+    assert {found.name for found in labelings.known(library, other.id)} == {"mine", "mine 2"}
+    assert library.get(other.id).named == chosen
+
+
+def test_nothing_is_in_use_that_nobody_chose(library: Library, one: Section) -> None:
+    other = next(section for section in library.sections() if section.id != one.id)
+    labelings.add(library, one.id, made("unused"))
+    labelings.add(library, one.id, made("used", words="x"))
+    named = library.get(one.id).named
+    assert named is not None
+    carrying.check(library, one.id)
+    (library.folder(one.id) / named.file).write_bytes(b"other")
+    with pytest.raises(DamagedError):
+        library.cells(one.id)
+    with pytest.raises(InputError, match="Choose others on the page Cell types"):
+        carrying.check(library, one.id)
+    carry(library, one.id, other.id, np.arange(N))
+    assert [found.name for found in labelings.known(library, other.id)] == ["unused"]
     assert library.get(other.id).named is None
+
+
+def test_what_is_unknown_is_neither_a_type_nor_a_name(library: Library, one: Section) -> None:
+    column = pd.Categorical(["T cell"] * 5 + ["unknown 3"] * 6 + ["unknown cluster 4"] * 4)
+    labelings.add(library, one.id, Made("m", "markers", "", column, np.ones(N, np.float32)))
+    assert (the(library, one, "m").now.n_types, the(library, one, "m").now.n_named) == (1, 5)
+    assert library.get(one.id).n_cell_types == 1
+
+
+def test_names_that_tell_of_a_person_are_refused(library: Library, one: Section) -> None:
+    column = pd.Categorical(["seen 1950-02-03"] * N)
+    with pytest.raises(InputError, match="date"):
+        labelings.add(library, one.id, Made("m", "file", "", column, np.ones(N, np.float32)))
+    labelings.add(library, one.id, made())
+    names, _ = labelings.read(library, the(library, one))
+    with pytest.raises(InputError, match="record numbers"):
+        relabeling.change(library, the(library, one), "", names_of.rename(names, "a", "no 123456789"))
+    assert the(library, one).now.n_changes == 0
+
+
+def test_a_damaged_version_is_not_gone_back_to(library: Library, one: Section) -> None:
+    labelings.add(library, one.id, made())
+    names, _ = labelings.read(library, the(library, one))
+    relabeling.change(library, the(library, one), "renamed", names_of.rename(names, "a", "c"))
+    folder = library.folder(one.id) / "labelings" / the(library, one).id
+    (folder / "0.parquet").write_bytes(b"other")
+    before = shown(library, one)
+    with pytest.raises(DamagedError):
+        relabeling.undo(library, the(library, one))
+    assert the(library, one).damage == ""
+    assert shown(library, one) == before
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

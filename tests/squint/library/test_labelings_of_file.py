@@ -8,7 +8,7 @@ import pytest
 
 from squint import keys
 from squint.errors import InputError
-from squint.library import instrument, labelings
+from squint.library import instrument, labelings, relabeling
 from squint.library.store import DATA, Library
 from squint.stats import labelings as names_of
 from tests.helpers.cell_sets import A, B, put
@@ -26,7 +26,7 @@ def test_a_copy_is_in_use_and_the_file_stays_as_it_is(library):
     assert (copy.method, copy.name, copy.in_use) == ("own", "From the file", True)
     assert library.cells(section.id)[keys.CELL_TYPE].tolist() == before
     changed = names_of.rename(labelings.of_file(library, section.id), "tumour", "carcinoma")
-    labelings.change(library, copy, "renamed", changed)
+    relabeling.change(library, copy, "renamed", changed)
     assert "carcinoma" in library.cells(section.id)[keys.CELL_TYPE].tolist()
     assert "carcinoma" not in labelings.of_file(library, section.id).names
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from squint.errors import InputError
 from squint.stats import labelings
-from squint.stats.labelings import Labeling, Versions
+from squint.stats.labelings import Labeling
 
 WORDS = ("a", "b", "c", "d")
 COLUMNS = st.lists(st.sampled_from([*WORDS, None]), min_size=1, max_size=30)
@@ -103,16 +103,22 @@ def test_no_one_can_write_into_a_labeling():
             labeling.codes[0] = 1
 
 
-@given(st.lists(st.sampled_from(["change", "undo", "redo"]), max_size=20))
-def test_going_back_and_forth_is_as_in_a_list_of_versions(steps):
-    versions = Versions.begin(Labeling.of(pd.Series(["0"])))
-    kept, at = ["0"], 0
-    for number, step in enumerate(steps, start=1):
-        if step == "change":
-            changed = labelings.rename(versions.now, versions.now.names[0], f"v{number}")
-            versions = versions.change(f"step {number}", changed)
-            kept, at = [*kept[: at + 1], f"v{number}"], at + 1
-        else:
-            versions = getattr(versions, step)()
-            at = max(at - 1, 0) if step == "undo" else min(at + 1, len(kept) - 1)
-        assert words(versions.now) == [kept[at]]
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("unknown", True),
+        ("Unknown 7", True),
+        ("unknown cluster 7", True),
+        ("unknown 7 1", True),
+        ("unlabeled", True),
+        ("Unlabelled", True),
+        ("Not assigned", True),
+        ("unknown_3", True),
+        ("unknowns", False),
+        ("T cell", False),
+        ("cluster 7", False),
+        ("cells of unknown kind", False),
+    ],
+)
+def test_what_is_unknown_is_no_type(name, expected):
+    assert labelings.is_no_type(name) == expected
