@@ -134,18 +134,8 @@ def test_clusters_and_markers_beside_published_types(real_section):
         adata = io.read(real_section(name))
         published = words(adata.obs[keys.CELL_TYPE])
         judged = np.isin(published, list(right))
-        tl.cell_types(adata, by="clusters")
-        ours = adata.obs[keys.NAMED_TYPE].astype(str).to_numpy()
-        n_clusters = len(set(ours))
         print(f"\n{name}: {judged.sum():,} cells of {len(right)} published types\n")
-        print("| clusters | number | ARI | balanced accuracy, each called as most of its cells |")
-        print("|---|---|---|---|")
-        others = {"squint": ours, "scanpy": scanpy_clusters(adata), "k-means": k_means(adata, n_clusters)}
-        for title, codes in others.items():
-            rand = adjusted_rand_score(published[judged], codes[judged])
-            named = by_majority(codes[judged], published[judged])
-            share = recalls(named, published[judged], {kind: {kind} for kind in right}).mean()
-            print(f"| {title} | {len(set(codes))} | {rand:.3f} | {share:.3f} |")
+        judge_clusters(adata, published, judged)
         print("\n| names by markers of | known | balanced accuracy | accuracy of those with a name |")
         print("|---|---|---|---|")
         for title, way in (
@@ -163,6 +153,31 @@ def test_clusters_and_markers_beside_published_types(real_section):
             if title == "clusters":
                 told = ", ".join(f"{kind} {value:.2f}" for kind, value in recall.items())
         print(f"\nOf clusters, by published type: {told}")
+
+
+def test_clusters_of_cosmx_beside_the_regions_of_a_pathologist(real_section):
+    """No types were published with this section: clusters of cells are held against three kinds of tissue."""
+    regions = io.Answers(columns={keys.REGION: "pathology_region"})
+    adata = io.read(real_section("cosmx_nsclc_lung5_rep3_4fov"), answers=regions)
+    published = words(adata.obs[keys.REGION])
+    judged = published != "unknown"
+    print(f"\ncosmx_nsclc_lung5_rep3_4fov: {judged.sum():,} cells in {len(set(published[judged]))} regions\n")
+    judge_clusters(adata, published, judged)
+
+
+def judge_clusters(adata: AnnData, published: np.ndarray, judged: np.ndarray) -> None:
+    """Hold clusters of cells against labels, beside those of scanpy and k-means."""
+    tl.cell_types(adata, by="clusters")
+    ours = adata.obs[keys.NAMED_TYPE].astype(str).to_numpy()
+    n_clusters = len(set(ours))
+    print("| clusters | number | ARI | balanced accuracy, each called as most of its cells |")
+    print("|---|---|---|---|")
+    others = {"squint": ours, "scanpy": scanpy_clusters(adata), "k-means": k_means(adata, n_clusters)}
+    for title, codes in others.items():
+        rand = adjusted_rand_score(published[judged], codes[judged])
+        named = by_majority(codes[judged], published[judged])
+        share = recalls(named, published[judged], {kind: {kind} for kind in set(published[judged])}).mean()
+        print(f"| {title} | {len(set(codes))} | {rand:.3f} | {share:.3f} |")
 
 
 def scanpy_clusters(adata: AnnData) -> np.ndarray:
