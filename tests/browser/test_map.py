@@ -268,6 +268,12 @@ def draw_around(page: Page, panel: int, shape: Callable[[float], tuple[float, fl
     return int(page.locator(".stage").get_attribute("data-inside") or -1)
 
 
+def known_after(page: Page, sets: CellSets, version: int) -> None:
+    """Wait until the server has written what was drawn or undone, and has shown it."""
+    wait_for(lambda: sets.version != version)
+    at_rest(page)
+
+
 def test_a_lasso_makes_a_set_of_the_cells_the_server_finds(
     page: Page, library: Library, address: str
 ) -> None:
@@ -276,7 +282,9 @@ def test_a_lasso_makes_a_set_of_the_cells_the_server_finds(
     def circle(t: float) -> tuple[float, float]:
         return 0.4 + 0.3 * np.cos(6.2 * t), 0.5 + 0.35 * np.sin(6.2 * t)
 
+    version = sets.version
     n = draw_around(page, 1, circle)
+    known_after(page, sets, version)
     assert n > 50
     (made,) = sets.all()
     section = library.sections()[1]
@@ -284,19 +292,23 @@ def test_a_lasso_makes_a_set_of_the_cells_the_server_finds(
     assert sets.n_cells(made, section.id) == n
     page.get_by_text("Cell sets").first.click()
     expect(page.get_by_text(f"{n:,} cells here")).to_be_visible(timeout=PATIENCE)
+    version = sets.version
     more = draw_around(page, 0, circle, "Shift")
+    known_after(page, sets, version)
     (grown,) = sets.all()
     assert {sets.n_cells(grown, section.id), sets.n_cells(grown, library.sections()[0].id)} == {n, more}
+    version = sets.version
     draw_around(page, 0, circle, "Alt")
+    known_after(page, sets, version)
     (less,) = sets.all()
     assert list(less.members) == [section.id]
+    version = sets.version
     press(page, "Control+z")
-    page.wait_for_timeout(800)
-    at_rest(page)
+    known_after(page, sets, version)
     assert len(sets.all()[0].members) == 2
+    version = sets.version
     page.get_by_role("button", name="top · ").click()
-    page.wait_for_timeout(800)
-    at_rest(page)
+    known_after(page, sets, version)
     by_entry = sets.all()[-1]
     assert by_entry.name == "top"
     assert all(sets.n_cells(by_entry, s.id) == 184 for s in library.sections())
