@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.files import Moves, is_full
-from squint.library import hiding, originals, section, spare
+from squint.library import cell_order, hiding, originals, section, spare
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import (
@@ -47,7 +47,7 @@ def keep_sections(library: Folders, ready: Sequence[Ready], incoming: Incoming |
     """Move complete folders into the library as sections, all or none, with the original they were made of.
 
     One that is there already is shown again if it was put away, and nothing else of it is changed, unless it
-    is damaged: then it gets the files of the new one.
+    is damaged: then it gets the files of the new one, whose cells must lie in the same order.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def keep_sections(library: Folders, ready: Sequence[Ready], incoming: Incoming |
     Raises
     ------
     InputError
-        If the library is full, or the disk refuses.
+        If the library is full, the disk refuses, or the cells of a damaged one may lie in another order.
     """
     files = [hashed(one.folder) for one in ready]
 
@@ -89,6 +89,12 @@ def _keep(
     if incoming is not None:
         originals.place(library, session, incoming, moves)
     if known is not None:
+        if not cell_order.is_kept(library, session, kept.id, folder, files):
+            raise InputError(
+                f"{kept.title} is in the library already, damaged, and its cells may lie in another order "
+                "than here: tokens, names and sets of cells would go to wrong ones. Have it mended on the page "
+                "Sections, or delete it there and add it again."
+            )
         _mend(library, session, moves, known, folder, files, kept)
     else:
         known = SectionRow(id=kept.id)

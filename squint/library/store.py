@@ -34,17 +34,37 @@ from squint.library.originals import Incoming
 from squint.library.records import Mark, Record, SectionRow
 from squint.library.section import Damaged, Section
 from squint.library.staging import ABANDONED_S
-from squint.library.stored import TOKENS
+from squint.library.stored import (
+    BOUNDARIES,
+    CELLS,
+    DATA,
+    GENES,
+    GRAPH,
+    PLACES,
+    THUMBNAIL,
+    TOKENS,
+    UNFILTERED,
+    UNFILTERED_BOUNDARIES,
+)
 from squint.library.tables import column_names, read_table
 from squint.sensitive import looks_like
 
-__all__ = ["Library", "Section", "harmless_name", "tokens_name"]
+__all__ = [
+    "BOUNDARIES",
+    "CELLS",
+    "DATA",
+    "GENES",
+    "GRAPH",
+    "PLACES",
+    "THUMBNAIL",
+    "UNFILTERED",
+    "UNFILTERED_BOUNDARIES",
+    "Library",
+    "Section",
+    "harmless_name",
+    "tokens_name",
+]
 
-DATA, CELLS = "section.h5ad", "cells.parquet"
-GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
-BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
-UNFILTERED = "unfiltered.h5ad"  # all cells, of a section from which some were left out
-UNFILTERED_BOUNDARIES = "unfiltered_boundaries.parquet"
 LIBRARY_ID = "library_id"  # column of cells: the hash of their section, whose name is in "section_id"
 _SAMPLES = "samples"  # mark
 

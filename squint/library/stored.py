@@ -19,6 +19,11 @@ from squint.files import sha256, why_refused
 from squint.library.database import Database
 from squint.library.records import Labeling, Picture, SectionRow, StoredFile, TokenRun, signed
 
+DATA, CELLS = "section.h5ad", "cells.parquet"
+GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
+BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
+UNFILTERED = "unfiltered.h5ad"  # all cells, of a section from which some were left out
+UNFILTERED_BOUNDARIES = "unfiltered_boundaries.parquet"
 TOKENS, IMAGES, LABELINGS = "tokens", "images", "labelings"  # folders in that of a section
 _MENDED = {  # how a damaged file is mended, by its folder in the library, or in that of a section
     IMAGES: "Delete this picture under the cells, and add it again.",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from anndata import AnnData
 
@@ -75,6 +76,32 @@ def test_one_that_was_there_stays_as_it_was_though_the_rest_is_stopped(library: 
     keep(library, path)
     assert {one.id for one in library.sections()} == {first.id, second.id}
     assert library.genes(first.id)
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["same names", "renamed"])
+@pytest.mark.parametrize("reordered", [False, True], ids=["same order", "reordered"])
+def test_a_damaged_one_is_only_mended_by_cells_in_the_order_that_it_had(
+    library: Library, section: AnnData, path: Path, *, reordered: bool, renamed: bool
+) -> None:
+    first = keep(library, path)[0].section
+    names = list(library.cells(first.id).index)
+    (library.folder(first.id) / GENES).write_bytes(b"other")
+    with pytest.raises(InputError):
+        library.genes(first.id)
+    other = section[np.arange(section.n_obs)[::-1]].copy() if reordered else section.copy()
+    if renamed:
+        other.obs_names = [f"cell {name}" for name in other.obs_names]
+    other.write_h5ad(path)
+    if reordered:
+        with pytest.raises(InputError, match="may lie in another order"):
+            keep(library, path)
+        assert [one.id for one in library.damaged()] == [first.id]
+        assert not list(library.staging.iterdir())
+        return
+    keep(library, path)
+    assert library.genes(first.id)
+    now = [name.removeprefix("cell ") for name in library.cells(first.id).index]
+    assert now == names
 
 
 def test_the_kind_of_a_source_is_that_of_its_reader_and_columns(section: AnnData, path: Path) -> None:
