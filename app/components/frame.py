@@ -17,7 +17,7 @@ _STYLE = """
   position: fixed; bottom: 0; left: 0; right: 0; width: 100vw; z-index: 1000; padding: 6px 24px;
   background: {background}; border-top: 1px solid rgba(128, 128, 128, 0.35);
 }}
-.st-key-scripts {{ position: absolute; }}
+.st-key-scripts {{ position: absolute; left: 0; width: 1px; height: 1px; overflow: hidden; }}
 .st-key-foot p {{ font-size: 13px; margin: 0; }}
 .st-key-foot [data-testid="stMarkdownContainer"] {{ margin-bottom: 0; }}
 .stMainBlockContainer {{ padding: 3.75rem 3rem 5rem 3rem; max-width: 1880px; }}

@@ -8,6 +8,8 @@ Published types are used to judge alone. Those of the region in Rep1 are brought
 
 Pancreas: a second model is trained without a fifth of the slide, in squares of 500 um, and judged there. The
 cells that are held out are of the same slide, and of the same patient, as those of the training.
+
+In-painting: the shipped breast starter fills squares of the crop of Rep2, beside the baselines.
 """
 
 import time
@@ -22,6 +24,8 @@ from numpy.typing import NDArray
 
 import squint
 from squint import Bundle, TrainConfig, keys, pp, tl
+from squint.baselines import catalogue
+from squint.model.card import NOT_IN_TRAINING
 from squint.model.cohort import prepare
 from squint.model.tokens import decode, embed
 from squint.stats.metrics import row_pearson
@@ -33,6 +37,7 @@ from tests.helpers.agreement import (
     mapped_accuracy,
     types_of_tokens,
 )
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.benchmark
 NAME = "section"
@@ -109,6 +114,39 @@ def test_a_breast_model_on_another_section(real_section, mapping):
     genes = len(set(crop.var_names) & set(quadrants.var_names))
     show(f"Rep2: {crop.n_obs:,} cells, {genes} genes ({counts})", pd.DataFrame(rows), "trained on")
     assert len(rows) == 3 * len(SEEDS)
+
+
+def test_the_breast_starter_in_paints_another_section_beside_the_nearest_cells(real_section):
+    adata = squint.read(real_section(CROP))
+    adata = bare(adata[labels(adata, keys.SECTION) == "Xenium_Breast_rep2"].copy(), NAME)
+    bundle = Bundle.load(ROOT / "data_samples" / "breast_model")
+    genes = [gene for gene in bundle.genes if gene in adata.var_names]
+    rows, n_hidden = [], []
+    for seed in SEEDS:  # of the squares, and of the draws
+        hidden = three_squares(np.asarray(adata.obsm[keys.SPATIAL]), seed)
+        n_hidden.append(str(hidden.sum()))
+        (part,) = catalogue.hidden_in(adata, genes, hidden)
+        judge = catalogue.judge_of(part)
+        predicted = [*catalogue.averages(part), *catalogue.draws(part, seed)]
+        for name, n_draws in (("starter, expected", 0), ("starter, a draw", 1)):
+            done = tl.inpaint(adata, bundle, hidden=hidden, n_draws=n_draws, seed=seed, copy=True)
+            (said,) = done.uns[keys.PROVENANCE]["inpainting"]["protocol"].values()
+            assert said == NOT_IN_TRAINING
+            table = done.obsm[keys.IMPUTED].loc[hidden, genes]
+            predicted.append((name, table.to_numpy(dtype=np.float32)))
+        rows += [{"method": name, **judge.score(values[part.told])._asdict()} for name, values in predicted]
+    cells = f"{adata.n_obs:,} cells, hidden: {', '.join(n_hidden)}, {len(genes)} genes"
+    show(f"In-painting of Rep2 by the shipped starter ({cells})", pd.DataFrame(rows), "method")
+    assert len(rows) % len(SEEDS) == 0
+
+
+def three_squares(coordinates: NDArray[np.float64], seed: int) -> NDArray[np.bool_]:
+    """Hide the cells (n,) in three squares of a sixth of the section's longer side, around cells drawn."""
+    side = np.ptp(coordinates, axis=0).max() / 6
+    hidden = np.zeros(len(coordinates), dtype=bool)
+    for centre in coordinates[np.random.default_rng(seed).choice(len(coordinates), 3, replace=False)]:
+        hidden |= (np.abs(coordinates - centre) <= side / 2).all(axis=1)
+    return hidden
 
 
 def test_a_pancreas_model_on_a_part_of_the_slide_that_it_did_not_see(real_section):
