@@ -92,8 +92,8 @@ def _keep(
         if not cell_order.is_kept(library, session, kept.id, folder, files):
             raise InputError(
                 f"{kept.title} is in the library already, damaged, and its cells may lie in another order "
-                "than here: tokens, names and sets of cells would go to wrong ones. Have it mended on the page "
-                "Sections, or delete it there and add it again."
+                "than here: tokens, names and sets of cells would go to wrong ones. Have it mended on the "
+                "page Sections, or delete it there and add it again."
             )
         _mend(library, session, moves, known, folder, files, kept)
     else:
