@@ -143,38 +143,35 @@ class _Editor:
                 self._offer_set(name, here)
 
     def _offer_clusters(self, name: str) -> None:
-        resolution = st.slider(
-            "Resolution: to the right more parts", 0.1, 3.0, 0.5, 0.1, key="types-split-resolution"
-        )
+        key = "types-split-resolution"
+        st.slider("Resolution: to the right more parts", 0.1, 3.0, 0.5, 0.1, key=key)
         st.button(
             "Split by clusters",
             key="types-split",
             type="primary",
             disabled=going_on.is_busy(),
-            on_click=_safely,
-            args=(partial(self._split_by_clusters, name, float(resolution)),),
+            on_click=lambda: _safely(partial(self._split_by_clusters, name, float(st.session_state[key]))),
         )
 
     def _offer_set(self, name: str, here: dict[str, tuple[CellSet, int]]) -> None:
-        chosen = st.selectbox(
+        place = "types-split-set"
+        st.selectbox(
             "Cell set",
             list(here),
             format_func=lambda key: f"{here[key][0].name} ({many(here[key][1], 'cell')})",
-            key="types-split-set",
+            key=place,
         )
-        one = here[str(chosen)][0]
 
-        def by_set(now: Labeling) -> Labeling:
-            mask = CellSets(self.library).mask(one, self.section)
-            return _by_set(now, name=name, called=one.name, mask=mask)
+        def split() -> None:
+            one = here[str(st.session_state[place])][0]
 
-        st.button(
-            "Split by the set",
-            key="types-split",
-            type="primary",
-            on_click=self._change,
-            args=(f"split {name!r} by the cell set {one.name!r}", by_set),
-        )
+            def by_set(now: Labeling) -> Labeling:
+                mask = CellSets(self.library).mask(one, self.section)
+                return _by_set(now, name=name, called=one.name, mask=mask)
+
+            self._change(f"split {name!r} by the cell set {one.name!r}", by_set)
+
+        st.button("Split by the set", key="types-split", type="primary", on_click=split)
 
     def _ask(self, label: str, start: str, word: str, place: str, act: Callable[[str], None]) -> None:
         """Ask for a name beside a button."""

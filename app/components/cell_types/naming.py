@@ -70,14 +70,11 @@ def show_naming(library: Library, section: Section) -> None:
     problem = _problem(name, taken)
     if problem:
         st.warning(sentence(problem))
-    st.button(
-        "Name the cells",
-        key="types-begin",
-        type="primary",
-        disabled=given is None or bool(problem) or going_on.is_busy(),
-        on_click=_begin,
-        args=(library, given, name, str(way)),
-    )
+    cannot = given is None or bool(problem) or going_on.is_busy()
+    if st.button("Name the cells", key="types-begin", type="primary", disabled=cannot) and not cannot:
+        # Not before the page runs: what was typed last may come with the click.
+        _begin(library, given, name, str(way))
+        st.rerun()
 
 
 def _options(library: Library, section: Section, way: str, *, with_clusters: bool) -> Given | None:

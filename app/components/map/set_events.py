@@ -21,6 +21,8 @@ from squint.library.store import Library
 from squint.pl import Categories
 
 _LIMIT_S = 60  # for an area that takes long
+_FOLLOWED = "_sets-followed"  # versions that this session alone made of each other, on maps
+_FOLLOWS = 20  # of them
 
 Event = Callable[[Served, Mapping[str, Any]], None]
 
@@ -47,7 +49,9 @@ def set_events(place: str) -> dict[str, Event]:
         def safely(served: Served, event: Mapping[str, Any]) -> None:
             st.session_state.pop(_laborious(place), None)
             try:
+                before = CellSets(served.library).version
                 act(served, event)
+                _follow(served.library, before)
             except InputError as error:
                 st.session_state[f"_{place}-sets-told"] = (True, str(error))
 
@@ -64,11 +68,19 @@ def set_events(place: str) -> dict[str, Event]:
 def _step(step: Callable[[CellSets, int], str], served: Served, event: Mapping[str, Any]) -> None:
     """Undo or redo on the version that the reader saw, or on what this session made of that."""
     sets, seen = CellSets(served.library), event.get("seen")
-    before, after = st.session_state.get("_sets-followed", (None, None))
-    # A second stroke of the key comes before the page has caught up with the first.
-    known = after if seen == before and sets.version == after else seen
-    step(sets, known if isinstance(known, int) else -1)
-    st.session_state["_sets-followed"] = (seen, sets.version)
+    own = st.session_state.get(_FOLLOWED, [])
+    if seen in own and sets.version == own[-1]:
+        seen = own[-1]
+    step(sets, seen if isinstance(seen, int) else -1)
+
+
+def _follow(library: Library, before: int) -> None:
+    """Note what this session made of the version before: the page has not caught up with it yet.
+
+    A stroke of a key comes sooner, and is about what its reader has just done.
+    """
+    own, after = st.session_state.get(_FOLLOWED, [before]), CellSets(library).version
+    st.session_state[_FOLLOWED] = [*(own if own[-1] == before else [before]), after][-_FOLLOWS:]
 
 
 def _area(place: str, served: Served, event: Mapping[str, Any]) -> None:

@@ -93,14 +93,10 @@ def _choose(library: Library) -> None:
     problem = _problem(name)
     if problem:
         st.warning(sentence(problem))
-    st.button(
-        "Train",
-        key="train-start",
-        type="primary",
-        disabled=bool(problem),
-        on_click=_ask,
-        args=(TrainModel(ids, int(n_codes), name.strip()),),
-    )
+    if st.button("Train", key="train-start", type="primary", disabled=bool(problem)) and not problem:
+        # Not before the page runs: what was typed last may come with the click.
+        st.session_state[_ASKED] = TrainModel(ids, int(n_codes), name.strip())
+        st.rerun()
 
 
 def _choose_sections(found: Sequence[Panel]) -> list[Section]:
@@ -162,10 +158,6 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
-
-
-def _ask(asked: TrainModel) -> None:
-    st.session_state[_ASKED] = asked
 
 
 def _go_on(library: Library, asked: TrainModel) -> None:

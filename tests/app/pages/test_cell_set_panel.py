@@ -226,6 +226,38 @@ def test_an_undo_on_a_map_leaves_what_others_did(loaded: Library) -> None:
     assert [one.name for one in sets.all()] == ["A", "B", "another's"]
 
 
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_what_was_just_drawn_is_undone_before_the_page_shows_it(loaded: Library, *, meanwhile: bool) -> None:
+    def post(seen: int, another: bool) -> None:  # noqa: FBT001 - arguments of a script
+        from app import session  # noqa: PLC0415
+        from app.cell_sets.store import CellSets  # noqa: PLC0415
+        from app.components.map.set_events import set_events  # noqa: PLC0415
+        from app.maps import views  # noqa: PLC0415
+        from app.maps.served import Served  # noqa: PLC0415
+
+        library = session.library()
+        sections = library.sections()[:1]
+        view = views.by_type(library, sections, views.cells_of(library, sections))
+        act, served = set_events("here"), Served(library, view, ())
+        everywhere = [[-1e4, -1e4], [1e4, -1e4], [1e4, 1e4], [-1e4, 1e4]]
+        for _ in range(2):
+            act["area"](served, {"mode": "new", "panel": 0, "polygon": everywhere})
+        if another:
+            CellSets(library).make("another's", {sections[0].id: [1]})
+        act["undo"](served, {"seen": seen})
+
+    sets = CellSets(loaded)
+    sets.make("A", {loaded.sections()[0].id: [0]})
+    app = AppTest.from_function(post, args=(sets.version, meanwhile)).run()
+    assert not app.exception
+    if meanwhile:
+        assert "changed meanwhile" in app.session_state["_here-sets-told"][1]
+        assert len(sets.all()) == 4
+    else:
+        assert "_here-sets-told" not in app.session_state
+        assert [one.name for one in sets.all()] == ["A", "Set"]
+
+
 def test_cells_are_coloured_by_the_sets_they_are_in(loaded: Library) -> None:
     sections = loaded.sections()[:2]
     first, second = (section.id for section in sections)
