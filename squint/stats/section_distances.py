@@ -100,8 +100,8 @@ def compare(
     section is cut into up to 8 blocks of tissue. Of a pair, the blocks of both are put together and dealt
     into two groups, as many each as the sections have: how far apart these are is what chance gives. It takes
     blocks of one section for exchangeable, and asks nothing of the cells within one. Where structures are as
-    large as blocks, those beside each other are alike, and p is too small: in simulated sections of one tissue,
-    6 to 10 in 100 pairs have a p of at most 0.05.
+    large as blocks, those beside each other are alike, and p is too small: of pairs of simulated sections of
+    one tissue, 6 to 10 in 100 have a p of at most 0.05.
 
     Parameters
     ----------
