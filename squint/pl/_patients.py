@@ -92,7 +92,7 @@ def by_patient_group(
                 "<extra></extra>",
                 showlegend=False,
             )
-    figure.update_xaxes(title=_title(measure, percent=percent))
+    figure.update_xaxes(title=_title(measure, percent=percent), rangemode="tozero")
     figure.update_yaxes(
         tickvals=list(range(len(groups))),
         ticktext=labels,

@@ -27,8 +27,8 @@ def section_distances(
 ) -> go.Figure:
     """Draw the distances of :func:`squint.tl.section_distances`, sections that lie near beside each other.
 
-    The diagonal has the distance of two halves of one section, to compare with. A dot is a pair that lies
-    farther than chance, with q of at most 0.05.
+    The diagonal has, without a colour, the distance of two halves of one section, to compare with. A dot is a
+    pair that lies farther than chance, with q of at most 0.05.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def section_distances(
     cell = float(np.clip(_SIDE / n_sections, _SMALLEST, _LARGEST))
     words = [f"{escape((names or {}).get(str(one), str(one)))}" for one in table.index]
     distance = result["distance"].to_numpy()[np.ix_(order, order)].copy()
-    np.fill_diagonal(distance, table["halves"])
+    np.fill_diagonal(distance, np.nan)
     top = float(np.nanmax(distance)) or 1.0
     figure = go.Figure(
         go.Heatmap(
@@ -60,7 +60,7 @@ def section_distances(
             zmax=top,
             xgap=1,
             ygap=1,
-            text=_numbers(distance, n_sections),
+            text=_numbers(distance),
             texttemplate="%{text}" if n_sections <= _NUMBERS_UP_TO else None,
             textfont={"size": 12},
             customdata=_hover(result, order, words),
@@ -78,6 +78,10 @@ def section_distances(
             name="distance",
         )
     )
+    if n_sections <= _NUMBERS_UP_TO:
+        for i, half in enumerate(table["halves"]):
+            text = "" if np.isnan(half) else f"½ {half:.2f}"
+            figure.add_annotation(x=i, y=i, text=text, showarrow=False, font={"size": 12, "color": style.ink})
     q = result["q"].to_numpy()[np.ix_(order, order)]
     rows, columns = np.nonzero(np.nan_to_num(q, nan=1.0) <= SMALL_Q)
     pale = distance[rows, columns] < _DARK_FROM * top
@@ -120,9 +124,7 @@ def section_distances(
     )
 
 
-def _numbers(distance: Any, n_sections: int) -> Any:
-    if n_sections > _NUMBERS_UP_TO:
-        return None
+def _numbers(distance: Any) -> list[list[str]]:
     return [["" if np.isnan(value) else f"{value:.2f}" for value in row] for row in distance]
 
 

@@ -1,16 +1,19 @@
 """Which sections lie near which: a plane."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
+from scipy.cluster import hierarchy
 
 from squint.pl._charts import _layout
 from squint.pl._style import LIGHT, Style
 from squint.pl._text import escape
 
-_NAMED_UP_TO = 16  # sections: of more, the names would lie on each other
+_NEAR = 0.12  # of half the side: labels of points nearer than that would lie on each other
+_TOGETHER = 4  # names of such points that are written
 _MARGIN = 1.3  # of what the points span
 
 
@@ -42,7 +45,7 @@ def section_plane(
 
     Returns
     -------
-    A figure with one unit on both axes.
+    A figure of fixed size, with one unit on both axes.
     """
     table = result["sections"]
     of_row = np.array([patients[str(one)] for one in table.index], dtype=object)
@@ -58,10 +61,8 @@ def section_plane(
         figure.add_scatter(
             x=own["x"],
             y=own["y"],
-            mode="markers+text" if len(table) <= _NAMED_UP_TO else "markers",
+            mode="markers",
             text=words,
-            textposition="top center",
-            textfont={"size": 12},
             cliponaxis=False,
             marker={
                 "size": 13,
@@ -76,6 +77,18 @@ def section_plane(
     points = table[["x", "y"]].to_numpy()
     reach = _MARGIN * max(float(np.ptp(points, axis=0).max()) / 2, 0.02)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    words = [escape((names or {}).get(str(one), str(one))) for one in table.index]
+    for place, text in _labels(points, words, _NEAR * reach, middle[0]):
+        figure.add_annotation(
+            x=place[0],
+            y=place[1],
+            text=text,
+            showarrow=False,
+            xanchor="right" if place[0] > middle[0] else "left",
+            align="left",
+            xshift=-12 if place[0] > middle[0] else 12,
+            font={"size": 12, "color": style.ink},
+        )
     figure.update_xaxes(title="first axis, unit of the distance", zeroline=False)
     figure.update_yaxes(
         title="second axis, unit of the distance",
@@ -83,4 +96,24 @@ def section_plane(
         scaleanchor="x",
         range=[middle[1] - reach, middle[1] + reach],
     )
-    return _layout(figure, style, 520)
+    figure.update_xaxes(range=[middle[0] - reach, middle[0] + reach])
+    return _layout(figure, style, 600).update_layout(width=760)
+
+
+def _labels(
+    points: NDArray[np.float64], words: Sequence[str], near: float, middle: float
+) -> list[tuple[NDArray[np.float64], str]]:
+    """Name points; those near each other share a label, the first few of them by name."""
+    if len(points) > 1:
+        clusters = hierarchy.fcluster(hierarchy.linkage(points, "single"), near, "distance")
+    else:
+        clusters = np.ones(len(points), dtype=int)
+    found = []
+    for cluster in dict.fromkeys(clusters):
+        rows = np.flatnonzero(clusters == cluster)
+        named = [words[row] for row in rows[:_TOGETHER]]
+        more = [f"and {len(rows) - _TOGETHER} more"] if len(rows) > _TOGETHER else []
+        along, up = points[rows].T
+        inner = along.min() if along.mean() > middle else along.max()  # labels point to the middle
+        found.append((np.array([inner, up.mean()]), "<br>".join([*named, *more])))
+    return found

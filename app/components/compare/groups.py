@@ -24,6 +24,7 @@ from squint.pl import PRINT
 from squint.stats.patients import LEAST_PATIENTS, LEAST_RANKED, compare, correct, correlate
 
 _EFFECTS = ("difference", "low", "high", "hedges_g", "cliffs_delta", "p", "smallest_p", "problem")
+_FEW = "not compared"
 _BY_CODES = "Codes were picked on them, so they have no part in what rests on scores"
 
 
@@ -169,18 +170,23 @@ def _as_shown(table: pd.DataFrame, found: Sequence[Measure]) -> pd.DataFrame:
     for (_, row), measure in zip(table.iterrows(), found, strict=True):
         unit = 100 if measure.percent else 1
         end = " %" if measure.percent else ""
+        interval = _interval(unit * row["low"], unit * row["high"])
         means = [_number(unit * row[name], end) for name in ("mean_group", "mean_reference")]
         rows.append(
             {
                 "measure": measure.name,
                 "n": f"{row['n_group']} · {row['n_reference']}",
                 "means": " · ".join(means),
-                "difference": row["problem"]
-                or f"{unit * row['difference']:+.3g} {_interval(unit * row['low'], unit * row['high'])}{end}",
+                "difference": _FEW if row["problem"] else f"{unit * row['difference']:+.3g} {interval}{end}",
                 **{name: row[name] for name in ("hedges_g", "cliffs_delta", "p", "q")},
             }
         )
-    return pd.DataFrame(rows)
+    return _without_empty(pd.DataFrame(rows))
+
+
+def _without_empty(shown: pd.DataFrame) -> pd.DataFrame:
+    """Leave out columns in which nothing stands, as where nothing was compared."""
+    return shown.dropna(axis="columns", how="all")
 
 
 def _number(value: float, end: str) -> str:
@@ -200,8 +206,8 @@ def _show_number(library: Library, subject: Subject, now: PatientFacts, column: 
     rows = []
     for measure in found:
         points = _counted(by_patient(measure, subject), measure)
-        number = points["patient"].map(numbers).to_numpy(dtype=float)
-        one = correlate(points["value"].to_numpy(dtype=float), number)
+        number = points["patient"].map(numbers).to_numpy(dtype=np.float64)
+        one = correlate(points["value"].to_numpy(dtype=np.float64), number)
         rows.append({"measure": measure.name, **one._asdict()})
     table = pd.DataFrame(rows)
     table["q"] = correct(table["p"].tolist())
@@ -209,11 +215,12 @@ def _show_number(library: Library, subject: Subject, now: PatientFacts, column: 
     shown = table.assign(
         n=table["n"].astype(str),
         rho=[
-            row["problem"] or f"{row['rho']:+.2f} {_interval(row['low'], row['high'])}"
+            _FEW if row["problem"] else f"{row['rho']:+.2f} {_interval(row['low'], row['high'])}"
             for _, row in table.iterrows()
         ],
     )
-    st.dataframe(shown[["measure", "n", "rho", "p", "q"]], hide_index=True, column_config=_COLUMNS)
+    shown = _without_empty(shown[["measure", "n", "rho", "p", "q"]])
+    st.dataframe(shown, hide_index=True, column_config=_COLUMNS)
     parameters = {
         "number": column,
         "observation": "a patient: mean of the sections, each counting alike",
@@ -277,9 +284,9 @@ def _say_how(subject: Subject, table: pd.DataFrame) -> None:
     least = f"{LEAST_PATIENTS} in each group, or {LEAST_RANKED} beside a number"
     said = simulated(subject.sections)
     st.caption(
-        "A patient is one observation: the mean of the sections, each counting alike; cells are never counted "
-        f"as such. p: patients dealt anew; q: Benjamini-Hochberg over the measures.{so_few} Fewer than {least} "
-        f"are not compared: of two, nothing is known of how much patients differ. {_BY_CODES}: "
+        "A patient is one observation: the mean of the sections, each counting alike; cells never are. "
+        f"p: patients dealt anew; q: Benjamini-Hochberg over the measures.{so_few} Fewer than {least} are "
+        f"not compared: of two, nothing is known of how much patients differ. {_BY_CODES}: "
         f"{sentence(roles_in_words(subject.roles))}.{f' Patients are {said}.' if said else ''}"
     )
 

@@ -1,6 +1,6 @@
 """A new patient among the references: where their sections lie, or why that would mean nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,13 +45,15 @@ def show(library: Library, subject: Subject) -> None:
     )
     rest = [who for who in patients if who != new]
     first = [who for who in rest if who in subject.roles] or rest
-    session.keep_valid(session.AMONG, rest, first)
+    asked = subject.choice.request  # whoever chooses other ones has another list to begin with
+    key = f"{session.AMONG}-{new}-{asked.reference}-{asked.against}"
+    session.keep_valid(key, rest, first)
     among = right.multiselect(
         "Reference patients",
         rest,
-        default=first if session.AMONG not in st.session_state else None,
+        default=first if key not in st.session_state else None,
         format_func=lambda who: f"{who} ({subject.roles[who]})" if who in subject.roles else who,
-        key=session.AMONG,
+        key=key,
         persist_state="session",
     )
     if not among:
@@ -166,7 +168,7 @@ def _draw(
     rows: pd.DataFrame,
     measure: str,
     place: str,
-    parameters: dict[str, object],
+    parameters: Mapping[str, object],
     *,
     percent: bool = True,
 ) -> None:

@@ -19,6 +19,7 @@ from app.maps.type_colours import type_colours
 from app.requests.compare import Kinds
 from squint import keys, pl
 from squint.library.results import Result
+from squint.library.stacks import name_sections
 from squint.library.store import Library
 from squint.pl import PRINT
 from squint.stats.section_distances import nearness
@@ -132,7 +133,7 @@ def _show_distances(subject: Subject, of: Kinds, result: Result) -> None:
         pl.section_plane,
         values,
         subject.patients,
-        names=subject.names,
+        names=name_sections(subject.sections),
         marked=subject.roles,
         simulated=simulated_ids(subject.sections),
     )
@@ -154,7 +155,11 @@ def _show_distances(subject: Subject, of: Kinds, result: Result) -> None:
     marks = stamp("Distances of sections", subject.sections, subject.model, parameters)
     export_row(Export("section_distances", marks, table=lambda: pairs, figure=lambda _: table(style=PRINT)))
     st.plotly_chart(
-        plane(style=session.style()), key="section_plane", config=CHART, alt="The same distances as a plane"
+        plane(style=session.style()),
+        key="section_plane",
+        width="content",
+        config=CHART,
+        alt="The same distances as a plane",
     )
     stress = result.facts["stress"]
     st.caption(
@@ -179,6 +184,7 @@ def _show_distances(subject: Subject, of: Kinds, result: Result) -> None:
 def _say_chance(values: dict[str, Any], pairs: pd.DataFrame) -> None:
     """Say how many pairs lie beyond chance, and what that is."""
     known = pairs["p"].notna()
+    n_known = many(int(known.sum()), "pair")
     beyond = int((pairs["q"] <= pl.SMALL_Q).sum())
     halves = values["sections"]["halves"].dropna()
     inside = (
@@ -190,9 +196,9 @@ def _say_chance(values: dict[str, Any], pairs: pd.DataFrame) -> None:
         st.caption("Too few cells to say what chance gives: a section needs 80.")
         return
     st.caption(
-        f"0: the same shares, 1: nothing shared. The diagonal: two halves of the section.{inside} Chance: "
-        "each section is cut into 8 blocks of tissue, since cells beside each other are alike, and the blocks of "
-        f"both are dealt anew; {beyond:,} of {many(int(known.sum()), 'pair')} lie farther (dot: q ≤ "
+        f"0: the same shares, 1: nothing shared. The diagonal (½): two halves of the section.{inside} "
+        "Chance: each section is cut into 8 blocks of tissue, since cells beside each other are alike, and "
+        f"the blocks of both are dealt anew; {beyond:,} of {n_known} lie farther (dot: q ≤ "
         f"{pl.SMALL_Q:g}). Where structures are as large as blocks, p is somewhat too small."
     )
 

@@ -77,12 +77,13 @@ def choose(library: Library, every: Sequence[Section], model: ModelFacts) -> Sub
     """
     plain = outside_stacks(every)
     patients = sorted({section.patient for section in plain})
-    first = [who for who in patients if any(one.patient == who and not one.simulated for one in plain)]
-    session.keep_valid(session.COMPARED_PATIENTS, patients, first or patients)
+    real = [who for who in patients if any(one.patient == who and not one.simulated for one in plain)]
+    first = real if len(real) > 1 else patients
+    session.keep_valid(session.COMPARED_PATIENTS, patients, first)
     chosen = st.multiselect(
         "Patients compared",
         patients,
-        default=patients if session.COMPARED_PATIENTS not in st.session_state else None,
+        default=first if session.COMPARED_PATIENTS not in st.session_state else None,
         key=session.COMPARED_PATIENTS,
         persist_state="session",
     )

@@ -35,6 +35,8 @@ def show(library: Library, sections: list[Section]) -> PatientFacts:
             )
             export_row(Export("patients", marks, table=lambda: now.table))
         _offer_back(library, now)
+    if _SAID in st.session_state:
+        _say_left_out(st.session_state[_SAID])
     return now
 
 
@@ -77,8 +79,6 @@ def _bring_in(library: Library, now: PatientFacts) -> None:
     if said is not None:
         st.session_state[_SAID] = said
         st.rerun()
-    if _SAID in st.session_state:
-        _say_left_out(st.session_state[_SAID])
 
 
 def _say_left_out(said: Mapping[str, Any]) -> None:

@@ -12,14 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from app.requests import AddPatients, CompareSections, CountScores
 from app.tasks import compare
-from squint import keys
+from squint import datasets, keys
 from squint.errors import InputError
 from squint.formats.patient_table import parse
 from squint.library import patient_facts
 from squint.library.records import Patient, SectionRow
 from squint.library.results import find
 from squint.library.store import Library
-from tests.helpers.app import csv_of, links, words
+from tests.helpers.app import csv_of, keep, links, upload, words
 from tests.helpers.sections import model_of, note_tokens, restate
 
 pytestmark = pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_patient_of_another_kind_is_not_placed(
     app = choose(visit(PAGE), "A new patient among the references")
     app.multiselect("compared_patients").set_value(["A-1", "B-1", "C-1"]).run()
     app.selectbox("new_patient").set_value("C-1").run()
-    app.multiselect("among").set_value(["A-1", "B-1"]).run()
+    next(one for one in app.multiselect if one.label == "Reference patients").set_value(["A-1", "B-1"]).run()
     assert not app.exception
     said = words(app)
     assert "is not placed among the references" in said
@@ -272,5 +272,40 @@ def test_a_file_of_patients_is_kept_by_the_worker_and_says_what_was_left_out(
     assert list(said["left_out"]) == ["dob"]
     assert patient_facts.known(loaded).rows == {code: {"grade": "3"}}
     path.write_bytes(b"\x00" * 100)
-    with pytest.raises(InputError, match="p.csv is no plain text"):
+    with pytest.raises(InputError, match=r"p\.csv is no plain text"):
         compare.add_patients(loaded, AddPatients(str(path), "p.csv", replace=False, sure=False), silent)
+
+
+# --- planted truth ----------------------------------------------------------------------------------------
+
+
+def test_a_planted_difference_between_groups_of_patients_is_found(
+    visit: Open, library: Library, tmp_path: Path
+) -> None:
+    """Of six simulated patients, three of each kind, the type that the kinds differ in has the smallest p."""
+    adata = datasets.toy(n_cells=1_800, n_sections=6)
+    names = adata.obs[keys.SECTION].astype(str)
+    codes = {name: f"P-{i}" for i, name in enumerate(names.unique())}
+    adata.obs[keys.PATIENT] = names.map(codes).astype("category")
+    keep(upload(visit("sections"), adata, tmp_path / "six.h5ad"))
+    assert len(library.sections()) == 6
+    give(library, "code,kind", *(f"{code},{name.split('-')[1]}" for name, code in codes.items()))
+    app = choose(visit(PAGE), "Groups of patients")
+    assert not app.error
+    head, table = csv_of(app, "patient_groups")
+    assert "permutation of patients" in head
+    table = table.set_index("measure")
+    by_hand = adata.obs.groupby(keys.PATIENT, observed=True)[keys.CELL_TYPE].value_counts(normalize=True)
+    share = by_hand.unstack(fill_value=0)
+    kinds = pd.Series({code: name.split("-")[1] for name, code in codes.items()})
+    means = share.groupby(kinds.reindex(share.index)).mean()
+    apart = str((means.loc["H"] - means.loc["L"]).abs().idxmax())
+    row = table.loc[f"share of cell type {apart}"]
+    assert (row["n_group"], row["n_reference"]) == (3, 3)
+    assert row["p"] == pytest.approx(0.1)  # of 20 ways to part six patients, two are as far apart
+    assert abs(row["cliffs_delta"]) == 1
+    assert abs(row["difference"]) == pytest.approx(abs(means.loc["H", apart] - means.loc["L", apart]))
+    assert row["low"] < row["difference"] < row["high"]
+    scored = table[table.index.str.contains("score")]
+    assert (scored["n_group"] + scored["n_reference"] == 4).all()  # without those who chose the codes
+    assert scored["problem"].notna().all()
