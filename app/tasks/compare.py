@@ -38,7 +38,7 @@ def compare_sections(library: Library, asked: CompareSections, report: Report) -
         known = np.zeros(len(cells), dtype=bool) if kinds is None else kinds.notna().to_numpy()
         if kinds is not None and known.any():
             own = pd.Categorical(kinds[known]).remove_unused_categories()
-            labels[section.id] = own.rename_categories([str(one) for one in own.categories])
+            labels[section.id] = own.rename_categories(str)
             places[section.id] = cells[["x", "y"]].to_numpy(dtype=np.float64)[known]
     if not labels:
         keep(library, asked, {"n_cells": 0, "compared": False}, {})

@@ -150,7 +150,8 @@ def compare(
 
 def _usage(kinds: NDArray[np.integer], n_kinds: int) -> Floats:
     counts = np.bincount(kinds, minlength=n_kinds).astype(np.float64)
-    return counts / max(counts.sum(), 1)
+    share: Floats = counts / max(counts.sum(), 1)
+    return share
 
 
 def _blocks(tissue: Tissue, n_kinds: int) -> Floats:

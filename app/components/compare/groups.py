@@ -206,8 +206,8 @@ def _show_number(library: Library, subject: Subject, now: PatientFacts, column: 
     rows = []
     for measure in found:
         points = _counted(by_patient(measure, subject), measure)
-        number = points["patient"].map(numbers).to_numpy(dtype=np.float64)
-        one = correlate(points["value"].to_numpy(dtype=np.float64), number)
+        number = np.asarray(points["patient"].map(numbers), dtype=np.float64)
+        one = correlate(np.asarray(points["value"], dtype=np.float64), number)
         rows.append({"measure": measure.name, **one._asdict()})
     table = pd.DataFrame(rows)
     table["q"] = correct(table["p"].tolist())
