@@ -41,7 +41,7 @@ def section_distances(
 
     Returns
     -------
-    A figure of fixed size.
+    A figure of fixed size, whose cells stay square at any other.
     """
     order = np.asarray(result["order"], dtype=np.int64)
     table = result["sections"].iloc[order]
@@ -96,7 +96,7 @@ def section_distances(
     _add_tree(figure, result["linkage"], order, cell, style)
     labels = [f"{word} · {n:,}" for word, n in zip(words, table["n_cells"], strict=True)]
     left = _LETTER * max(map(len, labels)) + 24
-    span = {"zeroline": False, "showgrid": False}
+    span = {"zeroline": False, "showgrid": False, "constrain": "domain"}  # cells stay square at any size
     figure.update_xaxes(
         range=[-0.5, n_sections - 0.5],
         tickvals=list(range(n_sections)),
@@ -107,6 +107,7 @@ def section_distances(
     )
     figure.update_yaxes(
         range=[n_sections - 0.5, -0.5 - _TREE / cell],
+        scaleanchor="x",
         tickvals=list(range(n_sections)),
         ticktext=labels,
         tickfont={"size": 12},

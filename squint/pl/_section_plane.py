@@ -89,11 +89,12 @@ def section_plane(
             xshift=-12 if place[0] > middle[0] else 12,
             font={"size": 12, "color": style.ink},
         )
-    figure.update_xaxes(title="first axis, unit of the distance", zeroline=False)
+    figure.update_xaxes(title="first axis, unit of the distance", zeroline=False, constrain="domain")
     figure.update_yaxes(
         title="second axis, unit of the distance",
         zeroline=False,
         scaleanchor="x",
+        constrain="domain",
         range=[middle[1] - reach, middle[1] + reach],
     )
     figure.update_xaxes(range=[middle[0] - reach, middle[0] + reach])

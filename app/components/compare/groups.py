@@ -100,6 +100,10 @@ def _show_groups(library: Library, subject: Subject, now: PatientFacts, column: 
         config=CHART,
         alt=f"{measure.name} of each patient, by {column}",
     )
+    st.caption(
+        "A point is a patient; an open one has no part in the comparison. Bar: mean and its 95 % interval, "
+        f"where {LEAST_PATIENTS} patients or more have a part."
+    )
     _export_points(subject, points, measure, {**parameters, "grouped by": column}, figure)
 
 
@@ -280,12 +284,12 @@ def _say_few(table: pd.DataFrame) -> None:
 
 def _say_how(subject: Subject, table: pd.DataFrame) -> None:
     smallest = table["smallest_p"].dropna()
-    so_few = f" So few patients can reach p = {smallest.min():.2g} at least." if len(smallest) else ""
+    so_few = f" It cannot fall below {smallest.min():.2g} here." if len(smallest) else ""
     least = f"{LEAST_PATIENTS} in each group, or {LEAST_RANKED} beside a number"
     said = simulated(subject.sections)
     st.caption(
         "A patient is one observation: the mean of the sections, each counting alike; cells never are. "
-        f"p: patients dealt anew; q: Benjamini-Hochberg over the measures.{so_few} Fewer than {least} are "
+        f"p: patients dealt anew.{so_few} q: Benjamini-Hochberg over the measures. Fewer than {least} are "
         f"not compared: of two, nothing is known of how much patients differ. {_BY_CODES}: "
         f"{sentence(roles_in_words(subject.roles))}.{f' Patients are {said}.' if said else ''}"
     )
