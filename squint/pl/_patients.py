@@ -52,6 +52,8 @@ def by_patient_group(
     groups = list(groups) if groups is not None else list(dict.fromkeys(table["group"]))
     left_out = table.get("left_out", pd.Series(data=False, index=table.index)).to_numpy(dtype=bool)
     unit = 100 if percent else 1
+    known = unit * table["value"].dropna().to_numpy(dtype=float)
+    near = 0.03 * (float(np.ptp(known)) if len(known) else 0.0)
     figure, labels = go.Figure(), []
     for row, group in enumerate(groups):
         own = table[(table["group"] == group).to_numpy()]
@@ -60,12 +62,14 @@ def by_patient_group(
         colour = style.categories[row % len(style.categories)]
         counted = values[~is_open & ~np.isnan(values)]
         labels.append(f"{escape(group)} · n = {len(counted)}")
-        place = _spread_out(values)
+        place = _spread_out(values, near)
+        names = [escape(patient) for patient in own["patient"]]
         figure.add_scatter(
             x=values,
             y=row + place,
-            mode="markers+text" if len(own) <= 12 else "markers",
-            text=[escape(patient) for patient in own["patient"]],
+            mode="markers+text",
+            text=_named(names, values, 2 * near),
+            hovertext=names,
             textposition="top center",
             textfont={"size": 12},
             marker={
@@ -75,7 +79,7 @@ def by_patient_group(
                 "line": {"width": 2, "color": colour},
             },
             customdata=[escape(note) for note in own.get("note", pd.Series("", index=own.index))],
-            hovertemplate="<b>%{text}</b>: %{x:.3~g}<br>%{customdata}<extra></extra>",
+            hovertemplate="<b>%{hovertext}</b>: %{x:.3~g}<br>%{customdata}<extra></extra>",
             cliponaxis=False,
             showlegend=False,
         )
@@ -106,14 +110,22 @@ def by_patient_group(
     )
 
 
-def _spread_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _named(names: Sequence[str], values: NDArray[np.float64], near: float) -> list[str]:
+    """Give the names of points from left to right, but for those that would lie on one before."""
+    shown = [""] * len(names)
+    last = -np.inf
+    for row in np.argsort(values, kind="stable"):
+        if values[row] - last > near:
+            shown[row], last = names[row], values[row]
+    return shown
+
+
+def _spread_out(values: NDArray[np.float64], near: float) -> NDArray[np.float64]:
     """Lay points that would hide each other a little below each other."""
     place = np.zeros(len(values))
-    known = values[~np.isnan(values)]
-    width = 0.04 * (np.ptp(known) if len(known) else 0) or 1e-9
-    order = np.argsort(values)
+    order = np.argsort(values, kind="stable")
     for before, after in pairwise(order):
-        if abs(values[after] - values[before]) < width:
+        if abs(values[after] - values[before]) <= near:
             place[after] = (place[before] + 0.12) % 0.24
     return place
 

@@ -101,8 +101,8 @@ def _show_groups(library: Library, subject: Subject, now: PatientFacts, column: 
         alt=f"{measure.name} of each patient, by {column}",
     )
     st.caption(
-        "A point is a patient; an open one has no part in the comparison. Bar: mean and its 95 % interval, "
-        f"where {LEAST_PATIENTS} patients or more have a part."
+        "A point is a patient (where names would hide each other, point at it); an open one has no part in "
+        f"the comparison. Bar: mean and its 95 % interval, where {LEAST_PATIENTS} patients or more have a part."
     )
     _export_points(subject, points, measure, {**parameters, "grouped by": column}, figure)
 
@@ -284,7 +284,8 @@ def _say_few(table: pd.DataFrame) -> None:
 
 def _say_how(subject: Subject, table: pd.DataFrame) -> None:
     smallest = table["smallest_p"].dropna()
-    so_few = f" It cannot fall below {smallest.min():.2g} here." if len(smallest) else ""
+    ends = list(dict.fromkeys(f"{end:.2g}" for end in (smallest.min(), smallest.max())))
+    so_few = f" It cannot fall below {' or '.join(ends)} here." if len(smallest) else ""
     least = f"{LEAST_PATIENTS} in each group, or {LEAST_RANKED} beside a number"
     said = simulated(subject.sections)
     st.caption(

@@ -101,3 +101,10 @@ def test_every_patient_has_a_point_beside_a_number() -> None:
     figure = pl.beside_number(patients(), measure="share", number="age <b>", percent=True)
     assert list(figure.data[0].y) == pytest.approx([10, 20, 30, 90, 50, 60])
     assert figure.layout.xaxis.title.text == "age &lt;b&gt;"
+
+
+def test_names_that_would_lie_on_each_other_are_left_to_the_pointer() -> None:
+    table = pd.DataFrame({"patient": list("abc"), "group": "x", "value": [0.1, 0.101, 0.9]})
+    figure = pl.by_patient_group(table, measure="share")
+    assert list(figure.data[0].text) == ["a", "", "c"]
+    assert list(figure.data[0].hovertext) == ["a", "b", "c"]
