@@ -101,8 +101,8 @@ def _show_groups(library: Library, subject: Subject, now: PatientFacts, column: 
         alt=f"{measure.name} of each patient, by {column}",
     )
     st.caption(
-        "A point is a patient (where names would hide each other, point at it); an open one has no part in "
-        f"the comparison. Bar: mean and its 95 % interval, where {LEAST_PATIENTS} patients or more have a part."
+        "A point is a patient (where names would hide each other, point at it); an open one has no part "
+        f"in the comparison. Bar: mean and its 95 % interval, where {LEAST_PATIENTS} patients have a part."
     )
     _export_points(subject, points, measure, {**parameters, "grouped by": column}, figure)
 
