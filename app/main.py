@@ -41,6 +41,7 @@ def draw() -> None:
             st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
             st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
             st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+            st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
             st.Page(
                 "../pages/differential_expression.py",
                 title="Differential expression",

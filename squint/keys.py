@@ -37,6 +37,7 @@ ALIGNED = "spatial_aligned"  # obsm, float64 (n, 2): x and y with all levels lai
 ALIGNMENT = "squint_alignment"  # uns, DataFrame: how each level lies to the one below
 CO_OCCURRENCE = "squint_co_occurrence"  # uns, dict: how the usage of tokens varies together
 COMMUNITY = "squint_community"  # obs, categorical of str: of the cell's token; missing if not correlated
+SECTION_DISTANCES = "squint_section_distances"  # uns, dict: how far sections lie from each other
 NEIGHBOR_ENRICHMENT = "squint_neighbor_enrichment"  # uns, dict: how often tokens are neighbours
 PROFILES = "squint_token_profiles"  # uns, DataFrame indexed by token: what each token is
 DEGS = "squint_differential_expression"  # uns, DataFrame indexed by gene: two groups of cells compared

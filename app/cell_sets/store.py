@@ -1,7 +1,7 @@
 """Cell sets: named sets of cells, kept in the library with a history to go back in.
 
 Which cells are in a set, and the outline it was drawn with, lie in the folder of their section, named by
-content, and go with it. What the sets are is kept as :mod:`app.cell_sets.history` keeps versions.
+content, and go with it. What the sets are is kept as :mod:`squint.library.history` keeps versions.
 """
 
 import json
@@ -25,12 +25,12 @@ from app.cell_sets.content import (
     read_rows,
     rows_path,
 )
-from app.cell_sets.history import History
 from app.cell_sets.names import clean_how, clean_name, free_name
 from squint.errors import InputError
 from squint.files import whole
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon, Rows
+from squint.library.history import History
 from squint.library.store import Library, Section
 from squint.pl import LIGHT
 

@@ -13,6 +13,9 @@ from .cell_types import SplitType as SplitType
 from .co_occurrence import CoOccurrence as CoOccurrence
 from .co_occurrence import Neighbours as Neighbours
 from .co_occurrence import WriteSequences as WriteSequences
+from .compare import AddPatients as AddPatients
+from .compare import CompareSections as CompareSections
+from .compare import CountScores as CountScores
 from .comparison import AddGeneSets as AddGeneSets
 from .comparison import Differential as Differential
 from .comparison import Pseudobulk as Pseudobulk

@@ -9,6 +9,7 @@ from app.tasks import (
     cell_sets,
     cell_types,
     co_occurrence,
+    compare,
     gene_sets,
     map_files,
     marking,
@@ -61,6 +62,9 @@ TASKS = dict(
         does(requests.CoOccurrence, co_occurrence.co_occurrence),
         does(requests.Neighbours, co_occurrence.neighbours),
         does(requests.WriteSequences, co_occurrence.write_sequences),
+        does(requests.CompareSections, compare.compare_sections),
+        does(requests.CountScores, compare.count_scores),
+        does(requests.AddPatients, compare.add_patients),
         does(requests.PackModel, packing.pack),
     )
 )

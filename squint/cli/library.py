@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from squint.cli.patients import add_patients
 from squint.cli.terminal import Facts, progress, say, steps
 from squint.errors import InputError
 
@@ -54,6 +55,7 @@ def add_library(add: Any, commands: Any) -> None:
     sub.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     sub = add(rebuild, to=kinds)
     sub.add_argument("section", metavar="SECTION", help="its name, or the start of its id")
+    add_patients(add, kinds)
 
 
 def backup(options: argparse.Namespace) -> Facts:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.files import Moves, is_full
-from squint.library import cell_order, hiding, originals, section, spare
+from squint.library import cell_order, hiding, originals, patient_facts, section, spare
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import (
@@ -167,6 +167,7 @@ def _delete(library: Folders, session: Session, moves: Moves, row: SectionRow) -
     originals.take_out(library, session, original, moves)
     if not session.scalar(sa.select(SectionRow.id).where(SectionRow.patient == patient).limit(1)):
         session.execute(sa.delete(Patient).where(Patient.code == patient))
+        patient_facts.forget(session, patient)
 
 
 def put(library: Folders, staged: Path, place: Path, section_id: str, *rows: Record) -> None:

@@ -18,9 +18,16 @@ from ._palette import palette as palette
 from ._panel import Categories as Categories
 from ._panel import Continuous as Continuous
 from ._panel import Panel as Panel
+from ._patients import beside_number as beside_number
+from ._patients import by_patient_group as by_patient_group
 from ._print import print_map as print_map
 from ._print_space import print_stack as print_stack
 from ._quality import imputation_quality as imputation_quality
+from ._section_distances import SMALL_Q as SMALL_Q
+from ._section_distances import section_distances as section_distances
+from ._section_plane import section_plane as section_plane
+from ._section_rows import activation_by_section as activation_by_section
+from ._section_rows import section_composition as section_composition
 from ._spatial import most_frequent as most_frequent
 from ._spatial import spatial as spatial
 from ._stack import alignment as alignment

@@ -23,5 +23,6 @@ from ._neighbor_enrichment import shuffled_edges as shuffled_edges
 from ._neighbor_enrichment import token_graph as token_graph
 from ._pseudobulk import pseudobulk as pseudobulk
 from ._reconstruct import reconstruct as reconstruct
+from ._section_distances import section_distances as section_distances
 from ._token_profiles import token_profiles as token_profiles
 from ._tokenize import tokenize as tokenize

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app.cell_sets import history
 from app.cell_sets import store as cell_sets
 from app.cell_sets.content import name_of, outline_path, read_outline
 from app.cell_sets.store import ADD, REPLACE, SUBTRACT, CellSets, Draft, combine
 from squint.errors import InputError
+from squint.library import history
 from squint.library.database import database
 from squint.library.store import Library
 from tests.helpers.cell_sets import CORNER, SQUARE, A, B, C, draw, put

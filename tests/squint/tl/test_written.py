@@ -34,6 +34,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.neighbor_enrichment": ("without_graph", {"n_permutations": 9}),
     "squint.tl.pseudobulk": ("raw", {**ARMS, "min_cells": 2}),
     "squint.tl.reconstruct": ("raw", {}),
+    "squint.tl.section_distances": ("tokenised", {"n_draws": 9}),
     "squint.tl.token_profiles": ("tokenised", {}),
     "squint.tl.tokenize": ("raw", {}),
 }

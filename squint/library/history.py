@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from app.cell_sets.old_history import read_old
 from squint.errors import InputError
+from squint.library.old_history import read_old
 from squint.library.records import HistoryHead, HistoryVersion
 from squint.library.taking_over import Kept
 
@@ -112,6 +112,12 @@ class History:
             rows = session.scalars(sa.select(HistoryVersion).where(HistoryVersion.name == self._name)).all()
             whole = all(row.intact for row in rows) and not self._now(session).damage
             yield [row.content for row in rows] if whole else None
+
+    def clear(self) -> None:
+        """Remove all versions: there is no way back."""
+        with self._kept.writing() as session:
+            session.execute(sa.delete(HistoryVersion).where(HistoryVersion.name == self._name))
+            session.execute(sa.delete(HistoryHead).where(HistoryHead.name == self._name))
 
     def _now(self, session: Session) -> Now:
         """Look at the head, the version that counts and the next, all in one question: they go together."""

@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.cell_sets import history
-from app.cell_sets.history import History
 from squint.errors import InputError
+from squint.library import history
 from squint.library.database import database
+from squint.library.history import History
 from squint.library.records import HistoryHead, HistoryVersion, Record
 from squint.library.store import Library
-from tests.squint.library.conftest import library, server, url  # noqa: F401 - fixtures
 
 _MANY = """
 import sys
 from pathlib import Path
-from app.cell_sets.history import History
+from squint.library.history import History
 history = History(Path(sys.argv[1]), "things")
 for i in range(25):
     history.commit(lambda content: (f"added {i}", [*(content or []), [sys.argv[2], i]]))
@@ -30,13 +29,13 @@ for i in range(25):
 _LOOK = """
 import sys
 from pathlib import Path
-from app.cell_sets.history import History
+from squint.library.history import History
 print(History(Path(sys.argv[1]), "things").now().content)
 """
 
 
 @pytest.fixture
-def things(library: Library) -> History:  # noqa: F811
+def things(library: Library) -> History:
     return History(library.home, "things")
 
 
@@ -45,7 +44,7 @@ def put(things: History, *names: str) -> None:
         things.commit(lambda content, name=name: (f"added {name}", [*(content or []), name]))
 
 
-def change_beside(library: Library, table: type[Record], where: str, **values: object) -> None:  # noqa: F811
+def change_beside(library: Library, table: type[Record], where: str, **values: object) -> None:
     """Change a row as damage does: its hash stays."""
     with database(library.home).engine.begin() as connection:
         connection.execute(sa.update(table.__table__).where(sa.text(where)).values(**values))
@@ -96,7 +95,7 @@ def test_old_versions_go_and_no_number_is_used_twice(
     assert things.now().version > seen
 
 
-def test_of_what_many_processes_do_at_once_nothing_is_lost(library: Library, things: History) -> None:  # noqa: F811
+def test_of_what_many_processes_do_at_once_nothing_is_lost(library: Library, things: History) -> None:
     work = [sys.executable, "-c", _MANY, str(library.home)]
     root = str(Path(__file__).parents[3])
     env = {**os.environ, "PYTHONPATH": root}
@@ -111,7 +110,7 @@ def test_of_what_many_processes_do_at_once_nothing_is_lost(library: Library, thi
 
 @pytest.mark.parametrize("values", [{"content": ["z"]}, {"what": "else"}])
 def test_a_damaged_version_is_said_and_undone(
-    library: Library,  # noqa: F811
+    library: Library,
     things: History,
     values: dict[str, object],
 ) -> None:
@@ -134,7 +133,7 @@ def test_a_damaged_version_is_said_and_undone(
     assert things.now().content == ["a", "c"]
 
 
-def test_a_damaged_version_that_does_not_count_takes_nothing_down(library: Library, things: History) -> None:  # noqa: F811
+def test_a_damaged_version_that_does_not_count_takes_nothing_down(library: Library, things: History) -> None:
     put(things, "a", "b")
     change_beside(library, HistoryVersion, "number = 2", content=["z"])
     assert things.now().content == ["a", "b"]
@@ -146,7 +145,7 @@ def test_a_damaged_version_that_does_not_count_takes_nothing_down(library: Libra
 
 
 def test_a_damaged_head_is_said_and_undoing_goes_to_the_last_version(
-    library: Library,  # noqa: F811
+    library: Library,
     things: History,
 ) -> None:
     put(things, "a", "b")
@@ -169,7 +168,7 @@ def write_old(folder: Path, head: str = '{"versions": [1, 2, 3], "at": 1}') -> N
         (folder / f"{number:08d}.json").write_text(json.dumps({"what": what, "content": content}))
 
 
-def test_what_an_older_library_kept_is_taken_over_once(library: Library, things: History) -> None:  # noqa: F811
+def test_what_an_older_library_kept_is_taken_over_once(library: Library, things: History) -> None:
     folder = library.home / "things"
     write_old(folder)
     saved = (folder / "head.json").stat().st_mtime
@@ -183,7 +182,7 @@ def test_what_an_older_library_kept_is_taken_over_once(library: Library, things:
     assert things.now().content == ["A", "C"]
 
 
-def test_many_that_open_an_older_library_at_once_take_it_over_once(library: Library) -> None:  # noqa: F811
+def test_many_that_open_an_older_library_at_once_take_it_over_once(library: Library) -> None:
     write_old(library.home / "things")
     root = str(Path(__file__).parents[3])
     env = {**os.environ, "PYTHONPATH": root}
@@ -202,7 +201,7 @@ def test_many_that_open_an_older_library_at_once_take_it_over_once(library: Libr
 
 @pytest.mark.parametrize("damage", ["", "{}", "[]", '"x"', "\x00", "[" * 100_000, '{"what": 3}'])
 def test_a_damaged_version_of_an_older_library_is_said_and_does_not_take_the_rest_down(
-    library: Library,  # noqa: F811
+    library: Library,
     things: History,
     damage: str,
     caplog: pytest.LogCaptureFixture,
@@ -235,7 +234,7 @@ def test_a_damaged_version_of_an_older_library_is_said_and_does_not_take_the_res
     ],
 )
 def test_where_the_head_of_an_older_library_is_damaged_the_last_version_counts(
-    library: Library,  # noqa: F811
+    library: Library,
     things: History,
     damage: str,
     caplog: pytest.LogCaptureFixture,

@@ -1,0 +1,61 @@
+"""Effective numbers of kinds: by hand, beside scipy, and beside cells that are really drawn."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import entropy
+
+from squint.stats.diversity import hill, rarefied
+
+COUNTS = st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(lambda counts: sum(counts) > 0)
+
+
+def test_by_hand() -> None:
+    assert hill(np.array([5, 5, 5, 5])) == pytest.approx((4, 4, 4))
+    assert hill(np.array([9, 0])) == (1, 1, 1)
+    assert hill(np.array([0, 0])) == (0, 0, 0)
+    assert hill(np.array([3, 1])).simpson == pytest.approx(1 / (9 / 16 + 1 / 16))
+
+
+@given(COUNTS)
+def test_shannon_is_that_of_scipy_and_orders_fall(counts: list[int]) -> None:
+    found = hill(np.array(counts))
+    assert found.shannon == pytest.approx(np.exp(entropy(counts)))
+    assert found.richness >= found.shannon - 1e-9 >= found.simpson - 2e-9
+
+
+@given(COUNTS, st.integers(0, 2**32 - 1))
+def test_the_order_of_kinds_and_empty_ones_do_not_matter(counts: list[int], seed: int) -> None:
+    shuffled = np.random.default_rng(seed).permutation([*counts, 0, 0])
+    assert hill(shuffled) == pytest.approx(hill(np.array(counts)))
+    n = max(1, sum(counts) // 2)
+    assert rarefied(shuffled, n) == pytest.approx(rarefied(np.array(counts), n))
+
+
+@given(COUNTS)
+def test_all_cells_give_the_whole_and_one_cell_gives_one_kind(counts: list[int]) -> None:
+    whole = np.array(counts)
+    assert rarefied(whole, whole.sum()) == pytest.approx(hill(whole))
+    assert rarefied(whole, 1) == pytest.approx((1, 1, 1))
+    assert np.isnan(rarefied(whole, int(whole.sum()) + 1)).all()
+
+
+def test_what_is_expected_is_the_mean_over_draws() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(400, rng.dirichlet(np.full(25, 0.5)))
+    kinds = np.repeat(np.arange(25), counts)
+    draws = [hill(np.bincount(rng.choice(kinds, 80, replace=False))) for _ in range(4_000)]
+    found = rarefied(counts, 80)
+    assert found.richness == pytest.approx(np.mean([draw.richness for draw in draws]), rel=0.01)
+    # Chao's numbers are of the expected entropy and of the expected concentration.
+    assert found.shannon == pytest.approx(np.exp(np.mean([np.log(d.shannon) for d in draws])), rel=0.01)
+    assert found.simpson == pytest.approx(1 / np.mean([1 / d.simpson for d in draws]), rel=0.01)
+
+
+def test_sizes_do_not_decide() -> None:
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet(np.full(200, 0.3))
+    small, large = rng.multinomial(500, shares), rng.multinomial(50_000, shares)
+    assert hill(large).richness > 1.3 * hill(small).richness
+    assert rarefied(large, 500).richness == pytest.approx(hill(small).richness, rel=0.1)
