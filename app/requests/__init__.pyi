@@ -13,6 +13,8 @@ from .cell_types import SplitType as SplitType
 from .co_occurrence import CoOccurrence as CoOccurrence
 from .co_occurrence import Neighbours as Neighbours
 from .co_occurrence import WriteSequences as WriteSequences
+from .codebook import CompareVocabularies as CompareVocabularies
+from .codebook import ExpressTokens as ExpressTokens
 from .comparison import AddGeneSets as AddGeneSets
 from .comparison import Differential as Differential
 from .comparison import Pseudobulk as Pseudobulk

@@ -9,6 +9,7 @@ from app.tasks import (
     cell_sets,
     cell_types,
     co_occurrence,
+    codebook,
     gene_sets,
     map_files,
     marking,
@@ -61,6 +62,7 @@ TASKS = dict(
         does(requests.CoOccurrence, co_occurrence.co_occurrence),
         does(requests.Neighbours, co_occurrence.neighbours),
         does(requests.WriteSequences, co_occurrence.write_sequences),
+        does(requests.CompareVocabularies, codebook.compare),
         does(requests.PackModel, packing.pack),
     )
 )
