@@ -38,6 +38,7 @@ from ._tables import levels as levels
 from ._text import escape as escape
 from ._text import plain as plain
 from ._token_expression import token_expression as token_expression
+from ._token_expression import token_means as token_means
 from ._token_usage import token_usage as token_usage
 from ._view import View as View
 from ._violins import violins as violins
