@@ -171,7 +171,7 @@ def with_names(
     for column, called in columns.items():
         if column in table:
             names_of_rows = table[column].astype(object).map(given).fillna("")
-            table.insert(int(table.columns.get_indexer([column])[0]) + 1, called, names_of_rows)
+            table.insert(list(table.columns).index(column) + 1, called, names_of_rows)
     return table
 
 

@@ -45,7 +45,7 @@ def token_expression(
 
 
 def token_means(
-    table: pd.DataFrame, *, names: Mapping[str, str] | None = None, title: str = "", style: Style = LIGHT
+    table: pd.DataFrame, what: str, *, names: Mapping[str, str] | None = None, style: Style = LIGHT
 ) -> go.Figure:
     """Draw the mean of a gene, or of a gene set, in each token as bars.
 
@@ -54,10 +54,10 @@ def token_means(
     table
         Indexed by token, in the order to draw, the first on top: ``n_cells``, ``mean``, ``share``, as
         :func:`squint.stats.token_expression.set_mean` gives them. Tokens without a mean are left out.
+    what
+        Gene or gene set that the mean is of.
     names
         What to call a token, with its number; by default its number alone.
-    title
-        What the mean is of.
     style
         Colours of the page.
 
@@ -80,11 +80,14 @@ def token_means(
         hovertemplate="mean %{x:.3g}, %{text} of cells with a count<extra></extra>",
     )
     largest = max(float(table["mean"].max()) if len(table) else 0, 0.01)
-    figure.update_xaxes(title=escape(title), range=[0, 1.35 * largest])
+    figure.update_xaxes(
+        title=f"{escape(what)}: mean of log(1 + counts at one depth)", range=[0, 1.35 * largest]
+    )
     figure.update_yaxes(
         tickvals=list(range(len(table))),
         ticktext=[escape((names or {}).get(str(token), str(token))) for token in table.index],
         automargin=True,
         showgrid=False,
     )
-    return _layout(figure, style, height=100 + _BAR * max(len(table), 1)).update_layout(bargap=0.25)
+    figure = _layout(figure, style, height=100 + _BAR * max(len(table), 1))
+    return figure.update_layout(bargap=0.25).update_yaxes(zeroline=False)

@@ -35,17 +35,16 @@ def show_card(library: Library, sections: Sequence[Section], model: ModelFacts, 
     with left:
         st.caption(f"{many(n_cells, 'cell')} in {many(len(known.sections), 'section')}.")
         show_naming(library, model, token)
+        _show_near_codes(library, model, token)
     with right:
         _show_map(library, sections, known.sections, model, token)
-    genes, types, where, codes = st.columns([5, 4, 4, 4], gap="medium")
+    genes, types, where = st.columns([5, 4, 4], gap="medium")
     with genes:
         _show_genes(library, known.genes, model, token)
     with types:
         _show_types(known.types)
     with where:
         _show_sections(known.sections)
-    with codes:
-        _show_near_codes(library, model, token)
 
 
 def _show_map(

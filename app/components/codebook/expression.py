@@ -1,7 +1,7 @@
 """A gene, or a gene set, in every token."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +13,7 @@ from app.components.job import compute
 from app.components.links import to_sections
 from app.components.tokens import choose_gene, profiles, with_names
 from app.components.tokens import names as token_names
-from app.exports.stamp import counts, stamp
+from app.exports.stamp import counts, many, stamp
 from app.models import ModelFacts
 from app.requests import ExpressTokens
 from app.text import as_text, sentence
@@ -25,7 +25,7 @@ from squint.pl import PRINT
 from squint.stats.token_expression import SetMean, TokenExpression, set_mean
 
 _MOST_TOKENS, _MOST_GENES = 20, 24  # that are drawn; tables have all
-_WHAT = "mean of log(1 + counts)"
+_LEAST_CELLS = 20  # of a token that is drawn, at first
 
 
 def show_gene(library: Library, model: ModelFacts) -> None:
@@ -39,9 +39,8 @@ def show_gene(library: Library, model: ModelFacts) -> None:
         st.info(f"No section with counts measures {as_text(gene)}. Choose another gene.")
         return
     st.subheader(f"Tokens high in {as_text(gene)}")
-    _show_bars(library, table, f"{gene}: {_WHAT}", model, "codebook_gene")
-    _say_how(result, sections)
-    _export(library, f"{gene} in each token", table, gene, sections, result, model, "codebook_gene")
+    means = _Means(gene, table, _enough(table), sections, result, model)
+    _show_means(library, means, "codebook_gene")
 
 
 def show_set(library: Library, model: ModelFacts) -> None:
@@ -70,10 +69,26 @@ def show_set(library: Library, model: ModelFacts) -> None:
         return
     table = found.table.sort_values("mean", ascending=False, kind="stable")
     st.subheader(f"Tokens high in {sentence(name)}")
-    _show_bars(library, table, f"{name}: {_WHAT}, mean over genes", model, "codebook_set")
-    _say_how(result, sections)
-    _export(library, f"{name} in each token", table, name, sections, result, model, "codebook_set")
-    _show_dots(library, found, expression, list(table.index), name, sections, result, model)
+    means = _Means(name, table, _enough(table), sections, result, model)
+    weights = " Mean and per cent are means over the measured genes, each of one weight."
+    _show_means(library, means, "codebook_set", weights)
+    _show_dots(library, means, expression, found.measured)
+
+
+class _Means(NamedTuple):
+    """The mean of a gene, or of a gene set, in each token."""
+
+    what: str  # the gene or the set
+    table: pd.DataFrame  # by token, the highest first
+    drawn: pd.DataFrame  # those tokens of it that have enough cells
+    sections: Sequence[Section]
+    result: Result
+    model: ModelFacts
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """For the stamp."""
+        return {"expression": f"log(1 + x), cells brought to {self.result.facts['depth']:,.0f} counts"}
 
 
 def _counted(library: Library, model: ModelFacts) -> list[Section]:
@@ -108,85 +123,77 @@ def _say_coverage(found: SetMean) -> None:
     st.caption(f"{measured} of {n} genes of the set are measured ({measured / max(n, 1):.0%}).{missing}")
 
 
-def _say_how(result: Result, sections: Sequence[Section]) -> None:
-    st.caption(
-        f"Mean over the token's cells of log(1 + x), each cell brought to {result.facts['depth']:,.0f} "
-        "counts, the median of all cells with a token; per cent: cells with at least one count. Over the "
-        f"sections that measure the gene, of {counts(sections)}. Cells of one patient are not independent, "
-        "so no test is made."
+def _enough(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out tokens of few cells, as the user says: a mean of a handful of cells leads by chance."""
+    least = st.number_input(
+        "Tokens with at least so many cells",
+        1,
+        100_000,
+        _LEAST_CELLS,
+        key="codebook_least",
+        help="A mean over a handful of cells is high or low by chance. The exported table has all tokens.",
+        width=280,
     )
+    kept = table[table["mean"].notna() & (table["n_cells"] >= least)]
+    if n := int(table["mean"].notna().sum()) - len(kept):
+        st.caption(f"{many(n, 'token')} with fewer cells left out.")
+    if kept.empty:
+        st.info("No token has so many cells. Ask for fewer.")
+        st.stop()
+    return kept
 
 
-def _show_bars(library: Library, table: pd.DataFrame, title: str, model: ModelFacts, key: str) -> None:
-    names = token_names(library, model)
-    known = table[table["mean"].notna()]
+def _show_means(library: Library, means: _Means, place: str, more: str = "") -> None:
+    """Show the tokens that are highest, how that was found, and its export."""
+    names, what = token_names(library, means.model), means.what
+
+    def figure(style: pl.Style) -> Any:
+        return pl.token_means(means.drawn.head(_MOST_TOKENS), what, names=names, style=style)
+
+    n_drawn = min(len(means.drawn), _MOST_TOKENS)
     st.plotly_chart(
-        pl.token_means(known.head(_MOST_TOKENS), names=names, title=title, style=session.style()),
-        key=key,
+        figure(session.style()),
+        key=place,
         config=CHART,
-        alt=f"{title}, the {min(len(known), _MOST_TOKENS)} highest tokens",
+        alt=f"Mean of {what}, the {n_drawn} highest tokens",
     )
-    if len(known) > _MOST_TOKENS:
-        st.caption(f"The {_MOST_TOKENS} highest of {len(known)} tokens; the table of the export has all.")
+    if len(means.drawn) > _MOST_TOKENS:
+        st.caption(f"The {_MOST_TOKENS} highest of {len(means.drawn)} tokens; the exported table has all.")
+    st.caption(
+        f"Mean over the token's cells of log(1 + x), each cell brought to {means.result.facts['depth']:,.0f} "
+        "counts, the median of all cells with a token; per cent: cells with at least one count. Over the "
+        f"sections that measure the gene, of {counts(means.sections)}. Cells of one patient are not "
+        f"independent, so no test is made.{more}"
+    )
+    marks = stamp(f"{what} in each token", means.sections, means.model, means.parameters)
+    rows = with_names(library, means.model.sha256, means.table.reset_index(), {"token": "name"})
+    export_row(Export(f"{place}_export", marks, table=lambda: rows, figure=lambda _: figure(PRINT)))
 
 
-def _export(
-    library: Library,
-    title: str,
-    table: pd.DataFrame,
-    what: str,
-    sections: Sequence[Section],
-    result: Result,
-    model: ModelFacts,
-    place: str,
-) -> None:
-    names = token_names(library, model)
-    marks = stamp(title, sections, model, _parameters(result))
-
-    def figure(_: int) -> Any:
-        shown = table[table["mean"].notna()].head(_MOST_TOKENS)
-        return pl.token_means(shown, names=names, title=f"{what}: {_WHAT}", style=PRINT)
-
-    rows = with_names(library, model.sha256, table.reset_index(), {"token": "name"})
-    export_row(Export(f"{place}_export", marks, table=lambda: rows, figure=figure))
-
-
-def _show_dots(
-    library: Library,
-    found: SetMean,
-    expression: TokenExpression,
-    order: Sequence[str],
-    name: str,
-    sections: Sequence[Section],
-    result: Result,
-    model: ModelFacts,
-) -> None:
+def _show_dots(library: Library, means: _Means, expression: TokenExpression, measured: Sequence[str]) -> None:
     """Show the genes of a set one by one, in the tokens that are highest in it."""
     st.subheader("Gene by gene")
-    names, genes = token_names(library, model), found.measured[:_MOST_GENES]
-    table = expression.table(found.measured)
+    names, genes = token_names(library, means.model), measured[:_MOST_GENES]
+    order = [str(token) for token in means.drawn.index]
     rank = {token: number for number, token in enumerate(order)}
-    table = table.sort_values("token", key=lambda column: column.map(rank), kind="stable")
+    table = expression.table(measured)
+    by_rank = table["token"].map(lambda token: rank.get(token, len(rank)))
+    table = table.iloc[by_rank.to_numpy().argsort(kind="stable")]
     shown = table[table["token"].isin(order[:_MOST_TOKENS]) & table["gene"].isin(genes)]
-    per_gene = st.toggle(
-        "Colour each gene from its lowest to its highest token", key="codebook_per_gene", value=False
-    )
+    per_gene = st.toggle("Colour each gene from its lowest to its highest token", key="codebook_per_gene")
 
     def figure(style: pl.Style) -> Any:
         return pl.token_expression(shown, names=names, per_gene=per_gene, style=style)
 
+    n_drawn = min(len(order), _MOST_TOKENS)
     st.plotly_chart(
         figure(session.style()),
         key="codebook_dots",
         config=CHART,
-        alt=f"{len(genes)} genes in the {min(len(order), _MOST_TOKENS)} tokens highest in {name}",
+        alt=f"{len(genes)} genes in the {n_drawn} tokens highest in {means.what}",
     )
-    if len(found.measured) > len(genes):
-        st.caption(f"The first {len(genes)} of {len(found.measured)} measured genes.")
-    marks = stamp(f"Genes of {name} in each token", sections, model, _parameters(result))
-    rows = with_names(library, model.sha256, table, {"token": "name"})
+    if len(measured) > len(genes):
+        st.caption(f"The first {len(genes)} of {len(measured)} measured genes; the exported table has all.")
+    marks = stamp(f"Genes of {means.what} in each token", means.sections, means.model, means.parameters)
+    rows = with_names(library, means.model.sha256, table, {"token": "name"})
     export_row(Export("codebook_dots_export", marks, table=lambda: rows, figure=lambda _: figure(PRINT)))
-
-
-def _parameters(result: Result) -> dict[str, object]:
-    return {"expression": f"log(1 + x), cells brought to {result.facts['depth']:,.0f} counts"}

@@ -12,6 +12,7 @@ from app.components.tokens import names as token_names
 from app.components.tokens import profiles
 from app.exports.stamp import counts, stamp
 from app.models import ModelFacts
+from squint.files import list_sha256
 from squint.library import profiles as token_profiles
 from squint.library import token_naming
 from squint.library.store import Library
@@ -54,13 +55,13 @@ def choose_token(library: Library, model: ModelFacts) -> str:
 
 _COLUMNS = {
     "token": st.column_config.TextColumn("Token", width="small"),
-    "name": st.column_config.TextColumn("Name", width=150),
-    "note": st.column_config.TextColumn("Note", width=150),
+    "name": st.column_config.TextColumn("Name", width=130),
+    "note": st.column_config.TextColumn("Note", width=110),
     "n_cells": st.column_config.NumberColumn("Cells", format="localized"),
     "share": st.column_config.ProgressColumn("Share of cells", format="percent", min_value=0, max_value=1),
-    "top_genes": st.column_config.TextColumn("Top genes", width=270),
-    "top_types": st.column_config.TextColumn("Cell types", width=270),
-    "sections": st.column_config.TextColumn("Found in (most cells first)", width=200),
+    "top_genes": st.column_config.TextColumn("Top genes", width=240),
+    "top_types": st.column_config.TextColumn("Cell types", width=220),
+    "sections": st.column_config.TextColumn("Found in (most cells first)", width=190),
 }
 
 
@@ -95,21 +96,30 @@ def _take_row(tokens: Sequence[str]) -> None:
         st.session_state[session.TOKEN_SHOWN] = tokens[rows[0]]
 
 
+def _take_choice(key: str) -> None:
+    st.session_state[session.TOKEN_SHOWN] = st.session_state[key]
+
+
 def _choose(library: Library, model: ModelFacts, options: Sequence[str]) -> str:
     linked = st.query_params.get(_IN_LINK)
     if session.TOKEN_SHOWN not in st.session_state and linked in options:
         st.session_state[session.TOKEN_SHOWN] = linked
     session.keep_valid(session.TOKEN_SHOWN, options)
     names = token_names(library, model)
+    first = st.session_state.get(session.TOKEN_SHOWN, options[0])
+    key = f"{session.TOKEN_SHOWN}-{list_sha256([names.get(one, one) for one in options])[:8]}"
+    st.session_state[key] = first  # a browser keeps the words of a choice, so other words are another widget
     chosen = str(
         st.selectbox(
             "Token (or click a row above)",
             options,
             format_func=lambda token: names.get(token, token),
-            key=session.TOKEN_SHOWN,
-            persist_state="session",
+            key=key,
+            on_change=_take_choice,
+            args=(key,),
         )
     )
+    st.session_state[session.TOKEN_SHOWN] = chosen
     if st.query_params.get(_IN_LINK) != chosen:
         st.query_params[_IN_LINK] = chosen
     return chosen

@@ -128,8 +128,8 @@ def _show_heatmap(
 
 def _pairs(table: pd.DataFrame) -> pd.DataFrame:
     """List the pairs of tokens that any cell has."""
-    long = table.rename_axis("token").rename_axis("token_of_other", axis=1).stack().rename("n_cells")
-    rows = long[long > 0].reset_index()
+    long: Any = table.rename_axis("token").rename_axis("token_of_other", axis=1).stack()
+    rows: pd.DataFrame = long[long > 0].reset_index(name="n_cells")
     rows["share"] = rows["n_cells"] / rows["token"].map(table.sum(axis=1))
     return rows
 

@@ -38,7 +38,7 @@ def save(app: AppTest, name: str, note: str = "") -> AppTest:
 
 
 def shown(app: AppTest) -> str:
-    return str(app.selectbox("token_shown").value)
+    return str(app.session_state["token_shown"])
 
 
 def test_an_empty_library_leads_to_sections(visit: Open) -> None:
@@ -65,7 +65,7 @@ def test_a_token_is_described_with_its_n(visit: Open) -> None:
     head, genes = csv_of(app, "codebook_genes")
     assert "0.0001 added" in head
     assert (genes["log2_ratio"].diff().dropna() <= 0).all()
-    near = app.dataframe[-1].value
+    near = app.dataframe[1].value
     assert (near["cosine"].diff().dropna() <= 0).all()
 
 
