@@ -69,6 +69,8 @@ ASKED: list[Task] = [
     requests.CoOccurrence(("a",), "ff", "section_id", 5, clr=True, n_permutations=9),
     requests.Neighbours(("a",), "ff", 5, 9),
     requests.WriteSequences(("a",), "ff", "parquet"),
+    requests.ExpressTokens(("a", "b"), "ff"),
+    requests.CompareVocabularies(("a",), "ff", "ab", 50, 1_000, 0),
     requests.LookAtImage(Addition("a", "he.tif")),
     requests.AddImage(Addition("a", "he.tif", channel=2)),
     requests.Draw("folder", "pdf", {"Title": "T"}, 300),
