@@ -40,6 +40,7 @@ def draw() -> None:
             st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
             st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
             st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
+            st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
             st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
             st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
             st.Page(

@@ -57,6 +57,7 @@ REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", 
 COMPARED, COMPARED_PATIENTS, COMPARED_BY = "compared", "compared_patients", "compared_by"
 NEW_PATIENT, AMONG = "new_patient", "among"
 FACT, FACT_GROUP, FACT_REFERENCE, MEASURE = "fact", "fact_group", "fact_reference", "measure"
+CODEBOOK, TOKEN_SHOWN, OTHER_MODEL = "look_at", "token_shown", "other_model"
 IMAGE, DARK_GROUND = "image", "dark_ground"
 TYPED = "typed"  # id of the section whose cells are named
 MAX_SHOWN = 6

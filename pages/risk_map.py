@@ -14,7 +14,7 @@ every = tokenised(library, model)
 request, thresholds = risk.choose(library, every, model.sha256)
 how = risk.score(library, request)
 sections = session.choose_sections(every)
-risk.say_cover(how)
+risk.say_cover(library, how, model.sha256)
 
 cells = views.cells_of(library, sections, request.model, request.result)
 view = views.by_activation(sections, cells, thresholds, how)

@@ -40,6 +40,8 @@ COMMUNITY = "squint_community"  # obs, categorical of str: of the cell's token; 
 SECTION_DISTANCES = "squint_section_distances"  # uns, dict: how far sections lie from each other
 NEIGHBOR_ENRICHMENT = "squint_neighbor_enrichment"  # uns, dict: how often tokens are neighbours
 PROFILES = "squint_token_profiles"  # uns, DataFrame indexed by token: what each token is
+VOCABULARIES = "squint_vocabularies"  # uns, dict: which token of one model is which of another
+TOKEN_EXPRESSION = "squint_token_expression"  # uns, DataFrame: how much of each gene in each token
 DEGS = "squint_differential_expression"  # uns, DataFrame indexed by gene: two groups of cells compared
 NAMED_TYPE = "squint_cell_type"  # obs, categorical of str: the labeling in use; missing = none
 NAMED_TYPE_CONFIDENCE = "squint_cell_type_confidence"  # obs, float32 in [0, 1] of it; NaN = none stated

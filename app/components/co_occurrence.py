@@ -13,6 +13,7 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
 from app.components.links import to_sections
 from app.components.map.tissue_map import show_map
+from app.components.tokens import listed, with_names
 from app.components.tokens import names as token_names
 from app.exports.stamp import many, simulated, stamp
 from app.maps import views
@@ -20,6 +21,7 @@ from app.models import ModelFacts
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
 from squint.files import list_sha256
+from squint.library.profiles import without_number
 from squint.library.results import Result
 from squint.library.stacks import find_stacks, outside_stacks
 from squint.library.store import Library, Section
@@ -28,6 +30,7 @@ from squint.stats import trees
 
 LEAST_GROUPS = 3
 _N_ORDERS, _N_DRAWS = 10_000, 1_000  # shuffles of groups, of tokens within sections
+_PAIR = {"token_1": "name_1", "token_2": "name_2"}  # columns of tokens, and of their names
 _NOTE_LEVELS = 0.3  # mean correlation of neighbouring levels that is worth a word
 
 
@@ -63,8 +66,8 @@ class Found(NamedTuple):
 
     @property
     def words(self) -> dict[str, str]:
-        """Main cell type of each token that has one, without its number."""
-        words = {token: name.removeprefix(token).strip() for token, name in self.names.items()}
+        """What each token is called, without its number, where it is called anything."""
+        words = {token: without_number(token, name) for token, name in self.names.items()}
         return {token: word for token, word in words.items() if word}
 
     @property
@@ -179,7 +182,12 @@ def show_map_of_tokens(found: Found, model: ModelFacts) -> None:
     }
     marks = stamp("Token co-occurrence", over.sections, model, parameters)
     export_row(
-        Export("co_occurrence", marks, table=lambda: pairs(found), figure=lambda _: figure(PRINT)),
+        Export(
+            "co_occurrence",
+            marks,
+            table=lambda: with_names(session.library(), model.sha256, pairs(found), _PAIR),
+            figure=lambda _: figure(PRINT),
+        )
     )
 
 
@@ -239,12 +247,18 @@ def show_communities(library: Library, found: Found, model: ModelFacts) -> None:
         "Chance makes communities too. The p of a community is the share of shuffles whose largest "
         "community, cut at the same height, has as many tokens or more."
     )
+
+    def describe(community: str) -> str:
+        row = table.loc[community]
+        tokens = listed(library, model.sha256, _tokens(found, community))
+        return f"{community}: tokens {tokens} ({many(int(row['n_cells']), 'cell')}, p = {row['p']:.2g})"
+
     options = ["all", *several]
     session.keep_valid(session.COMMUNITY, options)
     chosen = st.selectbox(
         "Community on the map (or click one above)",
         options,
-        format_func=lambda name: "all, one colour each" if name == "all" else _describe(found, name),
+        format_func=lambda name: "all, one colour each" if name == "all" else describe(name),
         key=session.COMMUNITY,
         persist_state="session",
     )
@@ -253,12 +267,6 @@ def show_communities(library: Library, found: Found, model: ModelFacts) -> None:
     show_map(_view(found, sections, cells, str(chosen), several), model, "communities")
     if chosen != "all":
         _show_usage(found, str(chosen), model)
-
-
-def _describe(found: Found, community: str) -> str:
-    row = found.values["communities"].loc[community]
-    tokens = ", ".join(_tokens(found, community))
-    return f"{community}: tokens {tokens} ({many(int(row['n_cells']), 'cell')}, p = {row['p']:.2g})"
 
 
 def _tokens(found: Found, community: str) -> list[str]:
@@ -297,7 +305,7 @@ def _show_usage(found: Found, chosen: str, model: ModelFacts) -> None:
     )
     parameters = {
         "community": chosen,
-        "tokens": ", ".join(tokens),
+        "tokens": listed(session.library(), model.sha256, tokens),
         "usage": f"share of the cells of each {found.over.groups}",
         "over": f"{found.over.name}, n = {found.over.n_groups}",
     }
@@ -354,7 +362,14 @@ def show_neighbours(library: Library, found: Found, model: ModelFacts) -> None:
         "correction": f"Benjamini-Hochberg over {_n_pairs(values['q']):,} pairs of different tokens",
     }
     marks = stamp("Tokens as neighbours", found.over.sections, model, parameters)
-    export_row(Export("neighbours", marks, table=lambda: _edges(values), figure=lambda _: figure(PRINT)))
+    export_row(
+        Export(
+            "neighbours",
+            marks,
+            table=lambda: with_names(library, model.sha256, _edges(values), _PAIR),
+            figure=lambda _: figure(PRINT),
+        )
+    )
 
 
 def _edges(values: Mapping[str, Any]) -> pd.DataFrame:

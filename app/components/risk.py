@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute
-from app.components.tokens import profiles
+from app.components.tokens import listed, profiles
 from app.exports.stamp import stamp
 from app.maps import views
 from app.models import ModelFacts
@@ -115,7 +115,7 @@ def score(library: Library, asked: Activate) -> dict[str, Any]:
     return compute(library, asked, "Scoring neighbourhoods").facts
 
 
-def say_cover(how: Mapping[str, Any]) -> None:
+def say_cover(library: Library, how: Mapping[str, Any], model: str) -> None:
     """Say which codes count and how much of the reference they cover."""
     if not how["codes"]:
         st.warning(
@@ -127,7 +127,8 @@ def say_cover(how: Mapping[str, Any]) -> None:
     against = f" against {as_text(how['against'])}" if how["against"] else ""
     st.markdown(
         f"The **{len(how['codes'])} codes {how['mode']}** in patient **{reference}**{against} "
-        f"cover **{how['share_covered']:.1%}** of that patient's cells: tokens {', '.join(how['codes'])}."
+        f"cover **{how['share_covered']:.1%}** of that patient's cells: tokens "
+        f"{sentence(listed(library, model, how['codes']))}."
     )
 
 
@@ -144,7 +145,8 @@ def describe_codes(
         row = table.loc[code]
         types = f" · {sentence(row['top_types'])}" if row["top_types"] else ""
         genes = sentence(row["top_genes"])
-        lines.append(f"- **Token {as_text(code)}**, {share[code]:.1%} of cells{types} · top genes {genes}")
+        called = sentence(listed(library, model.sha256, [code]))
+        lines.append(f"- **Token {called}**, {share[code]:.1%} of cells{types} · top genes {genes}")
     st.markdown("\n".join(lines))
 
 

@@ -15,6 +15,7 @@ from app.requests import SumTokens
 from app.text import sentence
 from squint import keys
 from squint.library import profiles as token_profiles
+from squint.library import token_naming
 from squint.library.quality import doubted, is_newness_known, without_token
 from squint.library.store import Library, Section
 from squint.model.card import NOT_MEASURED
@@ -136,8 +137,42 @@ def profiles(library: Library, model: ModelFacts) -> pd.DataFrame:
 
 
 def names(library: Library, model: ModelFacts) -> dict[str, str]:
-    """Name each token by its number and main cell type, the same whatever is shown."""
-    return {str(token): str(name) for token, name in profiles(library, model)["name"].items()}
+    """Name each token by its number and what users call it, or its main cell type: everywhere the same."""
+    profiles(library, model)  # waits until it is known
+    return dict(token_profiles.token_names(library, model.sha256))
+
+
+def listed(library: Library, model: str, tokens: Sequence[str]) -> str:
+    """List tokens by their numbers, with the names that users gave them."""
+    given = token_naming.names(library, model)
+    return ", ".join(given.get(token, token) for token in tokens)
+
+
+def with_names(
+    library: Library, model: str | None, table: pd.DataFrame, columns: Mapping[str, str]
+) -> pd.DataFrame:
+    """Put what users call the tokens of a table beside them, if they named any.
+
+    Parameters
+    ----------
+    library
+        Where the names are.
+    model
+        Hash of the model whose tokens they are.
+    table
+        Rows about tokens.
+    columns
+        Columns of tokens that may be in it -> what to call the columns of their names.
+    """
+    given = {token: one.name for token, one in token_naming.named(library, model).items()} if model else {}
+    if not any(given.values()):
+        return table
+    table = table.copy(deep=False)
+    for column, called in columns.items():
+        if column in table:
+            names_of_rows = table[column].astype(object).map(given).fillna("")
+            table.insert(list(table.columns).index(column) + 1, called, names_of_rows)
+    return table
 
 
 def describe_tokens(
@@ -149,6 +184,7 @@ def describe_tokens(
     table = table[table.index.isin(shown[shown > 0].index)].copy()
     table.insert(2, "share_shown", shown.reindex(table.index).to_numpy())
     table = table.sort_values("n_cells", ascending=False).reset_index()
+    table = with_names(library, model.sha256, table, {"token": "name"})
     over = token_profiles.described_by(library, model.sha256)
     st.caption(
         f"{len(table)} of {model.n_codes} tokens occur in the sections shown ({counts(sections)}). Genes, "
@@ -161,6 +197,7 @@ def describe_tokens(
         hide_index=True,
         column_config={
             "token": st.column_config.TextColumn("Token", width="small"),
+            "name": st.column_config.TextColumn("Name", width="medium"),
             "n_cells": st.column_config.NumberColumn("Cells", format="localized"),
             "share": st.column_config.ProgressColumn(
                 "Share of all cells", format="percent", min_value=0, max_value=1

@@ -16,6 +16,8 @@ from .co_occurrence import WriteSequences as WriteSequences
 from .compare import AddPatients as AddPatients
 from .compare import CompareSections as CompareSections
 from .compare import CountScores as CountScores
+from .codebook import CompareVocabularies as CompareVocabularies
+from .codebook import ExpressTokens as ExpressTokens
 from .comparison import AddGeneSets as AddGeneSets
 from .comparison import Differential as Differential
 from .comparison import Pseudobulk as Pseudobulk

@@ -10,6 +10,7 @@ from app.tasks import (
     cell_types,
     co_occurrence,
     compare,
+    codebook,
     gene_sets,
     map_files,
     marking,
@@ -65,6 +66,7 @@ TASKS = dict(
         does(requests.CompareSections, compare.compare_sections),
         does(requests.CountScores, compare.count_scores),
         does(requests.AddPatients, compare.add_patients),
+        does(requests.CompareVocabularies, codebook.compare),
         does(requests.PackModel, packing.pack),
     )
 )

@@ -213,7 +213,7 @@ def note(library: Library, folder: Path, text: str) -> None:
 def remove(library: Library, folder: Path) -> None:
     """Remove a model of the library, damaged or not.
 
-    The tokens that it gave stay, and are shown again if it comes back.
+    The tokens that it gave stay with the names that users gave them, and are shown again if it comes back.
 
     Raises
     ------

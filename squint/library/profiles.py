@@ -1,5 +1,7 @@
 """What each token of a model is, in words: over all sections with tokens by it, whatever a page shows.
 
+What users call a token takes the place of its main cell type; its number always stays.
+
 Each section keeps sums beside its tokens, made when it was tokenised; a description is made of the sums of
 all. A gene is described over the sections that measure it, and only genes of the model count.
 """
@@ -8,7 +10,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,9 +20,11 @@ from numpy.typing import NDArray
 from squint import keys
 from squint.errors import DAMAGED, InputError
 from squint.files import whole
+from squint.library import token_naming
 from squint.library.quality import doubted
 from squint.library.store import Library, Section, tokens_name
 from squint.pl import plain
+from squint.stats.token_details import marker_genes, sections_with, types_in
 from squint.stats.token_profiles import TokenSums, count_types, describe, top_type
 
 _KEPT = 8  # descriptions: of a few models, and of the library before and after a change
@@ -111,11 +115,41 @@ def token_profiles(library: Library, model: str) -> pd.DataFrame:
     -------
     Indexed by token, all tokens in use: ``n_cells``, ``share``, ``top_genes``, ``top_types``, ``sections`` as
     :func:`squint.tl.token_profiles` gives them, over the sections of :func:`described_by`; and ``name``, the
-    token's number and main cell type. Sections of which no sums are kept are left out.
+    token's number with the name that users gave it, or else with its main cell type. Sections of which no
+    sums are kept are left out.
     """
+    table = _described(library, model, *_there(library, model))
+    given = token_naming.names(library, model)
+    return table.assign(name=[given.get(str(token), str(name)) for token, name in table["name"].items()])
+
+
+class Details(NamedTuple):
+    """One token in detail, over the sections of :func:`described_by`."""
+
+    genes: pd.DataFrame  # as `squint.stats.token_details` gives them
+    types: pd.DataFrame
+    sections: pd.DataFrame
+
+
+def details(library: Library, model: str, token: str) -> Details:
+    """Give marker genes, cell types and sections of a token; sections without sums are left out."""
+    there, written = _there(library, model)
+    return Details(*(table.copy() for table in _details(library, model, token, there, written)))
+
+
+@lru_cache(maxsize=32)  # a few tokens of a few models
+def _details(
+    library: Library, model: str, token: str, sections: tuple[Section, ...], written: tuple[int, ...]
+) -> Details:
+    del written
+    sums = {section.title: read(library, section, model) for section in sections}
+    return Details(marker_genes(sums, token), types_in(sums, token), sections_with(sums, token))
+
+
+def _there(library: Library, model: str) -> tuple[tuple[Section, ...], tuple[int, ...]]:
+    """List the sections that say what tokens are and have sums, with when these were written."""
     there = [s for s in described_by(library, model) if sums_path(library, s.id, model).exists()]
-    written = tuple(sums_path(library, s.id, model).stat().st_mtime_ns for s in there)
-    return _described(library, model, tuple(there), written).copy()
+    return tuple(there), tuple(sums_path(library, s.id, model).stat().st_mtime_ns for s in there)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -133,7 +167,16 @@ def _name(token: str, row: "pd.Series[Any]") -> str:
 
 
 def token_names(library: Library, model: str | None) -> Mapping[str, str]:
-    """Name each token by its number and, where cell types are known, its main one with its share."""
+    """Name each token by its number, and by what users call it, or its main cell type with its share.
+
+    Those that users named are among them even where no section has them.
+    """
     if model is None:
         return {}
-    return {str(token): str(name) for token, name in token_profiles(library, model)["name"].items()}
+    described = token_profiles(library, model)["name"]
+    return token_naming.names(library, model) | {str(token): str(name) for token, name in described.items()}
+
+
+def without_number(token: str, name: str) -> str:
+    """Give the name of a token, as :func:`token_names` has it, without its number; nothing if that is all."""
+    return name.removeprefix(token).removeprefix(token_naming.NUMBER).strip()

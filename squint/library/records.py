@@ -353,6 +353,21 @@ class HistoryVersion(Checked, Record):
     content: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
+class TokenName(Checked, Record):
+    """What a token is called after a change; :mod:`squint.library.token_naming` says more."""
+
+    __tablename__ = "token_names"
+    model: Mapped[str] = mapped_column(Sha, primary_key=True)  # of its weights; it may be gone, and come back
+    token: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the highest one counts
+    back_to: Mapped[int | None]  # number that undoing goes back to, 0: no name; None: nothing to undo
+    what: Mapped[str] = mapped_column(Text)  # what undoing would undo, in words
+    undone: Mapped[str] = mapped_column(Text)  # what this row undid, in words; empty if nothing
+    name: Mapped[str] = mapped_column(Text)  # empty: none
+    note: Mapped[str] = mapped_column(Text)
+    made: Mapped[str] = mapped_column(String(40))
+
+
 class GeneSetFile(Checked, Record):
     """A file of gene sets that somebody added."""
 

@@ -1,9 +1,9 @@
 """Results that nobody has looked at for long are deleted: they are computed again when they are asked for.
 
-Sections, originals, tokens, models, cell sets, gene sets and notes stay. Clocks jump, so a server deletes
-only what is old by two counts: by the clock, and by the days on which the library was swept. A clock that
-jumps ahead adds one to the second; a use in the future, of a clock that was set back since, is taken for
-one of now.
+Sections, originals, tokens and their names, models, cell sets, gene sets and notes stay. Clocks jump, so a
+server deletes only what is old by two counts: by the clock, and by the days on which the library was swept. A
+clock that jumps ahead adds one to the second; a use in the future, of a clock that was set back since, is
+taken for one of now.
 """
 
 import math

@@ -73,6 +73,7 @@ def _rows(session: Session, section_id: str | None) -> Iterator[Checked]:
     for mapper in Record.registry.mappers:
         kind = mapper.class_
         if not issubclass(kind, Checked):
+            session.execute(sa.select(kind).limit(1)).first()  # refuses a table that is not what it was
             continue
         if section_id is None:
             yield from session.scalars(sa.select(kind))

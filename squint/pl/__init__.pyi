@@ -2,6 +2,7 @@ from ._captions import orientation as orientation
 from ._charts import activation_histogram as activation_histogram
 from ._charts import composition as composition
 from ._co_occurrence import co_occurrence as co_occurrence
+from ._compare_vocabularies import compare_vocabularies as compare_vocabularies
 from ._expression import dot_plot as dot_plot
 from ._frame import extent as extent
 from ._frame import frames_of as frames_of
@@ -43,6 +44,8 @@ from ._tables import composition_table as composition_table
 from ._tables import levels as levels
 from ._text import escape as escape
 from ._text import plain as plain
+from ._token_expression import token_expression as token_expression
+from ._token_expression import token_means as token_means
 from ._token_usage import token_usage as token_usage
 from ._view import View as View
 from ._violins import violins as violins

@@ -31,14 +31,20 @@ def dot_plot(table: pd.DataFrame, *, per_gene: bool = False, style: Style = LIGH
     -------
     Dots whose area is the share of cells with a count and whose colour is the mean of scaled counts.
     """
+    return draw_dots(table, "mean scaled<br>counts", per_gene=per_gene, style=style)
+
+
+def draw_dots(table: pd.DataFrame, what: str, *, per_gene: bool, style: Style) -> go.Figure:
+    """Draw dots as :func:`dot_plot`; ``what`` the mean is of stands over the colours, where it is one."""
     genes, groups = list(dict.fromkeys(table["gene"])), list(dict.fromkeys(table["group"]))
-    n_cells = table.drop_duplicates("group").set_index("group")["n_cells"]
+    n_cells = table.groupby("group", sort=False)["n_cells"].max()
+    table = table[table["share"].notna()]  # a dot for what was measured
     colour = table["mean"]
     if per_gene:
         by_gene = table.groupby("gene")["mean"]
         low, high = by_gene.transform("min"), by_gene.transform("max")
         colour = (colour - low) / (high - low).where(high > low, 1)
-    largest = min(share for share in _SCALES if share >= min(table["share"].max(), 1))
+    largest = min(share for share in _SCALES if share >= min(table["share"].max(), 1) or share == 1)
     words = zip(
         escape_all(table["gene"]), escape_all(table["group"]), table["mean"], table["share"], strict=True
     )
@@ -71,7 +77,7 @@ def dot_plot(table: pd.DataFrame, *, per_gene: bool = False, style: Style = LIGH
         tickangle=-45 if slanted else 0,
         range=[-0.6, len(genes) - 0.4],
     )
-    title = "mean per gene,<br>0 lowest group,<br>1 highest" if per_gene else "mean scaled<br>counts"
+    title = "mean per gene,<br>0 lowest group,<br>1 highest" if per_gene else what
     _colour_bar(figure, title, style)
     room = {"r": _MARGIN, "t": 40, "b": 24 + (6 * longest if slanted else 0)}
     height = max(_KEYS, 110 + _ROW * len(groups)) + room["t"] + room["b"]

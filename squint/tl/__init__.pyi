@@ -10,6 +10,7 @@ from ._by_transfer import Transfer as Transfer
 from ._cell_types import cell_types as cell_types
 from ._co_occurrence import co_occurrence as co_occurrence
 from ._communities import communities as communities
+from ._compare_vocabularies import compare_vocabularies as compare_vocabularies
 from ._differential_expression import differential_expression as differential_expression
 from ._fit import check_fits as check_fits
 from ._fit import find_conditions as find_conditions
@@ -24,5 +25,6 @@ from ._neighbor_enrichment import token_graph as token_graph
 from ._pseudobulk import pseudobulk as pseudobulk
 from ._reconstruct import reconstruct as reconstruct
 from ._section_distances import section_distances as section_distances
+from ._token_expression import token_expression as token_expression
 from ._token_profiles import token_profiles as token_profiles
 from ._tokenize import tokenize as tokenize

@@ -19,7 +19,17 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, from_rings, read_boundaries
 from squint.io.content import Answers
-from squint.library import answers, gene_sets, ingest, labelings, originals, profiles, relabeling, results
+from squint.library import (
+    answers,
+    gene_sets,
+    ingest,
+    labelings,
+    originals,
+    profiles,
+    relabeling,
+    results,
+    token_naming,
+)
 from squint.library.images import Images
 from squint.library.models import known
 from squint.library.results import Computation
@@ -66,6 +76,8 @@ def fill(library: Library, adata: AnnData, model: Path, folder: Path) -> Filled:
     CellSets(library).make("Core", {section.id: range(4)}, {section.id: [tuple(SQUARE)]})
     gene_sets.add(library, "mine.gmt", {"A": ("GENE1", "GENE2"), "B": ("GENE3",)})
     answers.remember(library, "kind", Answers(unit="um"))
+    token_naming.name(library, MODEL, "1", "rim", "")
+    token_naming.name(library, MODEL, "1", "rim of the core", "loose")
     names = pd.Categorical(["a", "b", None, "a"] * 3)
     sure = np.linspace(0, 1, 12, dtype=np.float32)
     labelings.add(library, section.id, labelings.Made("mine", "file", "by hand", names, sure))
@@ -271,6 +283,13 @@ def answered(filled: Filled) -> Any:
     return answers.remembered(filled.library, "kind").given() or None
 
 
+def named_tokens(filled: Filled) -> Any:
+    known = token_naming.named(filled.library, MODEL)
+    if token_naming.damaged(known):
+        raise InputError(f"damaged: {token_naming.damaged(known)}")
+    return known
+
+
 def offered(filled: Filled) -> Any:
     return [one.folder.name for one in known(filled.library, []) if not one.problem] or None
 
@@ -288,5 +307,6 @@ ROWS = {  # by table
     "gene_sets": Reading(sets_of_genes),
     "labelings": Reading(types),
     "labeling_versions": Reading(types, which="number = 1"),
+    "token_names": Reading(named_tokens, which="number = 2"),
     "remembered_answers": Reading(answered, is_made_again=True),
 }

@@ -26,6 +26,7 @@ from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
 from app.components.links import to_cell_types, to_sections
+from app.components.tokens import names as token_names
 from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
 from app.exports.stamp import many, simulated
 from app.maps import views
@@ -34,6 +35,7 @@ from app.requests import Differential, Pseudobulk
 from app.text import as_text, sentence
 from squint import keys
 from squint.errors import InputError
+from squint.library import token_naming
 from squint.library.store import LIBRARY_ID, Library, Section
 from squint.stats import arms
 
@@ -145,7 +147,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     if by == "Activation score":
         request, (low, high) = risk.choose(library, every, str(sha256))
         how = risk.score(library, request)
-        risk.say_cover(how)
+        risk.say_cover(library, how, str(sha256))
         cells = views.cells_of(library, sections, sha256, request.result)
         split = Split(LEVEL, ("high",), ("low",), run=request.result, low=low, high=high)
         names = (f"high score (above {high:g})", f"low score (below {low:g})")
@@ -157,7 +159,13 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
             st.error(sentence(str(error)))
             st.stop()
     else:
-        split, names = _choose_labels(cells, str(by))
+        tokens = by == "Token" and model is not None
+        split, names = _choose_labels(
+            cells,
+            str(by),
+            token_names(library, model) if tokens and model else {},
+            token_naming.names(library, model.sha256) if tokens and model else {},
+        )
     types, test = _choose_how(cells, split)
     split = replace(split, types=types).by_names_of(sections)
     return Comparison(split, *names, tuple(sections), cells, assign(cells, split), test, how)
@@ -171,8 +179,13 @@ def _can_compare(cells: pd.DataFrame, column: str, sets: Sequence[CellSet], *, s
     return column in cells and int(cells[column].nunique()) > 1
 
 
-def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]]:
-    """Choose the labels of both groups; without any of the second, it is all other cells."""
+def _choose_labels(
+    cells: pd.DataFrame, by: str, named: Mapping[str, str], given: Mapping[str, str]
+) -> tuple[Split, tuple[str, str]]:
+    """Choose the labels of both groups; without any of the second, it is all other cells.
+
+    Labels may have longer names to choose by, and others that users gave them.
+    """
     column, what = _BY[by], by.lower()
     n_cells = cells.loc[has_counts(cells), column].value_counts()
     left, right = st.columns(2, gap="large")
@@ -190,7 +203,7 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]
                 title,
                 options,
                 default=first if f"{key}-{column}" not in st.session_state else None,
-                format_func=lambda label: f"{label} ({many(int(n_cells[label]), 'cell')})",
+                format_func=lambda label: f"{named.get(label, label)} ({many(int(n_cells[label]), 'cell')})",
                 key=f"{key}-{column}",
                 persist_state="session",
             )
@@ -199,10 +212,10 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]
     if not group:
         st.info(f"Choose at least one {what} for the group.")
         st.stop()
-    named = f"{what} {', '.join(group)}"
+    one, other = (", ".join(given.get(label, label) for label in labels) for labels in chosen)
     return Split(column, tuple(group), tuple(reference)), (
-        named,
-        f"{what} {', '.join(reference)}" if reference else "all other cells",
+        f"{what} {one}",
+        f"{what} {other}" if reference else "all other cells",
     )
 
 

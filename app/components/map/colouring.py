@@ -91,7 +91,7 @@ def _by_model(
     tokenised = library.tokenised(library.sections(), model.sha256)
     request, thresholds = risk.choose(library, tokenised, model.sha256)
     how = risk.score(library, request)
-    risk.say_cover(how)
+    risk.say_cover(library, how, model.sha256)
     scored = views.cells_of(library, sections, model.sha256, request.result)
     return views.by_activation(sections, scored, thresholds, how)
 

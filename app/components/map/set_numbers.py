@@ -13,10 +13,12 @@ from app.cell_sets import numbers
 from app.cell_sets.split import has_counts
 from app.cell_sets.store import CellSet
 from app.components.export_row import CHART, Export, export_row
+from app.components.tokens import with_names
 from app.exports.stamp import many, stamp
 from app.models import ModelFacts
 from app.text import sentence
 from squint import keys
+from squint.library import token_naming
 from squint.library.store import LIBRARY_ID, Library, Section
 from squint.pl import PRINT, Style, activation_histogram, escape
 
@@ -47,7 +49,7 @@ def show_numbers(
         "area": f"{_mm2(found.area_mm2)}, {found.area_is}",
         "made": one.how,
     }
-    _show_composition(one, sections, cells, inside, place, model, parameters)
+    _show_composition(library, one, sections, cells, inside, place, model, parameters)
     _show_scores(one, sections, cells, inside, place, model, parameters)
 
 
@@ -66,6 +68,7 @@ def _mm2(area: float | None) -> str:
 
 
 def _show_composition(
+    library: Library,
     one: CellSet,
     sections: Sequence[Section],
     cells: pd.DataFrame,
@@ -89,9 +92,11 @@ def _show_composition(
     column = _LABELS[by]
     known = (cells[column].notna() if column == keys.TOKEN else has_counts(cells)).to_numpy()
     table = numbers.composition(cells[known], inside[known], column)
+    of = model if column == keys.TOKEN else None
+    named = token_naming.names(library, of.sha256) if of else {}
     n = (int((inside & known).sum()), int(known.sum()))
     st.plotly_chart(
-        _bars(table, one, n, session.style()),
+        _bars(table.rename(index=named), one, n, session.style()),
         key=f"{place}-composition",
         config=CHART,
         alt=f"Share of each {by.lower()} among the cells of the set and among all cells shown",
@@ -102,15 +107,17 @@ def _show_composition(
     marks = stamp(
         f"Cell set {one.name}: composition by {by.lower()}",
         sections,
-        model if column == keys.TOKEN else None,
+        of,
         parameters,
     )
     export_row(
         Export(
             f"{place}_composition",
             marks,
-            table=table.reset_index,
-            figure=lambda _: _bars(table, one, n, PRINT),
+            table=lambda: with_names(
+                library, of.sha256 if of else None, table.reset_index(), {"label": "name"}
+            ),
+            figure=lambda _: _bars(table.rename(index=named), one, n, PRINT),
         )
     )
 

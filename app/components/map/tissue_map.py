@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import pandas as pd
 import streamlit as st
 
 from app import session
@@ -12,6 +13,7 @@ from app.components.map.cell_map.component import cell_map
 from app.components.map.cell_sets import show_cell_sets
 from app.components.map.images import Shown, picture_of
 from app.components.map.set_events import finish_area, history, refused, set_events
+from app.components.tokens import with_names
 from app.exports.stamp import counts, stamp
 from app.maps import contract, message
 from app.maps.export import write_map
@@ -20,6 +22,7 @@ from app.maps.state import describe
 from app.maps.views import MapView
 from app.models import ModelFacts
 from app.web.buffers import SIGNER
+from squint import keys
 from squint.errors import InputError
 from squint.pl import Outline
 
@@ -74,7 +77,10 @@ def show_map(
     def write(folder: Path) -> None:
         write_map(folder, view, served.state, marks, _pictures(served), _outlines(served), heights, stretch)
 
-    export_row(Export(place, marks, table=lambda: view.table, map=write))
+    def table() -> pd.DataFrame:
+        return with_names(served.library, served.model, view.table, {keys.TOKEN: f"{keys.TOKEN}_name"})
+
+    export_row(Export(place, marks, table=table, map=write))
     if sets:
         finish_area(served.library, place)
         with st.expander("Cell sets", icon=":material/lasso_select:", key=f"{place}-sets"):

@@ -13,13 +13,14 @@ import squint
 from app.requests import SumTokens, Tokenise
 from squint import keys, tl
 from squint.errors import InputError
-from squint.library import ingest
+from squint.library import ingest, token_naming
 from squint.library.profiles import (
     described_by,
     lacking,
     sums_path,
     token_names,
     token_profiles,
+    without_number,
 )
 from squint.library.records import TokenRun
 from squint.library.store import Library
@@ -144,3 +145,22 @@ def test_a_gene_is_not_judged_by_sections_that_lack_it() -> None:
     assert table.loc["0", "top_genes"] == "B"
     assert table["n_cells"].tolist() == [2, 2]
     assert table["top_types"].tolist() == ["", ""]
+
+
+def test_a_name_that_users_gave_takes_the_place_of_the_main_type(loaded: Library) -> None:
+    model = model_of(loaded)
+    before = dict(token_names(loaded, model))
+    first = next(iter(before))
+    token_naming.name(loaded, model, first, "glomerulus", "")
+    token_naming.name(loaded, model, "99", "in no section", "")
+    after = dict(token_names(loaded, model))
+    assert after == before | {first: f"{first} · glomerulus", "99": "99 · in no section"}
+    assert token_profiles(loaded, model).loc[first, "name"] == f"{first} · glomerulus"
+    assert without_number(first, after[first]) == "glomerulus"
+    assert [without_number(token, name) for token, name in (("7", "7 tumour 60%"), ("7", "7"))] == [
+        "tumour 60%",
+        "",
+    ]
+    token_naming.undo(loaded, model, first)
+    token_naming.undo(loaded, model, "99")
+    assert dict(token_names(loaded, model)) == before

@@ -72,6 +72,8 @@ ASKED: list[Task] = [
     requests.CompareSections(("b", "a"), "ff", "types", 99, named=(("a", "ee"),)),
     requests.CountScores(("b", "a"), "activate-0"),
     requests.AddPatients("upload", "p.csv", replace=True, sure=False),
+    requests.ExpressTokens(("a", "b"), "ff"),
+    requests.CompareVocabularies(("a",), "ff", "ab", 50, 1_000, 0),
     requests.LookAtImage(Addition("a", "he.tif")),
     requests.AddImage(Addition("a", "he.tif", channel=2)),
     requests.Draw("folder", "pdf", {"Title": "T"}, 300),

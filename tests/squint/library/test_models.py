@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from anndata import AnnData
 
 from squint.errors import InputError
-from squint.library import models
+from squint.library import models, token_naming
 from squint.library.records import Model, ModelSection, Note, StoredFile
 from squint.library.store import Library
 from squint.model import archive
@@ -213,6 +213,16 @@ def test_what_is_removed_leaves_nothing(library: Library, packed: Path, shipped:
             assert session.scalars(sa.select(table)).all() == []
     with pytest.raises(InputError, match="no longer in the library"):
         models.remove(library, folder)
+
+
+def test_names_of_tokens_outlive_their_model_and_count_when_it_comes_back(
+    library: Library, packed: Path
+) -> None:
+    model = models.add(library, packed).model
+    token_naming.name(library, model.sha256, "3", "rim", "")
+    models.remove(library, model.folder)
+    back = models.add(library, packed).model
+    assert token_naming.names(library, back.sha256) == {"3": "3 · rim"}
 
 
 def test_a_refused_archive_leaves_nothing(library: Library, tmp_path: Path) -> None:

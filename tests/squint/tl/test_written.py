@@ -28,6 +28,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "squint.tl.co_occurrence": ("tokenised", {}),
     "squint.tl.communities": ("correlated", {}),
+    "squint.tl.compare_vocabularies": ("tokenised", {"other_key": keys.CELL_TYPE, "n_shuffles": 2}),
     "squint.tl.differential_expression": ("raw", ARMS),
     "squint.tl.imputation_quality": ("painted", {}),
     "squint.tl.inpaint": ("raw", {"n_draws": 2}),
@@ -35,6 +36,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.pseudobulk": ("raw", {**ARMS, "min_cells": 2}),
     "squint.tl.reconstruct": ("raw", {}),
     "squint.tl.section_distances": ("tokenised", {"n_draws": 9}),
+    "squint.tl.token_expression": ("tokenised", {}),
     "squint.tl.token_profiles": ("tokenised", {}),
     "squint.tl.tokenize": ("raw", {}),
 }
