@@ -21,6 +21,8 @@ from .exports import Draw as Draw
 from .exports import DrawMap as DrawMap
 from .exports import DrawStage as DrawStage
 from .exports import WriteCsv as WriteCsv
+from .gene_set_scores import BorderProfile as BorderProfile
+from .gene_set_scores import ScoreGeneSet as ScoreGeneSet
 from .images import AddImage as AddImage
 from .images import LookAtImage as LookAtImage
 from .models import AddModel as AddModel
