@@ -162,7 +162,7 @@ def stamped(cover: Coverage) -> dict[str, object]:
     """Say for the stamp which genes of a set are scored, and how many that are."""
     lacking = [gene for gene in cover.genes if gene not in cover.shared]
     return {
-        "genes scored": _some(cover.shared, _STAMPED) + f" (sha256 {list_sha256(cover.shared)[:12]})",
+        "genes scored": _some(cover.shared, _STAMPED) + f" (sha256 {list_sha256(list(cover.shared))[:12]})",
         "coverage": f"{len(cover.shared)} of {len(cover.genes)} genes"
         + (f", not measured in all sections: {_some(lacking, _STAMPED)}" if lacking else ""),
     }

@@ -109,6 +109,7 @@ def by_section(
     mean = np.divide(total, n_cells, out=np.full(total.shape, np.nan), where=n_cells >= max(1, min_cells))
     at = np.arange(len(names) * n_places)
     edge = (at % n_places + low) * width
+    pairs: list[tuple[str, str]] = values.columns.to_list()
     parts = [
         pd.DataFrame(
             {
@@ -122,7 +123,7 @@ def by_section(
                 "value": mean[:, column],
             }
         )
-        for column, (kind, name) in enumerate(values.columns)
+        for column, (kind, name) in enumerate(pairs)
     ]
     table = pd.concat(parts, ignore_index=True)
     return table[table["n_cells"] > 0].reset_index(drop=True)
@@ -155,7 +156,7 @@ def over_sections(sections: pd.DataFrame) -> pd.DataFrame:
     table["high"] = np.minimum(table["mean"] + half, highest)
     order = {pair: i for i, pair in enumerate(zip(sections["kind"], sections["name"], strict=True))}
     rank = [order[pair] for pair in zip(table["kind"], table["name"], strict=True)]
-    return table.iloc[np.lexsort([table["from"], rank])].reset_index(drop=True)
+    return table.iloc[np.lexsort([table["from"].to_numpy(), np.array(rank)])].reset_index(drop=True)
 
 
 def cells_in_bins(

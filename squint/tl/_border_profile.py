@@ -82,7 +82,7 @@ def border_profile(
     adata
         Sections with raw counts in ``X`` and positions, all in one unit.
     groupby
-        Column of ``obs`` with the labels; cells without one are left out.
+        Column of ``obs`` with the labels. Cells without one are left out.
     group
         A label or several: these cells are inside.
     measures

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.cell_sets.split import LEVEL, Split, split_sets
+from app.cell_sets.split import LEVEL, Split, is_tumour, split_sets
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.links import to_cell_types, to_sections
@@ -142,11 +142,12 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, str]:
     n_cells = cells[column].value_counts()
     options = [str(label) for label in n_cells.index if n_cells[label]]
     key = f"{session.INSIDE}-{column}"
-    session.keep_valid(key, options, options[:1])
+    first = ([label for label in options if is_tumour(label)] or options)[:1]
+    session.keep_valid(key, options, first)
     chosen = st.multiselect(
         f"Inside: {what}",
         options,
-        default=options[:1] if key not in st.session_state else None,
+        default=first if key not in st.session_state else None,
         format_func=lambda label: f"{label} ({many(int(n_cells[label]), 'cell')})",
         key=key,
         persist_state="session",
