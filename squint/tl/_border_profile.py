@@ -20,7 +20,7 @@ from squint.tl._differential_expression import refuse_intensities
 
 N_BINS = 10  # on each side, where nobody said how far
 _DRAWN = "the outline that was drawn"
-_HALFWAY = "halfway between a cell and the nearest one of the other kind"
+_HALFWAY = "halfway between cells inside, by most of their neighbourhood, and the nearest outside"
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,10 @@ def border_profile(
 ) -> AnnData | None:
     """Say what cells are like by their distance to a border.
 
-    The border is the outline that was drawn, in sections that have one; else it runs halfway between a cell
-    of the group and the nearest other cell. The edge of the tissue is no border of cells. Means are taken in
-    each section and bin, and then over sections, each with one vote: sections are repeated, cells are not.
+    The border is the outline that was drawn, in sections that have one. Else cells are inside where most of
+    their closed neighbourhood is of the group, in patches that are large enough, and the border runs halfway
+    between a cell inside and the nearest one outside; the edge of the tissue is none. Means are taken in each
+    section and bin, and then over sections, each with one vote: sections are repeated, cells are not.
 
     Parameters
     ----------
@@ -107,8 +108,8 @@ def border_profile(
     ``adata.uns["squint_border_profile"]`` : dict
         ``profile``, a table over sections, as `squint.stats.border.over_sections` gives it; ``sections``, one
         of each section; ``cells``, of their number in each bin; ``border``, how each section's border was
-        found; ``n_left_out`` and ``n_filled`` cells of patches and holes that are too small; ``width``,
-        ``reach``, ``unit``, ``min_cells``, ``min_patch``, and ``n_beyond``, cells beyond reach.
+        found; ``n_left_out`` cells of the group outside such a border, and ``n_filled`` others inside;
+        ``width``, ``reach``, ``unit``, ``min_cells``, ``min_patch``, and ``n_beyond``, cells beyond reach.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["spatial_neighbors"]`` : dict
@@ -200,13 +201,18 @@ def _distances(
             distance[here] = borders.distance_to_outline(outlines[name], coordinates[here])
             how[name] = _DRAWN
             continue
-        patches = borders.without_small_patches(members[here], graph[here][:, here], min_cells=min_patch)
-        if patches.inside.all() or not patches.inside.any():
+        own = csr_matrix(graph[here][:, here])
+        patches = borders.without_small_patches(
+            borders.by_majority(members[here], own), own, min_cells=min_patch
+        )
+        inside = patches.inside
+        if inside.all() or not inside.any():
             how[name] = "none: all cells are on one side"
             continue
-        distance[here] = borders.distance_to_others(patches.inside, coordinates[here])
+        distance[here] = borders.distance_to_others(inside, coordinates[here])
         how[name] = _HALFWAY
-        n_left_out, n_filled = n_left_out + patches.n_left_out, n_filled + patches.n_filled
+        n_left_out += int((members[here] & ~inside).sum())
+        n_filled += int((inside & ~members[here]).sum())
     if np.isnan(distance).all():
         raise InputError(
             "No section has cells on both sides of a border, in patches of "

@@ -1,6 +1,7 @@
 """Figure and tables of what lies around a border."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -71,10 +72,11 @@ def say_border(found: Profile) -> None:
     if len(drawn) < n:
         where = f" in {sentence(', '.join(name for name in bordered if name not in drawn))}" if drawn else ""
         lines.append(
-            f"The border runs halfway between a cell inside and the nearest one outside{where}; the edge of "
-            f"the tissue is none. Patches and holes of fewer than {values['min_patch']:,} cells have no "
-            f"border: {many(values['n_left_out'], 'cell')} of such patches are outside, "
-            f"{many(values['n_filled'], 'cell')} of such holes inside."
+            f"A cell is inside where most of its neighbourhood is of these cells{where}, and the border runs "
+            "halfway between a cell inside and the nearest one outside; the edge of the tissue is none. "
+            f"Patches and holes of fewer than {values['min_patch']:,} cells have no border. So "
+            f"{many(values['n_left_out'], 'cell')} of these lie outside, and "
+            f"{many(values['n_filled'], 'other cell')} inside."
         )
     lines.append(
         "Each section has one vote; ribbons are Student's 95 % intervals over sections."
@@ -82,7 +84,7 @@ def say_border(found: Profile) -> None:
         else "Of one section there is no interval: its cells are not independent."
     )
     if n > n_patients:
-        lines.append(f"Sections of one patient are not independent either: n = {n_patients} patients.")
+        lines.append(f"Nor are sections of one patient independent: n = {many(n_patients, 'patient')}.")
     if none := [name for name in values["border"] if name not in bordered]:
         lines.append(f"All cells are on one side, and there is no border, in {sentence(', '.join(none))}.")
     n_thin = int(values["sections"]["value"].isna().sum())
@@ -106,9 +108,9 @@ def show_profile(library: Library, found: Profile, model: ModelFacts | None) -> 
             f"No bin has {values['min_cells']} cells. Choose wider bins, or ask for fewer cells in a bin."
         )
         return
-    words = {"group": found.subject.words, "names": found.names}
+    draw = partial(border_profile, values, group=found.subject.words, names=found.names)
     st.plotly_chart(
-        border_profile(values, **words, style=session.style()),
+        draw(style=session.style()),
         key="border",
         config=CHART,
         alt=f"Means by the distance to the border of {found.subject.words}, in {found.unit}",
@@ -120,7 +122,7 @@ def show_profile(library: Library, found: Profile, model: ModelFacts | None) -> 
             "border",
             marks,
             table=lambda: named(found, values["profile"]),
-            figure=lambda _: border_profile(values, **words, style=PRINT),
+            figure=lambda _: draw(style=PRINT),
         )
     )
     st.subheader("Means over sections")

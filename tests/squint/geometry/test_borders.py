@@ -124,3 +124,29 @@ def test_no_small_patch_of_the_inside_is_left(seed, min_cells):
     again = borders.without_small_patches(found.inside, graph, min_cells=min_cells)
     np.testing.assert_array_equal(again.inside, found.inside)
     assert int((found.inside ^ members).sum()) == found.n_left_out + found.n_filled
+
+
+@given(SEEDS)
+def test_the_majority_of_the_closed_neighbourhood_decides(seed):
+    rng = np.random.default_rng(seed)
+    graph = pp.knn_graph(cells_of(seed, 60), 4)
+    members = rng.random(60) < 0.5
+    found = borders.by_majority(members, graph)
+    for i in range(60):
+        closed = members[np.append(graph[i].indices, i)]
+        assert found[i] == (members[i] if closed.mean() == 0.5 else closed.mean() > 0.5)
+    np.testing.assert_array_equal(borders.by_majority(~members, graph), ~found)
+
+
+def test_mixed_tissue_is_one_area():
+    coordinates = cells_of(5, 10_000, 1_000)
+    truth = np.linalg.norm(coordinates - 500, axis=1) - 300
+    share = np.where(truth <= 0, 0.75, 0.05)
+    members = np.random.default_rng(5).random(len(truth)) < share
+    graph = pp.knn_graph(coordinates, 8)
+    found = borders.without_small_patches(borders.by_majority(members, graph), graph)
+    assert (found.inside == (truth <= 0)).mean() > 0.98
+    cleaned = np.abs(borders.distance_to_others(found.inside, coordinates) - truth).mean()
+    raw = np.abs(borders.distance_to_others(members, coordinates) - truth).mean()
+    assert cleaned < 8  # cells are 10 apart
+    assert raw > 100  # every stray cell has a border
