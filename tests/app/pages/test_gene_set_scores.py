@@ -45,7 +45,7 @@ def test_cells_are_coloured_by_the_score_on_one_scale(visit: Open, page: str, ke
     assert "3 of the 3 genes of Aggressive kidney cancer are measured in all 4 sections" in said
     assert "Tirosh et al. 2016" in said
     (shown,) = maps(app).values()
-    assert shown["scale"]["kind"] == "continuous"
+    assert shown["scale"]["kind"] == "numbers"
     assert shown["scale"]["title"] == f"{SET}: score of the cell (scale of log1p)"
     app.toggle("smoothed").set_value(True).run()
     (smoothed,) = maps(app).values()
