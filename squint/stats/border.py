@@ -109,7 +109,7 @@ def by_section(
     mean = np.divide(total, n_cells, out=np.full(total.shape, np.nan), where=n_cells >= max(1, min_cells))
     at = np.arange(len(names) * n_places)
     edge = (at % n_places + low) * width
-    pairs: list[tuple[str, str]] = values.columns.to_list()
+    pairs: list[Any] = values.columns.to_list()
     parts = [
         pd.DataFrame(
             {
