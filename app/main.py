@@ -48,6 +48,7 @@ def draw() -> None:
                 title="Differential expression",
                 icon=":material/compare_arrows:",
             ),
+            st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
             st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
             st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
             st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),

@@ -4,7 +4,17 @@ import streamlit as st
 
 from app import session
 from app.components.behind import samples_are_coming
-from app.components.map.colouring import DEPTH, GENE, SET, TOKEN, TYPE, choose_colour, coloured, first_colour
+from app.components.map.colouring import (
+    DEPTH,
+    GENE,
+    GENE_SET,
+    SET,
+    TOKEN,
+    TYPE,
+    choose_colour,
+    coloured,
+    first_colour,
+)
 from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
 from app.components.sections.damaged import show_damaged
@@ -43,7 +53,7 @@ def side_by_side() -> None:
     model = session.find_model()
     with_tokens = library.tokenised(chosen, model.sha256) if model else []
     types = [TYPE] if any(section.n_cell_types for section in chosen) else []
-    ways = [*types, *([TOKEN] if with_tokens else []), DEPTH, GENE, SET]
+    ways = [*types, *([TOKEN] if with_tokens else []), DEPTH, GENE, GENE_SET, SET]
     by = choose_colour(ways, session.PLAIN_COLOUR, first_colour(library, chosen, model, ways))
     cells = views.cells_of(library, chosen, model.sha256 if model and by == TOKEN else None)
     show_map(coloured(library, chosen, cells, by, model), model, "sections")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components import risk
-from app.components.map.colouring import DISTANCE, GENE, SCORE, SET, TOKEN, TYPE, coloured
+from app.components.map.colouring import DISTANCE, GENE, GENE_SET, SCORE, SET, TOKEN, TYPE, coloured
 from app.components.map.tissue_map import show_map
 from app.components.tokens import describe_tokens, tokenised
 from app.maps import views
@@ -26,7 +26,7 @@ def map_of_cells() -> None:
     cells = views.cells_of(library, sections, model.sha256)
     colour = st.segmented_control(
         "Colour cells by",
-        [TOKEN, GENE, TYPE, SCORE, DISTANCE, SET],
+        [TOKEN, GENE, GENE_SET, TYPE, SCORE, DISTANCE, SET],
         default=TOKEN,
         required=True,
         key=session.COLOUR,

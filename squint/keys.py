@@ -49,4 +49,10 @@ LABELS_PREFIX = "squint_labels_"  # obs, categorical: a labeling by its name, as
 CONFIDENCE_PREFIX = "squint_confidence_"  # obs, float32 in [0, 1] of that; NaN = none stated
 EVIDENCE = "squint_cell_type_evidence"  # uns, DataFrame: how each cluster scores for each set of markers
 PSEUDOBULK = "squint_pseudobulk"  # uns, DataFrame indexed by gene: two groups compared across patients
+SET_SCORE = "squint_set_score"  # obs, float32: of a set of genes, on the scale of log1p; NaN without counts
+SMOOTHED_SUFFIX = "_smoothed"  # obs, float32, after such a name: its mean over the closed 1-hop neighbourhood
+BORDER_DISTANCE = (
+    "squint_border_distance"  # obs, float32: to a border, unit of SPATIAL; negative inside; NaN = none
+)
+BORDER_PROFILE = "squint_border_profile"  # uns, dict: what cells are like by that distance
 PROVENANCE = "squint"  # uns, JSON-able: versions, sha256, parameters, UTC time, unit, notes

@@ -36,10 +36,18 @@ def card(served: Served, panel: int, row: int) -> Card:
         lines.append(("type", UNKNOWN if pd.isna(cell[keys.CELL_TYPE]) else str(cell[keys.CELL_TYPE])))
     numbers = {keys.ACTIVATION: "activation score", keys.DISTANCE: "distance to its token"}
     lines += [(said, _number(cell[key])) for key, said in numbers.items() if key in cell]
+    start = sum(earlier.n_cells for earlier in view.sections[:panel])
+    lines += [
+        (name, _number(values[start + row])) for name, values in view.more.items() if _is_number(values)
+    ]
     what = "counts" if section.values == "counts" else "intensity"
     lines.append((what, f"{cell['n_counts']:,.0f}"))
     genes = top_genes(served.library, section.id, row)
     return [*lines, ("top genes", ", ".join(f"{gene} {count:,.0f}" for gene, count in genes))]
+
+
+def _is_number(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind == "f"
 
 
 def _token(value: Any) -> str:

@@ -1,7 +1,7 @@
 """What the maps show, from the library: panels, scale, and one row per cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -221,6 +221,45 @@ def by_gene(library: Library, sections: Sequence[Section], cells: pd.DataFrame, 
     return _view(f"Gene {gene}", sections, cells, values, scale, parameters, column=f"{unit} {gene}")
 
 
+def by_gene_set(
+    sections: Sequence[Section],
+    cells: pd.DataFrame,
+    scores: pd.DataFrame,
+    name: str,
+    how: Mapping[str, object],
+    *,
+    smoothed: bool,
+) -> MapView:
+    """Colour cells by their score for a set of genes, on one scale; cells without counts are grey.
+
+    Parameters
+    ----------
+    sections, cells
+        What is shown.
+    scores
+        ``score`` and ``smoothed`` of each cell (n,).
+    name
+        Of the set.
+    how
+        What is scored and how, for the stamp.
+    smoothed
+        Whether the mean over each closed neighbourhood is shown, rather than the cell's own.
+    """
+    own, mean = (scores[column].to_numpy(dtype=np.float32) for column in ("score", "smoothed"))
+    values = mean if smoothed else own
+    low, high = _nice_ends(values)
+    over = "mean score of the neighbourhood" if smoothed else "score of the cell"
+    scale = Continuous(f"{name}: {over} (scale of log1p)", low, high)
+    parameters = {
+        "colour": f"{over} for the gene set {name}",
+        **how,
+        "scale": f"{low:g} to {high:g} (0.5th to 99.5th percentile)",
+    }
+    view = _view(f"Gene set {name}", sections, cells, values, scale, parameters, missing="no counts")
+    more = {"set score": shared.values(own), "set score, neighbourhood": shared.values(mean)}
+    return replace(view, more=more)
+
+
 def by_activation(
     sections: Sequence[Section], cells: pd.DataFrame, thresholds: tuple[float, float], how: Mapping[str, Any]
 ) -> MapView:
@@ -247,6 +286,17 @@ def _unit(sections: Sequence[Section]) -> str:
 def _nice_top(values: NDArray[np.float32]) -> float:
     present = values[~np.isnan(values)]
     return float(max(1.0, np.ceil(np.quantile(present, 0.995)))) if len(present) else 1.0
+
+
+def _nice_ends(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Give round ends of a scale that hold all but the most extreme values."""
+    present = values[~np.isnan(values)]
+    if not len(present):
+        return 0.0, 1.0
+    low, high = (float(end) for end in np.quantile(present, [0.005, 0.995]))
+    step = 10 ** np.floor(np.log10(max(high - low, 1e-3))) / 2
+    low, high = np.floor(low / step) * step, np.ceil(high / step) * step
+    return round(float(low), 6), round(float(max(high, low + step)), 6)
 
 
 def _view(

@@ -13,11 +13,11 @@ from .cell_types import SplitType as SplitType
 from .co_occurrence import CoOccurrence as CoOccurrence
 from .co_occurrence import Neighbours as Neighbours
 from .co_occurrence import WriteSequences as WriteSequences
+from .codebook import CompareVocabularies as CompareVocabularies
+from .codebook import ExpressTokens as ExpressTokens
 from .compare import AddPatients as AddPatients
 from .compare import CompareSections as CompareSections
 from .compare import CountScores as CountScores
-from .codebook import CompareVocabularies as CompareVocabularies
-from .codebook import ExpressTokens as ExpressTokens
 from .comparison import AddGeneSets as AddGeneSets
 from .comparison import Differential as Differential
 from .comparison import Pseudobulk as Pseudobulk
@@ -26,6 +26,8 @@ from .exports import Draw as Draw
 from .exports import DrawMap as DrawMap
 from .exports import DrawStage as DrawStage
 from .exports import WriteCsv as WriteCsv
+from .gene_set_scores import BorderProfile as BorderProfile
+from .gene_set_scores import ScoreGeneSet as ScoreGeneSet
 from .images import AddImage as AddImage
 from .images import LookAtImage as LookAtImage
 from .models import AddModel as AddModel

@@ -1,3 +1,4 @@
+from ._border_profile import border_profile as border_profile
 from ._captions import orientation as orientation
 from ._charts import activation_histogram as activation_histogram
 from ._charts import composition as composition

@@ -3,6 +3,9 @@ from ._activate import activation as activation
 from ._activate import rank_codes as rank_codes
 from ._align_levels import align_levels as align_levels
 from ._align_levels import stack_levels as stack_levels
+from ._border_profile import DistanceBins as DistanceBins
+from ._border_profile import Measures as Measures
+from ._border_profile import border_profile as border_profile
 from ._by_clusters import Clusters as Clusters
 from ._by_file import LabelFile as LabelFile
 from ._by_markers import Markers as Markers
@@ -24,6 +27,7 @@ from ._neighbor_enrichment import shuffled_edges as shuffled_edges
 from ._neighbor_enrichment import token_graph as token_graph
 from ._pseudobulk import pseudobulk as pseudobulk
 from ._reconstruct import reconstruct as reconstruct
+from ._score_gene_set import score_gene_set as score_gene_set
 from ._section_distances import section_distances as section_distances
 from ._token_expression import token_expression as token_expression
 from ._token_profiles import token_profiles as token_profiles

@@ -1,11 +1,15 @@
 """Comparison, in-painting, stack and co-occurrence in a real browser, on the sample cohort."""
 
 from collections.abc import Iterator
+from io import BytesIO
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from squint.chrome import find_chrome
+from squint.pl import palette
 from tests.helpers.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
 
 pytestmark = [
@@ -36,6 +40,24 @@ def test_a_gene_clicked_in_the_volcano_is_shown(page: Page) -> None:
     expect(marked).to_be_visible(timeout=PATIENCE)
     click_point(page, "volcano", "MMP14")
     expect(page.get_by_text("MMP14: log2 fold change")).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_map_is_coloured_by_a_gene_set_and_its_border_is_looked_at(page: Page) -> None:
+    open_page(page, "Sections")
+    page.get_by_role("radio", name="Gene set", exact=True).click()
+    legend = page.locator(".st-key-sections").get_by_text("score of the cell (scale of log1p)")
+    expect(legend).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("3 of the 3 genes")).to_be_visible()
+    page.get_by_text("Mean over the neighbourhood", exact=True).click()
+    smoothed = page.locator(".st-key-sections").get_by_text("mean score of the neighbourhood")
+    expect(smoothed).to_be_visible(timeout=PATIENCE)
+    colours = page.locator(".st-key-sections .stage canvas").first.screenshot()
+    pixels = np.asarray(Image.open(BytesIO(colours)).convert("RGB")).reshape(-1, 3).astype(int)
+    for end in (palette("Viridis")[0], palette("Viridis")[-1]):  # the cores of SIM-H, and the rest
+        assert (np.abs(pixels - end).max(axis=1) < 40).sum() > 500
+    open_page(page, "Borders")
+    expect(page.get_by_text("Border of cell type tumour")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".st-key-border .js-plotly-plot")).to_contain_text("distance to the border (µm)")
 
 
 def test_an_area_drawn_on_the_map_is_in_painted(page: Page) -> None:

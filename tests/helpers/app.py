@@ -27,6 +27,7 @@ PAGES = (
     "codebook",
     "compare",
     "differential_expression",
+    "borders",
     "in_painting",
     "z_stack",
     "co_occurrence",

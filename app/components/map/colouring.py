@@ -8,6 +8,7 @@ import streamlit as st
 from app import session
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
+from app.components.gene_sets import choose_scored_set, scored
 from app.components.links import to_cell_types
 from app.components.tokens import choose_gene, choose_tokens
 from app.components.tokens import names as token_names
@@ -21,6 +22,7 @@ from squint.library.store import Library, Section
 
 TOKEN, SCORE, DISTANCE = "Token", "Activation score", "Distance"
 GENE, TYPE, DEPTH, SET = "Gene", "Cell type", "Counts per cell", "Cell set"
+GENE_SET = "Gene set"
 OF_MODEL = (TOKEN, SCORE, DISTANCE)  # what only tokenised sections have
 
 
@@ -70,6 +72,8 @@ def coloured(
         return _by_model(library, sections, cells, by, model)
     if by == GENE:
         return views.by_gene(library, sections, cells, choose_gene(library, sections))
+    if by == GENE_SET:
+        return _by_gene_set(library, sections, cells)
     if by == DEPTH:
         return views.by_depth(sections, cells)
     if by == SET:
@@ -94,6 +98,14 @@ def _by_model(
     risk.say_cover(library, how, model.sha256)
     scored = views.cells_of(library, sections, model.sha256, request.result)
     return views.by_activation(sections, scored, thresholds, how)
+
+
+def _by_gene_set(library: Library, sections: Sequence[Section], cells: pd.DataFrame) -> views.MapView:
+    chosen = choose_scored_set(library, sections)
+    if chosen is None:
+        return views.by_depth(sections, cells)
+    scores, how = scored(library, sections, chosen)
+    return views.by_gene_set(sections, cells, scores, chosen.name, how, smoothed=chosen.smoothed)
 
 
 def _choose_sets(library: Library, sections: Sequence[Section]) -> list[CellSet]:

@@ -22,6 +22,15 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.pp.spatial_neighbors": ("raw", {}),
     "squint.tl.activate": ("without_graph", {"reference": "TOY-H"}),
     "squint.tl.align_levels": ("raw", {"apply": True}),
+    "squint.tl.border_profile": (
+        "raw",
+        {
+            "groupby": keys.CELL_TYPE,
+            "group": "tumour",
+            "measures": tl.Measures(genes=["CA9"]),
+            "min_patch": 5,
+        },
+    ),
     "squint.tl.cell_types": (
         "raw",
         {"by": tl.Markers(groupby=keys.CELL_TYPE, tissue="kidney", min_measured=2), "name": "NAME"},
@@ -37,6 +46,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.reconstruct": ("raw", {}),
     "squint.tl.section_distances": ("tokenised", {"n_draws": 9}),
     "squint.tl.token_expression": ("tokenised", {}),
+    "squint.tl.score_gene_set": ("raw", {"genes": ["LDHA", "MMP14", "PFKFB3"]}),
     "squint.tl.token_profiles": ("tokenised", {}),
     "squint.tl.tokenize": ("raw", {}),
 }
