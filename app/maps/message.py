@@ -16,6 +16,7 @@ from app.web.buffers import BUFFERS, SIGNER
 from app.web.kept import Kept
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
+from squint.library.boundary_tiles import has_boundaries
 from squint.library.points import Order, progressive_order
 from squint.library.store import PLACES, Library, Section
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
@@ -73,6 +74,7 @@ def describe(
                 "heights": _heights(stack.heights[i], place.order) if stack else None,
                 "sets": _sets(library, section, frame.width) if section and not stack else None,
                 "picture": pictures[i] if pictures else None,
+                "boundaries": _boundaries(library, section) if section and not stack else None,
             }
         )
     described: contract.Described = {
@@ -132,6 +134,13 @@ def _sets(library: Library, section: Section, width: float) -> contract.Address 
         for one, polygons in outlines_in(library, section)
     ]
     return address(BUFFERS.put(json.dumps(outlined).encode())) if outlined else None
+
+
+def _boundaries(library: Library, section: Section) -> contract.Boundaries | None:
+    if not has_boundaries(library, section.id):
+        return None
+    path, query = SIGNER.sign(f"/map/boundaries/{section.id}").split("?")
+    return {"path": path, "query": query}
 
 
 def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Sequence[Polygon]]]:

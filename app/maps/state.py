@@ -19,7 +19,7 @@ _SPECIAL: Mapping[str, str] = {
     "__high__": "high",
 }
 _OF_COLOURS = ("range", "ranges", "thresholds", "classes", "hidden")
-_OF_CELLS = ("panels", "ranges", "camera")
+_OF_CELLS = ("panels", "ranges", "camera", "bounded")
 _MAX_PANELS = 6  # of a map; a stack has as many as it has levels
 _MAX_HIDDEN = 1_000  # entries: a legend has about ten
 _LARGEST = 1e9  # of a length or a value
@@ -42,6 +42,7 @@ class MapState:
     size: float = 1.0
     opacity: float = 1.0  # of the pictures below the cells; 0: not shown
     orbit: Orbit | None = None  # from where a stack is seen
+    bounded: Sequence[bool] = ()  # of each panel, whether cells are drawn by their boundaries
 
     @classmethod
     def load(cls, facts: Mapping[str, Any]) -> "MapState":
@@ -104,6 +105,7 @@ def read_state(state: object, view: MapView, stretch: float | None = None) -> Ma
         if image.get("shown", True) is True
         else 0.0,
         orbit=_orbit(given.get("camera"), len(view.panels), stretch),
+        bounded=_bounded(given, len(view.panels)),
     )
 
 
@@ -148,9 +150,18 @@ def describe(state: object, view: MapView, stretch: float | None = None) -> dict
         said["ground"] = "dark"
     if seen.size != 1:
         said["size of cells"] = f"x {seen.size:.3g}"
+    said |= _shapes(seen, view.panels)
     if isinstance(state, Mapping) and state.get("image") is not None:
         said["image opacity"] = f"{seen.opacity:.0%}" if seen.opacity else "not shown"
     return said
+
+
+def _shapes(seen: MapState, panels: Sequence[pl.Panel]) -> dict[str, object]:
+    """Say in which sections cells are drawn by their boundaries."""
+    titles = [pl.plain(panel.title) for panel, one in zip(panels, seen.bounded, strict=False) if one]
+    if not titles:
+        return {}
+    return {"cell boundaries": "drawn" if all(seen.bounded) else f"drawn in {', '.join(titles)}"}
 
 
 def _colours(seen: MapState, scale: Continuous) -> dict[str, object]:
@@ -264,6 +275,14 @@ def _place(centre: object) -> tuple[float, float, float]:
         raise InputError(f"The centre of the stack has three numbers, not {len(listed)}. {_AGAIN}")
     x, y, z = (read_number(value, "centre of the stack", -1e3 * _LARGEST, 1e3 * _LARGEST) for value in listed)
     return x, y, z
+
+
+def _bounded(given: Mapping[str, Any], n_panels: int) -> list[bool]:
+    """Check which panels draw cells by their boundaries; none if nothing was told, or of other panels."""
+    listed = read_list(given.get("bounded"), "list of panels with boundaries", max(_MAX_PANELS, n_panels))
+    if given.get("boundaries") is not True or len(listed) != n_panels:
+        return []
+    return [one is True for one in listed]
 
 
 def _range(ends: object) -> tuple[float, float]:

@@ -43,6 +43,7 @@ __all__ = ["Library", "Section", "harmless_name", "tokens_name"]
 DATA, CELLS = "section.h5ad", "cells.parquet"
 GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
 BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
+BOUNDARY_TILES = "boundaries.tiles"  # the same, as the map draws them
 UNFILTERED = "unfiltered.h5ad"  # all cells, of a section from which some were left out
 UNFILTERED_BOUNDARIES = "unfiltered_boundaries.parquet"
 LIBRARY_ID = "library_id"  # column of cells: the hash of their section, whose name is in "section_id"
