@@ -11,6 +11,7 @@ from ._look import Look as Look
 from ._look import Outline as Outline
 from ._look import Page as Page
 from ._look import Picture as Picture
+from ._look import Shapes as Shapes
 from ._map import tissue_map as tissue_map
 from ._neighbor_enrichment import neighbor_enrichment as neighbor_enrichment
 from ._orbit import Orbit as Orbit

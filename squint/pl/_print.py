@@ -17,6 +17,7 @@ from squint.pl._sheet import Sheet
 from squint.pl._view import View
 
 VECTORS_UP_TO = 50_000  # cells: more are drawn as one picture for each panel
+OUTLINED = 5  # cells that are points take as much of a file as one that is drawn by its outline
 _PICTURE_DPI = 300  # of what lies below the cells, in a PDF or SVG
 
 
@@ -45,7 +46,8 @@ def print_map(
     look
         What is hidden, how large cells are, and what is drawn below and above them.
     kind
-        Of file. Text and lines are vectors in ``"svg"`` and ``"pdf"``, and so are the cells up to 50,000.
+        Of file. Text and lines are vectors in ``"svg"`` and ``"pdf"``, and so are the cells up to 50,000,
+        or 10,000 that are drawn by their outlines.
     dpi
         Dots per inch of a PNG, and of pictures of cells in other files: fewer where these would
         make the file larger than 2 MB.
@@ -105,7 +107,12 @@ def _pictures(
     plates: Sequence[Plate], boxes: Sequence[Box], ground: Ground, kind: Kind, dpi: int
 ) -> list[Canvas] | list[None]:
     """Draw the cells of all panels as pictures, where there are many."""
-    if sum(len(cells.points) for plate in plates for cells in plate.cells) <= VECTORS_UP_TO:
+    weights = [
+        len(cells.points) * (1 if cells.shapes is None else OUTLINED)
+        for plate in plates
+        for cells in plate.cells
+    ]
+    if sum(weights) <= VECTORS_UP_TO:
         return [None] * len(plates)
     fine = float(2 * dpi if kind == "png" and dpi < FINEST else dpi)
     longest = [box.width * max(1, plate.view.aspect) for box, plate in zip(boxes, plates, strict=True)]

@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
 from squint.pl._captions import length
 from squint.pl._frame import nice_length
-from squint.pl._look import Outline, Picture
+from squint.pl._look import Outline, Picture, Shapes
 from squint.pl._panel import Panel
-from squint.pl._plate import Ground, Plate
+from squint.pl._plate import BORDER, EDGE, Cells, Ground, Plate
 from squint.pl._sheet import INK, RULE, Sheet, leading, width_of
 from squint.pl._view import View
 
@@ -26,6 +27,9 @@ def draw_cells(axes: Axes, plate: Plate, points_per_unit: float) -> None:
     line = min(1.0, max(0.25, diameter / 8))
     for cells in plate.cells:
         colours = np.atleast_2d(cells.colours) / 255
+        if cells.shapes is not None:
+            _draw_shapes(axes, cells, cells.shapes, colours, line)
+            continue
         edges: Any = INK if cells.predicted else colours if cells.hollow else "none"
         axes.scatter(
             cells.points[:, 0],
@@ -36,6 +40,19 @@ def draw_cells(axes: Axes, plate: Plate, points_per_unit: float) -> None:
             edgecolors=edges,
             linewidths=line if cells.hollow or cells.predicted else 0,
         )
+
+
+def _draw_shapes(axes: Axes, cells: Cells, shapes: Shapes, colours: NDArray[np.float64], line: float) -> None:
+    edges: Any = colours if cells.hollow else (BORDER if cells.predicted else EDGE) / 255
+    axes.add_collection(
+        PolyCollection(
+            np.split(shapes.corners, shapes.offsets[1:-1]),
+            facecolors="none" if cells.hollow else colours,
+            edgecolors=edges,
+            linewidths=line if cells.hollow or cells.predicted else line / 2,
+        ),
+        autolim=False,
+    )
 
 
 def draw_ground(axes: Axes, view: View, ground: Ground) -> None:
