@@ -72,6 +72,16 @@ class Boundaries(TypedDict):
     query: str  # signature of the path
 
 
+class Transcripts(TypedDict):
+    """Transcripts of one gene in a section."""
+
+    gene: str  # as in the data
+    colour: str  # of its points
+    n: int  # all there are
+    shown: int  # of these, as many as come: spread over the tissue as all are
+    points: Address  # x and y of each, as those of cells, float32 (shown, 2)
+
+
 class CellSetOutline(TypedDict):
     """A cell set that was drawn around; ``Panel.sets`` is the address of JSON of a list of these."""
 
@@ -98,6 +108,7 @@ class Panel(TypedDict):
     sets: Address | None  # outlines of the cell sets in this section, as JSON; there are none
     picture: Picture | None  # under the cells
     boundaries: Boundaries | None  # outlines of the cells; the section came without
+    transcripts: list[Transcripts]  # of the genes chosen, drawn above the cells
     landmarks: NotRequired[list[Point]]  # places to mark by a ring and a number
 
 

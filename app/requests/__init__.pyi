@@ -42,3 +42,4 @@ from .stacks import TrainOnStack as TrainOnStack
 from .tokens import Activate as Activate
 from .tokens import SumTokens as SumTokens
 from .tokens import Tokenise as Tokenise
+from .transcripts import ReadTranscripts as ReadTranscripts

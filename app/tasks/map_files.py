@@ -1,5 +1,6 @@
 """Maps printed to files. Runs in the worker."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from squint.io.limits import memory_limit
 from squint.library.images import Images
 from squint.library.results import Report
 from squint.library.store import BOUNDARIES, Library
+from squint.library.transcripts import spots
 
 
 def draw_map(library: Library, asked: DrawMap, report: Report) -> str:
@@ -46,6 +48,7 @@ def _print(library: Library, asked: DrawMap) -> Path:
                     facts["sections"], seen.bounded, seen.views, strict=False
                 )
             ],
+            dots=[_dots(library, section_id, facts["genes"]) for section_id in facts["sections"]],
             outlines=[
                 [pl.Outline(name, colour, np.array(at)) for name, colour, at in o] for o in facts["outlines"]
             ],
@@ -75,3 +78,9 @@ def _shapes(library: Library, section_id: str, window: pl.View) -> pl.Shapes:
     near = rings.of(kept)
     offsets, corners = simple_rings(near.offsets, near.corners.astype(np.float64) + near.origin)
     return pl.Shapes(kept, offsets, corners)
+
+
+def _dots(library: Library, section_id: str, genes: Mapping[str, str]) -> list[pl.Dots]:
+    """Give the transcripts of some genes."""
+    found = [(spots(library, section_id, gene), colour) for gene, colour in genes.items()]
+    return [pl.Dots(one.gene, colour, one.places.astype(np.float64), one.n) for one, colour in found if one]

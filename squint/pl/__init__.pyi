@@ -6,6 +6,8 @@ from ._expression import dot_plot as dot_plot
 from ._frame import extent as extent
 from ._frame import frames_of as frames_of
 from ._frame import spacing as spacing
+from ._look import TRANSCRIPTS as TRANSCRIPTS
+from ._look import Dots as Dots
 from ._look import Kind as Kind
 from ._look import Look as Look
 from ._look import Outline as Outline

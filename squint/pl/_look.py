@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from squint.pl._style import PRINT, Style
 
+TRANSCRIPTS = "__transcripts__"  # what a user hides, before the name of a gene
 Kind = Literal["png", "svg", "pdf"]  # of a file
 
 
@@ -27,6 +28,15 @@ class Outline(NamedTuple):
     name: str
     colour: str
     corners: NDArray[np.float64]  # (k, 2)
+
+
+class Dots(NamedTuple):
+    """Transcripts of a gene, drawn above the cells."""
+
+    gene: str
+    colour: str
+    places: NDArray[np.float64]  # (n, 2)
+    n: int  # all there are, in view or not
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Look:
     pictures: Sequence[Picture | None] = ()  # one per panel
     outlines: Sequence[Sequence[Outline]] = ()  # those of each panel
     boundaries: Sequence[Shapes | None] = ()  # of the cells of each panel; None: all are points
+    dots: Sequence[Sequence[Dots]] = ()  # above the cells of each panel
     dark: bool = False  # a dark ground behind the tissue
 
     @property

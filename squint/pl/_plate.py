@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from squint.pl._frame import Frame, spacing
 from squint.pl._layers import IMPUTED, MEASURED, MISSING, REST, Layer, layers
-from squint.pl._look import Look, Outline, Picture, Shapes
+from squint.pl._look import TRANSCRIPTS, Dots, Look, Outline, Picture, Shapes
 from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._raster import Canvas, rgb, shades
 from squint.pl._style import PRINT, Style
@@ -46,6 +46,7 @@ class Plate:
     n_seen: int  # cells whose centre lies in the window, drawn or hidden
     picture: Picture | None
     outlines: Sequence[Outline]
+    dots: Sequence[Dots] = ()  # in the coordinates of the window
 
 
 def scales_of(
@@ -124,6 +125,12 @@ def plate_of(
         int(within(points, 0, size).sum()),
         look.pictures[i] if look.pictures else None,
         look.outlines[i] if look.outlines else (),
+        [
+            dots._replace(places=at[within(at, 0, size)])
+            for dots in (look.dots[i] if look.dots else ())
+            if f"{TRANSCRIPTS}{dots.gene}" not in look.hidden
+            for at in [view.place(dots.places)]
+        ],
     )
 
 

@@ -11,7 +11,15 @@ from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._plate import Ground, Plate, ground_of, plate_of, rasterise, scales_of, settled
 from squint.pl._print_legend import legend_of
 from squint.pl._print_page import BUDGET, FINEST, Box, Head, lay_out, printing, save, write_words
-from squint.pl._print_panel import draw_cells, draw_frame, draw_ground, draw_outlines, draw_pixels, warp
+from squint.pl._print_panel import (
+    draw_cells,
+    draw_dots,
+    draw_frame,
+    draw_ground,
+    draw_outlines,
+    draw_pixels,
+    warp,
+)
 from squint.pl._raster import Canvas
 from squint.pl._sheet import Sheet
 from squint.pl._view import View
@@ -99,6 +107,7 @@ def _draw_plates(
             smooth = kind == "png" and dpi < FINEST
             pixels = picture.pixels
             draw_pixels(axes, view, np.asarray(Image.fromarray(pixels).reduce(2)) if smooth else pixels)
+        draw_dots(axes, plate)
         draw_outlines(axes, plate)
         draw_frame(sheet, plate.panel, plate.view, box.x, box.y, box.width)
 

@@ -18,6 +18,7 @@ from squint.pl._sheet import INK, RULE, Sheet, leading, width_of
 from squint.pl._view import View
 
 _SMALLEST = 0.5  # points
+_DOT, _DOTS_AS_VECTORS = 2.5, 20_000  # points across a transcript; and how many are no picture
 _BAR_SIZE = 8  # points, of the words below a scale bar
 
 
@@ -85,6 +86,17 @@ def warp(picture: Picture, view: View, n_columns: int, ground: Ground) -> NDArra
     seen = image.transform(shape, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     seen.putalpha(seen.getchannel("A").point(lambda alpha: round(alpha * picture.opacity)))
     return np.asarray(Image.alpha_composite(Image.new("RGBA", shape, ground), seen))
+
+
+def draw_dots(axes: Axes, plate: Plate) -> None:
+    """Draw transcripts, seen on cells of any colour; many of them as a picture."""
+    n_dots = sum(len(dots.places) for dots in plate.dots)
+    for dots in plate.dots:
+        for colour, size in (("white", _DOT + 1), (dots.colour, _DOT)):
+            x, y = dots.places.T
+            axes.scatter(
+                x, y, s=size**2, c=colour, linewidths=0, zorder=2.5, rasterized=n_dots > _DOTS_AS_VECTORS
+            )
 
 
 def draw_outlines(axes: Axes, plate: Plate) -> None:

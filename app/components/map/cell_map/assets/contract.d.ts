@@ -76,6 +76,20 @@ export interface Boundaries {
   query: string;
 }
 
+/** Transcripts of one gene in a section. */
+export interface Transcripts {
+  /** as in the data */
+  gene: string;
+  /** of its points */
+  colour: string;
+  /** all there are */
+  n: number;
+  /** of these, as many as come: spread over the tissue as all are */
+  shown: number;
+  /** x and y of each, as those of cells, float32 (shown, 2) */
+  points: Address;
+}
+
 /** A cell set that was drawn around; ``Panel.sets`` is the address of JSON of a list of these. */
 export interface CellSetOutline {
   /** as the reader called it */
@@ -118,6 +132,8 @@ export interface Panel {
   picture: Picture | null;
   /** outlines of the cells; the section came without */
   boundaries: Boundaries | null;
+  /** of the genes chosen, drawn above the cells */
+  transcripts: Transcripts[];
   /** places to mark by a ring and a number */
   landmarks?: Point[];
 }

@@ -18,7 +18,8 @@ import { ask, Expired, load, wordsOf } from "./store.js";
 import { Tools } from "./tools.js";
 
 /**
- * @import { Address, Box, CellSetOutline, NumberType, Panel, Point, Signed, Values } from "./contract"
+ * @import { Address, Box, CellSetOutline, NumberType, Panel, Point, Signed } from "./contract"
+ * @import { Transcripts, Values } from "./contract"
  * @import { Events, MapData, State, Window } from "./contract"
  * @import { View } from "./geometry.js"
  * @import { Actions } from "./legend.js"
@@ -28,7 +29,7 @@ import { Tools } from "./tools.js";
 /**
  * A panel whose arrays have come; where the server draws, they stay empty.
  *
- * @typedef {Omit<Panel, "points" | "values" | "predicted" | "heights" | "sets"> & Arrays} Loaded
+ * @typedef {Omit<Panel, "points" | "values" | "predicted" | "heights" | "sets" | "transcripts"> & Arrays} Loaded
  */
 
 /**
@@ -38,6 +39,7 @@ import { Tools } from "./tools.js";
  * @property {(Address & { array: Uint8Array }) | null} predicted
  * @property {(Address & { array: Float32Array }) | null} heights
  * @property {CellSetOutline[] | null} sets
+ * @property {(Transcripts & { points: Address & { array: Float32Array } })[]} transcripts
  */
 
 /**
@@ -60,6 +62,8 @@ const STILL_MS = 150; // after so long without a movement, the rest of the cells
 const HEAD = 42; // pixels above each panel, for its title
 const GAP = 12;
 const NARROW = 720;
+const DOT = 5; // pixels across a transcript
+const TRANSCRIPTS = "__transcripts__"; // before the gene, of what is hidden
 const LOADING = "Loading cells …";
 /** @type {Record<NumberType, new (bytes: ArrayBuffer) => Uint8Array | Uint16Array | Float32Array>} */
 const KINDS = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
@@ -248,7 +252,13 @@ export class TissueMap {
           panel.heights && this.loadArray(panel.heights, Float32Array),
           panel.sets && outlines(panel.sets),
         ]);
-        return { ...panel, points, values, predicted, heights, sets };
+        const transcripts = await Promise.all(
+          panel.transcripts.map(async (gene) => ({
+            ...gene,
+            points: await this.loadArray(gene.points, Float32Array, signal),
+          })),
+        );
+        return { ...panel, points, values, predicted, heights, sets, transcripts };
       }),
     );
   }
@@ -283,9 +293,13 @@ export class TissueMap {
     if (data.stack) this.space?.take({ stack: data.stack, state: data.state }, same);
     this.tools.show(data);
     if (first) this.hand.use(data.tool);
+    this.legend.genes = genesOf(panels);
     this.legend.show(data.scale, panels.length);
     this.settings.show(this.settingsRoot, this);
-    const arrays = panels.flatMap((panel) => [panel.points, panel.values, panel.predicted, panel.heights]);
+    const arrays = panels.flatMap(({ points, values, predicted, heights, transcripts }) => [
+      ...[points, values, predicted, heights],
+      ...transcripts.map((gene) => gene.points),
+    ]);
     this.boundaries.take(this.renderer && !this.space ? panels : []);
     this.renderer?.keep(new Set([...arrays.map((source) => source?.name ?? ""), ...this.boundaries.names()]));
     this.pictures.take(panels);
@@ -629,6 +643,11 @@ export class TissueMap {
       if (from === 0 && !this.kept) this.boundaries.draw(renderer, i, panel, look, view, box);
       const n = rest ? rest.array.length : panel.n;
       renderer.draw(panel, { ...look, project, size }, Math.floor(n * from), Math.floor(n * to), rest);
+      for (const { gene, colour, points } of panel.transcripts) {
+        if (this.kept || this.settings.hidden.has(`${TRANSCRIPTS}${gene}`)) continue;
+        const m = points.array.length / 2;
+        renderer.drawDots(points, colour, { project, size: DOT }, Math.floor(m * from), Math.floor(m * to));
+      }
       if (this.kept)
         renderer.drawTile(
           `kept/${i}`,
@@ -856,6 +875,19 @@ export class TissueMap {
     this.stopped.abort();
     this.renderer?.destroy();
   }
+}
+
+/**
+ * The genes whose transcripts are shown, with how many there are in all panels.
+ *
+ * @param {Loaded[]} panels
+ */
+function genesOf(panels) {
+  /** @type {Map<string, { name: string, colour: string, n: number }>} */
+  const genes = new Map();
+  for (const { gene, colour, n } of panels.flatMap((panel) => panel.transcripts))
+    genes.set(gene, { name: gene, colour, n: n + (genes.get(gene)?.n ?? 0) });
+  return [...genes.values()];
 }
 
 /**

@@ -1,5 +1,7 @@
 // Draws cells and picture tiles with WebGL2, in as many panels as there are, in one context.
 
+import { rgba } from "./colours.js";
+
 /**
  * @import { Box, NumberType, Point } from "./contract"
  * @import { View } from "./geometry.js"
@@ -11,7 +13,7 @@
  *
  * @typedef {object} Cells
  * @property {Source} points
- * @property {Source & { type: NumberType, missing: number }} values
+ * @property {(Source & { type: NumberType, missing: number }) | null} values null where all have the first colour
  * @property {Source | null} predicted
  * @property {Source | null} heights of each
  * @property {number} [height] of all, where they have one
@@ -356,6 +358,34 @@ export class Renderer {
   }
 
   /**
+   * Draw points first to last (not included) of one colour, with a light rim, seen on cells of any colour.
+   *
+   * @param {Source} points
+   * @param {string} colour
+   * @param {Pick<Placing, "project" | "size">} place
+   * @param {number} first
+   * @param {number} last
+   */
+  drawDots(points, colour, { project, size }, first, last) {
+    for (const [tone, width] of /** @type {[string, number][]} */ ([
+      ["#ffffff", size + 2],
+      [colour, size],
+    ])) {
+      const colours = new Float32Array(44);
+      colours.set(rgba(tone));
+      this.draw(
+        { points, values: null, predicted: null, heights: null },
+        {
+          ...{ kind: 1, range: [0, 1], thresholds: [0, 0], classes: false, hollow: false, shown: [1, 1] },
+          ...{ colours, project, size: width, ranked: false },
+        },
+        first,
+        last,
+      );
+    }
+  }
+
+  /**
    * Draw cells by their boundaries.
    *
    * @param {Polygons} polygons
@@ -401,7 +431,7 @@ export class Renderer {
       "value",
       cells.values,
       1,
-      { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values.type],
+      { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values?.type ?? "f4"],
     );
     this.attribute(program, "predicted", cells.predicted, 1, gl.UNSIGNED_BYTE);
     this.attribute(program, "height", cells.heights, 1, gl.FLOAT);
@@ -411,7 +441,8 @@ export class Renderer {
     gl.uniformMatrix4fv(uniforms.project, false, look.project);
     gl.uniform4fv(uniforms.cut, look.cut ?? [0, 0, 0, 1]);
     gl.uniform1i(uniforms.kind, look.kind);
-    gl.uniform1f(uniforms.absent, cells.values.missing);
+    gl.uniform1f(uniforms.absent, cells.values?.missing ?? -1);
+    if (!cells.values) gl.vertexAttrib1f(inputs.value, 0);
     gl.uniform2fv(uniforms.range, look.range);
     gl.uniform2fv(uniforms.thresholds, look.thresholds);
     gl.uniform1i(uniforms.classes, Number(look.classes));
