@@ -219,9 +219,9 @@ def test_cells_whose_outlines_reach_into_the_window_are_drawn():
     box = [[0, 0], [100, 0], [100, 30], [0, 30]]
     one = panel(labels("T cell"), np.array([[50.0, 15.0]]))
     look = Look(boundaries=[as_shapes([0], box)], diameter=1)
-    drawn = of(inside(one, KINDS, pl.View(100, 25, 20), look), ORANGE)
-    assert drawn.mean() == pytest.approx(0.5 * 0.75, abs=0.05)
-    assert not of(inside(one, KINDS, pl.View(120, 15, 8), look), ORANGE).any()
+    drawn = pixels(draw([one], KINDS, [pl.View(100, 25, 20)], look))
+    assert of(drawn, ORANGE).sum() == pytest.approx(300 * 450, rel=0.03)  # of 600 by 600
+    assert not of(pixels(draw([one], KINDS, [pl.View(120, 15, 8)], look)), ORANGE).any()
 
 
 def test_transcripts_are_drawn_where_they_are_and_named():
