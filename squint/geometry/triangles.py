@@ -82,10 +82,10 @@ def _fills(rings: Floats) -> NDArray[np.bool_]:
     spokes = rings[:, 1:] - rings[:, :1]
     before, after = spokes[:, :-1], spokes[:, 1:]
     cross = before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]
-    same = (cross >= 0).all(axis=1) | (cross <= 0).all(axis=1)
+    same: NDArray[np.bool_] = np.asarray((cross >= 0).all(axis=1) | (cross <= 0).all(axis=1))
     around = np.abs(np.arctan2(cross[same], (before[same] * after[same]).sum(axis=-1))).sum(axis=1)
     same[same] = around < 2 * np.pi - 1e-6  # a spiral is not simple
-    return np.asarray(same)
+    return same
 
 
 def _delaunay(offsets: Ints, corners: Floats, which: Ints) -> Ints:
