@@ -3,7 +3,7 @@
 import { matrixOf, toTissue } from "./geometry.js";
 import { Mesh } from "./mesh.js";
 import { projection } from "./renderer.js";
-import { ask, load } from "./store.js";
+import { ask, Expired, load } from "./store.js";
 
 /**
  * @import { Boundaries as Source, Box, Point } from "./contract"
@@ -33,6 +33,7 @@ import { ask, load } from "./store.js";
  * @property {Source} source
  * @property {number} n cells of the section
  * @property {Tile[][] | null} levels once they have come
+ * @property {boolean} asked whether they are on their way
  * @property {number} each tiles of level 0 that one of level 1 covers
  * @property {Uint8Array} drawn whether each cell, by its place, is drawn by its boundary
  * @property {number} version of these
@@ -53,12 +54,17 @@ export const MOST_CELLS = 160_000; // in view; where there are more, all are poi
 const SLACK = 1.1; // so many times more must be in view before boundaries go again
 const FINE = 8; // pixels between cells, from which on they have all their corners
 const MOST_CORNERS = 4_000_000; // kept on the graphics card
+const AGAIN_MS = 3000; // after which what could not be fetched is asked for again
 const WAIT_MS = 400; // for tiles that are on their way, before those that are there are drawn
 
 export class Boundaries {
-  /** @param {() => void} arrived called when more can be drawn */
-  constructor(arrived) {
+  /**
+   * @param {() => void} arrived called when more can be drawn
+   * @param {() => void} expired called when addresses are good no longer
+   */
+  constructor(arrived, expired) {
     this.arrived = arrived;
+    this.expired = expired;
     /** @type {Map<string, Known>} */
     this.known = new Map(); // by path
     /** @type {(Known | null)[]} */
@@ -78,7 +84,7 @@ export class Boundaries {
     this.panels = panels.map(({ boundaries: source, n }) => {
       if (!source) return null;
       const known = before.get(source.path) ?? {
-        ...{ n, levels: null, each: 1, version: 0, rest: null },
+        ...{ n, levels: null, asked: false, each: 1, version: 0, rest: null },
         drawn: new Uint8Array(n),
         source,
       };
@@ -87,7 +93,7 @@ export class Boundaries {
       return known;
     });
     this.shown = panels.map(() => null);
-    for (const known of this.known.values()) if (!known.levels) this.open(known);
+    for (const known of this.known.values()) if (!known.levels && !known.asked) this.open(known);
   }
 
   /** Names of what should stay on the graphics card. */
@@ -117,15 +123,19 @@ export class Boundaries {
 
   /** @param {Known} known */
   async open(known) {
+    known.asked = true;
     try {
       const { path, query } = known.source;
       const said = await (await ask(`${path}/index?${query}`, {})).json();
-      known.levels = said.levels;
       known.each = said.sizes[1] / said.sizes[0];
+      known.levels = said.levels;
       this.arrived();
-    } catch {
-      known.levels = null; // its cells stay points; asked again when the map is told of next
+    } catch (error) {
+      if (error instanceof Expired) this.expired();
+      // Its cells stay points meanwhile.
+      else setTimeout(() => this.known.has(known.source.path) && this.open(known), AGAIN_MS);
     }
+    known.asked = Boolean(known.levels);
   }
 
   /**
@@ -187,11 +197,13 @@ export class Boundaries {
       tile.used = this.frame;
       for (const place of mesh.places) known.drawn[place] = 1;
       known.rest = null;
-    } catch {
+    } catch (error) {
       tile.state = "refused";
+      if (error instanceof Expired) this.expired();
       setTimeout(() => {
-        if (tile.state === "refused") delete tile.state; // asked again then
-      }, 3000);
+        delete tile.state; // asked again then
+        this.arrived();
+      }, AGAIN_MS);
     } finally {
       this.pending--;
       this.tell();

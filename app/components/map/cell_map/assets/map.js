@@ -168,7 +168,10 @@ export class TissueMap {
     this.settings = new Settings();
     this.overlay = new Overlay(this.over);
     this.pictures = new Pictures(() => this.draw());
-    this.boundaries = new Boundaries(() => this.arrived());
+    this.boundaries = new Boundaries(
+      () => this.arrived(),
+      () => this.renew(),
+    );
     /** @type {Point | null} */
     this.unsettled = null; // where the pointer rests on boundaries that are on their way
     this.complete = false; // whether all that is to be seen has been drawn
