@@ -75,6 +75,7 @@ export class Boundaries {
     this.frame = 0;
     this.timer = 0;
     this.on = false; // whether few enough are in view
+    this.lacking = false; // whether tiles are to be fetched once the hand rests
   }
 
   /** @param {Loaded[]} panels */
@@ -145,6 +146,7 @@ export class Boundaries {
    */
   look(panels, views, boxes, wanted, fetch) {
     this.frame++;
+    this.lacking = false;
     const windows = views.map((view, i) => windowOf(view, boxes[i]));
     const inView = this.panels.map((known, i) =>
       (known?.levels?.[0] ?? []).reduce((sum, tile) => sum + (meets(tile.box, windows[i]) ? tile.n : 0), 0),
@@ -172,6 +174,7 @@ export class Boundaries {
       const own = whole.slice(first, first + known.each).filter(({ box }) => meets(box, window));
       if (fetch && fine) for (const tile of own) this.want(known, 0, whole.indexOf(tile), tile);
       else if (fetch) this.want(known, 1, g, group);
+      else this.lacking ||= (fine ? own : [group]).some(({ state }) => !state);
       const there = own.map(({ state }) => state).filter((state) => state instanceof Mesh);
       const useFew = group.state instanceof Mesh && !(fine && there.length === own.length);
       for (const tile of useFew ? [group] : own) tile.used = this.frame;

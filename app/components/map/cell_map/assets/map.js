@@ -577,7 +577,7 @@ export class TissueMap {
       if (moving) this.pace(to - from, performance.now() - began);
       else if (from === 0) this.learn(performance.now() - began);
       if (this.due) return this.goOn();
-      if (to < total || this.kept) return;
+      if (to < total || this.kept || this.boundaries.lacking) return;
       this.complete = true;
       Object.assign(this.stage.dataset, {
         state: this.boundaries.pending ? "drawing" : "drawn",
@@ -586,7 +586,7 @@ export class TissueMap {
     });
     this.stage.dataset.drawn = `${to}`;
     this.stage.dataset.polygons = `${this.boundaries.drawn}`;
-    if (this.kept)
+    if (this.kept || this.boundaries.lacking)
       this.progress = 0; // all is drawn once the hand rests
     else if (to >= total) return;
     const wait = this.movingUntil - performance.now();
