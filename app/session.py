@@ -32,6 +32,7 @@ from squint.pp import QualityFilter
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
+TRANSCRIPTS = "transcripts"
 MODEL = "model"  # folder of the one that was chosen
 _MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next

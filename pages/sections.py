@@ -1,5 +1,7 @@
 """Sections: what is in the library, and how to add to it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app import session
@@ -17,6 +19,7 @@ from app.components.map.colouring import (
 )
 from app.components.map.images import choose_one, show_images
 from app.components.map.tissue_map import show_map
+from app.components.map.transcripts import choose_transcripts
 from app.components.sections.damaged import show_damaged
 from app.components.sections.gallery import show_gallery
 from app.components.sections.landmarks import show_landmarks
@@ -56,7 +59,9 @@ def side_by_side() -> None:
     ways = [*types, *([TOKEN] if with_tokens else []), DEPTH, GENE, GENE_SET, SET]
     by = choose_colour(ways, session.PLAIN_COLOUR, first_colour(library, chosen, model, ways))
     cells = views.cells_of(library, chosen, model.sha256 if model and by == TOKEN else None)
-    show_map(coloured(library, chosen, cells, by, model), model, "sections")
+    view = coloured(library, chosen, cells, by, model)
+    spots = choose_transcripts(library, chosen)
+    show_map(replace(view, transcripts=spots), model, "sections")
     section = choose_one(chosen)
     show_images(library, section)
     show_landmarks(library, section)

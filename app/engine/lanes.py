@@ -7,7 +7,7 @@ LANES = {
     **dict.fromkeys(
         (
             *("validate", "keep", "import_samples", "take_back", "rebuild", "add_found"),
-            *("look_at_image", "add_image", "add_model"),
+            *("look_at_image", "add_image", "add_model", "make_tiles", "read_transcripts"),
         ),
         FILES,
     ),

@@ -61,6 +61,27 @@ class Picture(Tiles):
     affine: Affine  # from the corner of the first pixel on to the section's coordinates
 
 
+class Boundaries(TypedDict):
+    """Outlines of the cells of a section, in tiles.
+
+    GET path/index?query gives the header of :mod:`squint.library.boundary_tiles` as JSON, made first where
+    it is not there yet; path/level/number/name?query a tile.
+    """
+
+    path: str  # from the root of the server
+    query: str  # signature of the path
+
+
+class Transcripts(TypedDict):
+    """Transcripts of one gene in a section."""
+
+    gene: str  # as in the data
+    colour: str  # of its points
+    n: int  # all there are
+    shown: int  # of these, as many as come: spread over the tissue as all are
+    points: Address  # x and y of each, as those of cells, float32 (shown, 2)
+
+
 class CellSetOutline(TypedDict):
     """A cell set that was drawn around; ``Panel.sets`` is the address of JSON of a list of these."""
 
@@ -86,6 +107,8 @@ class Panel(TypedDict):
     heights: Address | None  # of each cell of a stack, um, float32 (n,); all are at the level of the panel
     sets: Address | None  # outlines of the cell sets in this section, as JSON; there are none
     picture: Picture | None  # under the cells
+    boundaries: Boundaries | None  # outlines of the cells; the section came without
+    transcripts: list[Transcripts]  # of the genes chosen, drawn above the cells
     landmarks: NotRequired[list[Point]]  # places to mark by a ring and a number
 
 
@@ -265,6 +288,8 @@ class State(TypedDict, total=False):
     size: float  # of cells, times the diameter
     image: ImageLook  # where there is a picture
     dark: bool  # whether files have a dark ground too; it is the paper's at first
+    boundaries: bool  # whether cells are drawn by their boundaries where few enough are in view
+    bounded: list[bool]  # of each panel, whether they are so just now
     hidden: list[str]  # labels switched off in the legend, or "__rest__", "__missing__", "__low__" and so on
     range: Ends | None  # of the colours; none: all of the scale
     ranges: list[Ends] | None  # of each panel, where they differ

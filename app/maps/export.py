@@ -62,5 +62,7 @@ def write_map(
         heights,
         page=asdict(pl.Page(marks["Title"], marks["Cells"], footer(marks, _ONE_LINE))),
         pictures=list(pictures) if seen.opacity else [],
+        genes=view.gene_colours(pl.PRINT),
+        sections=[section.id for section in view.sections] if view.whole else [],
         outlines=[[[name, colour, np.asarray(at).tolist()] for name, colour, at in o] for o in outlines],
     )

@@ -16,8 +16,10 @@ from app.web.buffers import BUFFERS, SIGNER
 from app.web.kept import Kept
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
+from squint.library.boundary_tiles import has_boundaries
 from squint.library.points import Order, progressive_order
 from squint.library.store import PLACES, Library, Section
+from squint.library.transcripts import Spots
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
 from squint.pl import palette as palette_of
 from squint.pl._captions import count
@@ -53,6 +55,7 @@ def describe(
     """
     panels: list[contract.Panel] = []
     orders = []
+    colours = view.gene_colours(style)
     for i, (panel, frame) in enumerate(zip(view.panels, frames_of(view.panels), strict=True)):
         section = view.sections[i] if view.whole else None
         place = _place(library, section, panel.coordinates[:, :2])
@@ -73,6 +76,11 @@ def describe(
                 "heights": _heights(stack.heights[i], place.order) if stack else None,
                 "sets": _sets(library, section, frame.width) if section and not stack else None,
                 "picture": pictures[i] if pictures else None,
+                "boundaries": _boundaries(library, section) if section and not stack else None,
+                "transcripts": [
+                    _spots(one, place.origin, colours[one.gene])
+                    for one in (view.transcripts[i] if view.transcripts else ())
+                ],
             }
         )
     described: contract.Described = {
@@ -132,6 +140,19 @@ def _sets(library: Library, section: Section, width: float) -> contract.Address 
         for one, polygons in outlines_in(library, section)
     ]
     return address(BUFFERS.put(json.dumps(outlined).encode())) if outlined else None
+
+
+def _spots(spots: Spots, origin: contract.Point, colour: str) -> contract.Transcripts:
+    content = np.ascontiguousarray(spots.places - np.asarray(origin), dtype="<f4").tobytes()
+    points = address(BUFFERS.put(content))
+    return {"gene": spots.gene, "colour": colour, "n": spots.n, "shown": len(spots.places), "points": points}
+
+
+def _boundaries(library: Library, section: Section) -> contract.Boundaries | None:
+    if not has_boundaries(library, section.id):
+        return None
+    path, query = SIGNER.sign(f"/map/boundaries/{section.id}").split("?")
+    return {"path": path, "query": query}
 
 
 def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Sequence[Polygon]]]:

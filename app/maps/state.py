@@ -1,6 +1,6 @@
 """What the reader set on a map, as the browser tells it: checked, and said in words. Never to be trusted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +19,9 @@ _SPECIAL: Mapping[str, str] = {
     "__high__": "high",
 }
 _OF_COLOURS = ("range", "ranges", "thresholds", "classes", "hidden")
-_OF_CELLS = ("panels", "ranges", "camera")
+_OF_CELLS = ("panels", "ranges", "camera", "bounded")
 _MAX_PANELS = 6  # of a map; a stack has as many as it has levels
+_LONGEST = 100  # letters of what hides the transcripts of a gene
 _MAX_HIDDEN = 1_000  # entries: a legend has about ten
 _LARGEST = 1e9  # of a length or a value
 _LARGEST_SCREEN = 16_384  # pixels
@@ -42,6 +43,7 @@ class MapState:
     size: float = 1.0
     opacity: float = 1.0  # of the pictures below the cells; 0: not shown
     orbit: Orbit | None = None  # from where a stack is seen
+    bounded: Sequence[bool] = ()  # of each panel, whether cells are drawn by their boundaries
 
     @classmethod
     def load(cls, facts: Mapping[str, Any]) -> "MapState":
@@ -97,13 +99,14 @@ def read_state(state: object, view: MapView, stretch: float | None = None) -> Ma
         thresholds=_thresholds(given.get("thresholds")) if coloured else None,
         classes=coloured and given.get("classes") is True,
         dark=given.get("dark") is True,
-        hidden=sorted({label for label in hidden if isinstance(label, str)} & known),
+        hidden=_hidden(hidden, known),
         diameter=None if diameter is None else read_number(diameter, "diameter of cells", 1e-6),
         size=1.0 if size is None else read_number(size, "size of cells", 0.01, 100),
         opacity=read_number(image.get("opacity", 1), "opacity of the image", 0, 1)
         if image.get("shown", True) is True
         else 0.0,
         orbit=_orbit(given.get("camera"), len(view.panels), stretch),
+        bounded=_bounded(given, len(view.panels)),
     )
 
 
@@ -141,16 +144,25 @@ def describe(state: object, view: MapView, stretch: float | None = None) -> dict
     said |= _colours(seen, view.scale) if isinstance(view.scale, Continuous) else {}
     if seen.hidden:
         names = view.scale.names if isinstance(view.scale, Categories) else {}
-        said["hidden"] = ", ".join(pl.plain(_SPECIAL.get(key, names.get(key, key))) for key in seen.hidden)
+        said["hidden"] = ", ".join(pl.plain(_name(key, names)) for key in seen.hidden)
     if seen.diameter is not None:
         said["diameter of cells"] = f"{seen.diameter:.4g}"
     if seen.dark:
         said["ground"] = "dark"
     if seen.size != 1:
         said["size of cells"] = f"x {seen.size:.3g}"
+    said |= _shapes(seen, view.panels)
     if isinstance(state, Mapping) and state.get("image") is not None:
         said["image opacity"] = f"{seen.opacity:.0%}" if seen.opacity else "not shown"
     return said
+
+
+def _shapes(seen: MapState, panels: Sequence[pl.Panel]) -> dict[str, object]:
+    """Say in which sections cells are drawn by their boundaries."""
+    titles = [pl.plain(panel.title) for panel, one in zip(panels, seen.bounded, strict=False) if one]
+    if not titles:
+        return {}
+    return {"cell boundaries": "drawn" if all(seen.bounded) else f"drawn in {', '.join(titles)}"}
 
 
 def _colours(seen: MapState, scale: Continuous) -> dict[str, object]:
@@ -264,6 +276,28 @@ def _place(centre: object) -> tuple[float, float, float]:
         raise InputError(f"The centre of the stack has three numbers, not {len(listed)}. {_AGAIN}")
     x, y, z = (read_number(value, "centre of the stack", -1e3 * _LARGEST, 1e3 * _LARGEST) for value in listed)
     return x, y, z
+
+
+def _hidden(labels: Sequence[Any], known: Collection[str]) -> list[str]:
+    """Leave of what is said to be hidden what can be: entries of the legend, and transcripts of any gene."""
+    named = {label for label in labels if isinstance(label, str)}
+    genes = {label for label in named if label.startswith(pl.TRANSCRIPTS) and len(label) < _LONGEST}
+    return sorted(named & {*known, *genes})
+
+
+def _name(label: str, names: Mapping[str, str]) -> str:
+    """Say in words what is hidden."""
+    if label.startswith(pl.TRANSCRIPTS):
+        return f"transcripts of {label.removeprefix(pl.TRANSCRIPTS)}"
+    return _SPECIAL.get(label, names.get(label, label))
+
+
+def _bounded(given: Mapping[str, Any], n_panels: int) -> list[bool]:
+    """Check which panels draw cells by their boundaries; none if nothing was told, or of other panels."""
+    listed = read_list(given.get("bounded"), "list of panels with boundaries", max(_MAX_PANELS, n_panels))
+    if given.get("boundaries") is not True or len(listed) != n_panels:
+        return []
+    return [one is True for one in listed]
 
 
 def _range(ends: object) -> tuple[float, float]:

@@ -18,8 +18,9 @@ from squint import keys
 from squint.columns import token_names
 from squint.library.results import scores_path
 from squint.library.store import CELLS, LIBRARY_ID, Library, Section
+from squint.library.transcripts import Spots
 from squint.library.types_in_use import renamed
-from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, most_frequent
+from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, Style, most_frequent
 
 NO_VALUE, NO_TOKEN, NO_TYPE = (
     "no value",
@@ -43,6 +44,12 @@ class MapView:
     n: str = ""  # what is shown, if not all cells of the sections
     whole: bool = False  # whether each panel shows one of the sections, all of its cells in their order
     more: Mapping[str, Any] = field(default_factory=dict)  # columns (n,) for the export, of this map alone
+    transcripts: Sequence[Sequence[Spots]] = ()  # of chosen genes, of each panel; or none at all
+
+    def gene_colours(self, style: Style) -> dict[str, str]:
+        """Give each gene whose transcripts are shown its colour, the same in all panels."""
+        genes = dict.fromkeys(spots.gene for own in self.transcripts for spots in own)
+        return dict(zip(genes, style.categories, strict=False))
 
     @property
     def table(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@ from .areas import CountInside as CountInside
 from .areas import InpaintArea as InpaintArea
 from .areas import ReadRegions as ReadRegions
 from .areas import TrainWithoutArea as TrainWithoutArea
+from .boundaries import MakeTiles as MakeTiles
 from .cell_sets import BringIn as BringIn
 from .cell_sets import TakeArea as TakeArea
 from .cell_sets import WriteSet as WriteSet
@@ -48,3 +49,4 @@ from .stacks import TrainOnStack as TrainOnStack
 from .tokens import Activate as Activate
 from .tokens import SumTokens as SumTokens
 from .tokens import Tokenise as Tokenise
+from .transcripts import ReadTranscripts as ReadTranscripts

@@ -16,12 +16,13 @@ from app.engine.client import Cancelled, ask
 from app.maps.card import card
 from app.maps.served import MAPS, Served
 from app.maps.stage import leave_stage
-from app.requests import DrawStage
+from app.requests import DrawStage, MakeTiles
 from app.routes.waiting import Latest, answer
 from app.settings import settings
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER, seconds_left
 from squint.errors import InputError
+from squint.library.boundary_tiles import header_of, tile_of
 from squint.library.images import Images
 from squint.library.store import Library
 
@@ -34,6 +35,7 @@ _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MAX_STATE = 64_000  # bytes
 _LIMIT_S = 10  # for drawing a picture: a million cells take one
 _PATIENCE_S = 30  # with the wait for what was asked for before
+_TILES_S = 600  # with a worker that cuts the cells of a section that was kept before there were tiles
 _LATEST = Latest()
 _REFUSED = Response("This address has expired or was not made by this server.", 403, _FRESH)
 _GONE = Response("This is no longer served. Open the page again.", 404, _FRESH)
@@ -160,6 +162,37 @@ async def _tile(request: Request) -> Response:
     return _GONE if tile is None else Response(tile, 200, _while_good(request), "application/octet-stream")
 
 
+@_signed("/map/boundaries/{section}")
+async def _boundaries(request: Request) -> Response:
+    """Say in what tiles the outlines of cells come; a worker makes them where there are none yet."""
+    section, library = request.path_params["section"], Library(settings().home)
+    try:
+        header = await run_in_threadpool(header_of, library, section)
+        if header is None:
+            job = await run_in_threadpool(ask, MakeTiles(section), library)
+            await answer(job, request, _TILES_S)
+            header = await run_in_threadpool(header_of, library, section)
+    except (InputError, Cancelled, RuntimeError):
+        header = None
+    except OSError:  # a timeout among them
+        return Response("The server is busy.", 503, _FRESH, "text/plain")
+    return _GONE if header is None else JSONResponse(header, 200, _FRESH)
+
+
+@_signed("/map/boundaries/{section}")
+async def _boundary_tile(request: Request) -> Response:
+    """Give a tile of the outlines of a section's cells."""
+    where = request.path_params
+    library = Library(settings().home)
+    try:
+        tile = await run_in_threadpool(
+            tile_of, library, where["section"], where["level"], where["number"], where["name"]
+        )
+    except (InputError, OSError):
+        tile = None
+    return _GONE if tile is None else Response(tile, 200, _while_good(request), "application/octet-stream")
+
+
 async def _asset(request: Request) -> Response:
     """Give a script or style; they are no secret, and the same for everybody."""
     known = request.path_params["version"] == MAP_ASSETS.version
@@ -175,6 +208,8 @@ ROUTES = [
     Route(f"{MAP_ASSETS.route}/{{version}}/{{name}}", _asset),
     Route("/map/buffer/{name}", _buffer),
     Route("/map/tiles/{section}/{image}/{level:int}/{column:int}/{row:int}", _tile),
+    Route("/map/boundaries/{section}/index", _boundaries),
+    Route("/map/boundaries/{section}/{level:int}/{number:int}/{name}", _boundary_tile),
     Route("/map/{map_id}/cell/{panel:int}/{place:int}", _cell),
     Route("/map/{map_id}/state", _state, methods=["POST"]),
     Route("/map/{map_id}/picture", _picture, methods=["POST"]),

@@ -1,5 +1,6 @@
 """Maps printed to files. Runs in the worker."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from app.requests import DrawMap
 from app.tasks.budgets import DRAWING
 from squint import pl
 from squint.files import write_bytes
+from squint.geometry.triangles import simple_rings
+from squint.io.boundaries import read_boundaries
 from squint.io.limits import memory_limit
 from squint.library.images import Images
 from squint.library.results import Report
-from squint.library.store import Library
+from squint.library.store import BOUNDARIES, Library
+from squint.library.transcripts import spots
 
 
 def draw_map(library: Library, asked: DrawMap, report: Report) -> str:
@@ -38,6 +42,13 @@ def _print(library: Library, asked: DrawMap) -> Path:
                 _under(library, named, window, seen.opacity)
                 for named, window in zip(facts["pictures"], seen.views, strict=False)
             ],
+            boundaries=[
+                _shapes(library, section_id, window) if is_bounded else None
+                for section_id, is_bounded, window in zip(
+                    facts["sections"], seen.bounded, seen.views, strict=False
+                )
+            ],
+            dots=[_dots(library, section_id, facts["genes"]) for section_id in facts["sections"]],
             outlines=[
                 [pl.Outline(name, colour, np.array(at)) for name, colour, at in o] for o in facts["outlines"]
             ],
@@ -56,3 +67,20 @@ def _under(
         return None
     region = Images(library).region(*named, window)
     return pl.Picture(region.pixels, region.affine, opacity)
+
+
+def _shapes(library: Library, section_id: str, window: pl.View) -> pl.Shapes:
+    """Give the outlines of the cells that a window may show."""
+    rings = read_boundaries(library.path(section_id, BOUNDARIES))
+    place = rings.corners[rings.offsets[:-1]] + np.array(rings.origin)
+    reach = np.hypot(window.width, window.height)  # half of it, and as much again for large cells
+    kept = rings.cells[np.hypot(*(place - [window.x, window.y]).T) <= reach]
+    near = rings.of(kept)
+    offsets, corners = simple_rings(near.offsets, near.corners.astype(np.float64) + near.origin)
+    return pl.Shapes(kept, offsets, corners)
+
+
+def _dots(library: Library, section_id: str, genes: Mapping[str, str]) -> list[pl.Dots]:
+    """Give the transcripts of some genes."""
+    found = [(spots(library, section_id, gene), colour) for gene, colour in genes.items()]
+    return [pl.Dots(one.gene, colour, one.places.astype(np.float64), one.n) for one, colour in found if one]

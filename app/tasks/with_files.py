@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from app import requests
-from app.tasks import images, models, quality, sections
+from app.tasks import boundaries, images, models, quality, sections, transcripts
 from app.tasks.decode import does
 
 
@@ -25,5 +25,7 @@ TASKS = dict(
         does(requests.LookAtImage, images.look),
         does(requests.AddImage, images.add),
         does(requests.AddModel, models.bring_in),
+        does(requests.ReadTranscripts, transcripts.read_transcripts),
+        does(requests.MakeTiles, boundaries.make_tiles),
     )
 )

@@ -102,9 +102,13 @@ def read(path: Path, _asked: Asked) -> Content:
         obs[CLUSTER] = clusters
     positions = np.column_stack([cells[axis].to_numpy().astype(np.float64) for axis in (X, Y)])
     del cells
-    for what, files in (("transcripts", TRANSCRIPTS), ("outlines of nuclei", NUCLEI)):
+    beside = (
+        ("transcripts", TRANSCRIPTS, "counts of cells are read; the map can draw those of chosen genes"),
+        ("outlines of nuclei", NUCLEI, "squint does not use them"),
+    )
+    for what, files, why in beside:
         for file in existing(path, *files)[:1]:
-            findings.leave_out(what, None, "squint does not use them", file.name)
+            findings.leave_out(what, None, why, file.name)
     return Content(
         counts=matrix.counts,
         obs=obs,

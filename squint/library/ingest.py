@@ -17,6 +17,7 @@ from squint import keys, pp
 from squint.errors import InputError
 from squint.io.boundaries import Boundaries, write_boundaries
 from squint.io.units import UNKNOWN
+from squint.library.boundary_tiles import write_tiles
 from squint.library.counts import write_genes
 from squint.library.graphs import write_graph
 from squint.library.keeping import Ready
@@ -25,6 +26,7 @@ from squint.library.points import progressive_order
 from squint.library.privacy import KEPT_COLUMNS, PLANTED_COLUMNS, rename_parts
 from squint.library.store import (
     BOUNDARIES,
+    BOUNDARY_TILES,
     CELLS,
     DATA,
     GENES,
@@ -218,6 +220,9 @@ def write(
     write_graph(folder / GRAPH, np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64))
     if boundaries is not None:
         write_boundaries(boundaries, folder / BOUNDARIES)
+        with np.load(folder / PLACES) as places:
+            order, xy = places["order"], np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
+        write_tiles(boundaries, xy, order, folder / BOUNDARY_TILES)
     if whole is not None:
         squint.io.write(whole.adata, folder / UNFILTERED)
         if whole.boundaries is not None:

@@ -36,6 +36,7 @@ from squint.library.section import Damaged, Section
 from squint.library.staging import ABANDONED_S
 from squint.library.stored import (
     BOUNDARIES,
+    BOUNDARY_TILES,
     CELLS,
     DATA,
     GENES,
@@ -51,6 +52,7 @@ from squint.sensitive import looks_like
 
 __all__ = [
     "BOUNDARIES",
+    "BOUNDARY_TILES",
     "CELLS",
     "DATA",
     "GENES",

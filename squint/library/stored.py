@@ -22,6 +22,7 @@ from squint.library.records import Labeling, Picture, SectionRow, StoredFile, To
 DATA, CELLS = "section.h5ad", "cells.parquet"
 GENES, THUMBNAIL, PLACES, GRAPH = "genes.h5", "thumbnail.png", "places.npz", "graph.npz"
 BOUNDARIES = "boundaries.parquet"  # outlines of cells, where the source holds them
+BOUNDARY_TILES = "boundaries.tiles"  # the same, as the map draws them
 UNFILTERED = "unfiltered.h5ad"  # all cells, of a section from which some were left out
 UNFILTERED_BOUNDARIES = "unfiltered_boundaries.parquet"
 TOKENS, IMAGES, LABELINGS = "tokens", "images", "labelings"  # folders in that of a section

@@ -8,11 +8,14 @@ from ._expression import dot_plot as dot_plot
 from ._frame import extent as extent
 from ._frame import frames_of as frames_of
 from ._frame import spacing as spacing
+from ._look import TRANSCRIPTS as TRANSCRIPTS
+from ._look import Dots as Dots
 from ._look import Kind as Kind
 from ._look import Look as Look
 from ._look import Outline as Outline
 from ._look import Page as Page
 from ._look import Picture as Picture
+from ._look import Shapes as Shapes
 from ._map import tissue_map as tissue_map
 from ._neighbor_enrichment import neighbor_enrichment as neighbor_enrichment
 from ._orbit import Orbit as Orbit

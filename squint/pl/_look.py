@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from squint.pl._style import PRINT, Style
 
+TRANSCRIPTS = "__transcripts__"  # what a user hides, before the name of a gene
 Kind = Literal["png", "svg", "pdf"]  # of a file
 
 
@@ -29,6 +30,34 @@ class Outline(NamedTuple):
     corners: NDArray[np.float64]  # (k, 2)
 
 
+class Dots(NamedTuple):
+    """Transcripts of a gene, drawn above the cells."""
+
+    gene: str
+    colour: str
+    places: NDArray[np.float64]  # (n, 2)
+    n: int  # all there are, in view or not
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Outlines of some cells of a panel, which are drawn in place of points."""
+
+    cells: NDArray[np.int64]  # (p,) which, ascending
+    offsets: NDArray[np.int64]  # (p + 1,) where the corners of each begin
+    corners: NDArray[np.float64]  # (k, 2)
+
+    def of(self, cells: NDArray[np.integer]) -> "tuple[NDArray[np.bool_], Shapes]":
+        """Mark which of some cells (n,) have one, and give these outlines in their order."""
+        at = np.minimum(np.searchsorted(self.cells, cells), max(len(self.cells) - 1, 0))
+        has = self.cells[at] == cells if len(self.cells) else np.zeros(len(cells), bool)
+        at = at[has]
+        sizes = np.diff(self.offsets)[at]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        taken = np.repeat(self.offsets[at] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        return has, Shapes(np.asarray(cells)[has], offsets, self.corners[taken])
+
+
 @dataclass(frozen=True)
 class Look:
     """What a user has set on the map."""
@@ -41,6 +70,8 @@ class Look:
     ranges: Sequence[tuple[float, float]] = ()  # low and high end of each panel's own colour scale
     pictures: Sequence[Picture | None] = ()  # one per panel
     outlines: Sequence[Sequence[Outline]] = ()  # those of each panel
+    boundaries: Sequence[Shapes | None] = ()  # of the cells of each panel; None: all are points
+    dots: Sequence[Sequence[Dots]] = ()  # above the cells of each panel
     dark: bool = False  # a dark ground behind the tissue
 
     @property

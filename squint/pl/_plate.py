@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from squint.pl._frame import Frame, spacing
 from squint.pl._layers import IMPUTED, MEASURED, MISSING, REST, Layer, layers
-from squint.pl._look import Look, Outline, Picture
+from squint.pl._look import TRANSCRIPTS, Dots, Look, Outline, Picture, Shapes
 from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._raster import Canvas, rgb, shades
 from squint.pl._style import PRINT, Style
@@ -19,6 +19,7 @@ LEVELS = ("__low__", "__intermediate__", "__high__")
 Ground = tuple[int, int, int, int]  # red, green, blue, alpha
 DIAMOND = 2**0.5  # diagonal of a predicted cell, in diameters
 BORDER = rgb("#000000")  # of a predicted cell
+EDGE = rgb("#404040")  # of a cell that is drawn by its outline
 _NAMED = {MEASURED: "__measured__", IMPUTED: "__imputed__", REST: "__rest__", MISSING: "__missing__"}
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
 
@@ -31,6 +32,7 @@ class Cells:
     colours: NDArray[np.uint8]  # (n, 3) or (3,)
     hollow: bool
     predicted: bool
+    shapes: Shapes | None = None  # in place of the points, in the coordinates of the window
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Plate:
     n_seen: int  # cells whose centre lies in the window, drawn or hidden
     picture: Picture | None
     outlines: Sequence[Outline]
+    dots: Sequence[Dots] = ()  # in the coordinates of the window
 
 
 def scales_of(
@@ -106,18 +109,56 @@ def plate_of(
     points = view.place(panel.coordinates)
     size = np.array([view.width, view.height])
     touched = within(points, -diameter, size + diameter)
+    shapes = look.boundaries[i] if look.boundaries else None
+    if shapes is not None:
+        shapes = replace(shapes, corners=view.place(shapes.corners))
+        touched[shapes.cells] = _meet(shapes, size)
     return Plate(
         panel,
         view,
         [
-            Cells(points[drawn], colours, layer.hollow, layer.outlined)
+            cells
             for drawn, colours, layer in coloured(panels, i, touched, scale, look, style)
+            for cells in _cells(points, drawn, colours, layer, shapes)
         ],
         diameter,
         int(within(points, 0, size).sum()),
         look.pictures[i] if look.pictures else None,
         look.outlines[i] if look.outlines else (),
+        [
+            dots._replace(places=at[within(at, 0, size)])
+            for dots in (look.dots[i] if look.dots else ())
+            if f"{TRANSCRIPTS}{dots.gene}" not in look.hidden
+            for at in [view.place(dots.places)]
+        ],
     )
+
+
+def _cells(
+    points: NDArray[np.float64],
+    drawn: NDArray[np.intp],
+    colours: NDArray[np.uint8],
+    layer: Layer,
+    shapes: Shapes | None,
+) -> Iterator[Cells]:
+    """Part some cells into those that are drawn as points and those that have outlines."""
+    if shapes is None:
+        yield Cells(points[drawn], colours, layer.hollow, layer.outlined)
+        return
+    has, own = shapes.of(drawn)
+    for which, outlines in ((~has, None), (has, own)):
+        if which.any():
+            some = colours[which] if colours.ndim > 1 else colours
+            yield Cells(points[drawn[which]], some, layer.hollow, layer.outlined, outlines)
+
+
+def _meet(shapes: Shapes, size: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the outlines (p,) whose boxes meet a window from 0 to ``size``."""
+    if not len(shapes.cells):
+        return np.zeros(0, bool)
+    low = np.minimum.reduceat(shapes.corners, shapes.offsets[:-1])
+    high = np.maximum.reduceat(shapes.corners, shapes.offsets[:-1])
+    return np.asarray(((high >= 0) & (low <= size)).all(axis=1))
 
 
 def within(points: NDArray[np.float64], low: float, high: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -162,7 +203,14 @@ def rasterise(plate: Plate, n_pixels: int, ground: Ground) -> Canvas:
     """Draw the cells of a panel as a picture, ``n_pixels`` along its longer side."""
     canvas = Canvas(Frame(0, 0, plate.view.width, plate.view.height), n_pixels, ground)
     for cells in plate.cells:
-        if cells.predicted:
+        if cells.shapes is not None:
+            canvas.polygons(
+                np.split(cells.shapes.corners, cells.shapes.offsets[1:-1]),
+                cells.colours,
+                cells.colours if cells.hollow else BORDER if cells.predicted else EDGE,
+                filled=not cells.hollow,
+            )
+        elif cells.predicted:
             canvas.diamonds(cells.points, DIAMOND * plate.diameter, cells.colours, BORDER)
         else:
             canvas.discs(cells.points, plate.diameter, cells.colours, hollow=cells.hollow)

@@ -11,12 +11,21 @@ from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._plate import Ground, Plate, ground_of, plate_of, rasterise, scales_of, settled
 from squint.pl._print_legend import legend_of
 from squint.pl._print_page import BUDGET, FINEST, Box, Head, lay_out, printing, save, write_words
-from squint.pl._print_panel import draw_cells, draw_frame, draw_ground, draw_outlines, draw_pixels, warp
+from squint.pl._print_panel import (
+    draw_cells,
+    draw_dots,
+    draw_frame,
+    draw_ground,
+    draw_outlines,
+    draw_pixels,
+    warp,
+)
 from squint.pl._raster import Canvas
 from squint.pl._sheet import Sheet
 from squint.pl._view import View
 
 VECTORS_UP_TO = 50_000  # cells: more are drawn as one picture for each panel
+OUTLINED = 5  # cells that are points take as much of a file as one that is drawn by its outline
 _PICTURE_DPI = 300  # of what lies below the cells, in a PDF or SVG
 
 
@@ -45,7 +54,8 @@ def print_map(
     look
         What is hidden, how large cells are, and what is drawn below and above them.
     kind
-        Of file. Text and lines are vectors in ``"svg"`` and ``"pdf"``, and so are the cells up to 50,000.
+        Of file. Text and lines are vectors in ``"svg"`` and ``"pdf"``, and so are the cells up to 50,000,
+        or 10,000 that are drawn by their outlines.
     dpi
         Dots per inch of a PNG, and of pictures of cells in other files: fewer where these would
         make the file larger than 2 MB.
@@ -97,6 +107,7 @@ def _draw_plates(
             smooth = kind == "png" and dpi < FINEST
             pixels = picture.pixels
             draw_pixels(axes, view, np.asarray(Image.fromarray(pixels).reduce(2)) if smooth else pixels)
+        draw_dots(axes, plate)
         draw_outlines(axes, plate)
         draw_frame(sheet, plate.panel, plate.view, box.x, box.y, box.width)
 
@@ -105,7 +116,12 @@ def _pictures(
     plates: Sequence[Plate], boxes: Sequence[Box], ground: Ground, kind: Kind, dpi: int
 ) -> list[Canvas] | list[None]:
     """Draw the cells of all panels as pictures, where there are many."""
-    if sum(len(cells.points) for plate in plates for cells in plate.cells) <= VECTORS_UP_TO:
+    weights = [
+        len(cells.points) * (1 if cells.shapes is None else OUTLINED)
+        for plate in plates
+        for cells in plate.cells
+    ]
+    if sum(weights) <= VECTORS_UP_TO:
         return [None] * len(plates)
     fine = float(2 * dpi if kind == "png" and dpi < FINEST else dpi)
     longest = [box.width * max(1, plate.view.aspect) for box, plate in zip(boxes, plates, strict=True)]

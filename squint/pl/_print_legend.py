@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 
 from squint.pl._layers import layers
-from squint.pl._look import Look
+from squint.pl._look import TRANSCRIPTS, Look
 from squint.pl._panel import Categories, Continuous, Panel
 from squint.pl._plate import LEVELS, class_colours, classify, key_of, numbers
 from squint.pl._raster import shades
@@ -165,8 +165,21 @@ def legend_of(
                 _bar([panel], scale, _SHORT),
             ]
     items += _marks(panels, scales[0], look, width)
+    items += _genes(look, width)
     outlines = {(o.name, o.colour): o for own in look.outlines for o in own}
     return items + [Line(wrap(o.name, width - _KEY, _SIZE), o.colour) for o in outlines.values()]
+
+
+def _genes(look: Look, width: float) -> list[Item]:
+    """Give an entry for the transcripts of each gene."""
+    genes = {dots.gene: dots.colour for own in look.dots for dots in own}
+    entries: list[Item] = []
+    for gene, colour in genes.items():
+        hidden = f"{TRANSCRIPTS}{gene}" in look.hidden
+        n = sum(dots.n for own in look.dots for dots in own if dots.gene == gene)
+        how = {"facecolors": colour, "s": 16}
+        entries.append(Entry(_named(f"{gene} · {n:,}", width, hidden=hidden), how, hidden))
+    return [Heading(wrap("Transcripts", width, _SIZE + 1, bold=True)), *entries] if entries else []
 
 
 def _bar(panels: Sequence[Panel], scale: Continuous, long: float) -> Bar:

@@ -4,19 +4,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
 from squint.pl._captions import length
 from squint.pl._frame import nice_length
-from squint.pl._look import Outline, Picture
+from squint.pl._look import Outline, Picture, Shapes
 from squint.pl._panel import Panel
-from squint.pl._plate import Ground, Plate
+from squint.pl._plate import BORDER, EDGE, Cells, Ground, Plate
 from squint.pl._sheet import INK, RULE, Sheet, leading, width_of
 from squint.pl._view import View
 
 _SMALLEST = 0.5  # points
+_DOT, _DOTS_AS_VECTORS = 2.5, 20_000  # points across a transcript; and how many are no picture
 _BAR_SIZE = 8  # points, of the words below a scale bar
 
 
@@ -26,6 +28,9 @@ def draw_cells(axes: Axes, plate: Plate, points_per_unit: float) -> None:
     line = min(1.0, max(0.25, diameter / 8))
     for cells in plate.cells:
         colours = np.atleast_2d(cells.colours) / 255
+        if cells.shapes is not None:
+            _draw_shapes(axes, cells, cells.shapes, colours, line)
+            continue
         edges: Any = INK if cells.predicted else colours if cells.hollow else "none"
         axes.scatter(
             cells.points[:, 0],
@@ -36,6 +41,19 @@ def draw_cells(axes: Axes, plate: Plate, points_per_unit: float) -> None:
             edgecolors=edges,
             linewidths=line if cells.hollow or cells.predicted else 0,
         )
+
+
+def _draw_shapes(axes: Axes, cells: Cells, shapes: Shapes, colours: NDArray[np.float64], line: float) -> None:
+    edges: Any = colours if cells.hollow else (BORDER if cells.predicted else EDGE) / 255
+    axes.add_collection(
+        PolyCollection(
+            np.split(shapes.corners, shapes.offsets[1:-1]),
+            facecolors="none" if cells.hollow else colours,
+            edgecolors=edges,
+            linewidths=line if cells.hollow or cells.predicted else line / 2,
+        ),
+        autolim=False,
+    )
 
 
 def draw_ground(axes: Axes, view: View, ground: Ground) -> None:
@@ -68,6 +86,17 @@ def warp(picture: Picture, view: View, n_columns: int, ground: Ground) -> NDArra
     seen = image.transform(shape, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     seen.putalpha(seen.getchannel("A").point(lambda alpha: round(alpha * picture.opacity)))
     return np.asarray(Image.alpha_composite(Image.new("RGBA", shape, ground), seen))
+
+
+def draw_dots(axes: Axes, plate: Plate) -> None:
+    """Draw transcripts, seen on cells of any colour; many of them as a picture."""
+    n_dots = sum(len(dots.places) for dots in plate.dots)
+    for dots in plate.dots:
+        for colour, size in (("white", _DOT + 1), (dots.colour, _DOT)):
+            x, y = dots.places.T
+            axes.scatter(
+                x, y, s=size**2, c=colour, linewidths=0, zorder=2.5, rasterized=n_dots > _DOTS_AS_VECTORS
+            )
 
 
 def draw_outlines(axes: Axes, plate: Plate) -> None:

@@ -2,18 +2,20 @@
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import plotly.colors
 from numpy.typing import NDArray
-from PIL import ImageColor
+from PIL import Image, ImageColor, ImageDraw
 
 from squint.pl._frame import Frame
 
 _STEPS = 240  # of a colour scale: with the colours of a legend fewer than the 256 of a small picture
 _SHADES = np.round(np.linspace(0, 255, _STEPS)) / 255  # those that a scale of 256 colours has
+_BORDERED = 8  # pixels across a polygon, from which on its border is drawn
 _MOST_WRITES = 1_000_000_000  # pixels times cells: a second or two
 
 
@@ -118,6 +120,30 @@ class Canvas:
         mark = self._mark(diameter, len(centres), diamond=True)
         self._write(centres, mark, colours)
         self._write(centres, mark, border, rim=True)
+
+    def polygons(
+        self,
+        rings: Sequence[NDArray[np.float64]],
+        colours: NDArray[np.uint8],
+        border: NDArray[np.uint8],
+        *,
+        filled: bool = True,
+    ) -> None:
+        """Fill rings of corners (k, 2) in colours (n, 3) or (3,), with borders in one colour.
+
+        Where a ring is a few pixels wide, the border alone would be seen of it: it has none.
+        """
+        fills = np.broadcast_to(self._encode(colours), len(rings)).tolist()
+        edge = int(np.ravel(self._encode(border))[0]) if len(rings) else 0
+        image = Image.fromarray(self._codes)
+        draw = ImageDraw.Draw(image)
+        corner = np.array([self._frame.left, self._frame.top])
+        for ring, fill in zip(rings, fills, strict=True):
+            at = (ring - corner) * self._scale
+            wide = np.ptp(at, axis=0).max() >= _BORDERED
+            outline = edge if wide else fill
+            draw.polygon(np.floor(at).ravel().tolist(), fill=fill if filled else None, outline=outline)
+        self._codes = np.array(image)
 
     def _mark(self, diameter: float, n_cells: int, **kind: bool) -> Mark:
         return mark_of(diameter * self._scale, n_cells, max(self._codes.shape), **kind)

@@ -1,5 +1,6 @@
 """The functions of the map's own scripts, run in the browser itself."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,16 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from playwright.sync_api import Browser, Route
 
 from app.web.assets import MAP_ASSETS
 from squint.chrome import find_chrome
 from squint.geometry import outlines
 from squint.geometry.regions import Polygon
+from squint.io.boundaries import from_rings
+from squint.library.boundary_tiles import write_tiles
+from squint.library.points import progressive_order
 from squint.pl import View
 from squint.pl._frame import nice_length
 
@@ -34,7 +39,7 @@ def script(browser: Browser) -> Iterator[Callable[[str], object]]:
 
     page.route("http://map/**", answer)
     page.goto("http://map/style.css")
-    names = ("geometry", "orbit", "colours", "store", "space")
+    names = ("geometry", "orbit", "colours", "store", "space", "mesh")
     modules = "".join(f"const {name} = await import('/{name}.js');" for name in names)
 
     def run(code: str) -> object:
@@ -101,6 +106,52 @@ def test_points_are_found_in_polygons_as_the_server_finds_them(script: Callable[
         pd.RangeIndex(2_000), points.astype(np.float64), rng
     )
     assert n == mask.sum()
+
+
+def test_polygons_of_a_tile_are_filled_and_picked_exactly(
+    script: Callable[[str], object], tmp_path: Path
+) -> None:
+    """An L, a U and random stars, as the server writes them: in each of 2,000 places the same as Shapely."""
+    rng = np.random.default_rng(0)
+    ell = np.array([[0, 0], [4, 0], [4, 1], [1, 1], [1, 4], [0, 4]], float)
+    you = np.array([[0, 0], [3, 0], [3, 3], [2, 3], [2, 1], [1, 1], [1, 3], [0, 3]], float) + np.array([6, 1])
+    angles = np.linspace(0, 2 * np.pi, 11)[:-1]
+    around = np.column_stack([np.cos(angles), np.sin(angles)])
+    stars = [[2 + 4 * i, 8] + rng.uniform(0.4, 2.2, (10, 1)) * around for i in range(3)]
+    rings = [ell, you, *stars]
+    place = np.array([ring.mean(axis=0) for ring in rings])
+    offsets = np.concatenate([[0], np.cumsum([len(ring) for ring in rings])])
+    boundaries = from_rings(np.arange(len(rings)), offsets, np.concatenate(rings))
+    order = progressive_order(place)
+    path = tmp_path / "boundaries.tiles"
+    write_tiles(boundaries, place, order, path)
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    (tile,) = json.loads(content[8 : 8 + length])["levels"][0]
+    made = list(content[8 + length : 8 + length + tile["bytes"]])
+    points = rng.uniform(-0.5, 12, (2_000, 2))
+    found = script(f"""
+        const tile = new mesh.Mesh(new Uint8Array({made}).buffer, {json.dumps(tile)});
+        const {{corners, triangles}} = tile;
+        let area = 0;
+        for (let k = 0; k < triangles.length; k += 3) {{
+            const [a, b, c] = [0, 1, 2].map((i) => {{
+                const at = 2 * triangles[k + i]; return [corners[at], corners[at + 1]]; }});
+            area += Math.abs((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])) / 2;
+        }}
+        const hit = {points.tolist()}.map(([x, y]) => {{
+            const places = []; tile.at(x, y, (place) => places.push(place)); return places.sort(); }});
+        const values = tile.perCorner(new Uint8Array([0, 1, 2, 3, 4]));
+        return {{area: area * tile.step ** 2, edges: tile.edges.length / 2, hit,
+                 values: [...tile.places].map((place, i) => values[i ? tile.ends[i - 1] : 0] === place)}};""")
+    polygons = [shapely.Polygon(ring) for ring in rings]
+    assert found["area"] == pytest.approx(sum(one.area for one in polygons), rel=1e-3)
+    assert found["edges"] == len(boundaries.corners)
+    assert all(found["values"])
+    for (x, y), hit in zip(points, found["hit"], strict=True):
+        at = shapely.Point(x, y)
+        if min(one.exterior.distance(at) for one in polygons) > 2 * tile["step"]:
+            assert sorted(order[hit]) == [i for i, one in enumerate(polygons) if one.contains(at)], (x, y)
 
 
 def test_cells_on_the_border_are_inside_as_the_server_says(script: Callable[[str], object]) -> None:

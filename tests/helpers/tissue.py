@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
+from scipy.spatial import Voronoi
 
 import squint.io
+from squint.io.boundaries import Boundaries, from_rings
 from squint.library import ingest
 from squint.library.store import Library, Section
 
@@ -39,6 +41,42 @@ def section(n_cells: int, name: str, seed: int = 0, *, brightness: int = 1) -> A
     adata.obsm["spatial"] = place
     adata.uns["squint"] = {"unit": "um", "values": "counts", "notes": []}
     return adata
+
+
+def outlined(n_side: int, seed: int = 0) -> tuple[np.ndarray, Boundaries]:
+    """Lay ``n_side`` x ``n_side`` cells as foam, 10 um apart; each outlined by 18 corners or so."""
+    rng = np.random.default_rng(seed)
+    ghosts = n_side + 6  # those around it close the cells at the edge
+    grid = np.stack(np.meshgrid(np.arange(ghosts), np.arange(ghosts)), axis=-1).reshape(-1, 2)
+    inside = ((grid >= 3) & (grid < n_side + 3)).all(axis=1)
+    place = 10.0 * (grid - 3 + 0.5 * np.column_stack([grid[:, 1] % 2, np.zeros(len(grid))]))
+    place += rng.normal(0, 1.5, place.shape)
+    foam = Voronoi(place)
+    rings = []
+    for i in np.flatnonzero(inside).tolist():
+        corners = foam.vertices[foam.regions[foam.point_region[i]]]
+        corners = place[i] + 0.95 * (corners - place[i])
+        ahead = np.roll(corners, -1, axis=0)
+        parts = np.stack([corners + share * (ahead - corners) for share in (0, 1 / 3, 2 / 3)], axis=1)
+        rings.append(parts.reshape(-1, 2))
+    sizes = [len(ring) for ring in rings]
+    cells = np.arange(len(rings))
+    return place[inside], from_rings(cells, np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(rings))
+
+
+def library_with_outlines(home: Path, n_side: int) -> Section:
+    """Fill a new library with a section whose cells are outlined."""
+    library = Library(home)
+    library.note_samples()
+    labels = ingest.Labels({"P-1": "P-1"}, {}, organ="none", assay="simulated")
+    place, boundaries = outlined(n_side)
+    adata = section(len(place), "S")
+    adata.obsm["spatial"] = place
+    path = home / "one.h5ad"
+    adata.write_h5ad(path)
+    (part,) = ingest.clean(squint.io.read(path), labels)
+    path.unlink()
+    return ingest.add(library, part, labels, boundaries)[0]
 
 
 def library_of(home: Path, sizes: dict[str, int], *, brightness: int = 1) -> list[Section]:

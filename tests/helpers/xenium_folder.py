@@ -30,6 +30,7 @@ class Run:
     positions: np.ndarray = field(init=False)  # (cells, 2) um
     names: list[str] = field(default_factory=lambda: list(NAMES))
     types: list[str] = field(default_factory=lambda: list(TYPES))
+    rings: dict[int, np.ndarray] = field(default_factory=dict)  # of cells that are no circles, (13, 2)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.n_cells)
@@ -41,6 +42,8 @@ class Run:
 
     def ring(self, i: int) -> np.ndarray:
         """Give the corners (13, 2) of a cell, the last one the first."""
+        if i in self.rings:
+            return np.asarray(self.rings[i], dtype=np.float32)
         angles = np.linspace(0, 2 * np.pi, N_CORNERS)
         around = np.column_stack([np.cos(angles), np.sin(angles)])
         around[-1] = around[0]
@@ -114,6 +117,20 @@ def write_run(
     if version is not None:
         (folder / "experiment.xenium").write_text(json.dumps(manifest(run, version)))
     return folder
+
+
+def write_transcripts(folder: Path, name: str, genes: list[str], places: np.ndarray, qv: np.ndarray) -> None:
+    """Write transcripts: the gene, place (n, 2) in um and quality of each."""
+    columns = {
+        "transcript_id": pa.array(np.arange(len(genes)), pa.uint64()),
+        "cell_id": pa.array(["UNASSIGNED"] * len(genes)),
+        "feature_name": pa.array(genes),
+        "x_location": pa.array(places[:, 0], pa.float32()),
+        "y_location": pa.array(places[:, 1], pa.float32()),
+        "z_location": pa.array(np.zeros(len(genes)), pa.float32()),
+        "qv": pa.array(qv, pa.float32()),
+    }
+    write_table(folder / name, columns)
 
 
 def manifest(run: Run, version: str) -> dict:

@@ -24,7 +24,7 @@ from app.models import ModelFacts
 from app.web.buffers import SIGNER
 from squint import keys
 from squint.errors import InputError
-from squint.pl import Outline
+from squint.pl import PRINT, Outline
 
 # Tools that draw areas, and the one that moves.
 AREAS: Sequence[contract.Tool] = ("pan", "lasso", "polygon", "box")
@@ -68,14 +68,17 @@ def show_map(
         seen = describe(served.state, view, stack.stretch if stack else None)
     except InputError:  # of another time, or of nobody's making: the whole map is exported
         served.state, seen = {}, {}
-    marks = stamp(view.title, view.sections, model, {**view.parameters, **seen})
+    genes = ", ".join(view.gene_colours(PRINT))
+    named = {"transcripts": genes} if genes else {}
+    marks = stamp(view.title, view.sections, model, {**view.parameters, **named, **seen})
     if view.n:
         marks["Cells"] = view.n
     heights = stack.heights if stack else ()
     stretch = stack.stretch if stack else 1.0
 
     def write(folder: Path) -> None:
-        write_map(folder, view, served.state, marks, _pictures(served), _outlines(served), heights, stretch)
+        beside = _pictures(served), _outlines(served)
+        write_map(folder, view, served.state, marks, *beside, heights, stretch)
 
     def table() -> pd.DataFrame:
         return with_names(served.library, served.model, view.table, {keys.TOKEN: f"{keys.TOKEN}_name"})

@@ -127,6 +127,18 @@ def test_what_the_reader_sees_is_on_the_page(tmp_path: Path, scores: MapView) ->
     assert "0.75" not in said
 
 
+def test_boundaries_and_hidden_transcripts_are_said(scores: MapView) -> None:
+    said = describe({"boundaries": True, "bounded": [True, False]}, scores)
+    assert said == {"cell boundaries": "drawn in S1"}
+    assert describe({"boundaries": True, "bounded": [True, True]}, scores)["cell boundaries"] == "drawn"
+    assert not describe({"boundaries": False, "bounded": [True, True]}, scores)
+    assert not describe({"boundaries": True, "bounded": [True]}, scores)  # of another map
+    hidden = {"hidden": [f"{pl.TRANSCRIPTS}ACTA2", f"{pl.TRANSCRIPTS}{'A' * 200}", 3]}
+    assert describe(hidden, scores) == {"hidden": "transcripts of ACTA2"}
+    with pytest.raises(InputError):
+        read_state({"boundaries": True, "bounded": "all"}, scores)
+
+
 def test_without_a_state_the_whole_section_is_shown_and_nothing_more_said(
     tmp_path: Path, scores: MapView
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+import squint.io
 from app.maps import contract, message, views
 from app.maps import tables as columns
 from app.maps.served import MAPS, Served
@@ -22,9 +24,12 @@ from app.routes.maps import ROUTES
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, LIFETIME_S, SIGNER, Buffers, Signer, seconds_left
 from squint import keys
+from squint.library import ingest
 from squint.library.points import progressive_order
 from squint.library.store import Library
+from squint.library.transcripts import Spots
 from squint.pl import LIGHT, Categories, Continuous, Panel, most_frequent
+from tests.helpers.tissue import outlined, section
 
 
 @pytest.fixture
@@ -324,3 +329,63 @@ def test_highlighted_labels_are_at_most_eight(loaded: Library) -> None:
     assert scale["rest"]["n"] == 4
     numbers = views.MapView("t", (), (panel,), Continuous("c", 0, 1), pd.DataFrame(), {})
     assert numbers.whole is False
+
+
+@pytest.fixture
+def outlined_section(library: Library, tmp_path: Path) -> Library:
+    library.note_samples()
+    place, boundaries = outlined(6)
+    adata = section(len(place), "S")
+    adata.obsm["spatial"] = place
+    adata.write_h5ad(tmp_path / "one.h5ad")
+    labels = ingest.Labels({"P-1": "P-1"}, {})
+    (part,) = ingest.clean(squint.io.read(tmp_path / "one.h5ad"), labels)
+    ingest.add(library, part, labels, boundaries)
+    return library
+
+
+def test_boundaries_are_served_to_whom_the_map_was_told_of(
+    outlined_section: Library, browser: TestClient
+) -> None:
+    (section,) = outlined_section.sections()
+    view = views.by_depth([section], views.cells_of(outlined_section, [section]))
+    described, _ = served(outlined_section, view)
+    source = described["panels"][0]["boundaries"]
+    assert source is not None
+    path, query = source["path"], source["query"]
+    header = browser.get(f"{path}/index?{query}").json()
+    assert header["n"] == 36
+    (tile,) = header["levels"][0]
+    answer = browser.get(f"{path}/0/0/{tile['name']}?{query}")
+    assert answer.status_code == 200
+    assert len(answer.content) == tile["bytes"]
+    assert "immutable" in answer.headers["cache-control"]
+    assert browser.get(f"{path}/0/0/{'0' * 32}?{query}").status_code == 404
+    assert browser.get(f"{path}/0/7/{tile['name']}?{query}").status_code == 404
+    assert browser.get(f"{path}/index").status_code == 403
+    other = path.replace(section.id, "0" * 16)
+    assert browser.get(f"{other}/index?{query}").status_code == 403
+
+
+def test_transcripts_come_with_the_colour_of_their_gene(
+    outlined_section: Library, browser: TestClient
+) -> None:
+    (section,) = outlined_section.sections()
+    view = views.by_depth([section], views.cells_of(outlined_section, [section]))
+    places = np.array([[3.0, 4.0], [50.0, 60.0]], np.float32)
+    spots = [Spots(gene, places[:k], 9, 0, 0, "transcripts.parquet") for gene, k in (("B", 2), ("A", 1))]
+    described, _ = served(outlined_section, replace(view, transcripts=[spots]))
+    panel = described["panels"][0]
+    first, second = panel["transcripts"]
+    assert [(one["gene"], one["colour"], one["n"], one["shown"]) for one in (first, second)] == [
+        ("B", LIGHT.categories[0], 9, 2),
+        ("A", LIGHT.categories[1], 9, 1),
+    ]
+    sent = np.frombuffer(browser.get(first["points"]["url"]).content, "<f4").reshape(-1, 2)
+    np.testing.assert_allclose(sent + np.array(panel["origin"]), places, atol=1e-4)
+
+
+def test_a_section_without_outlines_has_none(loaded: Library, view: views.MapView) -> None:
+    described, _ = served(loaded, view)
+    assert {panel["boundaries"] for panel in described["panels"]} == {None}
+    assert all(not panel["transcripts"] for panel in described["panels"])

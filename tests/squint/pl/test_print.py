@@ -189,6 +189,54 @@ def test_a_picture_lies_below_the_cells_where_its_affine_says():
     assert np.abs(corners(replace(upright, flipped=True)) - faint[:, ::-1]).max() <= 4
 
 
+def as_shapes(cells, *rings):
+    offsets = np.concatenate([[0], np.cumsum([len(ring) for ring in rings])])
+    return pl.Shapes(np.array(cells), offsets, np.concatenate(rings).astype(float))
+
+
+@pytest.mark.parametrize("vectors_up_to", [0, 50_000])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_cells_with_outlines_are_drawn_by_them(monkeypatch, vectors_up_to, flipped):
+    monkeypatch.setattr(_print, "VECTORS_UP_TO", vectors_up_to)
+    ell = [[0, 0], [40, 0], [40, 8], [8, 8], [8, 40], [0, 40]]
+    one = panel(labels("T cell", "B cell"), np.array([[25.0, 25.0], [60.0, 60.0]]))
+    view = pl.View(40, 40, 80, flipped=flipped)
+    look = Look(boundaries=[as_shapes([0], ell)], diameter=12)
+    drawn = inside(one, KINDS, view, look)
+
+    def at(x, y):
+        left, top = view.place(np.array([[x, y]]))[0] / 80 * np.array(drawn.shape[1::-1])
+        return drawn[int(top) : int(top) + 1, int(left) : int(left) + 1]
+
+    for x, y in ((4, 4), (35, 4), (4, 35), (20, 3)):
+        assert of(at(x, y), ORANGE), (x, y)
+    for x, y in ((25, 25), (12, 12), (38, 38)):  # its centre, and between its arms
+        assert (at(x, y) == 255).all(), (x, y)
+    assert of(at(60, 60), BLUE)  # has no outline, and stays a disc
+
+
+def test_cells_whose_outlines_reach_into_the_window_are_drawn():
+    box = [[0, 0], [100, 0], [100, 30], [0, 30]]
+    one = panel(labels("T cell"), np.array([[50.0, 15.0]]))
+    look = Look(boundaries=[as_shapes([0], box)], diameter=1)
+    drawn = pixels(draw([one], KINDS, [pl.View(100, 25, 20)], look))
+    assert of(drawn, ORANGE).sum() == pytest.approx(300 * 450, rel=0.03)  # of 600 by 600
+    assert not of(pixels(draw([one], KINDS, [pl.View(120, 15, 8)], look)), ORANGE).any()
+
+
+def test_transcripts_are_drawn_where_they_are_and_named():
+    one = panel(np.full(12, np.nan))
+    dots = [pl.Dots("ACTA2", "#D55E00", np.array([[20.0, 20.0], [500.0, 500.0]]), 1_234)]
+    look = Look(dots=[dots], hidden=["__missing__"])
+    drawn = inside(one, SCORE, WINDOW, look)
+    row, column = np.nonzero(of(drawn, ImageColor.getrgb("#D55E00")))
+    assert row.mean() / drawn.shape[0] == pytest.approx(0.5, abs=0.02)
+    assert column.mean() / drawn.shape[1] == pytest.approx(0.5, abs=0.02)
+    assert "Transcripts ACTA2 · 1,234" in text_of(draw([one], SCORE, [WINDOW], look, kind="pdf"))
+    hidden = replace(look, hidden=["__missing__", f"{pl.TRANSCRIPTS}ACTA2"])
+    assert not of(inside(one, SCORE, WINDOW, hidden), ImageColor.getrgb("#D55E00")).any()
+
+
 def test_areas_are_outlined_and_named():
     corners = np.array([[10.0, 10], [30, 10], [30, 30], [10, 30]])
     look = Look(hidden=["__measured__"], outlines=[[Outline("tumour margin", "#D55E00", corners)]])

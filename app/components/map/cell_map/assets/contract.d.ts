@@ -68,6 +68,28 @@ export interface Picture extends Tiles {
   affine: Affine;
 }
 
+/** Outlines of the cells of a section, in tiles. GET path/index?query gives the header of :mod:`squint.library.boundary_tiles` as JSON, made first where it is not there yet; path/level/number/name?query a tile. */
+export interface Boundaries {
+  /** from the root of the server */
+  path: string;
+  /** signature of the path */
+  query: string;
+}
+
+/** Transcripts of one gene in a section. */
+export interface Transcripts {
+  /** as in the data */
+  gene: string;
+  /** of its points */
+  colour: string;
+  /** all there are */
+  n: number;
+  /** of these, as many as come: spread over the tissue as all are */
+  shown: number;
+  /** x and y of each, as those of cells, float32 (shown, 2) */
+  points: Address;
+}
+
 /** A cell set that was drawn around; ``Panel.sets`` is the address of JSON of a list of these. */
 export interface CellSetOutline {
   /** as the reader called it */
@@ -108,6 +130,10 @@ export interface Panel {
   sets: Address | null;
   /** under the cells */
   picture: Picture | null;
+  /** outlines of the cells; the section came without */
+  boundaries: Boundaries | null;
+  /** of the genes chosen, drawn above the cells */
+  transcripts: Transcripts[];
   /** places to mark by a ring and a number */
   landmarks?: Point[];
 }
@@ -355,6 +381,10 @@ export interface State {
   image?: ImageLook;
   /** whether files have a dark ground too; it is the paper's at first */
   dark?: boolean;
+  /** whether cells are drawn by their boundaries where few enough are in view */
+  boundaries?: boolean;
+  /** of each panel, whether they are so just now */
+  bounded?: boolean[];
   /** labels switched off in the legend, or "__rest__", "__missing__", "__low__" and so on */
   hidden?: string[];
   /** of the colours; none: all of the scale */

@@ -44,7 +44,10 @@ export class Hand {
     listen("pointermove", this.move);
     listen("pointerup", this.up);
     listen("pointercancel", this.cancel);
-    listen("pointerleave", () => map.card.hide());
+    listen("pointerleave", () => {
+      map.unsettled = null;
+      map.card.hide();
+    });
     listen("dblclick", this.doubleClick);
     listen("wheel", this.wheel, { passive: false });
     listen("keydown", this.key);

@@ -39,6 +39,8 @@ export class Legend {
     this.bar = null;
     /** @type {HTMLElement | null} */
     this.levels = null;
+    /** @type {{ name: string, colour: string, n: number }[]} */
+    this.genes = []; // whose transcripts are shown
   }
 
   /**
@@ -52,6 +54,9 @@ export class Legend {
     this.root.replaceChildren(element("div", { className: "legend-title", textContent: scale.title }));
     if (scale.kind === "labels") this.showLabels(scale);
     else this.showNumbers(scale, nPanels);
+    if (!this.genes.length) return;
+    this.root.append(element("div", { className: "legend-title more", textContent: "Transcripts" }));
+    for (const gene of this.genes) this.addEntry(`__transcripts__${gene.name}`, gene, "transcripts");
   }
 
   /** @param {LabelScale} scale */
@@ -91,24 +96,24 @@ export class Legend {
   /**
    * @param {string} label
    * @param {{ name: string, colour: string, n?: number, hollow?: boolean, diamond?: boolean }} entry
+   * @param {"cells" | "transcripts"} [what]
    */
-  addEntry(label, { name, colour, n, hollow = false, diamond = false }) {
+  addEntry(label, { name, colour, n, hollow = false, diamond = false }, what = "cells") {
     const off = this.state.hidden.has(label);
     const chip = element("button", {
       className: `chip${hollow ? " hollow" : ""}${diamond ? " diamond" : ""}`,
       role: "switch",
-      title: off ? "Show these cells" : "Hide these cells",
+      title: `${off ? "Show" : "Hide"} these ${what}`,
       "aria-checked": String(!off),
       "aria-label": `Show ${name}`,
       style: hollow ? { borderColor: colour } : { background: colour },
       onclick: () => this.on.toggle(label),
     });
+    const makes = this.state.sets && what === "cells";
     const words = element("button", {
       className: "entry-name",
-      title: this.state.sets
-        ? "Make a cell set of these cells (Shift adds to the chosen set, Alt subtracts)"
-        : "",
-      disabled: !this.state.sets,
+      title: makes ? "Make a cell set of these cells (Shift adds to the chosen set, Alt subtracts)" : "",
+      disabled: !makes,
       onclick: (event) => this.on.pick(label, event),
     });
     words.append(element("span", { textContent: name }));

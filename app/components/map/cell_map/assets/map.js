@@ -1,6 +1,7 @@
 // The map of tissue: what Streamlit mounts. It draws what `app/maps/message.py` describes, and tells what the reader
 // did. Both are typed in `app/maps/contract.py`.
 
+import { Boundaries } from "./boundaries.js";
 import { Card } from "./card.js";
 import { classColours, rgba } from "./colours.js";
 import { element, short } from "./dom.js";
@@ -17,7 +18,8 @@ import { ask, Expired, load, wordsOf } from "./store.js";
 import { Tools } from "./tools.js";
 
 /**
- * @import { Address, Box, CellSetOutline, NumberType, Panel, Point, Signed, Values } from "./contract"
+ * @import { Address, Box, CellSetOutline, NumberType, Panel, Point, Signed } from "./contract"
+ * @import { Transcripts, Values } from "./contract"
  * @import { Events, MapData, State, Window } from "./contract"
  * @import { View } from "./geometry.js"
  * @import { Actions } from "./legend.js"
@@ -27,7 +29,7 @@ import { Tools } from "./tools.js";
 /**
  * A panel whose arrays have come; where the server draws, they stay empty.
  *
- * @typedef {Omit<Panel, "points" | "values" | "predicted" | "heights" | "sets"> & Arrays} Loaded
+ * @typedef {Omit<Panel, "points" | "values" | "predicted" | "heights" | "sets" | "transcripts"> & Arrays} Loaded
  */
 
 /**
@@ -37,6 +39,7 @@ import { Tools } from "./tools.js";
  * @property {(Address & { array: Uint8Array }) | null} predicted
  * @property {(Address & { array: Float32Array }) | null} heights
  * @property {CellSetOutline[] | null} sets
+ * @property {(Transcripts & { points: Address & { array: Float32Array } })[]} transcripts
  */
 
 /**
@@ -59,6 +62,8 @@ const STILL_MS = 150; // after so long without a movement, the rest of the cells
 const HEAD = 42; // pixels above each panel, for its title
 const GAP = 12;
 const NARROW = 720;
+const DOT = 5; // pixels across a transcript
+const TRANSCRIPTS = "__transcripts__"; // before the gene, of what is hidden
 const LOADING = "Loading cells …";
 /** @type {Record<NumberType, new (bytes: ArrayBuffer) => Uint8Array | Uint16Array | Float32Array>} */
 const KINDS = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
@@ -163,6 +168,19 @@ export class TissueMap {
     this.settings = new Settings();
     this.overlay = new Overlay(this.over);
     this.pictures = new Pictures(() => this.draw());
+    this.boundaries = new Boundaries(
+      () => this.arrived(),
+      () => this.renew(),
+    );
+    /** @type {Point | null} */
+    this.unsettled = null; // where the pointer rests on boundaries that are on their way
+    this.complete = false; // whether all that is to be seen has been drawn
+    this.wandering = false; // whether nothing but the view changes
+    /** @type {View[] | null} */
+    this.kept = null; // views of a picture of all that was drawn, which stands for it while the hand moves
+    /** @type {View[]} */
+    this.drawnViews = []; // of the frame that was drawn last
+    this.perMs = 5000; // corners that are drawn in a millisecond
     this.card = new Card(this);
     this.tools = new Tools(this);
     this.main.append(this.tools.root, this.stage);
@@ -189,6 +207,7 @@ export class TissueMap {
       this.lost = false;
       this.renderer?.prepare();
       this.pictures.forget();
+      this.kept = null;
       this.say("");
       this.draw();
     });
@@ -236,7 +255,13 @@ export class TissueMap {
           panel.heights && this.loadArray(panel.heights, Float32Array),
           panel.sets && outlines(panel.sets),
         ]);
-        return { ...panel, points, values, predicted, heights, sets };
+        const transcripts = await Promise.all(
+          panel.transcripts.map(async (gene) => ({
+            ...gene,
+            points: await this.loadArray(gene.points, Float32Array, signal),
+          })),
+        );
+        return { ...panel, points, values, predicted, heights, sets, transcripts };
       }),
     );
   }
@@ -271,10 +296,15 @@ export class TissueMap {
     if (data.stack) this.space?.take({ stack: data.stack, state: data.state }, same);
     this.tools.show(data);
     if (first) this.hand.use(data.tool);
+    this.legend.genes = genesOf(panels);
     this.legend.show(data.scale, panels.length);
     this.settings.show(this.settingsRoot, this);
-    const arrays = panels.flatMap((panel) => [panel.points, panel.values, panel.predicted, panel.heights]);
-    this.renderer?.keep(new Set(arrays.map((source) => source?.name ?? "")));
+    const arrays = panels.flatMap(({ points, values, predicted, heights, transcripts }) => [
+      ...[points, values, predicted, heights],
+      ...transcripts.map((gene) => gene.points),
+    ]);
+    this.boundaries.take(this.renderer && !this.space ? panels : []);
+    this.renderer?.keep(new Set([...arrays.map((source) => source?.name ?? ""), ...this.boundaries.names()]));
     this.pictures.take(panels);
     this.count();
     if (data.refused || this.refused) this.say(data.refused ?? "", this.boxes[this.hand.active]);
@@ -398,7 +428,7 @@ export class TissueMap {
         };
       });
     }
-    this.changed(true);
+    this.changed(true, true);
   }
 
   /** @type {(i: number, dx: number, dy: number) => void} */
@@ -442,8 +472,9 @@ export class TissueMap {
   }
 
   /** Draw again, and tell the server once the reader has come to rest. */
-  changed(moving = false) {
+  changed(moving = false, wandering = false) {
     this.card.hide(); // the cell it tells of may be elsewhere by now
+    this.wandering = wandering;
     this.draw(moving);
     clearTimeout(this.telling);
     this.telling = setTimeout(() => this.tell(), 250);
@@ -470,7 +501,8 @@ export class TissueMap {
    * @returns {State}
    */
   state() {
-    const state = { ...this.settings.state(), panels: this.windows() };
+    const bounded = this.panels.map((_, i) => Boolean(this.boundaries.shown[i]));
+    const state = { ...this.settings.state(), bounded, panels: this.windows() };
     return this.space ? { ...state, camera: this.space.state() } : state;
   }
 
@@ -492,6 +524,13 @@ export class TissueMap {
   }
 
   // ---- drawing
+
+  /** Boundaries have come. */
+  arrived() {
+    this.draw();
+    if (this.unsettled) this.card.at(this.unsettled);
+    this.unsettled = null;
+  }
 
   draw(moving = false) {
     if (!this.views.length) return;
@@ -522,6 +561,11 @@ export class TissueMap {
     const began = performance.now();
     const moving = began < this.movingUntil;
     const to = Math.min(total, from + (moving ? this.atOnce : Math.max(this.atOnce, AT_REST)));
+    if (from === 0 && !this.space) {
+      this.boundaries.look(this.panels, this.views, this.boxes, this.settings.boundaries, !moving);
+      this.keepPicture(renderer, moving);
+    }
+    this.complete = false;
     renderer.begin(from > 0);
     if (this.space) this.space.draw(renderer, from / total, to / total);
     else this.drawPanels(renderer, from / (total || 1), to / (total || 1));
@@ -531,14 +575,47 @@ export class TissueMap {
     renderer.whenDone(() => {
       this.busy = false;
       if (moving) this.pace(to - from, performance.now() - began);
+      else if (from === 0) this.learn(performance.now() - began);
       if (this.due) return this.goOn();
-      if (to >= total) Object.assign(this.stage.dataset, { state: "drawn", shows: this.data.scale.title });
+      if (to < total || this.kept || this.boundaries.lacking) return;
+      this.complete = true;
+      Object.assign(this.stage.dataset, {
+        state: this.boundaries.pending ? "drawing" : "drawn",
+        shows: this.data.scale.title,
+      });
     });
     this.stage.dataset.drawn = `${to}`;
-    if (to >= total) return;
+    this.stage.dataset.polygons = `${this.boundaries.drawn}`;
+    if (this.kept || this.boundaries.lacking)
+      this.progress = 0; // all is drawn once the hand rests
+    else if (to >= total) return;
     const wait = this.movingUntil - performance.now();
     if (wait > 0) this.waiting = setTimeout(() => this.goOn(), wait);
     else this.goOn();
+  }
+
+  /**
+   * While the hand moves over more boundaries than a frame has time for, a picture of them moves with it.
+   *
+   * @type {(renderer: Renderer, moving: boolean) => void}
+   */
+  keepPicture(renderer, moving) {
+    const heavy = this.boundaries.corners > this.perMs * (FRAME_MS / 2);
+    if (!moving || !this.wandering || !heavy) this.kept = null;
+    else if (!this.kept && this.complete && this.drawnViews.length) {
+      for (const [i, box] of this.boxes.entries()) renderer.take(`kept/${i}`, box);
+      this.kept = this.drawnViews;
+    }
+  }
+
+  /**
+   * Learn how long boundaries take.
+   *
+   * @param {number} took
+   */
+  learn(took) {
+    const { corners } = this.boundaries;
+    if (corners > 20_000) this.perMs = (this.perMs + corners / Math.max(took, 1)) / 2;
   }
 
   /**
@@ -564,14 +641,29 @@ export class TissueMap {
       const size = panel.diameter * this.settings.size * view.scale;
       const ranked =
         this.data.scale.kind === "labels" || this.data.scale.missing.n > 0 || Boolean(panel.predicted);
-      renderer.draw(
-        panel,
-        { ...this.lookOf(i), project, size, ranked },
-        Math.floor(panel.n * from),
-        Math.floor(panel.n * to),
-      );
+      const look = { ...this.lookOf(i), ranked };
+      const rest = this.kept ? null : this.boundaries.shown[i]?.rest;
+      if (from === 0 && !this.kept) this.boundaries.draw(renderer, i, panel, look, view, box);
+      const n = rest ? rest.array.length : panel.n;
+      renderer.draw(panel, { ...look, project, size }, Math.floor(n * from), Math.floor(n * to), rest);
+      for (const { gene, colour, points } of panel.transcripts) {
+        if (this.kept || this.settings.hidden.has(`${TRANSCRIPTS}${gene}`)) continue;
+        const m = points.array.length / 2;
+        renderer.drawDots(points, colour, { project, size: DOT }, Math.floor(m * from), Math.floor(m * to));
+      }
+      if (this.kept)
+        renderer.drawTile(
+          `kept/${i}`,
+          stretched(this.kept[i], box),
+          projection(view, matrix, [0, 0], box),
+          1,
+          [0, 0, 0, 0],
+        );
     });
-    if (from === 0) this.pictures.tidy(renderer);
+    if (!this.kept) this.drawnViews = this.views;
+    if (from > 0) return;
+    this.pictures.tidy(renderer);
+    this.boundaries.tidy(renderer);
   }
 
   /**
@@ -655,11 +747,31 @@ export class TissueMap {
     const reach = Math.max((panel.diameter * this.settings.size) / 2, 5 / this.views[i].scale);
     const [left, top] = panel.origin;
     const { array } = panel.points;
-    const place = nearestOf(array).find(x - left, y - top, reach, (at) => this.isShown(panel, at));
+    const within = this.boundaries.shown[i] ? this.boundaries.at(i, x, y, this.aboveIn(panel)) : -1;
+    this.unsettled = within === null ? point : null;
+    if (within === null) return null;
+    const counts = (/** @type {number} */ at) => this.isShown(panel, at) && !this.boundaries.has(i, at);
+    const place = within >= 0 ? within : nearestOf(array).find(x - left, y - top, reach, counts);
     if (place < 0) return null;
     /** @type {Point} */
     const there = [array[2 * place] + left, array[2 * place + 1] + top];
     return { panel: i, place, at: toScreen(this.views[i], this.boxes[i], there) };
+  }
+
+  /**
+   * Says whether a cell is shown, and drawn above another one (-1: none).
+   *
+   * @type {(panel: Loaded) => (place: number, other: number) => boolean}
+   */
+  aboveIn(panel) {
+    const { values, predicted } = panel;
+    const rank = (/** @type {number} */ place) => {
+      const value = values.array[place];
+      if (value === values.missing) return 0;
+      if (this.data.scale.kind === "labels") return value > 253.5 ? 1 : 2 + value;
+      return predicted?.array[place] ? 2 : 1;
+    };
+    return (place, other) => this.isShown(panel, place) && (other < 0 || rank(place) >= rank(other));
   }
 
   /**
@@ -766,6 +878,35 @@ export class TissueMap {
     this.stopped.abort();
     this.renderer?.destroy();
   }
+}
+
+/**
+ * The genes whose transcripts are shown, with how many there are in all panels.
+ *
+ * @param {Loaded[]} panels
+ */
+function genesOf(panels) {
+  /** @type {Map<string, { name: string, colour: string, n: number }>} */
+  const genes = new Map();
+  for (const { gene, colour, n } of panels.flatMap((panel) => panel.transcripts))
+    genes.set(gene, { name: gene, colour, n: n + (genes.get(gene)?.n ?? 0) });
+  return [...genes.values()];
+}
+
+/**
+ * Where a picture of a box lies that shows a view, its rows from below.
+ *
+ * @type {(view: View, box: Box) => { corner: Point, across: Point, down: Point }}
+ */
+function stretched(view, box) {
+  const at = (/** @type {number} */ u, /** @type {number} */ v) =>
+    toTissue(view, box, [box.left + u * box.width, box.top + v * box.height]);
+  const [corner, right, above] = [at(0, 1), at(1, 1), at(0, 0)];
+  return {
+    corner,
+    across: [right[0] - corner[0], right[1] - corner[1]],
+    down: [above[0] - corner[0], above[1] - corner[1]],
+  };
 }
 
 /**

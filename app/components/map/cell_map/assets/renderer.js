@@ -1,9 +1,11 @@
 // Draws cells and picture tiles with WebGL2, in as many panels as there are, in one context.
 
+import { rgba } from "./colours.js";
+
 /**
  * @import { Box, NumberType, Point } from "./contract"
  * @import { View } from "./geometry.js"
- * @typedef {{ name: string, array: Float32Array | Uint8Array | Uint16Array }} Source
+ * @typedef {{ name: string, array: Float32Array | Uint8Array | Uint16Array | Int16Array | Uint32Array }} Source
  */
 
 /**
@@ -11,7 +13,7 @@
  *
  * @typedef {object} Cells
  * @property {Source} points
- * @property {Source & { type: NumberType, missing: number }} values
+ * @property {(Source & { type: NumberType, missing: number }) | null} values null where all have the first colour
  * @property {Source | null} predicted
  * @property {Source | null} heights of each
  * @property {number} [height] of all, where they have one
@@ -47,6 +49,17 @@
  * Where a tile of a picture lies on the tissue: its upper left corner, and the ways along its edges from there.
  *
  * @typedef {{ corner: Point, across: Point, down: Point }} Tile
+ */
+
+/**
+ * Polygons of cells to draw: corners, and of each corner what its cell has.
+ *
+ * @typedef {object} Polygons
+ * @property {Source} corners int16, in steps from an origin
+ * @property {Source} elements corners of triangles or lines
+ * @property {Source & { type: NumberType, missing: number }} values
+ * @property {Source | null} predicted
+ * @property {boolean} lines whether they are lines, or triangles
  */
 
 /**
@@ -111,6 +124,13 @@ void main() {
   }
   if (!deep) gl_Position.z = 1.0 - (rank + 1.0) / 12.0;
   bool faint = missing || (kind == 1 && value > 253.5);
+#ifdef LINES
+  if (shape == 2) colour.rgb = vec3(0.0);
+  else if (shape == 0) colour.rgb *= 0.55;
+#endif
+#ifdef AREAS
+  if (shape == 1) colour.a = 0.0;
+#endif
   if (only == 2) colour.a *= 0.25;
   bool other = only == 1 ? faint : only == 2 && !faint;
   if (other || colour.a == 0.0 || dot(cut, at) < 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
@@ -206,17 +226,41 @@ export class Renderer {
    *
    * @param {Source} source
    */
-  buffer({ name, array }) {
+  buffer({ name, array }, elements = false) {
     const { gl } = this;
     const { buffers } = this.card;
     let buffer = buffers.get(name);
     if (!buffer) {
+      const target = elements ? gl.ELEMENT_ARRAY_BUFFER : gl.ARRAY_BUFFER;
       buffer = gl.createBuffer();
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      gl.bufferData(gl.ARRAY_BUFFER, array, gl.STATIC_DRAW);
+      gl.bindBuffer(target, buffer);
+      gl.bufferData(target, array, gl.STATIC_DRAW);
       buffers.set(name, buffer);
     }
     return buffer;
+  }
+
+  /**
+   * Whether an array is on the card.
+   *
+   * @param {string} name
+   */
+  has(name) {
+    return this.card.buffers.has(name);
+  }
+
+  /**
+   * Free the arrays whose names begin so.
+   *
+   * @param {string} begin
+   */
+  drop(begin) {
+    const { buffers } = this.card;
+    for (const [name, buffer] of buffers) {
+      if (!name.startsWith(begin)) continue;
+      this.gl.deleteBuffer(buffer);
+      buffers.delete(name);
+    }
   }
 
   /**
@@ -284,48 +328,121 @@ export class Renderer {
   }
 
   /**
-   * Draw cells first to last (not included) of a panel.
+   * Draw cells first to last (not included) of a panel, or of a list of places in its arrays.
    *
    * @param {Cells} cells
    * @param {Colouring & Placing} look
    * @param {number} first
    * @param {number} last
+   * @param {Source | null} [places]
    */
-  draw(cells, look, first, last) {
+  draw(cells, look, first, last, places) {
     const { gl } = this;
     const { largest, square, round } = this.card;
     const size = Math.min(Math.max(look.size * this.ratio, 1.5), largest / 1.3);
     const small = size <= SMALL / 1.3; // diamonds too, which are larger
-    const { handle, uniforms, inputs } = small ? square : round;
-    gl.useProgram(handle);
+    const program = small ? square : round;
+    gl.useProgram(program.handle);
     // Without graphics card both cost a third of the time, so only where they can be seen.
     use(gl, gl.DEPTH_TEST, look.ranked);
     use(gl, gl.BLEND, !small || look.only === 2);
-    /** @type {(name: string, source: Source | null, size: number, type: number) => void} */
-    const attribute = (name, source, size, type) => {
-      const at = inputs[name];
-      if (!source) return gl.disableVertexAttribArray(at);
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer(source));
-      gl.enableVertexAttribArray(at);
-      return gl.vertexAttribPointer(at, size, type, false, 0, 0);
-    };
-    attribute("place", cells.points, 2, gl.FLOAT);
-    attribute(
+    this.attribute(program, "place", cells.points, 2, gl.FLOAT);
+    this.set(program, cells, look);
+    gl.uniform1f(program.uniforms.size, size);
+    if (places) {
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffer(places, true));
+      gl.drawElements(gl.POINTS, last - first, gl.UNSIGNED_INT, 4 * first);
+    } else gl.drawArrays(gl.POINTS, first, last - first);
+    gl.depthMask(true);
+    gl.enable(gl.BLEND);
+  }
+
+  /**
+   * Draw points first to last (not included) of one colour, with a light rim, seen on cells of any colour.
+   *
+   * @param {Source} points
+   * @param {string} colour
+   * @param {Pick<Placing, "project" | "size">} place
+   * @param {number} first
+   * @param {number} last
+   */
+  drawDots(points, colour, { project, size }, first, last) {
+    for (const [tone, width] of /** @type {[string, number][]} */ ([
+      ["#ffffff", size + 2],
+      [colour, size],
+    ])) {
+      const colours = new Float32Array(44);
+      colours.set(rgba(tone));
+      this.draw(
+        { points, values: null, predicted: null, heights: null },
+        {
+          ...{ kind: 1, range: [0, 1], thresholds: [0, 0], classes: false, hollow: false, shown: [1, 1] },
+          ...{ colours, project, size: width, ranked: false },
+        },
+        first,
+        last,
+      );
+    }
+  }
+
+  /**
+   * Draw cells by their boundaries.
+   *
+   * @param {Polygons} polygons
+   * @param {Colouring & Placing} look
+   */
+  drawPolygons(polygons, look) {
+    const { gl } = this;
+    const program = polygons.lines ? this.card.lines : this.card.areas;
+    gl.useProgram(program.handle);
+    use(gl, gl.DEPTH_TEST, look.ranked);
+    gl.disable(gl.BLEND);
+    this.attribute(program, "place", polygons.corners, 2, gl.SHORT);
+    this.set(program, { values: polygons.values, predicted: polygons.predicted, heights: null }, look);
+    const { elements } = polygons;
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffer(elements, true));
+    gl.drawElements(polygons.lines ? gl.LINES : gl.TRIANGLES, elements.array.length, gl.UNSIGNED_INT, 0);
+    gl.depthMask(true);
+    gl.enable(gl.BLEND);
+  }
+
+  /** @type {(program: Program, name: string, source: Source | null, size: number, type: number) => void} */
+  attribute({ inputs }, name, source, size, type) {
+    const { gl } = this;
+    const at = inputs[name];
+    if (!source) return gl.disableVertexAttribArray(at);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer(source));
+    gl.enableVertexAttribArray(at);
+    return gl.vertexAttribPointer(at, size, type, false, 0, 0);
+  }
+
+  /**
+   * Tell a program what cells have, and how they look.
+   *
+   * @param {Program} program
+   * @param {Omit<Cells, "points">} cells
+   * @param {Colouring & Placing} look
+   */
+  set(program, cells, look) {
+    const { gl } = this;
+    const { inputs, uniforms } = program;
+    this.attribute(
+      program,
       "value",
       cells.values,
       1,
-      { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values.type],
+      { u1: gl.UNSIGNED_BYTE, u2: gl.UNSIGNED_SHORT, f4: gl.FLOAT }[cells.values?.type ?? "f4"],
     );
-    attribute("predicted", cells.predicted, 1, gl.UNSIGNED_BYTE);
-    attribute("height", cells.heights, 1, gl.FLOAT);
+    this.attribute(program, "predicted", cells.predicted, 1, gl.UNSIGNED_BYTE);
+    this.attribute(program, "height", cells.heights, 1, gl.FLOAT);
     if (!cells.predicted) gl.vertexAttrib1f(inputs.predicted, 0);
     if (!cells.heights) gl.vertexAttrib1f(inputs.height, cells.height ?? 0);
     if (look.palette) this.usePalette(look.palette);
     gl.uniformMatrix4fv(uniforms.project, false, look.project);
     gl.uniform4fv(uniforms.cut, look.cut ?? [0, 0, 0, 1]);
-    gl.uniform1f(uniforms.size, size);
     gl.uniform1i(uniforms.kind, look.kind);
-    gl.uniform1f(uniforms.absent, cells.values.missing);
+    gl.uniform1f(uniforms.absent, cells.values?.missing ?? -1);
+    if (!cells.values) gl.vertexAttrib1f(inputs.value, 0);
     gl.uniform2fv(uniforms.range, look.range);
     gl.uniform2fv(uniforms.thresholds, look.thresholds);
     gl.uniform1i(uniforms.classes, Number(look.classes));
@@ -336,9 +453,24 @@ export class Renderer {
     gl.uniform4fv(uniforms.colours, look.colours);
     gl.uniform1iv(uniforms.shown, look.shown);
     gl.uniform1i(uniforms.palette, 0);
-    gl.drawArrays(gl.POINTS, first, last - first);
-    gl.depthMask(true);
-    gl.enable(gl.BLEND);
+  }
+
+  /**
+   * Take what is seen in a box as a picture, which is drawn as a tile whose upper edge is the box's lower one.
+   *
+   * @param {string} name
+   * @param {Box} box
+   */
+  take(name, box) {
+    const { gl, ratio } = this;
+    const texture = this.card.pictures.get(name) ?? gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    const [left, top] = [Math.round(box.left * ratio), Math.round(box.top * ratio)];
+    const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    gl.copyTexImage2D(gl.TEXTURE_2D, 0, gl.RGBA, left, this.canvas.height - top - height, width, height, 0);
+    clamped(gl);
+    this.card.pictures.set(name, texture);
   }
 
   /**
@@ -381,10 +513,7 @@ export class Renderer {
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T])
-      gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
-    for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
-      gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
+    clamped(gl);
     this.card.pictures.set(name, texture);
   }
 
@@ -459,6 +588,8 @@ function onCard(gl) {
   const card = {
     round: program(gl, VERTEX, FRAGMENT, "ROUND"),
     square: program(gl, VERTEX, FRAGMENT), // without graphics card a quarter faster
+    areas: program(gl, VERTEX, FRAGMENT, "AREAS"), // inside boundaries of cells
+    lines: program(gl, VERTEX, FRAGMENT, "LINES"), // along them
     tiles: program(gl, TILE_VERTEX, TILE_FRAGMENT),
     buffers: /** @type {Map<string, WebGLBuffer>} */ (new Map()), // arrays by name
     pictures: /** @type {Map<string, WebGLTexture>} */ (new Map()), // tiles by name
@@ -513,6 +644,14 @@ function program(gl, vertex, fragment, defined) {
 function use(gl, feature, on) {
   if (on) gl.enable(feature);
   else gl.disable(feature);
+}
+
+/** @param {WebGL2RenderingContext} gl */
+function clamped(gl) {
+  for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T])
+    gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
+  for (const way of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+    gl.texParameteri(gl.TEXTURE_2D, way, gl.LINEAR);
 }
 
 /** @param {WebGL2RenderingContext} gl */

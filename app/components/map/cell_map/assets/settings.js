@@ -1,6 +1,7 @@
 // What the reader set beside the map: colours, sizes, what is shown. Kept while the same thing is shown.
 
-import { check, element, short } from "./dom.js";
+import { MOST_CELLS } from "./boundaries.js";
+import { check, element, many, short } from "./dom.js";
 
 /**
  * @import { Ends, ImageLook, MapData, State } from "./contract"
@@ -47,6 +48,8 @@ export class Settings {
     this.thresholds = [];
     this.sets = false; // whether cell sets are made here
     this.pictured = false; // whether there is a picture
+    this.boundaries = true; // whether cells are drawn by them, where few enough are in view
+    this.bounded = false; // whether any section has them
   }
 
   /**
@@ -73,6 +76,7 @@ export class Settings {
     this.coloured = name;
     this.sets = Boolean(data.sets);
     this.pictured = data.panels.some((panel) => panel.picture);
+    this.bounded = data.panels.some((panel) => panel.boundaries);
   }
 
   /**
@@ -85,6 +89,7 @@ export class Settings {
     if (!state.size) return;
     const { linked = false, locked = true, size, image = this.image, dark = false } = state;
     [this.linked, this.locked, this.size, this.image, this.dark] = [linked, locked, size, image, dark];
+    this.boundaries = state.boundaries ?? true;
     const { coloured, hidden, range = null, classes = false } = state;
     if (coloured === name) this.known.set(name, { hidden: new Set(hidden), range, classes });
   }
@@ -114,6 +119,7 @@ export class Settings {
       size,
       image,
       dark,
+      boundaries: this.boundaries,
       thresholds,
       classes,
       coloured,
@@ -158,8 +164,24 @@ export class Settings {
     }
     root.replaceChildren(
       ...[...sliders, ...(map.space?.sliders() ?? [])].map((slider) => this.slider(slider, map)),
+      ...this.shapes(map),
       ...this.grounds(map),
     );
+  }
+
+  /**
+   * Whether cells are drawn by their boundaries.
+   *
+   * @param {TissueMap} map
+   */
+  shapes(map) {
+    if (!this.bounded) return [];
+    const choose = (/** @type {boolean} */ on) => {
+      this.boundaries = on;
+      map.changed();
+    };
+    const title = `Cells as they were outlined, where at most ${many(MOST_CELLS)} are in view`;
+    return [check("Cell boundaries", this.boundaries, title, choose)];
   }
 
   /**
