@@ -1,10 +1,11 @@
 """What measured levels of a stack say of a depth between them: means over the nearest cells, and draws.
 
-A place (x, y) at depth z lies between two measured levels, the one below and the one above. Each says what its
-cells nearest to the place hold, and the two are weighed by how near they are in z.
+A place (x, y) at depth z lies between two measured levels, the one below and the one above. Each says what
+its cells nearest to the place hold, and the two are weighed by how near they are in z.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ def in_order(levels: Sequence[Level]) -> list[Level]:
         If two levels lie at one height, one has no cell, or a position lies where no tissue can.
     """
     ordered = sorted(levels, key=lambda level: level.z)
-    for lower, upper in zip(ordered, ordered[1:], strict=False):
+    for lower, upper in pairwise(ordered):
         if lower.z == upper.z:
             raise InputError(
                 f"Levels {lower.name!r} and {upper.name!r} lie at one height, {lower.z:g} um. Leave one out."
@@ -105,7 +106,7 @@ def nearest_means(
     values
         Per cell of the level (n, c).
     sizes
-        How many of the nearest cells; all where the level has fewer.
+        How many of the nearest cells, in rising order; all where the level has fewer.
 
     Yields
     ------
@@ -115,25 +116,28 @@ def nearest_means(
     k = min(max(sizes), most)
     for start in range(0, len(points), ROWS):
         rows = slice(start, min(start + ROWS, len(points)))
-        _, nearest = tree.query(points[rows], np.arange(1, k + 1))
-        means = []
+        _, nearest = tree.query(points[rows], np.arange(1, k + 1), workers=-1)
+        total, done, means = np.zeros((len(nearest), values.shape[1])), 0, []
         for size in sizes:
-            kept = nearest[:, : min(size, k)]
-            ends = np.arange(0, kept.size + 1, kept.shape[1])
-            joined = csr_matrix((np.full(kept.size, 1 / kept.shape[1]), kept.ravel(), ends), (len(kept), most))
-            mean = joined @ values
-            means.append(np.asarray(mean.todense() if isinstance(mean, csr_matrix) else mean))
+            more = nearest[:, done : min(size, k)]
+            if more.shape[1]:
+                ends = np.arange(0, more.size + 1, more.shape[1])
+                joined = csr_matrix((np.ones(more.size), more.ravel(), ends), (len(more), most))
+                added = joined @ values
+                total = total + (added.toarray() if isinstance(added, csr_matrix) else added)
+                done += more.shape[1]
+            means.append(total / done)
         yield rows, means
 
 
-def weighed_means(between: Between, points: Floats, sizes: Sequence[int] = SIZES) -> Iterator[Floats]:
+def weighed_means(between: Between, points: Floats, sizes: Sequence[int] = SIZES) -> list[Floats]:
     """Predict places (m, 2) by the nearest cells of both levels, weighed by z: (m, g) for each size."""
-    for size in sizes:
-        total = np.zeros((len(points), between.below.values.shape[1]))
-        for level, weight in between.weighed:
-            for rows, (mean,) in nearest_means(level, points, level.values, (size,)):
-                total[rows] += weight * mean
-        yield total
+    total = [np.zeros((len(points), between.below.values.shape[1])) for _ in sizes]
+    for level, weight in between.weighed:
+        for rows, means in nearest_means(level, points, level.values, sizes):
+            for one, mean in zip(total, means, strict=True):
+                one[rows] += weight * mean
+    return total
 
 
 def draw_cells(between: Between, points: Floats, rng: np.random.Generator) -> tuple[NDArray[np.bool_], Ints]:

@@ -4,7 +4,7 @@ Each measured level that lies between two others is told from those others alone
 measured; what is learned so is used where nothing was measured. Expression is described by its leading
 components over all levels. A place's components are the mean of two:
 
-- a linear blend, for each component, of z-weighted means over the nearest 1 to 512 cells of both levels;
+- a linear blend, for each component, of z-weighted means over the nearest 1 to 256 cells of both levels;
 - the z-weighted mean over the nearest 64, plus what all components at all scales, and those of the levels
   beyond, add to it.
 
@@ -22,12 +22,12 @@ from scipy.sparse import csr_matrix
 from squint.model.between import ROWS, Between, Level, find_between, nearest_means, weighed_means
 
 N_COMPONENTS = 48
-SCALES = (1, 4, 16, 64, 128, 256, 512)
+SCALES = (1, 4, 16, 64, 128, 256)
 LOCAL = 3  # of SCALES, what the second part starts from
-BEYOND = (1, 3, 5)  # of SCALES, looked at in the levels beyond
+BEYOND = (4, 64, 256)  # nearest cells that are averaged in the levels beyond
 LEFT_OUT = 128  # nearest cells over which is averaged what the components leave out
 LEAST_TAUGHT = 2  # levels between others, below which nothing is learned
-N_EXAMPLES = 30_000  # places to learn from, about, spread evenly over the levels
+N_EXAMPLES = 15_000  # places to learn from, about, spread evenly over the levels
 RIDGE, RIDGE_ALL = 10.0, 6.0  # of the blend; of the second part, for each example
 SHALLOW = 0.25  # a gene's weight stops rising where its s.d. falls below this share of the median gene's
 FARTHEST = 4.0  # s.d.: features beyond are drawn in
@@ -64,7 +64,7 @@ class Blend(NamedTuple):
     slopes: Floats  # (q, d)
 
     def predict(self, levels: Sequence[Level], z: float, points: Floats) -> Floats:
-        """Predict places (m, 2) at depth z between levels in order, those that it was learned from: (m, g)."""
+        """Predict places (m, 2) at depth z: (m, g), from the levels in order that it was learned from."""
         between = find_between(levels, z)
         predicted = np.empty((len(points), levels[0].values.shape[1]))
         for start in range(0, len(points), ROWS):
@@ -112,26 +112,28 @@ def learn(levels: Sequence[Level]) -> Blend | None:
 def look(
     levels: Sequence[Level], between: Between, encoded: dict[str, Floats], points: Floats
 ) -> tuple[Floats, Floats]:
-    """Say what the levels around places (m, 2) hold: z-weighted means of the two levels, means of those beyond.
+    """Say what levels hold around places (m, 2): z-weighted means of the two, means of those beyond.
 
     Returns
     -------
-    Both (m, scales, d). Without levels beyond, the second is the first.
+    (m, scales, d) and (m, scales beyond, d); without levels beyond, the second is of the first.
     """
     names = [level.name for level in levels]
     at = names.index(between.below.name)
     beyond = [levels[i] for i in (at - 1, at + 2) if 0 <= i < len(levels)]
-    near = _average(between.weighed, encoded, points)
+    near = _average(between.weighed, encoded, points, SCALES)
     if not beyond:
-        return near, near
-    return near, _average([(level, 1 / len(beyond)) for level in beyond], encoded, points)
+        return near, near[:, [SCALES.index(scale) for scale in BEYOND]]
+    return near, _average([(level, 1 / len(beyond)) for level in beyond], encoded, points, BEYOND)
 
 
-def _average(weighed: Sequence[tuple[Level, float]], encoded: dict[str, Floats], points: Floats) -> Floats:
+def _average(
+    weighed: Sequence[tuple[Level, float]], encoded: dict[str, Floats], points: Floats, sizes: Sequence[int]
+) -> Floats:
     d = next(iter(encoded.values())).shape[1]
-    total = np.zeros((len(points), len(SCALES), d))
+    total = np.zeros((len(points), len(sizes), d))
     for level, weight in weighed:
-        for rows, means in nearest_means(level, points, encoded[level.name], SCALES):
+        for rows, means in nearest_means(level, points, encoded[level.name], sizes):
             total[rows] += weight * np.stack(means, axis=1)
     return total
 
@@ -141,7 +143,7 @@ def _features(near: Floats, far: Floats) -> Floats:
     local = near[:, LOCAL]
     others = [i for i in range(len(SCALES)) if i != LOCAL]
     contrasts = (near[:, others] - local[:, None]).reshape(len(near), -1)
-    beyond = (far[:, BEYOND] - local[:, None]).reshape(len(near), -1)
+    beyond = (far - local[:, None]).reshape(len(near), -1)
     return np.concatenate([contrasts, beyond, local], axis=1)
 
 

@@ -25,3 +25,7 @@ from ._pseudobulk import pseudobulk as pseudobulk
 from ._reconstruct import reconstruct as reconstruct
 from ._token_profiles import token_profiles as token_profiles
 from ._tokenize import tokenize as tokenize
+from ._virtual_section import virtual_section as virtual_section
+from ._virtual_section_quality import level_by_level as level_by_level
+from ._virtual_section_quality import virtual_section_quality as virtual_section_quality
+from ._virtual_section_quality import virtual_section_verdict as virtual_section_verdict
