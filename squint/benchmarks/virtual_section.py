@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,14 +111,14 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(row: dict[str, object], score: str) -> str:
+def _cell(row: dict[str, Any], score: str) -> str:
     value = row.get(score)
     if not isinstance(value, float) or not np.isfinite(value):
         return "-"
     digits = 3 if score in ("pc", "pg") else 4
     text = f"{value:.{digits}f}".removeprefix("0")
     if row["method"] == "nearest":
-        return f"{text} (K {row[f'k_{score}']})"
+        return f"{text} (K {int(row[f'k_{score}'])})"
     if row["method"] == "draw":
         return f"{text} ± {row[f'sd_{score}']:.4f}"
     return text

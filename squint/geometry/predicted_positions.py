@@ -17,7 +17,7 @@ from squint.geometry.positions import MOST_POINTS, lattice_spacing
 from squint.geometry.regions import Polygon, Rectangle
 
 WIDTHS = (2.0, 4.0, 8.0, 16.0)  # of the rings around a hole, in spacings
-TISSUE = 2.5  # spacings from a cell, within which there is tissue
+TISSUE = 2.5  # spacings: gaps that are no wider than twice this are tissue
 N_TRIED, MOST_HOLES, LEAST_HOLES = 400, 80, 12  # places that a hole is laid onto, taken, and learned from
 LEAST_TISSUE = 0.8  # of such a hole
 RIDGE = 0.3  # for each hole
@@ -81,7 +81,8 @@ def predict_positions(coordinates: Floats, area: Rectangle | Polygon, *, seed: i
     if len(around) < N_AROUND:
         raise InputError("Too few cells lie around the area to tell how dense they lie.")
     outer = cKDTree(around)
-    expected, error, n_learned = _expect(area, shape, outer, around, spacing, rng)
+    bare = _bare(area, outer, around, spacing)
+    expected, error, n_learned = _expect(area, shape, bare, around, spacing, rng)
     n_cells = expected * shape.area
     wanted = round(n_cells) - int(inside.sum())
     distances = _distances(outer, around, shape)
@@ -133,7 +134,7 @@ def _inside(area: Rectangle | Polygon, points: Floats) -> Mask:
 def _expect(
     area: Rectangle | Polygon,
     shape: _Shape,
-    tree: cKDTree,
+    bare: cKDTree,
     cells: Floats,
     spacing: float,
     rng: np.random.Generator,
@@ -144,7 +145,7 @@ def _expect(
     -------
     Cells for an area of 1, the standard error of its logarithm, and the holes that it was learned from.
     """
-    own = _rings(shape, tree, cells, spacing, np.zeros(2))  # no cell is inside
+    own = _rings(shape, bare, cells, spacing, np.zeros(2))  # no cell is inside
     centre = shape.inside.mean(axis=0)
     hole = cKDTree(shape.inside)
     features, densities = [], []
@@ -154,12 +155,12 @@ def _expect(
         # A place that reaches into the hole itself was not measured.
         if hole.query(moved)[0].min() <= shape.pitch:
             continue
-        tissue = tree.query(moved)[0] <= TISSUE * spacing
-        if tissue.mean() < LEAST_TISSUE:
+        share = (bare.query(moved)[0] > TISSUE * spacing).mean()
+        if share < LEAST_TISSUE:
             continue
         within = _inside(area, cells - move)
-        features.append(_rings(shape, tree, cells[~within], spacing, move))
-        densities.append(within.sum() / shape.area)
+        features.append(_rings(shape, bare, cells[~within], spacing, move))
+        densities.append(within.sum() / (share * shape.area))
         if len(densities) == MOST_HOLES:
             break
     if len(densities) < LEAST_HOLES:
@@ -174,10 +175,21 @@ def _expect(
     return float(np.exp(mean + (own - centre_of) @ slopes)), float(off.std()), len(densities)
 
 
-def _rings(shape: _Shape, tree: cKDTree, cells: Floats, spacing: float, move: Floats) -> Floats:
+def _bare(area: Rectangle | Polygon, tree: cKDTree, cells: Floats, spacing: float) -> cKDTree:
+    """Find sites on and around the section that no cell is near, the hole left out.
+
+    A place is tissue if none of them is near it: so gaps between cells are closed, and borders stay in place.
+    """
+    margin = 2 * TISSUE * spacing
+    sites = _sites(cells.min(axis=0) - margin, cells.max(axis=0) + margin, spacing)
+    sites = sites[tree.query(sites)[0] > TISSUE * spacing]
+    return cKDTree(sites[~_inside(area, sites)])
+
+
+def _rings(shape: _Shape, bare: cKDTree, cells: Floats, spacing: float, move: Floats) -> Floats:
     """Measure the log density of cells in each ring around the hole moved, over what is tissue there."""
     sites = shape.around + move
-    tissue = tree.query(sites)[0] <= TISSUE * spacing
+    tissue = bare.query(sites)[0] > TISSUE * spacing
     # A site stands for a square of tissue; the cells in it are those that have it for their nearest site.
     at = cKDTree(sites)
     far, nearest = at.query(cells, distance_upper_bound=spacing / np.sqrt(2) + 1e-9)
