@@ -82,7 +82,7 @@ def predict_positions(coordinates: Floats, area: Rectangle | Polygon, *, seed: i
         raise InputError("Too few cells lie around the area to tell how dense they lie.")
     outer = cKDTree(around)
     bare = _bare(area, outer, around, spacing)
-    expected, error, n_learned = _expect(area, shape, bare, around, spacing, rng)
+    expected, error, n_learned = _expect(area, shape, bare, outer, spacing, rng)
     n_cells = expected * shape.area
     wanted = round(n_cells) - int(inside.sum())
     distances = _distances(outer, around, shape)
@@ -135,7 +135,7 @@ def _expect(
     area: Rectangle | Polygon,
     shape: _Shape,
     bare: cKDTree,
-    cells: Floats,
+    tree: cKDTree,
     spacing: float,
     rng: np.random.Generator,
 ) -> tuple[float, float, int]:
@@ -145,8 +145,11 @@ def _expect(
     -------
     Cells for an area of 1, the standard error of its logarithm, and the holes that it was learned from.
     """
-    own = _rings(shape, bare, cells, spacing, np.zeros(2))  # no cell is inside
+    cells = tree.data
     centre = shape.inside.mean(axis=0)
+    sites = np.concatenate([shape.inside, shape.around])
+    reach = float(np.linalg.norm(sites - centre, axis=1).max()) + spacing
+    own = _rings(shape, bare, cells, spacing, np.zeros(2))  # no cell is inside
     hole = cKDTree(shape.inside)
     features, densities = [], []
     for at in rng.choice(len(cells), min(N_TRIED, len(cells)), replace=False):
@@ -158,8 +161,9 @@ def _expect(
         share = (bare.query(moved)[0] > TISSUE * spacing).mean()
         if share < LEAST_TISSUE:
             continue
-        within = _inside(area, cells - move)
-        features.append(_rings(shape, bare, cells[~within], spacing, move))
+        near = cells[tree.query_ball_point(centre + move, reach)]
+        within = _inside(area, near - move)
+        features.append(_rings(shape, bare, near[~within], spacing, move))
         densities.append(within.sum() / (share * shape.area))
         if len(densities) == MOST_HOLES:
             break

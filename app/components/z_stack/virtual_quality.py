@@ -1,6 +1,7 @@
 """How well sections between levels are told: measured on levels that were left out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,7 @@ from squint.library.stacks import Stack
 from squint.library.store import Library
 
 LEARNED = "learned"
+LEAST_TOLD = 0.1  # PG, below which levels say next to nothing of what lies between
 _BADGES = {
     "above": ("blue", ":material/trending_up:"),
     "level": ("gray", ":material/trending_flat:"),
@@ -58,6 +60,7 @@ def show(library: Library, stack: Stack, judged: JudgeLevels, facts: Mapping[str
             "learn from. Shown is the mean of the nearest cells of both levels."
         )
         return
+    _say_if_nothing_is_told(rows)
     n_levels = facts["how"]["neighbourhood"]["pg"]["n_levels"]
     with st.expander("How good it is", icon=":material/fact_check:"):
         st.dataframe(rows, hide_index=True, column_config=_COLUMNS)
@@ -80,14 +83,25 @@ def show(library: Library, stack: Stack, judged: JudgeLevels, facts: Mapping[str
 def _badge(words: str, how: Mapping[str, Any]) -> None:
     said = str(how["quality"])
     colour, icon = _BADGES.get(said.split(" ", 1)[0], ("gray", ":material/help:"))
-    st.badge(f"{words}: {_score(how)}{said}", color=colour, icon=icon, help=method(how).capitalize())  # type: ignore[arg-type]
+    if "pg" in how:
+        score = how["pg"]["score"] if how["method"] == LEARNED else how["pg"]["nearest"]
+        compared = f"learned is {said}" if said.split(" ", 1)[0] in _BADGES else said
+        said = f"PG {score:.2f}, {compared}"
+    st.badge(f"{words}: {said}", color=colour, icon=icon, help=method(how).capitalize())  # type: ignore[arg-type]
 
 
-def _score(how: Mapping[str, Any]) -> str:
-    if "pg" not in how:
-        return ""
-    score = how["pg"]["score"] if how["method"] == LEARNED else how["pg"]["nearest"]
-    return f"PG {score:.2f}, learning " if how["method"] != LEARNED else f"PG {score:.2f}, "
+def _say_if_nothing_is_told(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Warn where levels left out were hardly told from the others."""
+    best = max(
+        (row[name] for row in rows for name in ("learned", "nearest") if isfinite(row[name])), default=0
+    )
+    if best < LEAST_TOLD:
+        st.warning(
+            "**The levels tell next to nothing of what lies between them.** Levels left out and told "
+            f"from the others agree with what was measured by a PG of {best:.2f} at best, where 0 is chance. "
+            "They probably lie too far apart, or not on each other.",
+            icon=":material/warning:",
+        )
 
 
 def _row(target: str, how: Mapping[str, Any]) -> dict[str, Any]:

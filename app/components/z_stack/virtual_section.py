@@ -114,6 +114,7 @@ def _choose(
         float(high),
         float(np.mean(stack.heights[:2])),
         step=step,
+        format="%g",
         key=f"{session.BETWEEN_Z}-{stack.name}",
         help="Between the lowest and the highest measured level; nothing is told beyond them.",
     )
@@ -235,10 +236,10 @@ def _panels(
                 unit=level.unit,
             )
         )
-    said = ", from simulated levels" if predicted.below.simulated else ""
+    said = " (simulated)" if predicted.below.simulated else ""
     own = replace(
         middle,
-        title=f"Predicted, not measured, {predicted.title}{said}",
+        title=f"Predicted, {predicted.title}{said}",
         coordinates=predicted.cells[["x", "y"]].to_numpy(dtype=np.float64),
         unit=predicted.below.unit,
     )
