@@ -105,13 +105,13 @@ def to_markdown(table: pd.DataFrame) -> str:
     if len(tokens):
         share = tokens.groupby("k")["agreement"].mean()
         lines.append(
-            f"\nTokens told right: {share.max():.1%} (K = {int(share.idxmax())}), by the nearest cell "
-            f"{share[1]:.1%}."
+            f"\nTokens told right: {share.max():.1%} (K = {share.index[int(share.argmax())]}), "
+            f"by the nearest cell {share[1]:.1%}."
         )
     return "\n".join(lines) + "\n"
 
 
-def _cell(row: dict[str, Any], score: str) -> str:
+def _cell(row: dict[Any, Any], score: str) -> str:
     value = row.get(score)
     if not isinstance(value, float) or not np.isfinite(value):
         return "-"

@@ -166,7 +166,10 @@ def _choose(quality: pd.DataFrame | None, target: str) -> dict[str, Any]:
 
 def _best_for_tokens(quality: pd.DataFrame | None) -> int:
     own = None if quality is None else quality[quality["target"] == TOKEN]
-    return USUAL if own is None or own.empty else int(own.groupby("k")["agreement"].mean().idxmax())
+    if own is None or own.empty:
+        return USUAL
+    means = own.groupby("k")["agreement"].mean()
+    return int(means.index[int(means.argmax())])
 
 
 def _agreement(quality: pd.DataFrame | None, k: int) -> dict[str, float]:

@@ -174,7 +174,7 @@ def virtual_section_verdict(
         raise InputError("No level lies between two others, so how well one is told could not be measured.")
     nearest = own[own["method"] == NEAREST].pivot_table(index="level", columns="k", values=score)
     means = nearest.mean()
-    k = int(means.idxmax())
+    k = int(means.index[int(means.argmax())])
     learned = own[own["method"] == LEARNED].set_index("level")[score]
     if learned.empty:
         nan = float("nan")

@@ -174,13 +174,10 @@ def _show_map(library: Library, predicted: Predicted, positions: Positions, mode
         view = _by_token(library, predicted, positions, model)
     else:
         genes = sorted(predicted.result.facts["genes"])
-        session.keep_valid(session.BETWEEN_GENE, genes, genes[0])
-        first = None if session.BETWEEN_GENE in st.session_state else genes.index(_most_varied(predicted))
-        gene = str(
-            middle.selectbox(
-                "Gene", genes, **({} if first is None else {"index": first}), key=session.BETWEEN_GENE
-            )
-        )
+        if session.BETWEEN_GENE not in st.session_state:
+            st.session_state[session.BETWEEN_GENE] = _most_varied(predicted)
+        session.keep_valid(session.BETWEEN_GENE, genes)
+        gene = str(middle.selectbox("Gene", genes, key=session.BETWEEN_GENE))
         target = right.segmented_control(
             "Expression",
             list(_TARGETS),
@@ -214,7 +211,7 @@ def _measured(library: Library, level: Section, gene: str, target: str) -> NDArr
         return np.asarray(counts, dtype=np.float32)
     column = csr_matrix(np.asarray(counts, dtype=np.float64)[:, None])
     mean = hood_means(column, csr_matrix(neighbours(library, level.id)))
-    return mean.toarray().ravel().astype(np.float32)
+    return np.asarray(mean.todense(), dtype=np.float32).ravel()
 
 
 def _panels(
