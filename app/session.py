@@ -41,6 +41,9 @@ PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
 STACK, STACK_COLOUR, STACK_GENE = "stack_name", "stack_colour", "stack_gene"
 LEVEL, ALIGNED, TARGET = "level", "aligned", "target"
+BETWEEN_Z, BETWEEN_GENE, BETWEEN_COLOUR = "between_z", "between_gene", "between_colour"
+BETWEEN_POSITIONS, BETWEEN_STEP, BETWEEN_ASKED = "between_positions", "between_step", "between_asked"
+FILL_HOW = "fill_how"
 MARKED, MARKED_SECTION, MARKED_MODEL, FILL = "marked", "marked_section", "marked_model", "fill"
 N_DRAWS, ASKED, TRAINED, WHOLE, RELATIVE, MARK_COLOUR = (
     "n_draws",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.components.z_stack import imputation, stack
+from app.components.z_stack import imputation, stack, virtual_section
 
 st.title("Z-stack")
 library, model = session.library(), session.find_model()
@@ -16,6 +16,8 @@ if chosen.block:
 positions = stack.aligned_positions(library, chosen)
 imputed = imputation.impute(library, chosen)
 stack.show_in_3d(library, chosen, positions, imputed, model)
+
+virtual_section.show(library, chosen, positions, model)
 
 imputation.introduce(library, chosen, imputed)
 if imputed:

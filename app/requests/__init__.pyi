@@ -45,7 +45,10 @@ from .sections import TakeBack as TakeBack
 from .sections import Validate as Validate
 from .stacks import Align as Align
 from .stacks import InpaintStack as InpaintStack
+from .stacks import JudgeLevels as JudgeLevels
 from .stacks import TrainOnStack as TrainOnStack
+from .stacks import VirtualSection as VirtualSection
+from .stacks import WriteVirtualSection as WriteVirtualSection
 from .tokens import Activate as Activate
 from .tokens import SumTokens as SumTokens
 from .tokens import Tokenise as Tokenise

@@ -36,6 +36,7 @@ class InpaintArea(Computation):
     fill: bool  # cells at simulated positions, instead of those that are there
     n_draws: int
     seed: int
+    predicted: bool = False  # of those, told from the tissue around, instead of evenly spaced
 
 
 @dataclass(frozen=True)

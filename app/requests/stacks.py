@@ -1,5 +1,6 @@
 """What tasks about stacks are asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,3 +32,38 @@ class Align(Computation):
     """Measure how neighbouring levels lie to each other."""
 
     name: ClassVar[str] = "align"
+
+
+@dataclass(frozen=True)
+class JudgeLevels(Computation):
+    """Tell levels of a stack from the others, as if they had not been measured, and score that."""
+
+    name: ClassVar[str] = "judge_levels"
+    model: str  # sha256 of the model whose tokens are told too; empty for none
+    aligned: bool  # as `Align` proposes
+
+
+@dataclass(frozen=True)
+class VirtualSection(Computation):
+    """Predict a section at a depth between two measured levels."""
+
+    name: ClassVar[str] = "virtual_section"
+    model: str
+    aligned: bool
+    z: float  # um
+    like: str  # id of the level whose positions are taken; empty for a grid
+    step: float  # of the grid, in the unit of the coordinates
+
+    @property
+    def judged(self) -> JudgeLevels:
+        """What says how good it is."""
+        return JudgeLevels(self.ids, self.model, self.aligned)
+
+
+@dataclass(frozen=True)
+class WriteVirtualSection(Task[str]):
+    """Write a predicted section as an AnnData file."""
+
+    name: ClassVar[str] = "write_virtual_section"
+    section: VirtualSection
+    marks: Mapping[str, str]  # the stamp

@@ -24,6 +24,7 @@ from squint.baselines.catalogue import SIZES, Hidden, averages, hidden_in
 from squint.baselines.nearest import knn_profiles
 from squint.errors import InputError
 from squint.geometry.positions import append_points, fill_area
+from squint.geometry.predicted_positions import Filling, predict_positions
 from squint.geometry.regions import Points, Polygon, Rectangle, Shape
 from squint.library.results import Report, keep
 from squint.library.store import DATA, Library
@@ -42,6 +43,7 @@ class _Marked(NamedTuple):
     adata: ad.AnnData  # n cells, those at bare positions last
     hidden: NDArray[np.bool_]  # (n,)
     measured: int  # cells of the section itself
+    expected: Mapping[str, float] | None = None  # cells in the area, where positions were predicted
 
 
 def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
@@ -50,7 +52,7 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     (section_id,) = asked.ids
     whole: Any = squint.io.read(library.path(section_id, DATA))
     bundle = models.load(library, asked.bundle)
-    marked = _fill(whole, asked.regions, asked.seed) if asked.fill else _hide(whole, asked.regions)
+    marked = _fill(whole, asked) if asked.fill else _hide(whole, asked.regions)
     report(0.15, "predicting from the tissue around")
     adata, hidden = marked.adata, marked.hidden
     tl.inpaint(adata, bundle, hidden=hidden)
@@ -60,6 +62,8 @@ def inpaint(library: Library, asked: InpaintArea, report: Report) -> None:
     }
     facts = dict(adata.uns[keys.PROVENANCE]["inpainting"])
     facts["protocol"] = _protocol(whole, bundle, facts["protocol"])
+    if marked.expected is not None:
+        facts["positions"] = marked.expected
     if asked.n_draws > 1:
         report(0.4, f"drawing {asked.n_draws} times")
         tables |= _spread(adata, bundle, hidden, asked)
@@ -95,16 +99,21 @@ def _hide(adata: ad.AnnData, regions: Sequence[Shape]) -> _Marked:
     return _Marked(adata, hidden, adata.n_obs)
 
 
-def _fill(adata: ad.AnnData, regions: Sequence[Shape], seed: int) -> _Marked:
-    """Add cells without counts where the area has none, at the spacing of the section's own cells."""
+def _fill(adata: ad.AnnData, asked: InpaintArea) -> _Marked:
+    """Add cells without counts where the area has none: predicted, or at the section's own spacing."""
     space = _space(adata)
     section = str(adata.obs[keys.SECTION].iloc[0])
     lists: list[Points] = []
-    for region in regions:
+    told: list[Filling] = []
+    for region in asked.regions:
         if isinstance(region, Points):
             lists.append(region)
         elif isinstance(region, Rectangle | Polygon):
-            found = fill_area(space, region, seed=seed)
+            if asked.predicted:
+                told.append(predict_positions(space, region, seed=asked.seed))
+                found = told[-1].points
+            else:
+                found = fill_area(space, region, seed=asked.seed)
             space = np.concatenate([space, found])  # areas that overlap are filled once
             if len(found):
                 lists.append(Points(section, tuple(map(tuple, found.tolist()))))
@@ -114,7 +123,15 @@ def _fill(adata: ad.AnnData, regions: Sequence[Shape], seed: int) -> _Marked:
             "cells that are there."
         )
     together = append_points(adata, lists)
-    return _Marked(together, np.arange(together.n_obs) >= adata.n_obs, adata.n_obs)
+    return _Marked(together, np.arange(together.n_obs) >= adata.n_obs, adata.n_obs, _expected(told))
+
+
+def _expected(told: Sequence[Filling]) -> dict[str, float] | None:
+    """Add up how many cells areas are expected to hold; bounds that are added up are rather too wide."""
+    if not told:
+        return None
+    total = {name: float(sum(getattr(one, name) for one in told)) for name in ("expected", "low", "high")}
+    return {**total, "n_learned": min(one.n_learned for one in told)}
 
 
 def _protocol(adata: ad.AnnData, bundle: Bundle, said: Mapping[str, str]) -> str:

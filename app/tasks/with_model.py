@@ -9,7 +9,17 @@ import torch
 
 from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import areas, cell_types, codebook, comparison, models, stacks, tokens, training
+from app.tasks import (
+    areas,
+    cell_types,
+    codebook,
+    comparison,
+    models,
+    stacks,
+    tokens,
+    training,
+    virtual_section,
+)
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
@@ -58,6 +68,9 @@ TASKS = dict(
         does(requests.TrainOnStack, stacks.train),
         does(requests.InpaintStack, stacks.inpaint),
         does(requests.Align, stacks.align),
+        does(requests.JudgeLevels, virtual_section.judge),
+        does(requests.VirtualSection, virtual_section.predict),
+        does(requests.WriteVirtualSection, virtual_section.write),
         does(requests.InpaintArea, areas.inpaint),
         does(requests.TrainWithoutArea, areas.train),
     )

@@ -35,6 +35,7 @@ from squint.cli.terminal import (
     write_json,
 )
 from squint.cli.tokens import add_tokens
+from squint.cli.virtual_section import add_virtual_section
 from squint.errors import InputError, extra
 
 
@@ -234,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     benchmarks = commands.add_parser("benchmark", help=about, description=about)
     kinds = benchmarks.add_subparsers(required=True, metavar="KIND")
     add_inpainting(add, kinds)
+    add_virtual_section(add, kinds)
     add_ablations(add, kinds)
     add_speed(add, kinds)
     return parser

@@ -20,7 +20,8 @@ NAME = "point-{}"
 N_AROUND = 8  # the density at a cell is that of as many nearest cells
 JITTER = 0.15  # of the lattice's spacing, at most, away from its site
 LEAST_GAP = 1 - 2 * JITTER  # of the spacing, between any two positions of a jittered lattice
-MOST_POINTS = 200_000  # in one area
+MOST_POINTS = 200_000  # in one area, or one grid
+N_SPACINGS = 2  # from a cell, within which there is tissue
 SHARED = (keys.SECTION, keys.PATIENT, keys.Z)  # columns of obs that a section's cells and positions share
 
 Floats = NDArray[np.float64]
@@ -107,6 +108,43 @@ def fill_area(coordinates: Floats, area: Rectangle | Polygon, *, seed: int = 0) 
     gap, _ = cKDTree(coordinates).query(sites)
     free: Floats = sites[gap >= LEAST_GAP * spacing]
     return free
+
+
+def grid_within(levels: Sequence[Floats], step: float) -> Floats:
+    """Lay a square grid over where all of some levels have tissue: a cell within two of its spacings.
+
+    Parameters
+    ----------
+    levels
+        Positions of each level's cells (n, 2).
+    step
+        Between neighbouring positions, in the unit of the coordinates.
+
+    Returns
+    -------
+    Positions (m, 2), row by row.
+
+    Raises
+    ------
+    InputError
+        If the step is not positive, no tissue lies on tissue, or it would take too many positions.
+    """
+    if not (np.isfinite(step) and step > 0):
+        raise InputError(f"A grid needs a step above 0, not {step:g}.")
+    low = np.max([points.min(axis=0) for points in levels], axis=0)
+    high = np.min([points.max(axis=0) for points in levels], axis=0)
+    if (high < low).any():
+        raise InputError("The levels do not lie on each other, so nothing lies between them. Align them.")
+    if np.prod((high - low) / step + 1) > MOST_POINTS:
+        raise InputError(f"The grid would take more than {MOST_POINTS:,} positions. Choose a larger step.")
+    x, y = (low[i] + step * np.arange(int((high[i] - low[i]) / step + 1e-9) + 1) for i in (0, 1))
+    sites = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    for points in levels:
+        far, _ = cKDTree(points).query(sites)
+        sites = sites[far <= N_SPACINGS * lattice_spacing(points)]
+    if not len(sites):
+        raise InputError("No position of the grid lies on tissue of both levels. Choose a smaller step.")
+    return sites
 
 
 def lattice_spacing(coordinates: Floats) -> float:

@@ -32,3 +32,7 @@ from ._section_distances import section_distances as section_distances
 from ._token_expression import token_expression as token_expression
 from ._token_profiles import token_profiles as token_profiles
 from ._tokenize import tokenize as tokenize
+from ._virtual_section import virtual_section as virtual_section
+from ._virtual_section_quality import level_by_level as level_by_level
+from ._virtual_section_quality import virtual_section_quality as virtual_section_quality
+from ._virtual_section_quality import virtual_section_verdict as virtual_section_verdict

@@ -1,5 +1,8 @@
 """Maps of an in-painted area: measured beside in-painted, and how sure the model is."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -86,9 +89,26 @@ def _say_what(imputed: Imputed) -> None:
         if imputed.chosen.section.simulated:
             st.badge("simulated data", color="gray")
         if imputed.chosen.fill:
-            st.badge("simulated positions", color="gray")
+            if imputed.chosen.predicted:
+                st.badge("predicted positions", color="violet", icon=":material/scatter_plot:")
+            else:
+                st.badge("simulated positions", color="gray", icon=":material/grid_on:")
+    _say_how_many(facts.get("positions"))
     for warning in facts["warnings"]:
         st.warning(sentence(warning))
+
+
+def _say_how_many(told: Mapping[str, Any] | None) -> None:
+    """Say how many cells the tissue around leads to expect, where positions were predicted."""
+    if told is None:
+        return
+    said = f"The tissue around leads to expect **{round(told['expected']):,} cells** in the area"
+    if np.isfinite(told["low"]):
+        said += (
+            f" (95 % of such places: {round(told['low']):,} to {round(told['high']):,}), learned from "
+            f"{many(told['n_learned'], 'place')} of this section that were measured"
+        )
+    st.caption(f"{said}. Predicted positions are one possibility of many, no cell was measured there.")
 
 
 def _choose_gene(filled: Filled) -> str:
@@ -131,7 +151,7 @@ def _side_by_side(
             outlines=outlines,
         ),
         Panel(
-            "In-painted at simulated positions" if imputed.chosen.fill else f"In-painted{simulated}",
+            f"In-painted at {imputed.chosen.positions}" if imputed.chosen.fill else f"In-painted{simulated}",
             at,
             values.imputed[shown],
             section.unit,
@@ -194,6 +214,10 @@ def _rounded(values: NDArray[np.float32]) -> NDArray[np.object_]:
     return np.array([f"{value:.3g}" if np.isfinite(value) else "none" for value in values], dtype=object)
 
 
+def _positions(imputed: Imputed) -> str:
+    return imputed.chosen.positions.split(" ")[0] if imputed.chosen.fill else "measured"
+
+
 def _count(imputed: Imputed) -> str:
     facts, section = imputed.facts, imputed.chosen.section
     return (
@@ -205,7 +229,11 @@ def _count(imputed: Imputed) -> str:
 def _rows(imputed: Imputed, library: Library, gene: str, target: str) -> pd.DataFrame:
     """Give a row per in-painted cell: where it is, and the gene measured, predicted and spread."""
     filled, place = imputed.filled, imputed.filled.place(library)
-    rows = filled.cells.assign(simulated_position=imputed.chosen.fill, unit=imputed.chosen.section.unit)
+    rows = filled.cells.assign(
+        simulated_position=imputed.chosen.fill,
+        positions=_positions(imputed),
+        unit=imputed.chosen.section.unit,
+    )
     if not imputed.chosen.fill:
         rows[f"measured {gene}"] = filled.values(library, gene, target).measured[place.hidden]
     rows[f"in-painted {gene}"] = filled.expected(gene, target)

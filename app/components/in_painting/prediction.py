@@ -61,7 +61,10 @@ class Imputed(NamedTuple):
     @property
     def parameters(self) -> dict[str, object]:
         """For the stamp."""
-        positions = "simulated, at the section's spacing" if self.chosen.fill else "of the hidden cells"
+        positions = "of the hidden cells"
+        if self.chosen.fill:
+            told = "predicted from the tissue around, no cell measured"
+            positions = told if self.chosen.predicted else "simulated, at the section's spacing"
         return {
             "in-painted": f"{self.facts['n_hidden']:,} cells, a prediction from the surroundings",
             "area": marking.describe(self.regions),
@@ -85,6 +88,7 @@ def impute(library: Library, chosen: Choice, marked: Marked) -> Imputed | None:
         chosen.fill,
         n_draws,
         _SEED,
+        chosen.predicted,
     )
     if find(library, asked) is None:
         if marked.beside.button(
@@ -219,7 +223,7 @@ def offer_tables(library: Library, imputed: Imputed) -> None:
         )
     if chosen.fill:
         st.download_button(
-            "Simulated positions as R.json",
+            f"{chosen.positions.capitalize()} as R.json",
             dump(filled.positions()),
             "R_points.json",
             "application/json",

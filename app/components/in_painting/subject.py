@@ -15,6 +15,7 @@ from squint.library.stacks import name_sections, outside_stacks
 from squint.library.store import Library, Section
 
 HIDE, FILL = "Hide cells that are there", "Fill a gap without cells"
+PREDICTED, EVEN = "Predicted positions", "Even, simulated"
 
 
 class Choice(NamedTuple):
@@ -23,6 +24,12 @@ class Choice(NamedTuple):
     section: Section
     model: Candidate
     fill: bool  # positions without cells, instead of cells that are there
+    predicted: bool = False  # of those, told from the tissue around, instead of evenly spaced
+
+    @property
+    def positions(self) -> str:
+        """What the positions are, where there is no cell."""
+        return "predicted positions" if self.predicted else "simulated positions"
 
 
 def choose(library: Library) -> Choice:
@@ -67,10 +74,22 @@ def choose(library: Library) -> Choice:
         required=True,
         key=session.FILL,
         help="Hide: the cells of the area are hidden from the model, and what it says stands beside what was "
-        "measured. Fill: the tissue is damaged or missing there, so cells are put at simulated positions, as "
-        "far apart as the cells of the section.",
+        "measured. Fill: the tissue is damaged or missing there, so cells are put where none was measured.",
     )
-    return Choice(section, by_folder[str(folder)], mode == FILL)
+    predicted = False
+    if mode == FILL:
+        how = right.segmented_control(
+            "Where",
+            [PREDICTED, EVEN],
+            default=PREDICTED,
+            required=True,
+            key=session.FILL_HOW,
+            help="Predicted: as many cells, and as far apart, as the tissue around leads to expect, learned "
+            "from places of this section that were measured. Even: a lattice of the section's typical "
+            "density, each position moved a little. No cell was measured there either way.",
+        )
+        predicted = how == PREDICTED
+    return Choice(section, by_folder[str(folder)], mode == FILL, predicted)
 
 
 def _choose_section(place: Any, every: Sequence[Section]) -> Section:

@@ -221,6 +221,7 @@ def test_a_gap_is_filled_at_simulated_positions_and_never_scored(visit: Open, lo
     app = marked(visit(PAGE), section, [gap])
     assert "No cell lies in the marked area" in words(app)
     app.segmented_control("fill").set_value("Fill a gap without cells").run()
+    app.segmented_control("fill_how").set_value("Even, simulated").run()
     app.slider("n_draws").set_value(0).run()
     in_paint(app)
     said = words(app)
@@ -231,6 +232,25 @@ def test_a_gap_is_filled_at_simulated_positions_and_never_scored(visit: Open, lo
     assert rows["simulated_position"].all()
     assert ((rows["x"] >= right + 5) & (rows["x"] <= right + 60)).all()
     assert not [name for name in rows if str(name).startswith("measured ")]
+
+
+def test_a_gap_is_filled_at_predicted_positions_that_are_said_to_be_so(visit: Open, loaded: Library) -> None:
+    section = section_of(loaded)
+    cells = loaded.cells(section.id)
+    right = float(cells["x"].max())
+    gap = marking.rectangle(section.section, [right + 5, right + 60], [0.0, 100.0])
+    app = marked(visit(PAGE), section, [gap])
+    app.segmented_control("fill").set_value("Fill a gap without cells").run()
+    assert app.segmented_control("fill_how").value == "Predicted positions"
+    app.slider("n_draws").set_value(0).run()
+    in_paint(app)
+    assert "The tissue around leads to expect" in words(app)
+    assert any("predicted positions" in str(badge.value) for badge in app.markdown)
+    (_, shown) = maps(app)["in_painted"]["panels"]
+    assert shown["title"] == "In-painted at predicted positions"
+    _, rows = csv_of(app, "in_painted")
+    assert set(rows["positions"]) == {"predicted"}
+    assert ((rows["x"] >= right + 5) & (rows["x"] <= right + 60)).all()
 
 
 def test_the_spread_over_draws_is_shown_in_counts_and_relative(visit: Open, loaded: Library) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pytest
 from anndata import AnnData
@@ -11,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 import squint
 import squint.io
 from app.models import find_models, known_models
-from app.requests import InpaintStack, Tokenise, TrainOnStack
-from app.tasks import stacks
+from app.requests import InpaintStack, Tokenise, TrainOnStack, VirtualSection, WriteVirtualSection
+from app.tasks import stacks, virtual_section
 from squint import keys
 from squint.library import ingest
 from squint.library.results import find
@@ -173,3 +174,81 @@ def test_the_alignment_is_told_pair_by_pair(visit: Open) -> None:
     assert list(pairs["lower"]) == ["TOY-H-1", "TOY-H-2", "TOY-L-1"]
     assert list(pairs["upper"]) == ["TOY-H-2", "TOY-L-1", "TOY-L-2"]
     assert "never by stretching" in words(app)
+
+
+def between(stack: Stack, z: float = 90.0, **more: object) -> VirtualSection:
+    chosen = {"model": "", "aligned": False, "like": stack.levels[1].id, "step": 0.0, **more}
+    return VirtualSection(tuple(level.id for level in stack.levels), z=z, **chosen)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_section_between_levels_is_predicted_only_when_asked_and_said_to_be_so(visit: Open) -> None:
+    app = visit(PAGE)
+    assert "Predicted, not measured" in words(app)
+    assert "virtual_section" not in maps(app)
+    (depth,) = (slider for slider in app.slider if slider.label == "Depth, µm")
+    depth.set_value(90.0).run()
+    assert "Between the levels at 60 µm (weight 50%) and 120 µm (50%)" in words(app)
+    app.button("between-predict").click().run()
+    assert not app.exception
+    assert not app.error
+    shown = maps(app)["virtual_section"]
+    assert [panel["title"] for panel in shown["panels"]] == [
+        "Measured, z = 60 µm (simulated)",
+        "Predicted, z = 90 µm (simulated)",
+        "Measured, z = 120 µm (simulated)",
+    ]
+    assert "n = 60 predicted positions, no cell measured" in words(app)
+    assert "2 levels left out, one at a time" in words(app)
+    assert any("predicted, not measured" in str(badge.value) for badge in app.markdown)
+    app.segmented_control("between_colour").set_value("Token").run()
+    assert not app.exception
+    assert maps(app)["virtual_section"]["scale"]["title"].startswith("token")
+    app.segmented_control("between_positions").set_value("On a grid").run()
+    assert "virtual_section" not in maps(app)  # another section, not asked for yet
+    app.button("between-predict").click().run()
+    assert not app.exception
+    assert not app.error
+    assert "virtual_section" in maps(app)
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_predicted_section_leaves_as_a_file_of_all_genes(visit: Open) -> None:
+    app = visit(PAGE)
+    app.button("between-predict").click().run()
+    app.button("between-h5ad").click().run()
+    assert not app.exception
+    assert not app.error
+    assert any("virtual_section.h5ad" in str(one.label) for one in app.get("download_button"))
+
+
+def test_what_is_written_holds_the_prediction_and_says_how_it_was_made(
+    library: Library, stack: Stack
+) -> None:
+    asked = between(stack)
+    with pytest.raises(squint.InputError, match="Predict it again"):
+        virtual_section.write(library, WriteVirtualSection(asked, {}), lambda *_: None)
+    virtual_section.predict(library, asked, lambda *_: None)
+    path = Path(virtual_section.write(library, WriteVirtualSection(asked, {"Title": "T"}), lambda *_: None))
+    out = anndata.read_h5ad(path)
+    assert out.n_obs == 60
+    assert out.obs[keys.SIMULATED_POSITION].all()
+    said = out.uns[keys.PROVENANCE]
+    assert said["virtual_section"]["predicted"]
+    assert said["stamp"]["Title"] == "T"
+    result = find(library, asked)
+    assert result is not None
+    np.testing.assert_array_equal(out.obsm[keys.IMPUTED], result.table("neighbourhood").to_numpy())
+    np.testing.assert_array_equal(
+        out.obsm[keys.SPATIAL], library.cells(stack.levels[1].id)[["x", "y"]].to_numpy()
+    )
+
+
+def test_a_virtual_section_goes_when_a_level_is_deleted(library: Library, stack: Stack) -> None:
+    asked = between(stack)
+    virtual_section.predict(library, asked, lambda *_: None)
+    assert find(library, asked) is not None
+    assert find(library, asked.judged) is not None
+    library.delete(stack.levels[3].id)
+    assert find(library, asked) is None
+    assert find(library, asked.judged) is None

@@ -62,6 +62,11 @@ ASKED: list[Task] = [
     requests.TrainOnStack(("a",), 0.1, 3, "stack"),
     requests.InpaintStack(("a",), "folder", "ff"),
     requests.Align(("a",)),
+    requests.JudgeLevels(("a", "b"), "ff", aligned=False),
+    requests.VirtualSection(("a", "b"), "ff", aligned=True, z=12.5, like="a", step=0.0),
+    requests.WriteVirtualSection(
+        requests.VirtualSection(("a", "b"), "", aligned=False, z=12.5, like="", step=20.0), {"Title": "T"}
+    ),
     requests.InpaintArea(("a",), "folder", "ff", SHAPES, fill=True, n_draws=3, seed=1),
     requests.TrainWithoutArea("a", SHAPES, "without"),
     requests.ReadRegions("R.json", "S"),
