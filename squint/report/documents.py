@@ -7,12 +7,11 @@ from pathlib import Path
 from squint.errors import InputError
 from squint.files import make_folder, write_bytes, write_text
 from squint.report.html import Say, write_html
+from squint.report.names import HTML, PDF, ZIP
 from squint.report.packed import write_zip
 from squint.report.pdf import print_pdf
 from squint.report.tables import Computed
 from squint.report.words import stamp
-
-HTML, PDF, ZIP = "report.html", "report.pdf", "report.zip"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ def write_types(names: Any, types: Any) -> bytes:
     return _table((CELL, TYPE), zip(known.index, known, strict=True))
 
 
-def read_types(content: bytes, names: Sequence[str], where: str) -> "pd.Categorical[str]":
+def read_types(content: bytes, names: Sequence[str], where: str) -> "pd.Categorical[Any]":
     """Read the types (n,) of cells from such a table.
 
     Raises
@@ -83,8 +83,7 @@ def read_types(content: bytes, names: Sequence[str], where: str) -> "pd.Categori
     found = dict(_read(content, (CELL, TYPE), where))
     if unknown := set(found) - set(names):
         raise InputError(f"{where} names the cell {min(unknown)!r}, which the section does not hold.")
-    types: pd.Categorical[str] = pd.Categorical([found.get(name) for name in names])
-    return types
+    return cast("pd.Categorical[Any]", pd.Categorical([found.get(name) for name in names]))
 
 
 def write_set(members: Mapping[str, Sequence[str]]) -> bytes:
@@ -101,7 +100,7 @@ def read_set(content: bytes, where: str) -> dict[str, set[str]]:
     return found
 
 
-def with_types(piece: Piece, types: "pd.Categorical[str] | None") -> None:
+def with_types(piece: Piece, types: "pd.Categorical[Any] | None") -> None:
     """Give the cells of a section types in place of those of its file; ``None``: no types."""
     if types is None:
         piece.adata.obs = piece.adata.obs.drop(columns=keys.CELL_TYPE, errors="ignore")

@@ -48,7 +48,7 @@ def read_recipe(content: bytes, name: str) -> Recipe:
     except ValueError as error:
         raise InputError(f"{name} holds a number that is not finite. {_AGAIN}") from error
     try:
-        recipe = _adapter().validate_json(text)
+        recipe = _adapter().validate_json(text, strict=True)
     except ValidationError as error:
         raise InputError(f"{name}: {_first(error)} {_AGAIN}") from error
     for record in recipe.sections:

@@ -19,7 +19,7 @@ MOST_SECTIONS, MOST_SHOWN, MOST_LETTERS, MOST_GENES = 1_000, 24, 200, 5_000
 
 Part = Literal["types", "tokens", "activation", "comparison", "cells"]
 By = Literal["score", "token", "cell_type", "region", "patient", "section", "cell_set"]
-_STRICT: dict[str, Any] = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+_STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 _HEX = set("0123456789abcdef")
 
 
