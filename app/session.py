@@ -55,14 +55,7 @@ CELL_SET, SETS, GROUP_SET, REFERENCE_SET = "cell_set", "sets", "group_set", "ref
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
 IMAGE, DARK_GROUND = "image", "dark_ground"
-REPORT_TITLE, REPORT_PARTS, REPORT_BY, REPORT_GENES = (
-    "report_title",
-    "report_parts",
-    "report_by",
-    "report_genes",
-)
-REPORT_GROUP, REPORT_REFERENCE = "report_group", "report_reference"
-REPORT_WITHIN, REPORT_TEST = "report_within", "report_test"
+REPORT_TITLE, REPORT_PARTS = "report_title", "report_parts"
 TYPED = "typed"  # id of the section whose cells are named
 MAX_SHOWN = 6
 MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several

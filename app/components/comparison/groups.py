@@ -1,6 +1,5 @@
 """Widgets that choose two groups of cells, say who is in them, and have them compared."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
@@ -36,6 +35,7 @@ from squint import keys
 from squint.errors import InputError
 from squint.library.store import LIBRARY_ID, Library, Section
 from squint.stats import arms
+from squint.stats.labelings import is_tumour
 
 Test = Literal["wilcoxon", "t-test"]
 TESTS: dict[str, Test] = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}
@@ -48,7 +48,6 @@ _BY = {
     "Section": keys.SECTION,
     "Cell set": CELL_SET,
 }
-_TUMOUR = re.compile(r"tumou?r|malignan|carcinoma|cancer|dcis|neoplas", re.IGNORECASE)
 
 
 class Comparison(NamedTuple):
@@ -183,7 +182,7 @@ def _choose_labels(cells: pd.DataFrame, by: str) -> tuple[Split, tuple[str, str]
     ):
         taken = chosen[0] if chosen else []
         options = [str(label) for label in n_cells.index if str(label) not in taken]
-        first = ([name for name in options if _TUMOUR.search(name)] or options)[:1] if not chosen else []
+        first = ([name for name in options if is_tumour(name)] or options)[:1] if not chosen else []
         session.keep_valid(f"{key}-{column}", options, first)
         chosen.append(
             place.multiselect(
@@ -273,7 +272,7 @@ def _choose_how(cells: pd.DataFrame, split: Split) -> tuple[tuple[str, ...], Tes
         with left:
             to_cell_types()
         return (), TESTS[test]
-    tumour = [name for name in types if _TUMOUR.search(name)]
+    tumour = [name for name in types if is_tumour(name)]
     session.keep_valid(session.WITHIN, types, tumour)
     within = left.multiselect(
         "Within cell types (none chosen: all)",

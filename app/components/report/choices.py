@@ -20,6 +20,7 @@ from squint import keys
 from squint.errors import InputError
 from squint.library.store import Library, Section
 from squint.report.recipe import Activation, By, Comparison, GeneSet, Part
+from squint.stats.labelings import is_tumour
 
 PARTS: Mapping[str, Part] = {
     "Cell types": "types",
@@ -169,13 +170,15 @@ def _choose_comparison(labels: Labels) -> tuple[Comparison, tuple[CellSet, ...]]
     if not labels.by:
         st.info("These sections have nothing to compare by. Leave out the genes that differ.")
         return None
-    session.keep_valid(session.REPORT_BY, list(labels.by))
+    session.keep_valid(session.COMPARE_BY, list(labels.by))
     by = str(
-        st.selectbox("Compare cells by", list(labels.by), key=session.REPORT_BY, persist_state="session")
+        st.selectbox("Compare cells by", list(labels.by), key=session.COMPARE_BY, persist_state="session")
     )
     group: tuple[str, ...] = ("high",)
     reference: tuple[str, ...] = ("low",)
-    if by != _SCORE:
+    if by == _SET:
+        group, reference = _choose_sets(labels.sets)
+    elif by != _SCORE:
         chosen = _choose_groups(by, labels.by[by])
         if chosen is None:
             return None
@@ -183,42 +186,70 @@ def _choose_comparison(labels: Labels) -> tuple[Comparison, tuple[CellSet, ...]]
     left, right = st.columns([3, 1], gap="large")
     within: Sequence[str] = ()
     if by != "Cell type" and labels.types:
-        session.keep_valid(session.REPORT_WITHIN, list(labels.types))
+        tumour = [name for name in labels.types if is_tumour(name)]
+        session.keep_valid(session.WITHIN, list(labels.types), tumour)
         within = left.multiselect(
             "Within cell types (none chosen: all)",
             labels.types,
-            key=session.REPORT_WITHIN,
+            default=tumour if session.WITHIN not in st.session_state else None,
+            key=session.WITHIN,
             persist_state="session",
         )
-    test: Any = _TESTS[
-        str(right.selectbox("Test", list(_TESTS), key=session.REPORT_TEST, persist_state="session"))
-    ]
+    test: Any = _TESTS[str(right.selectbox("Test", list(_TESTS), key=session.TEST, persist_state="session"))]
     column: By = "score" if by == _SCORE else "cell_set" if by == _SET else _COLUMNS[by][0]
-    names = {*group, *reference}
-    sets = tuple(one for one in labels.sets if one.name in names) if by == _SET else ()
+    sets = tuple(one for one in labels.sets if one.name in {*group, *reference}) if by == _SET else ()
     return Comparison(column, group, reference, tuple(within), test), sets
 
 
 def _choose_groups(by: str, labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Choose the labels of both groups, as on the page of differential expression."""
     left, right = st.columns(2, gap="large")
-    key = f"{session.REPORT_GROUP}-{by}"
-    session.keep_valid(key, list(labels))
-    group = left.multiselect(f"Group: {by.lower()}", labels, key=key, persist_state="session")
-    others = [label for label in labels if label not in group]
-    key = f"{session.REPORT_REFERENCE}-{by}"
-    session.keep_valid(key, others)
-    reference = right.multiselect(
-        f"Reference: {by.lower()} (none chosen: all other cells)", others, key=key, persist_state="session"
-    )
+    column = _COLUMNS[by][1]
+    chosen: list[list[str]] = []
+    for place, name, title in (
+        (left, session.GROUP, f"Group: {by.lower()}"),
+        (right, session.REFERENCE_GROUP, f"Reference: {by.lower()} (none chosen: all other cells)"),
+    ):
+        options = [label for label in labels if not chosen or label not in chosen[0]]
+        first = ([label for label in options if is_tumour(label)] or options)[:1] if not chosen else []
+        key = f"{name}-{column}"
+        session.keep_valid(key, options, first)
+        default = first if key not in st.session_state else None
+        chosen.append(place.multiselect(title, options, default=default, key=key, persist_state="session"))
+    group, reference = chosen
     if not group:
         st.info(f"Choose at least one {by.lower()} for the group.")
         return None
     return tuple(group), tuple(reference)
 
 
+def _choose_sets(sets: Sequence[CellSet]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Choose the set of the group, and another for the reference or all other cells."""
+    left, right = st.columns(2, gap="large")
+    names = {"": "all other cells"} | {one.id: one.name for one in sets}
+    session.keep_valid(session.GROUP_SET, [one.id for one in sets])
+    group = left.selectbox(
+        "Group: cell set",
+        [one.id for one in sets],
+        format_func=names.__getitem__,
+        key=session.GROUP_SET,
+        persist_state="session",
+    )
+    others = [key for key in names if key != group]
+    session.keep_valid(session.REFERENCE_SET, others)
+    reference = right.selectbox(
+        "Reference: cell set",
+        others,
+        format_func=names.__getitem__,
+        key=session.REFERENCE_SET,
+        persist_state="session",
+    )
+    return (names[group],), (names[reference],) if reference else ()
+
+
 def _choose_gene_set(library: Library) -> tuple[GeneSet, ...]:
     found = find_sets(library)
     options = [*found, _NO_SET]
-    session.keep_valid(session.REPORT_GENES, options)
-    name = str(st.selectbox("Marked gene set", options, key=session.REPORT_GENES, persist_state="session"))
+    session.keep_valid(session.GENE_SET, options)
+    name = str(st.selectbox("Marked gene set", options, key=session.GENE_SET, persist_state="session"))
     return (GeneSet(name, found[name]),) if name in found else ()
