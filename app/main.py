@@ -19,6 +19,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
 
 from app.components.behind import work_behind
 from app.components.frame import show_frame
+from app.components.view_link import restore
 from app.leaving import note_session
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
@@ -56,8 +57,9 @@ def draw() -> None:
         position="top",
     )
     note_session()
-    show_frame()
     try:
+        restore()
+        show_frame()
         work_behind()
         page.run()
     except InputError as error:  # as of a result that was deleted while the page was drawn
