@@ -45,7 +45,7 @@ def write_zip(computed: Computed, inputs: Mapping[str, bytes]) -> bytes:
     wanted = {one.types.sha256 for one in computed.recipe.sections} | {
         one.sha256 for one in computed.recipe.cell_sets
     }
-    files |= {f"{INPUTS}/{sha256}.csv": content for sha256, content in inputs.items() if sha256 in wanted}
+    files |= {f"{INPUTS}/{sha256}.csv": inputs[sha256] for sha256 in sorted(wanted & set(inputs))}
     manifest = {
         "notice": NOTICE,
         "squint": computed.recipe.squint,
