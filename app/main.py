@@ -19,6 +19,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
 
 from app.components.behind import work_behind
 from app.components.frame import show_frame
+from app.components.view_link import restore
 from app.leaving import note_session
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
@@ -52,14 +53,16 @@ def draw() -> None:
             st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
             st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
             st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+            st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
             st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
             st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
         ],
         position="top",
     )
     note_session()
-    show_frame()
     try:
+        restore()
+        show_frame()
         work_behind()
         page.run()
     except InputError as error:  # as of a result that was deleted while the page was drawn

@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ NEW_PATIENT, AMONG = "new_patient", "among"
 FACT, FACT_GROUP, FACT_REFERENCE, MEASURE = "fact", "fact_group", "fact_reference", "measure"
 CODEBOOK, TOKEN_SHOWN, OTHER_MODEL = "look_at", "token_shown", "other_model"
 IMAGE, DARK_GROUND = "image", "dark_ground"
+REPORT_TITLE, REPORT_PARTS = "report_title", "report_parts"
 TYPED = "typed"  # id of the section whose cells are named
 MAX_SHOWN = 6
 MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several
@@ -322,6 +323,17 @@ def map_id(place: str) -> str:
 def hold_map(place: str, served: Served) -> None:
     """Hold what the browser has of a map, as long as this session lasts or until another is shown there."""
     st.session_state[f"_served-{place}"] = served
+
+
+def put_map_state(place: str, state: Mapping[str, Any]) -> None:
+    """Put what a reader had set on the map at a place of a page, for when that is shown first."""
+    st.session_state[f"_map_state-{place}"] = dict(state)
+
+
+def take_map_state(place: str) -> dict[str, Any] | None:
+    """Take what was put for the map at a place of a page; ``None`` where nothing was, or it was taken."""
+    taken: dict[str, Any] | None = st.session_state.pop(f"_map_state-{place}", None)
+    return taken
 
 
 def style() -> Style:

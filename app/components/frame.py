@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components.map.cell_map.component import fetch_scripts
+from app.components.view_link import offer_link
 from app.engine.client import AWAY
 from app.engine.facts import is_away, worker_facts, worker_problem
 from app.settings import NOTICE, app_version, settings
@@ -36,6 +37,7 @@ def show_frame() -> None:
         st.markdown(f"**{NOTICE}**", width="content")
         if not session.library_problem():  # else the page says so
             with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                offer_link()
                 st.markdown("Model", width="content")
                 session.choose_model()
                 _model_line()

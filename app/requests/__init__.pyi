@@ -36,6 +36,7 @@ from .models import EstimateTraining as EstimateTraining
 from .models import LearnToInpaint as LearnToInpaint
 from .models import PackModel as PackModel
 from .models import TrainModel as TrainModel
+from .report import MakeReport as MakeReport
 from .sections import AddFound as AddFound
 from .sections import FoundPicture as FoundPicture
 from .sections import ImportSamples as ImportSamples

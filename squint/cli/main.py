@@ -19,6 +19,7 @@ from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
 from squint.cli.models import add_models
 from squint.cli.quality import add_filter, filter_of
+from squint.cli.report import add_report
 from squint.cli.speed import add_speed
 from squint.cli.terminal import (
     Facts,
@@ -229,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     add_cell_types(add)
     add_import(add)
     add_library(add, commands)
+    add_report(add)
     add_models(add, commands)
 
     about = "Measure models, and what they cost."

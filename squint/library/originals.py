@@ -117,6 +117,18 @@ def find(library: Folders, section_id: str) -> Path | None:
     return library.originals / original.sha256 / original.name
 
 
+def sha256_of(path: Path) -> str:
+    """Hash a file or folder as :func:`stage` does, where it lies; links inside a folder do not count.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    files = hashed(path)
+    return files[0].sha256 if path.is_file() else _together(files, path.name)
+
+
 def _together(files: list[Hashed], name: str) -> str:
     lines = sorted(f"{one.name.removeprefix(f'{name}/')}\0{one.sha256}" for one in files)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -88,3 +88,5 @@ class Page:
     count: str  # what is shown: cells, sections, patients
     footer: Sequence[str] = ()  # the first line is bold
     metadata: Mapping[str, str] = field(default_factory=dict)  # kept in the file, by name
+    width: float = 10.0  # of the page, in inches
+    edge: float = 0.4  # around all that stands on it, in inches

@@ -20,7 +20,7 @@ from squint.pl._stamp import stamp_pdf, stamp_png, stamp_svg
 
 FINEST = 600  # dots per inch: below, edges in a PNG are smoothed
 BUDGET = 1_850_000  # bytes of all pictures of cells in a PDF or SVG; finer ones would not fit
-_WIDTH, _EDGE, _GAP, _LEGEND = 10.0, 0.4, 0.22, 1.85  # inches
+_GAP, _LEGEND = 0.22, 1.85  # inches
 _TALLEST = {1: 6.0, 2: 3.9}  # a panel, by rows
 _NARROWEST = 2.4  # a column, so that its heading has room
 _TITLE, _COUNT, _PANEL, _SMALL, _FOOT = 14, 9, 9.5, 8, 7  # points
@@ -56,12 +56,14 @@ class Layout:
     count: Sequence[str]
     footer: Sequence[tuple[str, bool]]  # lines, and whether they are bold
     footer_at: float
+    width: float
     height: float
+    edge: float
 
     @property
     def sheet(self) -> Sheet:
         """An empty page."""
-        return Sheet(_WIDTH, self.height)
+        return Sheet(self.width, self.height)
 
 
 @contextmanager
@@ -78,12 +80,13 @@ def printing() -> Iterator[None]:
 def lay_out(heads: Sequence[Head], legend_of: Callable[[float], Sequence[Item]], page: Page) -> Layout:
     """Find a place for panels and for a legend, which is made for a width in inches."""
     rows, columns = grid(len(heads))
-    widest = (_WIDTH - 2 * _EDGE - _LEGEND - columns * _GAP) / columns
+    edge, inner = page.edge, page.width - 2 * page.edge
+    widest = (inner - _LEGEND - columns * _GAP) / columns
     widths = [min(widest, _TALLEST[rows] / head.aspect) for head in heads]
     column = max(*widths, min(widest, _NARROWEST))
-    title = wrap(page.title, _WIDTH - 2 * _EDGE, _TITLE, bold=True)
-    words = wrap(page.count, _WIDTH - 2 * _EDGE, _COUNT)
-    top = _EDGE + len(title) * leading(_TITLE) + len(words) * leading(_COUNT) + 0.14
+    title = wrap(page.title, inner, _TITLE, bold=True) if page.title else []
+    words = wrap(page.count, inner, _COUNT) if page.count else []
+    top = edge + len(title) * leading(_TITLE) + len(words) * leading(_COUNT) + (0.14 if title else 0)
     boxes: list[Box] = []
     legend_top = 0.0
     for row in range(rows):
@@ -93,25 +96,24 @@ def lay_out(heads: Sequence[Head], legend_of: Callable[[float], Sequence[Item]],
         top += max(len(titles[i]) * leading(_PANEL) + len(notes[i]) * leading(_SMALL) for i in here) + 0.05
         legend_top = legend_top or top
         for i in here:
-            x = round(_EDGE + i % columns * (column + _GAP), 2)  # on a dot at any usual resolution
+            x = round(edge + i % columns * (column + _GAP), 2)  # on a dot at any usual resolution
             boxes.append(Box(x, round(top, 2), widths[i], titles[i], notes[i]))
         top = max(boxes[i].y + widths[i] * heads[i].aspect for i in here) + 0.16
-    legend_left = _EDGE + columns * (column + _GAP)
-    legend = legend_of(min(2.6, _WIDTH - _EDGE - legend_left))
+    legend_left = edge + columns * (column + _GAP)
+    legend = legend_of(min(2.6, page.width - edge - legend_left))
     foot = max(top, legend_top + sum(item.height for item in legend) + 0.1) + 0.04
     footer = [
-        (line, i == 0)
-        for i, text in enumerate(page.footer)
-        for line in wrap(text, _WIDTH - 2 * _EDGE, _FOOT, bold=i == 0)
+        (line, i == 0) for i, text in enumerate(page.footer) for line in wrap(text, inner, _FOOT, bold=i == 0)
     ]
-    height = foot + 0.08 + len(footer) * leading(_FOOT) + 0.25
-    return Layout(boxes, legend, (legend_left, legend_top), title, words, footer, foot, round(height, 2))
+    height = round(foot + (0.08 + len(footer) * leading(_FOOT) + 0.25 if footer else 0), 2)
+    at = (legend_left, legend_top)
+    return Layout(boxes, legend, at, title, words, footer, foot, page.width, height, edge)
 
 
 def write_words(sheet: Sheet, layout: Layout) -> None:
     """Write all that stands around the panels."""
-    y = sheet.write(_EDGE, _EDGE, layout.title, _TITLE, bold=True)
-    sheet.write(_EDGE, y + 0.02, layout.count, _COUNT)
+    y = sheet.write(layout.edge, layout.edge, layout.title, _TITLE, bold=True)
+    sheet.write(layout.edge, y + 0.02, layout.count, _COUNT)
     for box in layout.boxes:
         tall = len(box.title) * leading(_PANEL) + len(box.notes) * leading(_SMALL)
         y = sheet.write(box.x, box.y - tall - 0.05, box.title, _PANEL, bold=True)
@@ -120,10 +122,12 @@ def write_words(sheet: Sheet, layout: Layout) -> None:
     for item in layout.legend:
         item.draw(sheet, x, y)
         y += item.height
-    sheet.line((_EDGE, _WIDTH - _EDGE), (layout.footer_at, layout.footer_at), 0.5, RULE)
+    if layout.footer:
+        across = (layout.edge, layout.width - layout.edge)
+        sheet.line(across, (layout.footer_at, layout.footer_at), 0.5, RULE)
     y = layout.footer_at + 0.08
     for line, bold in layout.footer:
-        y = sheet.write(_EDGE, y, [line], _FOOT, bold=bold)
+        y = sheet.write(layout.edge, y, [line], _FOOT, bold=bold)
 
 
 def save(sheet: Sheet, page: Page, kind: Kind, dpi: int) -> bytes:

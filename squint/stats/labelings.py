@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from squint.errors import InputError
 
+_TUMOUR = re.compile(r"tumou?r|malignan|carcinoma|cancer|dcis|neoplas", re.IGNORECASE)
 _NO_TYPE = re.compile(r"(unknown|unlabell?ed|unassigned|not assigned|undefined)(?![^\W_])", re.IGNORECASE)
 
 
@@ -141,6 +142,11 @@ def fill(labeling: Labeling, name: str) -> Labeling:
 def is_no_type(name: str) -> bool:
     """Say whether a name says that a type is not known: "unknown", "Unassigned", "unknown 7" and such."""
     return bool(_NO_TYPE.match(name.strip()))
+
+
+def is_tumour(name: str) -> bool:
+    """Say whether the name of a type says that its cells are of a tumour."""
+    return bool(_TUMOUR.search(name))
 
 
 def _mapped(labeling: Labeling, new: Mapping[str, str]) -> Labeling:

@@ -140,7 +140,8 @@ def rank_codes(
         if patient is not None and not (patients == patient).any():
             known = ", ".join(sorted(patients.unique()))
             raise InputError(f"No cell is of patient {patient!r}; there are {known}.")
-    used = sorted(tokens.unique(), key=lambda token: (len(token), token))
+    compared = patients.isin([reference] if against is None else [reference, against])
+    used = sorted(tokens[compared].unique(), key=lambda token: (len(token), token))  # others decide nothing
     mine = tokens[patients == reference].value_counts().reindex(used, fill_value=0)
     share = mine / mine.sum()
     if against is None:

@@ -38,6 +38,7 @@ from squint.errors import InputError
 from squint.library import token_naming
 from squint.library.store import LIBRARY_ID, Library, Section
 from squint.stats import arms
+from squint.stats.labelings import is_tumour
 
 Test = Literal["wilcoxon", "t-test"]
 TESTS: dict[str, Test] = {"Wilcoxon rank sum": "wilcoxon", "Welch's t": "t-test"}

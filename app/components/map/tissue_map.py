@@ -145,6 +145,8 @@ def mount(
         stack=stack,
     )
     session.hold_map(place, MAPS.serve(map_id, served))
+    if (linked := session.take_map_state(place)) is not None:
+        served.remember(linked)
     path, query = SIGNER.sign(f"/map/{map_id}").split("?")
     data: contract.MapData = {
         **described,

@@ -1,0 +1,3 @@
+"""What the files of a report are called."""
+
+HTML, PDF, ZIP = "report.html", "report.pdf", "report.zip"
