@@ -37,26 +37,36 @@ def draw() -> None:
         page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
     )
     page = st.navigation(
-        [
-            st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
-            st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
-            st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
-            st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
-            st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
-            st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
-            st.Page(
-                "../pages/differential_expression.py",
-                title="Differential expression",
-                icon=":material/compare_arrows:",
-            ),
-            st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
-            st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
-            st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
-            st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
-            st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
-            st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
-            st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
-        ],
+        {
+            "": [
+                st.Page(
+                    "../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True
+                ),
+                st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
+                st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
+                st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+                st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
+                st.Page(
+                    "../pages/differential_expression.py",
+                    title="Differential expression",
+                    icon=":material/compare_arrows:",
+                ),
+                st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
+            ],
+            "Explore": [
+                st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
+                st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
+                st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+            ],
+            "Fill in": [
+                st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
+                st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
+            ],
+            "Manage": [
+                st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
+                st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
+            ],
+        },
         position="top",
     )
     note_session()

@@ -1,6 +1,5 @@
 """Two groups of cells to compare: who is in them. The page counts with it, the worker compares with it."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,6 @@ from squint.pl import levels
 LEVEL = "level"  # column: low, intermediate or high activation score
 CELL_SET = "cell_set"  # column: in which of two cell sets
 GROUP, REFERENCE = "group", "reference"
-_TUMOUR = re.compile(r"tumou?r|malignan|carcinoma|cancer|dcis|neoplas", re.IGNORECASE)
 BOTH, NEITHER = "both", "neither"  # besides these, where two cell sets are compared
 
 
@@ -131,11 +129,6 @@ def assign(cells: pd.DataFrame, split: Split) -> "pd.Series[Any]":
 def has_counts(cells: pd.DataFrame) -> "pd.Series[bool]":
     """Mark the cells (n,) that have any count: nothing can be said of the expression of the others."""
     return cells["n_counts"] != 0
-
-
-def is_tumour(label: str) -> bool:
-    """Say whether a label sounds like one of tumour cells: such cells are offered first."""
-    return _TUMOUR.search(label) is not None
 
 
 def _column(cells: pd.DataFrame, name: str) -> "pd.Series[Any]":

@@ -22,7 +22,6 @@ _STYLE = """
 .st-key-foot p {{ font-size: 13px; margin: 0; }}
 .st-key-foot [data-testid="stMarkdownContainer"] {{ margin-bottom: 0; }}
 .stMainBlockContainer {{ padding: 3.75rem 3rem 5rem 3rem; max-width: 1880px; }}
-[data-testid="stTopNavLink"] {{ padding: 0 4px; }}
 [data-testid="stMetricValue"] {{ font-size: 1.3rem; }}
 </style>
 """

@@ -193,7 +193,8 @@ def propose(
     best, second = values[rows, order[:, 0]], values[rows, order[:, 1]]
     margin = best - second
     strong = (best >= min_score) & (margin >= min_margin)
-    share = np.divide(margin, best, out=np.zeros(len(best)), where=best > 0).clip(0, 1)
+    # A margin beyond the score is all of it: the second set speaks against the name.
+    share = np.divide(margin, best, out=(best > 0).astype(np.float64), where=(best > 0) & (margin < best))
     return pd.DataFrame(
         {
             "best": sets[order[:, 0]],

@@ -3,6 +3,7 @@
 import anndata
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import squint
 from squint import keys, tl
@@ -23,7 +24,7 @@ def test_levels_of_the_shipped_stack_left_out(tmp_path):
 def test_thin_slabs_of_a_measured_block_left_out(real_section):
     """The one real block of many depths holds intensities of 28 genes, not counts."""
     block = anndata.read_h5ad(real_section("starmap_3d_visual_cortex_28genes"))
-    z = np.asarray(block.obsm["spatial"])[:, 2]
+    z: NDArray[np.float64] = np.asarray(block.obsm["spatial"])[:, 2]
     slab = np.floor((z - z.min()) / SLAB)
     block.obs[keys.SECTION] = [f"slab-{int(one):02}" for one in slab]
     block.obs[keys.Z] = SLAB * slab

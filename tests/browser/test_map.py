@@ -302,6 +302,7 @@ def test_a_lasso_makes_a_set_of_the_cells_the_server_finds(
     known_after(page, sets, version)
     (less,) = sets.all()
     assert list(less.members) == [section.id]
+    expect(page.get_by_text(f"{n:,} cells here")).to_be_visible(timeout=PATIENCE)
     version = sets.version
     press(page, "Control+z")
     known_after(page, sets, version)

@@ -16,7 +16,7 @@ from squint.library.jobs import CANCELLED, Jobs
 from squint.library.models import KnownModel, known
 from squint.library.store import Library
 from tests.helpers.app import staged, wait_for
-from tests.helpers.dashboard import PATIENCE, started
+from tests.helpers.dashboard import PATIENCE, follow_link, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -131,7 +131,7 @@ def test_a_training_that_is_cancelled_leaves_nothing_and_the_page_is_usable(
         page.get_by_role("button", name="Close", exact=True).click()
         expect(page.get_by_text("Training a model: cancelled")).to_have_count(0, timeout=PATIENCE)
         expect(page.get_by_text("Train a model", exact=True)).to_be_visible()
-        page.get_by_role("link", name="Jobs", exact=True).first.click()
+        follow_link(page, "Jobs")
         expect(page.get_by_role("heading", name="Ended")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("Nothing is being worked on.")).to_be_visible()
         page.context.close()

@@ -101,9 +101,23 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 def open_page(page: Page, name: str) -> None:
     """Go to a page by its link and wait for its first figure."""
-    page.get_by_role("link", name=name, exact=True).first.click()
+    follow_link(page, name)
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
     expect(page.locator(FIGURE).first).to_be_visible(timeout=PATIENCE)
+
+
+def follow_link(page: Page, name: str) -> None:
+    """Click the link to a page, in the group of pages that it lies in."""
+    link = page.get_by_role("link", name=name, exact=True).first
+    for group in page.get_by_test_id("stTopNavSection").all():
+        if link.is_visible():
+            break
+        group.click()
+        page.wait_for_timeout(300)
+        if not link.is_visible():
+            page.keyboard.press("Escape")
+            page.wait_for_timeout(300)
+    link.click()
 
 
 def click_point(page: Page, chart: str, value: str) -> None:

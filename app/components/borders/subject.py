@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.cell_sets.split import LEVEL, Split, is_tumour, split_sets
+from app.cell_sets.split import LEVEL, Split, split_sets
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.links import to_cell_types, to_sections
@@ -19,6 +19,7 @@ from app.text import sentence
 from squint import keys
 from squint.errors import InputError
 from squint.library.store import Library, Section
+from squint.stats.labelings import is_tumour
 
 _SCORE = "Activation score"
 _LABELS = {"Cell type": keys.CELL_TYPE, "Token": keys.TOKEN, "Region": keys.REGION}
@@ -88,7 +89,7 @@ def choose_subject(library: Library, sections: Sequence[Section], model: ModelFa
     if by == _SCORE and sha256:
         request, (low, high) = risk.choose(library, tokenised, sha256)
         how = risk.score(library, request)
-        risk.say_cover(how)
+        risk.say_cover(library, how, sha256)
         split = Split(LEVEL, ("high",), run=request.result, low=low, high=high)
         words = f"activation score above {high:g}"
     elif by == "Cell set":

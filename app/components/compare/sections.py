@@ -230,7 +230,7 @@ def _show_scores(library: Library, subject: Subject) -> None:
     if not how["codes"]:
         st.info("No code is enriched in the reference patient against the other one. Choose another patient.")
         return
-    risk.say_cover(how)
+    risk.say_cover(library, how, subject.model.sha256)
     low, high = subject.choice.thresholds
     rank = {one: place for place, one in enumerate(subject.ids)}
     scores = scores.sort_values("section", key=lambda ids: ids.map(rank), kind="stable")

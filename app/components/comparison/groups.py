@@ -18,7 +18,6 @@ from app.cell_sets.split import (
     assign,
     count,
     has_counts,
-    is_tumour,
     split_sets,
     with_sets,
 )

@@ -178,7 +178,7 @@ def test_the_alignment_is_told_pair_by_pair(visit: Open) -> None:
 
 def between(stack: Stack, z: float = 90.0, **more: object) -> VirtualSection:
     chosen = {"model": "", "aligned": False, "like": stack.levels[1].id, "step": 0.0, **more}
-    return VirtualSection(tuple(level.id for level in stack.levels), z=z, **chosen)  # type: ignore[arg-type]
+    return VirtualSection(tuple(level.id for level in stack.levels), z=z, **chosen)
 
 
 @pytest.mark.usefixtures("stack")

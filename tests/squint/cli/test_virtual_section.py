@@ -7,6 +7,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import io, keys
@@ -51,7 +52,7 @@ def test_a_section_is_written_with_how_it_was_made(
     assert "predicted, not measured, from L10 and L20" in said
     written = anndata.read_h5ad(out)
     like = anndata.read_h5ad(path)
-    there = np.asarray(like.obsm[keys.SPATIAL])[(like.obs[keys.Z] == 10).to_numpy()]
+    there: NDArray[np.float64] = np.asarray(like.obsm[keys.SPATIAL])[(like.obs[keys.Z] == 10).to_numpy()]
     assert set(map(tuple, written.obsm[keys.SPATIAL])) == set(map(tuple, there))
     assert np.asarray(written.obsm[keys.IMPUTED])[:, 0].mean() == pytest.approx(24, abs=2)
     told = json.loads(facts.read_text())
@@ -69,7 +70,7 @@ def test_positions_are_those_asked_for(path: Path, tmp_path: Path) -> None:
     assert run("virtual-section", path, "--z", 5, "--positions", regions, "--out", out) == 0
     np.testing.assert_array_equal(anndata.read_h5ad(out).obsm[keys.SPATIAL], [[30, 40]])
     assert run("virtual-section", path, "--z", 5, "--grid", 25, "--out", out) == 0
-    grid = np.asarray(anndata.read_h5ad(out).obsm[keys.SPATIAL])
+    grid: NDArray[np.float64] = np.asarray(anndata.read_h5ad(out).obsm[keys.SPATIAL])
     assert set(np.round(np.diff(np.unique(grid[:, 0])), 6)) == {25}
 
 

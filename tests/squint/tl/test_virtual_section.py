@@ -6,6 +6,7 @@ import pytest
 from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from squint import InputError, keys, tl
@@ -128,7 +129,7 @@ def test_a_planted_gradient_in_z_is_told_at_a_depth_that_was_not_measured(stack:
         assert mean["rising"] == pytest.approx(5 + 45 * z / 50, abs=1.5)
         assert mean["falling"] == pytest.approx(50 - 45 * z / 50, abs=1.5)
         assert mean["flat"] == pytest.approx(20, abs=1)
-    across = np.asarray(out.obsm[keys.IMPUTED])[:, 2]
+    across: NDArray[np.float32] = np.asarray(out.obsm[keys.IMPUTED])[:, 2]
     assert np.corrcoef(across, places[:, 0])[0, 1] > 0.97
 
 
@@ -167,7 +168,7 @@ def test_each_position_is_predicted_by_itself(stack: AnnData) -> None:
 def test_a_draw_holds_what_real_cells_of_the_two_levels_hold_in_their_shares(stack: AnnData) -> None:
     places = np.random.default_rng(3).uniform(0, 100, (2000, 2))
     out = tl.virtual_section(stack, 22.5, places, draw=True, seed=1)
-    drawn = np.asarray(out.obsm[keys.IMPUTED_CELL])
+    drawn: NDArray[np.float32] = np.asarray(out.obsm[keys.IMPUTED_CELL])
     real = {z: set(map(tuple, stack[(stack.obs[keys.Z] == z).to_numpy()].X.toarray())) for z in (20.0, 30.0)}
     of_lower = np.array([tuple(row) in real[20.0] for row in drawn])
     of_upper = np.array([tuple(row) in real[30.0] for row in drawn])
