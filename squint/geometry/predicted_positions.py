@@ -149,7 +149,7 @@ def _expect(
     centre = shape.inside.mean(axis=0)
     sites = np.concatenate([shape.inside, shape.around])
     reach = float(np.linalg.norm(sites - centre, axis=1).max()) + spacing
-    own = _rings(shape, bare, cells, spacing, np.zeros(2))  # no cell is inside
+    own = _rings(shape, shape.around, bare, tree, cells, spacing)  # no cell is inside
     hole = cKDTree(shape.inside)
     features, densities = [], []
     for at in rng.choice(len(cells), min(N_TRIED, len(cells)), replace=False):
@@ -158,12 +158,12 @@ def _expect(
         # A place that reaches into the hole itself was not measured.
         if hole.query(moved)[0].min() <= shape.pitch:
             continue
-        share = (bare.query(moved)[0] > TISSUE * spacing).mean()
+        share = _is_tissue(moved, bare, tree, spacing).mean()
         if share < LEAST_TISSUE:
             continue
         near = cells[tree.query_ball_point(centre + move, reach)]
         within = _inside(area, near - move)
-        features.append(_rings(shape, bare, near[~within], spacing, move))
+        features.append(_rings(shape, shape.around + move, bare, tree, near[~within], spacing))
         densities.append(within.sum() / (share * shape.area))
         if len(densities) == MOST_HOLES:
             break
@@ -190,10 +190,17 @@ def _bare(area: Rectangle | Polygon, tree: cKDTree, cells: Floats, spacing: floa
     return cKDTree(sites[~_inside(area, sites)])
 
 
-def _rings(shape: _Shape, bare: cKDTree, cells: Floats, spacing: float, move: Floats) -> Floats:
-    """Measure the log density of cells in each ring around the hole moved, over what is tissue there."""
-    sites = shape.around + move
-    tissue = bare.query(sites)[0] > TISSUE * spacing
+def _is_tissue(sites: Floats, bare: cKDTree, tree: cKDTree, spacing: float) -> Mask:
+    """Mark the sites (s,) that are tissue: a cell is near, and no place without one."""
+    reach = TISSUE * spacing
+    return np.asarray((tree.query(sites)[0] <= reach) & (bare.query(sites)[0] > reach))
+
+
+def _rings(
+    shape: _Shape, sites: Floats, bare: cKDTree, tree: cKDTree, cells: Floats, spacing: float
+) -> Floats:
+    """Measure the log density of cells in each ring around a hole, at its sites, over what is tissue."""
+    tissue = _is_tissue(sites, bare, tree, spacing)
     # A site stands for a square of tissue; the cells in it are those that have it for their nearest site.
     at = cKDTree(sites)
     far, nearest = at.query(cells, distance_upper_bound=spacing / np.sqrt(2) + 1e-9)

@@ -66,6 +66,14 @@ def test_a_dense_neighbourhood_is_told_where_the_section_is_sparse():
         assert abs(told - wanted) < abs(even - wanted)
 
 
+@pytest.mark.parametrize("hole", [Rectangle("s", 300, 700, 990, 1090), Rectangle("s", 900, 1100, 300, 600)])
+def test_what_lies_beyond_the_edge_of_the_tissue_does_not_thin_it_out(hole):
+    cells = tissue(0.005)
+    around = cells[~inside(hole, cells)]
+    wanted = 0.005 * (hole.x1 - hole.x0) * (hole.y1 - hole.y0)
+    assert predict_positions(around, hole).expected == pytest.approx(wanted, rel=0.15)
+
+
 def test_distances_to_the_nearest_are_those_of_the_tissue_around():
     cells = tissue(0.005, core=6)
     around = cells[~inside(HOLE, cells)]
