@@ -8,7 +8,6 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,18 +16,15 @@ from squint.formats.gene_fields import clean
 from squint.parsing import read_lines
 from squint.sensitive import flag_name, flag_text, looks_like
 from squint.spreadsheet import restored
+from squint.stats.patient_columns import MAX_LETTERS, as_number, kind_of
 
 MAX_BYTES = 1_000_000
 MAX_ROWS = 10_000
 MAX_COLUMNS = 100
-MAX_LETTERS = 60  # of a name of a column, and of a value: longer ones are free text
-NUMBERS, GROUPS = "numbers", "groups"  # what a column holds
-MOST_GRADES = 4  # different numbers that are taken for grades, and so for groups
 _MISSING = {
     *("", "-", "--", ".", "?", "na", "n/a", "n.a.", "nan", "nd", "n.d.", "none", "null", "missing"),
     *("unknown", "not known", "not available", "not done", "#n/a"),
 }
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?", re.IGNORECASE)
 _LONG_WHOLE = re.compile(r"\d{6,}")  # as record numbers are
 _LISTED = 20
 
@@ -135,40 +131,6 @@ def parse(content: bytes, name: str, known: Collection[str], *, sure: bool = Fal
         unknown=named,
         n_unlisted=len(unknown) - len(named),
     )
-
-
-def kind_of(values: Sequence[str]) -> str:
-    """Say whether a column holds numbers or groups.
-
-    Parameters
-    ----------
-    values
-        Those that are there.
-
-    Returns
-    -------
-    ``"numbers"`` if all are numbers and more than 4 of them differ, else ``"groups"``.
-    """
-    numbers = [as_number(value) for value in values]
-    return NUMBERS if None not in numbers and len(set(numbers)) > MOST_GRADES else GROUPS
-
-
-def as_number(value: str) -> float | None:
-    """Read a number.
-
-    Parameters
-    ----------
-    value
-        As it is written, with a decimal point.
-
-    Returns
-    -------
-    The number, or ``None`` if it is none that is finite.
-    """
-    if len(value) > MAX_LETTERS or not _NUMBER.fullmatch(value):
-        return None
-    number = float(value)
-    return number if isfinite(number) else None
 
 
 def _take_apart(content: bytes, name: str) -> _Table:

@@ -1,10 +1,9 @@
 """Transcripts of chosen genes, read in parts: an instrument's file of them may be larger than memory."""
 
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from squint.errors import DAMAGED, InputError
 from squint.io import packed
 from squint.io.arrow import column_names, is_parquet
+from squint.io.transcript_files import form_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,38 +19,6 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 _AT_ONCE = 1 << 20  # rows
 _UNFOLDS = 1_100  # times, at most, that what gzip packed can be larger; nothing of it is held
-
-
-class Form(NamedTuple):
-    """How an instrument writes transcripts: which columns say what. Places are in micrometres."""
-
-    instrument: str
-    file: re.Pattern[str]  # what a file is called
-    gene: str
-    x: str
-    y: str
-    quality: str = ""  # column; empty if there is none
-    least: float = 0.0  # quality of what the instrument itself counts
-
-
-FORMS: Sequence[Form] = (
-    Form(
-        "10x Xenium",
-        re.compile(r"transcripts\.(parquet|csv|csv\.gz)"),
-        "feature_name",
-        "x_location",
-        "y_location",
-        "qv",
-        20,
-    ),
-    Form(
-        "MERSCOPE",
-        re.compile(r"(.+_)?detected_transcripts\.(csv|csv\.gz|parquet)"),
-        "gene",
-        "global_x",
-        "global_y",
-    ),
-)
 
 
 @dataclass
@@ -67,31 +35,6 @@ class Read:
 
     genes: dict[str, Spots]
     n_other: int  # transcripts of the whole file that are of no gene of the section: controls among them
-
-
-def form_of(name: str) -> Form | None:
-    """Give the form of a file by its name within a source; ``None`` if it holds no transcripts that are read.
-
-    Parameters
-    ----------
-    name
-        With the folders in which it lies in the source: none, or the source's own.
-    """
-    path = PurePosixPath(name)
-    if len(path.parts) > 2:
-        return None
-    return next((form for form in FORMS if form.file.fullmatch(path.name)), None)
-
-
-def preferred(names: Collection[str]) -> str | None:
-    """Give, of the files of a source, the one with transcripts that is read fastest."""
-    endings = (".parquet", ".csv", ".csv.gz")
-    found = sorted(
-        (next(i for i, ending in enumerate(endings) if name.endswith(ending)), name)
-        for name in names
-        if form_of(name)
-    )
-    return found[0][1] if found else None
 
 
 def read(path: Path, genes: Collection[str], known: Collection[str], report: Progress) -> Read:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import sqlalchemy as sa
@@ -10,10 +10,13 @@ from sqlalchemy.orm import Session
 
 from squint import keys
 from squint.errors import InputError
-from squint.formats.patient_table import GROUPS, NUMBERS, PatientFile, as_number, kind_of
 from squint.library.folders import Folders
 from squint.library.history import History
 from squint.library.records import HistoryVersion, Patient
+from squint.stats.patient_columns import GROUPS, NUMBERS, as_number, kind_of
+
+if TYPE_CHECKING:
+    from squint.formats.patient_table import PatientFile
 
 NAME = "patient_facts"  # of the history
 _COLUMNS, _ROWS = "columns", "rows"
@@ -69,7 +72,7 @@ def codes(library: Folders) -> list[str]:
         return sorted(session.scalars(sa.select(Patient.code)))
 
 
-def keep(library: Folders, found: PatientFile, *, replace: bool = False) -> None:
+def keep(library: Folders, found: "PatientFile", *, replace: bool = False) -> None:
     """Put what a file says into the table.
 
     Parameters

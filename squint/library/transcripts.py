@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.io import transcripts
+from squint.io.transcript_files import preferred
 from squint.library import originals
 from squint.library.points import progressive_order
 from squint.library.records import Original, SectionRow, StoredFile
@@ -70,13 +70,13 @@ def file_of(library: Library, section_id: str) -> str | None:
     own = library.originals / sha256 / name
     if own.suffix == ".zip":
         return _in_zip(own)
-    return transcripts.preferred([Path(path).relative_to(*Path(path).parts[:3]).as_posix() for path in names])
+    return preferred([Path(path).relative_to(*Path(path).parts[:3]).as_posix() for path in names])
 
 
 def _in_zip(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
-            return transcripts.preferred(archive.namelist())
+            return preferred(archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return None
 
@@ -107,6 +107,8 @@ def read(library: Library, section_id: str, genes: Sequence[str], report: Report
     known = library.genes(section_id)
     with library.staged() as staged:
         path = _unpacked(original, name, staged) if original.is_file() else original / name
+        from squint.io import transcripts  # noqa: PLC0415 - it reads files, which pages do not
+
         read = transcripts.read(
             path, genes, known, lambda share: report(0.05 + 0.85 * share, f"reading {Path(name).name}")
         )

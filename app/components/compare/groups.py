@@ -17,10 +17,10 @@ from app.components.export_row import CHART, Export, export_row
 from app.exports.stamp import many, simulated, stamp
 from app.text import as_text, sentence
 from squint import pl
-from squint.formats.patient_table import NUMBERS
 from squint.library.patient_facts import PatientFacts
 from squint.library.store import Library
 from squint.pl import PRINT
+from squint.stats.patient_columns import NUMBERS
 from squint.stats.patients import LEAST_PATIENTS, LEAST_RANKED, compare, correct, correlate
 
 _EFFECTS = ("difference", "low", "high", "hedges_g", "cliffs_delta", "p", "smallest_p", "problem")

@@ -11,10 +11,10 @@ from app.exports.stamp import many, stamp
 from app.requests import AddPatients
 from app.text import as_text, sentence
 from squint.errors import InputError
-from squint.formats.patient_table import GROUPS, NUMBERS
 from squint.library import patient_facts
 from squint.library.patient_facts import PatientFacts
 from squint.library.store import Library, Section
+from squint.stats.patient_columns import GROUPS, NUMBERS
 
 _SAID = "_patients_said"  # what was left out of the last file
 _MOST_MB = 1

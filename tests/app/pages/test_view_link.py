@@ -74,4 +74,4 @@ def test_a_view_that_was_changed_is_not_taken(loaded: Library) -> None:
 @given(st.text(max_size=40))
 def test_no_key_leads_out_of_the_folder(key: str) -> None:
     with pytest.raises(InputError, match="leads to no view"):
-        views.find(None, key)  # type: ignore[arg-type]
+        views.find(None, key)

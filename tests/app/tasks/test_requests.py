@@ -21,6 +21,7 @@ from squint.library.images import Addition
 from squint.library.results import Task
 from squint.library.store import Library
 from squint.pp import QualityFilter
+from squint.report.recipe import Activation, GeneSet
 from tests.helpers.paths import ROOT
 
 SHAPES = (
@@ -95,6 +96,18 @@ ASKED: list[Task] = [
     requests.AddPatients("upload", "p.csv", replace=True, sure=False),
     requests.ExpressTokens(("a", "b"), "ff"),
     requests.CompareVocabularies(("a",), "ff", "ab", 50, 1_000, 0),
+    requests.MakeReport(
+        ("b", "a"),
+        "ff",
+        "Title",
+        ("activation", "cells"),
+        Activation("P", "Q", 5, 0.25, 0.75),
+        None,
+        (GeneSet("Hypoxia", ("CA9", "LDHA")),),
+        ("12",),
+    ),
+    requests.MakeTiles("a"),
+    requests.ReadTranscripts("a", ("CA9", "LDHA")),
     requests.LookAtImage(Addition("a", "he.tif")),
     requests.AddImage(Addition("a", "he.tif", channel=2)),
     requests.Draw("folder", "pdf", {"Title": "T"}, 300),

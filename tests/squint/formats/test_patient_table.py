@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from squint.errors import InputError
 from squint.formats import patient_table
-from squint.formats.patient_table import GROUPS, NUMBERS, parse
+from squint.formats.patient_table import parse
+from squint.stats.patient_columns import GROUPS, NUMBERS
 
 KNOWN = ("A-1", "A-2", "B-1")
 

@@ -11,6 +11,7 @@ import pytest
 
 from squint.errors import InputError
 from squint.io import transcripts
+from squint.io.transcript_files import preferred
 
 KNOWN = ["ACTB", "CD3E", "MS4A1"]
 NAMES = [*KNOWN, "NegControlProbe_00001", "UnassignedCodeword_0001"]
@@ -100,6 +101,6 @@ def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_which_file_of_a_source_is_read() -> None:
     names = ["run/transcripts.csv.gz", "run/transcripts.parquet", "run/cells.parquet", "a/b/transcripts.csv"]
-    assert transcripts.preferred(names) == "run/transcripts.parquet"
-    assert transcripts.preferred(names[2:]) is None
-    assert transcripts.preferred(["R_detected_transcripts.csv"]) == "R_detected_transcripts.csv"
+    assert preferred(names) == "run/transcripts.parquet"
+    assert preferred(names[2:]) is None
+    assert preferred(["R_detected_transcripts.csv"]) == "R_detected_transcripts.csv"

@@ -6,12 +6,13 @@ import pytest
 import sqlalchemy as sa
 
 from squint.errors import InputError
-from squint.formats.patient_table import GROUPS, NUMBERS, parse
+from squint.formats.patient_table import parse
 from squint.library import patient_facts
 from squint.library.backup import backup, restore
 from squint.library.records import HistoryVersion
 from squint.library.store import Library
 from squint.library.verify import verify
+from squint.stats.patient_columns import GROUPS, NUMBERS
 from tests.helpers.sections import add_sections, small_section
 
 

@@ -156,7 +156,7 @@ def test_the_pdf_says_on_every_page_what_it_is_not_for(
 ) -> None:
     asked: Mapping[str, object] = requests(cohort, *names, set_id)
     del tmp_path
-    folder = cohort.make(asked["scores"])  # type: ignore[arg-type]
+    folder = cohort.make(asked["scores"])
     pdf = PdfReader(folder / "report.pdf")
     assert len(pdf.pages) > 3
     for number, page in enumerate(pdf.pages, 1):

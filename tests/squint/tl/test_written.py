@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.score_gene_set": ("raw", {"genes": ["LDHA", "MMP14", "PFKFB3"]}),
     "squint.tl.token_profiles": ("tokenised", {}),
     "squint.tl.tokenize": ("raw", {}),
+    "squint.tl.virtual_section_quality": ("raw", {"genes": ["CA9", "LDHA"]}),
 }
 
 
