@@ -1,0 +1,1 @@
+"""A report of sections: a recipe of every choice, the tables computed from it, and its documents."""

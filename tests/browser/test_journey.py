@@ -1,4 +1,4 @@
-"""The whole journey in a real browser: upload, report, keep, tokens, risk map, PDF."""
+"""The whole journey in a real browser: upload, keep, tokens, risk map, PDF, genes, report."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,5 +67,20 @@ def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_p
     assert str(facts["/Notice"]) == NOTICE
     assert "NEW-1 sha256" in facts["/Sections"]
     assert "reference patient: SIM-H" in facts["/Parameters"]
+
+    open_page(page, "Differential expression")
+    expect(page.get_by_text("Marked gene set")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Report", exact=True).first.click()
+    page.get_by_role("button", name="Make the report").click(timeout=PATIENCE)
+    expect(page.get_by_text("is ready")).to_be_visible(timeout=2 * PATIENCE)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PDF ·").click()
+    download.value.save_as(tmp_path / "report.pdf")
+    report = PdfReader(tmp_path / "report.pdf")
+    first = " ".join(report.pages[0].extract_text().split())
+    assert NOTICE in first
+    assert "Report of" in first
+    assert "1 section, 1 patient" in first
+    assert "NEW-1 sha256" in str((report.metadata or {})["/Sections"])
     assert [url for url in elsewhere if url.startswith("http")] == []  # nothing leaves the machine
     page.context.close()

@@ -127,6 +127,18 @@ def facts_of(recipe: bytes) -> dict[str, Any]:
     return facts
 
 
+def read_sections(samples: Path) -> dict[str, AnnData]:
+    """Read the simulated sections that are no levels of a stack, by name."""
+    found = {}
+    for path in sorted(samples.glob("SIM-*.h5ad")):
+        adata = squint.read(path)
+        plain = AnnData(adata.X, obs=adata.obs[["section_id", "patient_id", "cell_type", "region"]].copy())
+        plain.var_names = adata.var_names
+        plain.obsm["spatial"] = adata.obsm["spatial"]
+        found[path.stem] = plain
+    return found
+
+
 def small_model(folder: Path, section: AnnData) -> Path:
     """Train a model small enough for a test."""
     config = squint.ModelConfig(n_hidden=16, n_latent=8, n_codes=6, n_mlp_layers=1)
