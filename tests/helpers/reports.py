@@ -133,7 +133,7 @@ def read_sections(samples: Path) -> dict[str, AnnData]:
     for path in sorted(samples.glob("SIM-*.h5ad")):
         adata = squint.read(path)
         plain = AnnData(adata.X, obs=adata.obs[["section_id", "patient_id", "cell_type", "region"]].copy())
-        plain.var_names = adata.var_names
+        plain.var_names = list(adata.var_names)
         plain.obsm["spatial"] = adata.obsm["spatial"]
         found[path.stem] = plain
     return found
