@@ -49,6 +49,7 @@ def draw() -> None:
             st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
             st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
             st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+            st.Page("../pages/perturbation.py", title="Perturbation", icon=":material/science:"),
             st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
             st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
         ],

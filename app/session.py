@@ -54,6 +54,7 @@ N_COMMUNITIES, COMMUNITY = "n_communities", "community"
 CELL_SET, SETS, GROUP_SET, REFERENCE_SET = "cell_set", "sets", "group_set", "reference_set"
 WITHIN, TEST, GENE_SET = "within", "test", "gene_set"
 REFERENCE, AGAINST, MODE, N_CODES, THRESHOLDS = "reference", "against", "mode", "n_codes", "thresholds"
+PERTURBED, REPLACED_BY, RESPONDERS, PROGRAMME = "perturbed", "replaced_by", "responders", "programme"
 IMAGE, DARK_GROUND = "image", "dark_ground"
 TYPED = "typed"  # id of the section whose cells are named
 MAX_SHOWN = 6

@@ -46,4 +46,7 @@ LABELS_PREFIX = "squint_labels_"  # obs, categorical: a labeling by its name, as
 CONFIDENCE_PREFIX = "squint_confidence_"  # obs, float32 in [0, 1] of that; NaN = none stated
 EVIDENCE = "squint_cell_type_evidence"  # uns, DataFrame: how each cluster scores for each set of markers
 PSEUDOBULK = "squint_pseudobulk"  # uns, DataFrame indexed by gene: two groups compared across patients
+PERTURBED_TOKEN = "squint_perturbed_token"  # obs, categorical of str: token after a computed perturbation
+PERTURBATION_ROLE = "squint_perturbation_role"  # obs, categorical: perturbed, affected or unaffected
+PERTURBATION = "squint_perturbation"  # uns, dict: what a perturbation moved, and what shams do
 PROVENANCE = "squint"  # uns, JSON-able: versions, sha256, parameters, UTC time, unit, notes

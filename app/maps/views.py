@@ -1,7 +1,7 @@
 """What the maps show, from the library: panels, scale, and one row per cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -161,6 +161,12 @@ def by_labels(
     return _view(
         title, sections, cells, pd.Categorical(values), scale, parameters, missing=missing, column=what
     )
+
+
+def with_columns(view: MapView, parameters: Mapping[str, object], **columns: NDArray[Any]) -> MapView:
+    """Add parameters to the stamp of a map, and columns (n,) to its table."""
+    more = {**view.more, **{name: shared.values(pd.Categorical(one)) for name, one in columns.items()}}
+    return replace(view, parameters={**view.parameters, **parameters}, more=more)
 
 
 def by_cell_set(

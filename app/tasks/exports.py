@@ -14,6 +14,7 @@ from app.tasks import (
     marking,
     packing,
     picture,
+    profiles,
     scoring,
 )
 from app.tasks.decode import does
@@ -57,6 +58,7 @@ TASKS = dict(
         does(requests.CountInside, marking.count_inside),
         does(requests.AddGeneSets, gene_sets.add),
         does(requests.ReadGeneSets, gene_sets.read_all),
+        does(requests.ReadProfile, profiles.read_profile),
         does(requests.Activate, scoring.activate),
         does(requests.CoOccurrence, co_occurrence.co_occurrence),
         does(requests.Neighbours, co_occurrence.neighbours),

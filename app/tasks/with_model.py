@@ -9,7 +9,7 @@ import torch
 
 from app import requests
 from app.engine.facts import WorkerFacts
-from app.tasks import areas, cell_types, comparison, models, stacks, tokens, training
+from app.tasks import areas, cell_types, comparison, models, perturbation, stacks, tokens, training
 from app.tasks.decode import does
 from squint.chrome import find_chrome
 from squint.device import pick_device
@@ -49,6 +49,7 @@ TASKS = dict(
         does(requests.SumTokens, tokens.add_up),
         does(requests.Differential, comparison.differential),
         does(requests.Pseudobulk, comparison.pseudobulk),
+        does(requests.Perturb, perturbation.perturb),
         does(requests.NameCells, cell_types.name_cells),
         does(requests.SplitType, cell_types.split_type),
         does(requests.EstimateTraining, training.estimate_here),

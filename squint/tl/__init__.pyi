@@ -21,7 +21,13 @@ from ._neighbor_enrichment import enrichment as enrichment
 from ._neighbor_enrichment import neighbor_enrichment as neighbor_enrichment
 from ._neighbor_enrichment import shuffled_edges as shuffled_edges
 from ._neighbor_enrichment import token_graph as token_graph
+from ._perturb import perturb as perturb
+from ._perturb import perturb_steps as perturb_steps
+from ._perturbation import Perturbation as Perturbation
 from ._pseudobulk import pseudobulk as pseudobulk
 from ._reconstruct import reconstruct as reconstruct
+from ._replacements import ReplaceByMean as ReplaceByMean
+from ._replacements import ReplaceByProfile as ReplaceByProfile
+from ._replacements import ScaleGenes as ScaleGenes
 from ._token_profiles import token_profiles as token_profiles
 from ._tokenize import tokenize as tokenize
