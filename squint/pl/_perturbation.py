@@ -111,7 +111,7 @@ def perturbation_transitions(
             xgap=1,
             ygap=1,
             colorbar={
-                "title": {"text": "share of those<br>that went<br> ", "font": {"size": 12}},
+                "title": {"text": "share of those<br>that went<br> <br> ", "font": {"size": 12}},
                 "tickfont": {"size": 12, "color": style.ink},
                 "tickformat": ".0%",
                 "thickness": 14,

@@ -240,7 +240,7 @@ def show_programme(found: Found, model: ModelFacts) -> None:
         st.caption("No token of the affected cells is that of an unperturbed responder.")
         return
     st.plotly_chart(
-        pl.dot_plot(table, style=session.style()),
+        pl.dot_plot(table, per_gene=True, style=session.style()),
         key="perturbation_programme",
         config=CHART,
         alt=f"Dot plot of {len(genes)} genes of the programme by token",
@@ -250,7 +250,7 @@ def show_programme(found: Found, model: ModelFacts) -> None:
             "perturbation_programme",
             found.marks("A programme in each token, unperturbed responders", model),
             table=lambda: every,
-            figure=lambda _: pl.dot_plot(table, style=PRINT),
+            figure=lambda _: pl.dot_plot(table, per_gene=True, style=PRINT),
         )
     )
 

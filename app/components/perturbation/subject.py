@@ -28,7 +28,6 @@ WAYS: dict[str, Way] = {
 }
 N_SHAMS, SEED = 499, 0
 _MOST_SCALED = 20  # genes
-_LEAST_MEASURED = 1
 
 
 class Asked(NamedTuple):
@@ -257,7 +256,8 @@ def _choose_programme(library: Library) -> tuple[str, tuple[str, ...]]:
         key=session.PROGRAMME,
         persist_state="session",
     )
-    change_sets(library)
+    with st.container(horizontal=True):
+        change_sets(library)
     return str(name), found[str(name)]
 
 
