@@ -57,6 +57,7 @@ def draw() -> None:
                 st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
                 st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
                 st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+                st.Page("../pages/perturbation.py", title="Perturbation", icon=":material/science:"),
             ],
             "Fill in": [
                 st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),

@@ -64,6 +64,7 @@ COMPARED, COMPARED_PATIENTS, COMPARED_BY = "compared", "compared_patients", "com
 NEW_PATIENT, AMONG = "new_patient", "among"
 FACT, FACT_GROUP, FACT_REFERENCE, MEASURE = "fact", "fact_group", "fact_reference", "measure"
 CODEBOOK, TOKEN_SHOWN, OTHER_MODEL = "look_at", "token_shown", "other_model"
+PERTURBED, REPLACED_BY, RESPONDERS, PROGRAMME = "perturbed", "replaced_by", "responders", "programme"
 IMAGE, DARK_GROUND = "image", "dark_ground"
 REPORT_TITLE, REPORT_PARTS = "report_title", "report_parts"
 TYPED = "typed"  # id of the section whose cells are named

@@ -58,4 +58,7 @@ BORDER_DISTANCE = (
     "squint_border_distance"  # obs, float32: to a border, unit of SPATIAL; negative inside; NaN = none
 )
 BORDER_PROFILE = "squint_border_profile"  # uns, dict: what cells are like by that distance
+PERTURBED_TOKEN = "squint_perturbed_token"  # obs, categorical of str: token after a computed perturbation
+PERTURBATION_ROLE = "squint_perturbation_role"  # obs, categorical: perturbed, affected or unaffected
+PERTURBATION = "squint_perturbation"  # uns, dict: what a perturbation moved, and what shams do
 PROVENANCE = "squint"  # uns, JSON-able: versions, sha256, parameters, UTC time, unit, notes

@@ -170,6 +170,12 @@ def by_labels(
     )
 
 
+def with_columns(view: MapView, parameters: Mapping[str, object], **columns: NDArray[Any]) -> MapView:
+    """Add parameters to the stamp of a map, and columns (n,) to its table."""
+    more = {**view.more, **{name: shared.values(pd.Categorical(one)) for name, one in columns.items()}}
+    return replace(view, parameters={**view.parameters, **parameters}, more=more)
+
+
 def by_cell_set(
     library: Library, sections: Sequence[Section], cells: pd.DataFrame, chosen: Sequence[CellSet]
 ) -> MapView:

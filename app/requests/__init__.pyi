@@ -36,6 +36,8 @@ from .models import EstimateTraining as EstimateTraining
 from .models import LearnToInpaint as LearnToInpaint
 from .models import PackModel as PackModel
 from .models import TrainModel as TrainModel
+from .perturbation import Perturb as Perturb
+from .perturbation import ReadProfile as ReadProfile
 from .report import MakeReport as MakeReport
 from .sections import AddFound as AddFound
 from .sections import FoundPicture as FoundPicture

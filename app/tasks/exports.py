@@ -17,6 +17,7 @@ from app.tasks import (
     marking,
     packing,
     picture,
+    profiles,
     scoring,
 )
 from app.tasks.decode import does
@@ -60,6 +61,7 @@ TASKS = dict(
         does(requests.CountInside, marking.count_inside),
         does(requests.AddGeneSets, gene_sets.add),
         does(requests.ReadGeneSets, gene_sets.read_all),
+        does(requests.ReadProfile, profiles.read_profile),
         does(requests.Activate, scoring.activate),
         does(requests.ScoreGeneSet, gene_set_scores.score),
         does(requests.BorderProfile, gene_set_scores.border_profile),

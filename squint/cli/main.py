@@ -18,6 +18,7 @@ from squint.cli.cell_types import add_cell_types
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
 from squint.cli.models import add_models
+from squint.cli.perturbation import add_perturb
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.report import add_report
 from squint.cli.speed import add_speed
@@ -228,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_tokens(add)
     add_cell_types(add)
+    add_perturb(add)
     add_import(add)
     add_library(add, commands)
     add_report(add)

@@ -3,6 +3,8 @@ from ._kidney import kidney as kidney
 from ._kidney import kidney_stack as kidney_stack
 from ._kidney import write as write
 from ._markers import markers as markers
+from ._response import RESPONSE_GENES as RESPONSE_GENES
+from ._response import response as response
 from ._section import HYPOXIA as HYPOXIA
 from ._section import INDUCTION as INDUCTION
 from ._section import REGION as REGION

@@ -118,7 +118,7 @@ def to_inputs(
 ) -> Inputs:
     """Move a patch to the device, with cells ``masked`` (n,) and sections ``section`` (m,)."""
     return Inputs(
-        counts=_to_rows(cohort.inputs(patch.cells), device),
+        counts=to_rows(cohort.inputs(patch.cells), device),
         masked=torch.from_numpy(masked).to(device),
         noise=mask_noise(int(masked.sum()), cohort.counts.shape[1], noise, device),
         hops=[Hop(torch.from_numpy(edges).to(device), n_targets) for edges, n_targets in patch.hops],
@@ -220,7 +220,7 @@ def decode(model: Squint, cohort: Cohort, conditions: NDArray[np.int64], part: E
     return Decoded(model.attributes(codes, condition, section), model.adjacency(codes, condition))
 
 
-def _to_rows(matrix: csr_matrix, device: torch.device) -> Rows:
+def to_rows(matrix: csr_matrix, device: torch.device) -> Rows:
     """Make tensors of scipy's sparse rows."""
     return Rows(
         torch.from_numpy(matrix.indices.astype(np.int64)).to(device),

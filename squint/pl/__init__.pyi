@@ -25,6 +25,9 @@ from ._panel import Continuous as Continuous
 from ._panel import Panel as Panel
 from ._patients import beside_number as beside_number
 from ._patients import by_patient_group as by_patient_group
+from ._perturbation import perturbation_bars as perturbation_bars
+from ._perturbation import perturbation_shams as perturbation_shams
+from ._perturbation import perturbation_transitions as perturbation_transitions
 from ._print import print_map as print_map
 from ._print_space import print_stack as print_stack
 from ._quality import imputation_quality as imputation_quality

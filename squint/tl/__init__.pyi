@@ -25,8 +25,14 @@ from ._neighbor_enrichment import enrichment as enrichment
 from ._neighbor_enrichment import neighbor_enrichment as neighbor_enrichment
 from ._neighbor_enrichment import shuffled_edges as shuffled_edges
 from ._neighbor_enrichment import token_graph as token_graph
+from ._perturb import perturb as perturb
+from ._perturb import perturb_steps as perturb_steps
+from ._perturbation import Perturbation as Perturbation
 from ._pseudobulk import pseudobulk as pseudobulk
 from ._reconstruct import reconstruct as reconstruct
+from ._replacements import ReplaceByMean as ReplaceByMean
+from ._replacements import ReplaceByProfile as ReplaceByProfile
+from ._replacements import ScaleGenes as ScaleGenes
 from ._score_gene_set import score_gene_set as score_gene_set
 from ._section_distances import section_distances as section_distances
 from ._token_expression import token_expression as token_expression

@@ -1,0 +1,82 @@
+"""The arithmetic of a perturbation, by hand and by what must hold."""
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from squint.stats import perturbation as stats
+
+
+def test_reach_is_that_of_a_walk_along_the_graph():
+    graph = nx.gnm_random_graph(60, 90, seed=1)
+    near = csr_matrix(nx.to_scipy_sparse_array(graph, dtype=np.float32))
+    changed = np.zeros(60, dtype=bool)
+    changed[[3, 40]] = True
+    for n_hops in (1, 2, 3):
+        walked = set()
+        for cell in (3, 40):
+            walked |= set(nx.single_source_shortest_path_length(graph, cell, cutoff=n_hops))
+        assert set(np.flatnonzero(stats.within_reach(near, changed, n_hops))) == walked
+
+
+def test_transitions_by_hand():
+    before, after = np.array([1, 1, 1, 5, 5, 7]), np.array([1, 5, 7, 5, 5, 1])
+    counts = stats.transitions(before, after, np.array([1, 5, 7]))
+    assert counts.to_numpy().tolist() == [[1, 1, 1], [0, 2, 0], [1, 0, 0]]
+    shares = stats.row_shares(counts)
+    assert shares.loc[1, [5, 7]].tolist() == [0.5, 0.5]
+    assert shares.loc[5].isna().all()  # who stayed is left out, and nobody went
+    assert shares.loc[7, 1] == 1
+    assert np.isnan(np.diag(shares)).all()
+
+
+def test_a_response_by_hand_leaves_out_tokens_without_a_score():
+    own = np.array([1.0, 3, 2, 2, 2, 9, np.nan, 4, 6, 5, 5, 5])
+    tokens = np.array([0, 0, 0, 0, 0, 1, 0, 2, 2, 2, 2, 2])
+    table = stats.token_scores(own, tokens, 4)
+    assert table["n_cells"].tolist() == [5, 1, 5, 0]
+    assert table["mean"].tolist()[0] == 2
+    assert table["mean"].tolist()[2] == 5
+    assert table["mean"].isna().tolist() == [False, True, False, True]
+    found = stats.response(np.array([0, 0, 0, 2]), np.array([2, 0, 1, -1]), table["mean"].to_numpy())
+    assert found == (1.5, 2, 2)
+
+
+@given(st.integers(2, 120), st.integers(0, 10_000))
+def test_a_sham_holds_the_same_values_outside_the_programme(n_genes, seed):
+    rng = np.random.default_rng(seed)
+    shift, level = rng.normal(size=n_genes) ** 3, rng.random(n_genes)
+    held = rng.random(n_genes) < 0.2
+    held[0] = False
+    shift[held] = 0
+    sham = stats.sham_shift(shift, level, held, rng)
+    assert not sham[held].any()
+    assert np.allclose(np.sort(sham[~held]), np.sort(shift[~held]))
+
+
+def test_the_genes_that_make_a_shift_up_take_no_large_one():
+    shift = np.full(100, 0.01)
+    shift[:5] = 3.0
+    for seed in range(50):
+        sham = stats.sham_shift(
+            shift, np.linspace(0, 1, 100), np.zeros(100, bool), np.random.default_rng(seed)
+        )
+        assert (sham[:5] == 0.01).all()
+        assert (np.flatnonzero(sham == 3.0) < 30).all()  # and those that do are of like level
+
+
+def test_p_counts_the_observed_among_the_shams():
+    shams = np.array([0.0, 0.1, 0.2, np.nan])
+    assert stats.p_value(0.3, shams) == 1 / 4
+    assert stats.p_value(0.2, shams) == 2 / 4
+    assert stats.p_value(-1.0, shams) == 1
+    assert np.isnan(stats.p_value(np.nan, shams))
+
+
+def test_p_of_a_shift_that_is_one_of_the_shams_is_uniform():
+    rng = np.random.default_rng(0)
+    found = [stats.p_value(draws[0], draws[1:]) for draws in rng.normal(size=(2000, 40))]
+    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.015)
