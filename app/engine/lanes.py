@@ -17,7 +17,7 @@ LANES = {
             *("read_regions", "count_inside", "add_gene_sets", "read_gene_sets", "activate"),
             *("co_occurrence", "neighbours", "write_sequences", "pack_model", "read_label_columns"),
             *("name_by_file", "describe_types", "compare_sections", "count_scores", "add_patients"),
-            *("compare_vocabularies", "score_gene_set", "border_profile"),
+            *("compare_vocabularies", "score_gene_set", "border_profile", "read_profile"),
         ),
         SHORT,
     ),

@@ -17,7 +17,7 @@ from app.exports.stamp import many, stamp
 from app.maps import views
 from app.models import ModelFacts
 from app.text import sentence
-from squint import keys, pl
+from squint import pl
 from squint.library.results import find
 from squint.library.store import Library
 from squint.pl import PRINT, Categories
@@ -297,5 +297,8 @@ def show_cells(library: Library, found: Found, model: ModelFacts) -> None:
     view = views.by_labels("A computed perturbation", [found.asked.section], cells, values, scale)
     after = kept["after"].to_numpy(dtype=object)
     view = views.with_columns(view, found.asked.parameters, token_after_the_change=after)
+    st.caption(
+        "Affected: a responder with a perturbed cell among the neighbours that the encoder sees. Each cell's "
+        "token, as measured and after the change, is in the table."
+    )
     show_map(view, model, "perturbation_map")
-    st.caption(f"{keys.TOKEN} in the table is the token as measured.")

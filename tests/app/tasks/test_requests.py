@@ -12,6 +12,7 @@ import pytest
 from app import requests
 from app.cell_sets.split import Split
 from app.engine.lanes import lane_of
+from app.requests.perturbation import Some
 from app.tasks import exports, with_files, with_model
 from app.tasks.decode import does
 from squint.engine.lanes import TASKS
@@ -107,6 +108,21 @@ ASKED: list[Task] = [
         ("12",),
     ),
     requests.MakeTiles("a"),
+    requests.Perturb(
+        ("a",),
+        "ff",
+        Some("12", ("T cell",)),
+        "scale",
+        Some(),
+        (("CA9", 2.0),),
+        ("macrophage",),
+        ("LDHA",),
+        hold_programme=True,
+        labeling="ab",
+        n_shams=9,
+        seed=1,
+    ),
+    requests.ReadProfile("upload", "profile.csv"),
     requests.ReadTranscripts("a", ("CA9", "LDHA")),
     requests.LookAtImage(Addition("a", "he.tif")),
     requests.AddImage(Addition("a", "he.tif", channel=2)),

@@ -42,6 +42,13 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.imputation_quality": ("painted", {}),
     "squint.tl.inpaint": ("raw", {"n_draws": 2}),
     "squint.tl.neighbor_enrichment": ("without_graph", {"n_permutations": 9}),
+    "squint.tl.perturb": (
+        "raw",
+        {
+            "what": tl.Perturbation(np.arange(400) < 40, tl.ScaleGenes({"CA9": 3.0}), ["LDHA", "MMP14"]),
+            "n_shams": 3,
+        },
+    ),
     "squint.tl.pseudobulk": ("raw", {**ARMS, "min_cells": 2}),
     "squint.tl.reconstruct": ("raw", {}),
     "squint.tl.section_distances": ("tokenised", {"n_draws": 9}),
