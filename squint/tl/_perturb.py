@@ -169,7 +169,8 @@ def perturb_steps(
     role = np.full(adata.n_obs, -1)
     for code, rows in enumerate((scene.who.changed, scene.who.affected, scene.who.unaffected)):
         role[rows] = code
-    adata.obs[keys.PERTURBATION_ROLE] = pd.Categorical.from_codes(role, [PERTURBED, AFFECTED, UNAFFECTED])
+    roles = pd.Index([PERTURBED, AFFECTED, UNAFFECTED])
+    adata.obs[keys.PERTURBATION_ROLE] = pd.Categorical.from_codes(role, roles)
     adata.obs[keys.PERTURBED_TOKEN] = token_names(scene.after.astype(np.int32), len(scene.scores))
     adata.uns[keys.PERTURBATION] = result
     adata.uns.setdefault(keys.PROVENANCE, {})["perturbation"] = facts

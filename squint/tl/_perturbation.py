@@ -216,7 +216,7 @@ def _tokens_before(adata: AnnData, bundle: Bundle, prepared: Prepared) -> Ints:
     """Give each cell's token (n,), first head, -1 for none: as it is known, or computed now."""
     known = adata.uns.get(keys.PROVENANCE, {}).get("model_sha256")
     if bundle.sha256 and known == bundle.sha256 and keys.TOKENS in adata.obsm:
-        return np.array(adata.obsm[keys.TOKENS][:, 0], dtype=np.int64)
+        return np.asarray(adata.obsm[keys.TOKENS], dtype=np.int64)[:, 0].copy()
     tokens = np.full(adata.n_obs, stats.NONE, dtype=np.int64)
     for part in embed(bundle.model, prepared.cohort, prepared.conditions):
         tokens[part.cells] = part.tokens[:, 0]
@@ -229,4 +229,5 @@ def _score(adata: AnnData, genes: Sequence[str]) -> Floats:
     depth = depths(counts)
     factor = np.divide(median_depth(depth), depth, out=np.zeros(len(depth)), where=depth > 0)
     own = counts[:, adata.var_names.get_indexer(pd.Index(genes))]
-    return np.log1p(own.toarray() * factor[:, None]).mean(axis=1)
+    score: Floats = np.log1p(own.toarray() * factor[:, None]).mean(axis=1)
+    return score

@@ -202,7 +202,8 @@ def mean_shares(counts: csr_matrix) -> Floats | None:
     if not (depth > 0).any():
         return None
     weights = np.divide(1.0, depth, out=np.zeros(len(depth)), where=depth > 0)
-    return np.asarray(counts.T @ weights, dtype=np.float64).ravel() / (depth > 0).sum()
+    shares: Floats = np.asarray(counts.T @ weights, dtype=np.float64).ravel() / (depth > 0).sum()
+    return shares
 
 
 def _own_mean(before: Before) -> Floats:

@@ -17,7 +17,7 @@ from app.exports.stamp import many, stamp
 from app.maps import views
 from app.models import ModelFacts
 from app.text import sentence
-from squint import keys, pl
+from squint import pl
 from squint.library.results import find
 from squint.library.store import Library
 from squint.pl import PRINT, Categories
@@ -128,7 +128,8 @@ def _say_limits(found: Found) -> None:
         st.warning(f"Only {many(n_scored, 'affected cell')} could be scored: read this as nothing found.")
     if values["genes_missing"]:
         missing = ", ".join(values["genes_missing"][:20])
-        st.caption(
+        few = len(values["genes"]) < len(values["genes_missing"])
+        (st.warning if few else st.caption)(
             f"{len(values['genes'])} of {len(values['genes']) + len(values['genes_missing'])} genes of the "
             f"programme are measured; not {sentence(missing)}."
         )
@@ -297,5 +298,8 @@ def show_cells(library: Library, found: Found, model: ModelFacts) -> None:
     view = views.by_labels("A computed perturbation", [found.asked.section], cells, values, scale)
     after = kept["after"].to_numpy(dtype=object)
     view = views.with_columns(view, found.asked.parameters, token_after_the_change=after)
+    st.caption(
+        "Affected: a responder with a perturbed cell among the neighbours that the encoder sees. Each cell's "
+        "token, as measured and after the change, is in the table."
+    )
     show_map(view, model, "perturbation_map")
-    st.caption(f"{keys.TOKEN} in the table is the token as measured.")

@@ -48,7 +48,7 @@ def asked(library: Library, **change: object) -> Perturb:
         "n_shams": 19,
         "seed": 0,
     }
-    return Perturb(**request | change)  # type: ignore[arg-type]
+    return Perturb(**request | change)
 
 
 def chosen(app: AppTest, library: Library) -> AppTest:

@@ -1,6 +1,6 @@
 """The arithmetic of a perturbation, by hand and by what must hold."""
 
-import networkx as nx
+import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from hypothesis import given
