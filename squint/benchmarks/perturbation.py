@@ -94,6 +94,7 @@ def p_values(planted: Sequence[float], sham: Sequence[float]) -> go.Figure:
         counts, _ = np.histogram(np.asarray(values, dtype=float), edges)
         marker = {"color": PRINT.categories[4]}
         figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=counts, marker=marker, row=1, col=column)
+    figure.update_annotations(font_size=14)
     even = {"color": PRINT.ink, "dash": "dash", "width": 2}
     figure.add_hline(len(sham) / 20, line=even, row=1, col=2)
     axis = {

@@ -128,7 +128,8 @@ def _say_limits(found: Found) -> None:
         st.warning(f"Only {many(n_scored, 'affected cell')} could be scored: read this as nothing found.")
     if values["genes_missing"]:
         missing = ", ".join(values["genes_missing"][:20])
-        st.caption(
+        few = len(values["genes"]) < len(values["genes_missing"])
+        (st.warning if few else st.caption)(
             f"{len(values['genes'])} of {len(values['genes']) + len(values['genes_missing'])} genes of the "
             f"programme are measured; not {sentence(missing)}."
         )
