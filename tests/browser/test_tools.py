@@ -51,7 +51,7 @@ def test_the_map_is_coloured_by_a_gene_set_and_its_border_is_looked_at(page: Pag
     page.get_by_text("Mean over the neighbourhood", exact=True).click()
     smoothed = page.locator(".st-key-sections").get_by_text("mean score of the neighbourhood")
     expect(smoothed).to_be_visible(timeout=PATIENCE)
-    colours = page.locator(".st-key-sections .stage canvas").first.screenshot()
+    colours = page.locator(".st-key-sections .stage").screenshot()
     pixels = np.asarray(Image.open(BytesIO(colours)).convert("RGB")).reshape(-1, 3).astype(int)
     for end in (palette("Viridis")[0], palette("Viridis")[-1]):  # the cores of SIM-H, and the rest
         assert (np.abs(pixels - end).max(axis=1) < 40).sum() > 500

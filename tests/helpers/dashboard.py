@@ -109,15 +109,20 @@ def open_page(page: Page, name: str) -> None:
 def follow_link(page: Page, name: str) -> None:
     """Click the link to a page, in the group of pages that it lies in."""
     link = page.get_by_role("link", name=name, exact=True).first
-    for group in page.get_by_test_id("stTopNavSection").all():
-        if link.is_visible():
-            break
+    if link.is_visible():
+        link.click()
+        return
+    inside = page.get_by_role("menuitem", name=name, exact=True).first
+    groups = page.get_by_test_id("stTopNavSection")
+    expect(groups.first).to_be_visible(timeout=PATIENCE)
+    for group in groups.all():
         group.click()
+        page.wait_for_timeout(500)
+        if inside.is_visible():
+            break
+        page.keyboard.press("Escape")
         page.wait_for_timeout(300)
-        if not link.is_visible():
-            page.keyboard.press("Escape")
-            page.wait_for_timeout(300)
-    link.click()
+    inside.click()
 
 
 def click_point(page: Page, chart: str, value: str) -> None:
