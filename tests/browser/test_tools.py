@@ -5,11 +5,13 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from squint.chrome import find_chrome
 from squint.pl import palette
+from tests.helpers.app import wait_for
 from tests.helpers.dashboard import MAP, PATIENCE, click_point, draw_box, open_page, started
 
 pytestmark = [
@@ -51,10 +53,14 @@ def test_the_map_is_coloured_by_a_gene_set_and_its_border_is_looked_at(page: Pag
     page.get_by_text("Mean over the neighbourhood", exact=True).click()
     smoothed = page.locator(".st-key-sections").get_by_text("mean score of the neighbourhood")
     expect(smoothed).to_be_visible(timeout=PATIENCE)
-    colours = page.locator(".st-key-sections .stage").screenshot()
-    pixels = np.asarray(Image.open(BytesIO(colours)).convert("RGB")).reshape(-1, 3).astype(int)
+
+    def n_like(colour: NDArray[np.int64]) -> int:
+        seen = page.locator(".st-key-sections .stage").screenshot()
+        pixels = np.asarray(Image.open(BytesIO(seen)).convert("RGB")).reshape(-1, 3).astype(int)
+        return int((np.abs(pixels - colour).max(axis=1) < 40).sum())
+
     for end in (palette("Viridis")[0], palette("Viridis")[-1]):  # the cores of SIM-H, and the rest
-        assert (np.abs(pixels - end).max(axis=1) < 40).sum() > 500
+        wait_for(lambda end=end: n_like(end) > 500)  # type: ignore[misc]
     open_page(page, "Borders")
     expect(page.get_by_text("Border of cell type tumour")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".st-key-border .js-plotly-plot")).to_contain_text("distance to the border (µm)")
