@@ -16,7 +16,7 @@ LANES = {
             *("draw", "draw_map", "draw_stage", "write_csv", "bring_in", "take_area", "write_set"),
             *("read_regions", "count_inside", "add_gene_sets", "read_gene_sets", "activate"),
             *("co_occurrence", "neighbours", "write_sequences", "pack_model", "read_label_columns"),
-            *("name_by_file", "describe_types"),
+            *("name_by_file", "describe_types", "read_profile"),
         ),
         SHORT,
     ),

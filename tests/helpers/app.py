@@ -21,7 +21,15 @@ from squint.library.store import Library
 from tests.helpers.paths import ROOT
 
 MAPS = ("sections", "tokens", "risk_map")
-PAGES = (*MAPS, "cell_types", "differential_expression", "in_painting", "z_stack", "co_occurrence")
+PAGES = (
+    *MAPS,
+    "cell_types",
+    "differential_expression",
+    "in_painting",
+    "z_stack",
+    "co_occurrence",
+    "perturbation",
+)
 MAIN = str(ROOT / "app" / "main.py")
 
 

@@ -12,6 +12,7 @@ import pytest
 from app import requests
 from app.cell_sets.split import Split
 from app.engine.lanes import lane_of
+from app.requests.perturbation import Some
 from app.tasks import exports, with_files, with_model
 from app.tasks.decode import does
 from squint.engine.lanes import TASKS
@@ -57,6 +58,21 @@ ASKED: list[Task] = [
     requests.WriteSet("ff", "a", "geojson", 0.5, {"Title": "T"}),
     requests.Differential(("a",), None, Split("cell_type", ("x",), members=(("a", "1", "2"),)), "t-test"),
     requests.Pseudobulk(("a",), "ff", Split("level", ("high",), ("low",), run="r", low=0.1)),
+    requests.Perturb(
+        ("a",),
+        "ff",
+        Some("01", ("T cell",)),
+        "scale",
+        Some(),
+        (("GZMB", 4.0),),
+        ("macrophage",),
+        ("IDO1",),
+        hold_programme=False,
+        labeling="02",
+        n_shams=9,
+        seed=1,
+    ),
+    requests.ReadProfile("upload", "a.csv"),
     requests.AddGeneSets("upload", "a.gmt"),
     requests.ReadGeneSets(),
     requests.TrainOnStack(("a",), 0.1, 3, "stack"),

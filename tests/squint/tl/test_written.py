@@ -32,6 +32,13 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.imputation_quality": ("painted", {}),
     "squint.tl.inpaint": ("raw", {"n_draws": 2}),
     "squint.tl.neighbor_enrichment": ("without_graph", {"n_permutations": 9}),
+    "squint.tl.perturb": (
+        "raw",
+        {
+            "what": tl.Perturbation(np.arange(400) % 4 == 0, tl.ScaleGenes({"LDHA": 4.0}), ["CXCL9"]),
+            "n_shams": 3,
+        },
+    ),
     "squint.tl.pseudobulk": ("raw", {**ARMS, "min_cells": 2}),
     "squint.tl.reconstruct": ("raw", {}),
     "squint.tl.token_profiles": ("tokenised", {}),
