@@ -59,6 +59,7 @@ def perturbation_bars(
             escape(token) + ("*" if np.isnan(score) else "") for token, score in table["score"].items()
         ],
         showgrid=False,
+        zeroline=False,
     )
     figure.update_yaxes(title="% of affected cells", rangemode="tozero")
     return _layout(figure, style, 360).update_layout(barmode="group", bargap=0.25)
@@ -141,10 +142,11 @@ def perturbation_transitions(
             "from the token of the row to that of the column",
             "font": {"size": 13},
             "x": 0,
-            "xref": "container",
-            "xanchor": "left",
-            "pad": {"l": 8},
+            "xref": "paper",
+            "y": 1,
+            "yanchor": "top",
         },
+        title_pad={"t": 12},
     )
     return figure.update_xaxes(showgrid=False, zeroline=False).update_yaxes(showgrid=False, zeroline=False)
 

@@ -31,6 +31,7 @@ PAGES = (
     "in_painting",
     "z_stack",
     "co_occurrence",
+    "perturbation",
     "report",
 )
 MAIN = str(ROOT / "app" / "main.py")

@@ -139,6 +139,23 @@ def test_a_result_is_kept_with_all_its_tables(loaded: Library, model_folder: Pat
     assert find(loaded, scaled) is not None
 
 
+def test_a_profile_given_on_the_page_is_used(visit: Open, loaded: Library) -> None:
+    with_programme(loaded)
+    app = chosen(visit(PAGE), loaded)
+    app.segmented_control("replaced_by").set_value("a profile file").run()
+    genes = loaded.genes(loaded.sections()[0].id)
+    content = "\n".join(f"{gene},{i % 5}" for i, gene in enumerate(genes))
+    app.file_uploader("_replaced_by-profile-file").set_value(("p.csv", content.encode(), "text/csv")).run()
+    app.button("_replaced_by-profile-read").click().run()
+    assert not app.exception
+    assert f"{len(genes)} genes" in words(app)
+    app.button("perturb").click().run()
+    assert not app.exception
+    assert not app.error
+    head, _ = csv_of(app, "perturbation_shams")
+    assert f"replaced by: a profile of {len(genes)} genes" in head
+
+
 def test_a_profile_is_read_by_a_worker(library: Library, tmp_path: Path) -> None:
     (tmp_path / "given").write_text("gene,expression\nCA9,2.5\nLDHA,0\n")
     assert profiles.read_profile(library, ReadProfile(str(tmp_path / "given"), "p.csv"), silent) == [
