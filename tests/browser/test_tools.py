@@ -60,7 +60,7 @@ def test_the_map_is_coloured_by_a_gene_set_and_its_border_is_looked_at(page: Pag
         return int((np.abs(pixels - colour).max(axis=1) < 40).sum())
 
     for end in (palette("Viridis")[0], palette("Viridis")[-1]):  # the cores of SIM-H, and the rest
-        wait_for(lambda end=end: n_like(end) > 500)  # type: ignore[misc]
+        wait_for(lambda end=end: n_like(end) > 500)
     open_page(page, "Borders")
     expect(page.get_by_text("Border of cell type tumour")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".st-key-border .js-plotly-plot")).to_contain_text("distance to the border (µm)")
