@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from squint.errors import InputError
@@ -13,6 +14,29 @@ MAX_LINE = 10_000  # characters
 MAX_DIGITS = 30  # of a whole number; one of 309 is no float any more, and one of 4,301 is no int to Python
 _BROKEN = "Write or export it again."
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
+
+
+def read_at_most(path: str | Path, most: int) -> bytes:
+    """Read the first bytes of a file that is meant to be small.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Bytes; whoever asks for one more than it takes sees whether there are more.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror or 'it is no file'}.") from error
 
 
 def parse_json(content: bytes, name: str, advice: str = _BROKEN, *, most: int = MAX_VALUES) -> Any:

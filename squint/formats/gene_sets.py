@@ -9,6 +9,7 @@ from typing import NamedTuple
 from squint.errors import InputError
 from squint.formats import gene_fields
 from squint.formats.gene_fields import clean, gene_columns, is_gene_title, is_set_title
+from squint.parsing import read_at_most
 
 MAX_BYTES = 2_000_000
 MAX_GENES = 400_000  # of all sets, and blanks between them: more than 2 MB of names have
@@ -32,13 +33,7 @@ def read(path: str | Path) -> dict[str, tuple[str, ...]]:
     InputError
         If the file cannot be read, or holds no gene sets.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror or 'it is no file'}.") from error
-    return parse(content, path.name)
+    return parse(read_at_most(path, MAX_BYTES + 1), Path(path).name)
 
 
 def parse(content: bytes, name: str) -> dict[str, tuple[str, ...]]:

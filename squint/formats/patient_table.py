@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from squint.errors import InputError
 from squint.formats.gene_fields import clean
-from squint.parsing import read_lines
+from squint.parsing import read_at_most, read_lines
 from squint.sensitive import flag_name, flag_text, looks_like
 from squint.spreadsheet import restored
 from squint.stats.patient_columns import MAX_LETTERS, as_number, kind_of
@@ -64,13 +64,7 @@ def read(path: str | Path, known: Collection[str], *, sure: bool = False) -> Pat
     InputError
         If the file cannot be read, or is no table of patients.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror or 'it is no file'}.") from error
-    return parse(content, path.name, known, sure=sure)
+    return parse(read_at_most(path, MAX_BYTES + 1), Path(path).name, known, sure=sure)
 
 
 def parse(content: bytes, name: str, known: Collection[str], *, sure: bool = False) -> PatientFile:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from squint.errors import InputError
 from squint.formats.gene_fields import clean
+from squint.parsing import read_at_most
 
 MAX_BYTES = 5_000_000
 
@@ -27,13 +28,7 @@ def read(path: str | Path) -> dict[str, float]:
     InputError
         If the file cannot be read, or holds no profile.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror or 'it is no file'}.") from error
-    return parse(content, path.name)
+    return parse(read_at_most(path, MAX_BYTES + 1), Path(path).name)
 
 
 def parse(content: bytes, name: str) -> dict[str, float]:

@@ -11,13 +11,13 @@ from app.cell_sets.split import LEVEL, Split, split_sets
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.links import to_cell_types, to_sections
+from app.components.sets_here import sets_here
 from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
 from app.exports.stamp import many
 from app.maps import views
 from app.models import ModelFacts
 from app.text import sentence
 from squint import keys
-from squint.errors import InputError
 from squint.library.store import Library, Section
 from squint.stats.labelings import is_tumour
 
@@ -58,7 +58,7 @@ def choose_subject(library: Library, sections: Sequence[Section], model: ModelFa
         model = None
     sha256 = model.sha256 if model else None
     cells = views.cells_of(library, sections, sha256)
-    sets = _sets_here(library, sections)
+    sets = sets_here(library, sections)
     offered = [
         *(["Cell set"] if sets else []),
         *(name for name, column in _LABELS.items() if column in cells and cells[column].nunique() > 1),
@@ -113,14 +113,6 @@ def _check_units(sections: Sequence[Section]) -> None:
         )
         to_sections()
         st.stop()
-
-
-def _sets_here(library: Library, sections: Sequence[Section]) -> list[CellSet]:
-    try:
-        return [one for one, _ in CellSets(library).within(sections)]
-    except InputError as error:
-        st.error(sentence(str(error)))
-        return []
 
 
 def _choose_set(library: Library, sections: Sequence[Section], sets: Sequence[CellSet]) -> CellSet:

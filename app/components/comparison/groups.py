@@ -25,6 +25,7 @@ from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
 from app.components.job import compute
 from app.components.links import to_cell_types, to_sections
+from app.components.sets_here import sets_here
 from app.components.tokens import names as token_names
 from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
 from app.exports.stamp import many, simulated
@@ -116,7 +117,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
     every = library.tokenised(library.sections(), sha256) if sha256 else []
     cells = views.cells_of(library, sections, sha256)
     scored = {section.id for section in sections} <= {section.id for section in every}
-    sets = _sets_here(library, sections)
+    sets = sets_here(library, sections)
     offered = [name for name, column in _BY.items() if _can_compare(cells, column, sets, scored=scored)]
     if not scored:
         cannot = "Not all sections shown have tokens by this model, so scores and tokens cannot be compared."
@@ -216,15 +217,6 @@ def _choose_labels(
         f"{what} {one}",
         f"{what} {other}" if reference else "all other cells",
     )
-
-
-def _sets_here(library: Library, sections: Sequence[Section]) -> list[CellSet]:
-    """List the cell sets with cells in some sections, or say why there are none to choose."""
-    try:
-        return [one for one, _ in CellSets(library).within(sections)]
-    except InputError as error:
-        st.error(sentence(str(error)))
-        return []
 
 
 def _choose_sets(
