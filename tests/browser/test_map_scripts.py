@@ -200,7 +200,8 @@ MOUNTED = """
     const panel = {title: "square", said: "4 cells", n: 4, unit: "um", origin: [0, 0], diameter: 1,
         frame: [-1, -1, 12, 12], points: bytes("points", new Float32Array([0, 0, 10, 0, 0, 10, 10, 10])),
         values: {...bytes("values", new Uint8Array(4)), type: "u1", missing: 255},
-        predicted: null, outlines: [], heights: null, sets: null, picture: null};
+        predicted: null, outlines: [], heights: null, sets: null, picture: null, boundaries: null,
+        transcripts: []};
     const none = {name: "", n: 0, colour: "#000000"};
     const described = {title: "map", panels: [panel, panel], linked: false, grid: [1, 2], stack: null,
         scale: {kind: "labels", title: "kind", entries: [{label: "a", name: "a", colour: "#ff0000", n: 8}],

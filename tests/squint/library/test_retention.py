@@ -203,6 +203,7 @@ def test_a_library_of_before_keeps_its_results_at_first(tmp_path: Path, section:
         session.connection().execute(sa.text("DROP TABLE result_uses"))
         session.connection().execute(sa.text("DROP TABLE days"))
         session.connection().execute(sa.text("DROP TABLE labeling_versions"))
+        session.connection().execute(sa.text("DROP TABLE token_names"))
         session.connection().execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
         session.execute(sa.update(ResultRow.__table__).values(added="2020-01-01T00:00:00+00:00"))
         row = session.get_one(ResultRow, asked.result)
