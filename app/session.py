@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,7 @@ PERTURBED, REPLACED_BY, RESPONDERS, PROGRAMME = "perturbed", "replaced_by", "res
 IMAGE, DARK_GROUND = "image", "dark_ground"
 REPORT_TITLE, REPORT_PARTS = "report_title", "report_parts"
 TYPED = "typed"  # id of the section whose cells are named
+_BEHIND_S = 10  # that a busy browser may be behind what a page has set
 MAX_SHOWN = 6
 MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several
 
@@ -366,8 +368,24 @@ def keep_valid(key: str, allowed: Sequence[Any], first: Any = None) -> None:
         st.session_state[key] = allowed[0] if first is None else first
 
 
+def follow(key: str, value: Any) -> None:
+    """Set what the user has not chosen, as long as :func:`has_chosen` says so."""
+    st.session_state[key] = value
+    st.session_state.setdefault(f"_followed-{key}", {})[repr(value)] = time.monotonic()
+
+
 def note_chosen(key: str) -> None:
-    """Note that the user chose something, rather than the page."""
+    """Note that the user chose something, rather than the page.
+
+    What the page had set a moment ago is no choice: a browser that is behind sends it once more.
+    """
+    followed = st.session_state.get(f"_followed-{key}", {}).get(repr(st.session_state.get(key)))
+    if followed is None or time.monotonic() - followed > _BEHIND_S:
+        choose(key)
+
+
+def choose(key: str) -> None:
+    """Note that something was chosen for the user, which stays."""
     st.session_state[f"_chosen-{key}"] = True
 
 
@@ -380,7 +398,7 @@ def show(section_ids: Sequence[str]) -> None:
     """Put sections first among those looked at; to be called before they are chosen on the page."""
     others = [shown for shown in st.session_state.get(SHOWN, []) if shown not in section_ids]
     st.session_state[SHOWN] = [*section_ids, *others][:MAX_SHOWN]
-    note_chosen(SHOWN)
+    choose(SHOWN)
 
 
 def choose_set(set_id: str) -> None:
@@ -415,7 +433,7 @@ def choose_sections(sections: Sequence[Section], key: str = SHOWN) -> list[Secti
         first = first[:: math.ceil(len(first) / MAX_SHOWN)]  # from the lowest to the highest level
     keep_valid(key, list(by_id), first[:MAX_SHOWN])
     if not has_chosen(key):  # until then it follows what there is, as while the samples come
-        st.session_state[key] = first[:MAX_SHOWN]
+        follow(key, first[:MAX_SHOWN])
     chosen = st.multiselect(
         "Sections shown",
         list(by_id),

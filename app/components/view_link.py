@@ -124,7 +124,7 @@ def _take(library: Library, key: str) -> list[str]:
 def _take_sections(library: Library, shown: Sequence[str] | None) -> list[str]:
     if shown is None:
         return []
-    session.note_chosen(session.SHOWN)
+    session.choose(session.SHOWN)
     here = {section.id for section in library.sections()}
     n_gone = sum(one not in here for one in shown)
     verb = "is" if n_gone == 1 else "are"

@@ -52,6 +52,35 @@ def test_what_can_still_be_chosen_is_kept() -> None:
     assert (app.selectbox("gene").value, app.multiselect("genes").value) == ("B", ["B"])
 
 
+def follow() -> None:
+    """Show what there is, until somebody chooses."""
+    import streamlit as st  # noqa: PLC0415 - a script of its own
+
+    from app import session  # noqa: PLC0415
+
+    there = st.session_state.get("there", ["A"])
+    if not session.has_chosen("shown"):
+        session.follow("shown", list(there))
+    st.multiselect("Shown", ["A", "B", "C"], key="shown", on_change=session.note_chosen, args=("shown",))
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_what_a_browser_that_is_behind_sends_once_more_is_no_choice(
+    monkeypatch: pytest.MonkeyPatch, *, behind: bool
+) -> None:
+    app = AppTest.from_function(follow).run()
+    app.session_state["there"] = ["A", "B"]
+    app.run()
+    if not behind:
+        monkeypatch.setattr(session, "_BEHIND_S", -1)
+    app.multiselect("shown").set_value(["A"]).run()  # as the page itself had it before
+    assert app.multiselect("shown").value == (["A", "B"] if behind else ["A"])
+    app.multiselect("shown").set_value(["C"]).run()
+    app.session_state["there"] = ["A", "B", "C"]
+    app.run()
+    assert app.multiselect("shown").value == ["C"]
+
+
 def test_a_choice_of_nothing_is_kept() -> None:
     app = AppTest.from_function(choose).run()
     app.multiselect("genes").set_value([]).run()
