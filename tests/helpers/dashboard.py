@@ -108,13 +108,13 @@ def open_page(page: Page, name: str) -> None:
 
 def follow_link(page: Page, name: str) -> None:
     """Click the link to a page, in the group of pages that it lies in."""
+    groups = page.get_by_test_id("stTopNavSection")
+    expect(groups.first).to_be_visible(timeout=PATIENCE)
     link = page.get_by_role("link", name=name, exact=True).first
     if link.is_visible():
         link.click()
         return
     inside = page.get_by_role("menuitem", name=name, exact=True).first
-    groups = page.get_by_test_id("stTopNavSection")
-    expect(groups.first).to_be_visible(timeout=PATIENCE)
     for group in groups.all():
         group.click()
         page.wait_for_timeout(500)

@@ -40,6 +40,7 @@ class Cohort:
 
     def make(self, asked: MakeReport) -> Path:
         """Make a report as the worker does; return its folder."""
+        models.use(self.model)  # tests between may have told the worker of another
         return Path(report.make(self.library, asked, silent)["folder"])
 
 

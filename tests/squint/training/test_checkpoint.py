@@ -33,9 +33,10 @@ TRAIN = TrainConfig(
 )
 CODEBOOK = 3  # epochs before it
 CHILD = """
-import sys, squint
+import sys, squint, torch
 from squint.config import ModelConfig, TrainConfig
 
+torch.set_num_threads({threads})  # sums have their last bit from how they are shared out
 section = squint.datasets.toy(n_cells=160)
 choices = {choices}
 for epoch in squint.train(section, **choices, device="cpu", checkpoint=sys.argv[1]):
@@ -132,7 +133,7 @@ def test_one_file_is_kept_and_it_holds_no_pickle(tmp_path):
 
 @pytest.mark.parametrize("number", [1, CODEBOOK + 1])
 def test_a_killed_process_is_taken_up(number, uninterrupted, tmp_path):
-    code = CHILD.format(choices={"model": MODEL, "train": TRAIN})
+    code = CHILD.format(choices={"model": MODEL, "train": TRAIN}, threads=torch.get_num_threads())
     command = [sys.executable, "-c", code, str(tmp_path / "kept")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as child:
         assert child.stdout is not None
