@@ -107,22 +107,27 @@ def open_page(page: Page, name: str) -> None:
 
 
 def follow_link(page: Page, name: str) -> None:
-    """Click the link to a page, in the group of pages that it lies in."""
-    groups = page.get_by_test_id("stTopNavSection")
-    expect(groups.first).to_be_visible(timeout=PATIENCE)
+    """Click the link to a page, in the group of pages that it lies in.
+
+    The bar of links is drawn anew while a page starts: what is not there yet is looked for again.
+    """
     link = page.get_by_role("link", name=name, exact=True).first
-    if link.is_visible():
-        link.click()
-        return
     inside = page.get_by_role("menuitem", name=name, exact=True).first
-    for group in groups.all():
-        group.click()
-        page.wait_for_timeout(500)
-        if inside.is_visible():
-            break
-        page.keyboard.press("Escape")
+    end = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < end:
+        if link.is_visible():
+            link.click()
+            return
+        for group in page.get_by_test_id("stTopNavSection").all():
+            group.click()
+            page.wait_for_timeout(500)
+            if inside.is_visible():
+                inside.click()
+                return
+            page.keyboard.press("Escape")
+            page.wait_for_timeout(300)
         page.wait_for_timeout(300)
-    inside.click()
+    raise AssertionError(f"no link to the page {name!r} within {PATIENCE / 1000:.0f} s")
 
 
 def click_point(page: Page, chart: str, value: str) -> None:
