@@ -24,6 +24,7 @@ from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
 from squint.library.models import KnownModel
+from squint.library.people import LOCAL, Person
 from squint.library.preferred_model import prefer, preferred
 from squint.library.recovery import recover
 from squint.library.stacks import outside_stacks
@@ -133,6 +134,11 @@ def library() -> Library:
     except InputError as error:
         st.error(sentence(str(error)))
         st.stop()
+
+
+def person() -> Person:
+    """Return who uses this session."""
+    return LOCAL
 
 
 def library_problem() -> str:

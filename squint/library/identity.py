@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from squint.errors import InputError
 from squint.files import write_text
+from squint.library import place
 from squint.library.database import Database, url_of
 from squint.library.records import Mark, SectionRow
 
-FILE = "library.id"
+FILE = place.MARK
 _MARK = "library"
 
 _seen: dict[tuple[Path, str], str] = {}  # by this process

@@ -6,6 +6,8 @@ from pathlib import Path
 from squint.errors import InputError
 from squint.model.card import CARD
 
+_PROJECTS = "projects"  # folder of the libraries of all projects but the first
+MARK = "library.id"  # file that every library has
 SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
 
@@ -44,3 +46,18 @@ def shipped_models() -> list[Path]:
 def server_model() -> Path:
     """Read ``SQUINT_MODEL``: the folder of the server's model, by default one that ships with squint."""
     return Path(os.environ.get("SQUINT_MODEL") or SAMPLES / "pretrained").absolute()
+
+
+def project_home(root: Path, project: str) -> Path:
+    """Give the folder of a project's library: each is a library of its own; ``""`` is the server's first."""
+    return root / _PROJECTS / project if project else root
+
+
+def root_of(home: Path) -> Path:
+    """Give the folder of the server's first library, from that of any project."""
+    return home.parents[1] if home.parent.name == _PROJECTS else home
+
+
+def all_homes(root: Path) -> list[Path]:
+    """List the libraries of a server: its first, and those of its projects."""
+    return [root, *sorted(folder.parent for folder in (root / _PROJECTS).glob(f"*/{MARK}"))]
