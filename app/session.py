@@ -35,6 +35,7 @@ from squint.pp import QualityFilter
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
 TRANSCRIPTS = "transcripts"
+DOUBTFUL = "doubtful"  # whether sections are looked at that the model knows little of
 MODEL = "model"  # folder of the one that was chosen
 _MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next

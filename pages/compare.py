@@ -8,8 +8,8 @@ from app.components.tokens import tokenised
 
 st.title("Compare")
 library, model = session.library(), session.model()
-every = tokenised(library, model)
 what = subject.choose_what()
+every = tokenised(library, model, unknown_too=what == subject.PLACING)  # a new patient may be of another kind
 compared = subject.choose(library, every, model)
 if what == subject.SECTIONS:
     sections.show(library, compared)

@@ -16,7 +16,7 @@ found = groups.choose(library, sections, model)
 groups.say_groups(found)
 
 table = groups.differential(library, found, model)
-marked = genes.choose_set(library)
+marked = genes.choose_set(library, sections)
 genes.show_genes(found, table, marked[1], model)
 genes.show_gene(library, found, table, model)
 genes.show_dots(library, found, table, marked, model)

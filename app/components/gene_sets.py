@@ -42,6 +42,13 @@ def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
     return gene_sets.find_sets(library)
 
 
+def offered_sets(library: Library, sections: Sequence[Section]) -> dict[str, tuple[str, ...]]:
+    """Give the genes of every set, by name; first those of which the sections measure something."""
+    found = find_sets(library)
+    measured = {gene for section in sections for gene in library.genes(section.id)}
+    return dict(sorted(found.items(), key=lambda one: measured.isdisjoint(one[1])))
+
+
 def change_sets(library: Library) -> None:
     """Let the user add a file of gene sets, or remove one."""
     with st.popover("Add gene sets", icon=":material/add:"):
@@ -73,7 +80,7 @@ def choose_scored_set(library: Library, sections: Sequence[Section]) -> ScoredSe
 
     ``None`` where there is no score, which the page has then said.
     """
-    found = find_sets(library)
+    found = offered_sets(library, sections)
     session.keep_valid(session.GENE_SET, list(found))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(

@@ -24,8 +24,12 @@ from squint.pl import MAX_HIGHLIGHTED, most_frequent
 _DOUBTS_LISTED = 4
 
 
-def tokenised(library: Library, model: ModelFacts) -> list[Section]:
-    """List the sections with tokens by this model; if there are none, say what to do and stop the page."""
+def tokenised(library: Library, model: ModelFacts, *, unknown_too: bool = False) -> list[Section]:
+    """List the sections with tokens by this model; if there are none, say what to do and stop the page.
+
+    What the model knows little of is set aside where others are left, unless the user wants it, or the page
+    itself does (``unknown_too``).
+    """
     every = library.sections()
     found = library.tokenised(every, model.sha256)
     if not every:
@@ -39,9 +43,32 @@ def tokenised(library: Library, model: ModelFacts) -> list[Section]:
     if len(found) < len(every):
         n = len(every) - len(found)
         st.caption(f"{n} of {len(every)} sections have no tokens by this model and are not listed here.")
+    if not unknown_too:
+        found = _known(library, found, model.sha256)
     say_doubts(library, found, model.sha256)
     say_without_token(library, found, model.sha256)
     return found
+
+
+def _known(library: Library, sections: Sequence[Section], model: str) -> list[Section]:
+    """Set aside what the model knows little of, unless nothing else of real tissue is left to look at."""
+    doubts = doubted(library, sections, model)
+    known = [section for section in sections if section.id not in doubts]
+    aside = [section for section in sections if section.id in doubts]
+    if not (known and aside) or all(section.simulated for section in known) != all(
+        section.simulated for section in sections
+    ):
+        return list(sections)
+    said, wanted = st.columns([5, 1], vertical_alignment="center")
+    first = f"{sentence(aside[0].title)}: {', '.join(doubts[aside[0].id])}"
+    said.caption(
+        f"{many(len(aside), 'section')} {'is' if len(aside) == 1 else 'are'} set aside, as tokens may mean "
+        f"nothing there: the model knows little of such tissue ({first}{'; …' if len(aside) > 1 else ''})."
+    )
+    # Set, so that it is the same on every page: of its own, a widget remembers for one page.
+    st.session_state[session.DOUBTFUL] = bool(st.session_state.get(session.DOUBTFUL))
+    show_too = wanted.toggle("Show them too", key=session.DOUBTFUL, persist_state="session")
+    return list(sections) if show_too else known
 
 
 def say_doubts(library: Library, sections: Sequence[Section], model: str) -> None:

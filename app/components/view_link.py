@@ -18,7 +18,14 @@ PARAMETER = "view"
 _SAID, _TAKEN = "_view_said", "_view_taken"
 _SCHEMA = 1
 _KEYS = (  # of what pages remember; those that end in "-" are followed by what they are of
-    *(session.SHOWN, session.HIGHLIGHTED, session.COLOUR, session.PLAIN_COLOUR, session.GENE),
+    *(
+        session.DOUBTFUL,
+        session.SHOWN,
+        session.HIGHLIGHTED,
+        session.COLOUR,
+        session.PLAIN_COLOUR,
+        session.GENE,
+    ),
     *(session.REFERENCE, session.AGAINST, session.MODE, session.N_CODES, session.THRESHOLDS),
     *(session.COMPARE_BY, f"{session.GROUP}-", f"{session.REFERENCE_GROUP}-", session.WITHIN, session.TEST),
     *(session.GROUP_SET, session.REFERENCE_SET, session.CELL_SET, session.SETS, session.GENE_SET),

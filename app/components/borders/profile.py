@@ -142,6 +142,7 @@ def named(found: Profile, table: pd.DataFrame) -> pd.DataFrame:
 
 def _columns(found: Profile) -> dict[str, Any]:
     number = st.column_config.NumberColumn
+    alone = found.values["profile"]["low"].isna().all()  # one section has no interval
     return {
         "kind": "Kind",
         "name": "Name",
@@ -152,8 +153,8 @@ def _columns(found: Profile) -> dict[str, Any]:
         "n_cells": number("Cells", format="localized"),
         "mean": number("Mean", format="%.3g", help="Of the sections' means; shares are from 0 to 1."),
         "value": number("Mean", format="%.3g", help="Empty where there are too few cells."),
-        "low": number("95 % from", format="%.3g"),
-        "high": number("95 % to", format="%.3g"),
+        "low": None if alone else number("95 % from", format="%.3g"),
+        "high": None if alone else number("95 % to", format="%.3g"),
         "unit": None,
     }
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.components.export_row import CHART, Export, export_row
-from app.components.gene_sets import change_sets, find_sets
+from app.components.gene_sets import change_sets, offered_sets
 from app.components.job import compute
 from app.components.links import to_sections
 from app.components.tokens import choose_gene, profiles, with_names
@@ -46,7 +46,7 @@ def show_gene(library: Library, model: ModelFacts) -> None:
 def show_set(library: Library, model: ModelFacts) -> None:
     """Show which tokens are high in a gene set of the library."""
     sections = _counted(library, model)
-    sets = find_sets(library)
+    sets = offered_sets(library, sections)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     session.keep_valid(session.GENE_SET, list(sets))
     name = str(

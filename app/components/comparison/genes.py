@@ -13,7 +13,7 @@ from app import session
 from app.cell_sets.split import GROUP, REFERENCE
 from app.components.comparison.groups import Comparison, pseudobulk
 from app.components.export_row import CHART, Export, export_row
-from app.components.gene_sets import change_sets, find_sets
+from app.components.gene_sets import change_sets, offered_sets
 from app.components.map.tissue_map import show_map
 from app.exports.stamp import stamp
 from app.maps import views
@@ -21,7 +21,7 @@ from app.models import ModelFacts
 from app.text import as_text, sentence
 from squint import keys
 from squint.library import gene_sets
-from squint.library.store import Library
+from squint.library.store import Library, Section
 from squint.pl import PRINT, dot_plot, violins, volcano
 from squint.stats import arms
 from squint.stats.expression import by_group, depth_factors
@@ -32,9 +32,9 @@ _FOLD, _Q = 1.0, 0.05  # what the volcano calls different
 _SMALLEST = 1e-300  # below it, p is more than a computer can say
 
 
-def choose_set(library: Library) -> tuple[str, tuple[str, ...]]:
+def choose_set(library: Library, sections: Sequence[Section]) -> tuple[str, tuple[str, ...]]:
     """Let the user choose the gene set that is marked, or add one."""
-    found = find_sets(library)
+    found = offered_sets(library, sections)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     session.keep_valid(session.GENE_SET, list(found))
     name = left.selectbox(

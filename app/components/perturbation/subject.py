@@ -8,7 +8,7 @@ import streamlit as st
 from app import session
 from app.cell_sets.store import CellSet, CellSets
 from app.components.file_job import work_on
-from app.components.gene_sets import change_sets, find_sets
+from app.components.gene_sets import change_sets, offered_sets
 from app.components.links import to_cell_types
 from app.exports.stamp import many
 from app.maps import views
@@ -77,7 +77,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts) -> 
     with right:
         st.subheader("Watch")
         responders, responder_words = _choose_responders(here, changed.types)
-        name, programme = _choose_programme(library)
+        name, programme = _choose_programme(library, here.section)
         held = st.toggle(
             "Keep the programme's genes as they are in changed cells",
             value=True,
@@ -246,8 +246,8 @@ def _choose_responders(here: _Here, changed: Sequence[str]) -> tuple[tuple[str, 
     return tuple(types), ", ".join(types) or "all other cells"
 
 
-def _choose_programme(library: Library) -> tuple[str, tuple[str, ...]]:
-    found = find_sets(library)
+def _choose_programme(library: Library, section: Section) -> tuple[str, tuple[str, ...]]:
+    found = offered_sets(library, [section])
     session.keep_valid(session.PROGRAMME, list(found))
     name = st.selectbox(
         "Programme that may rise",

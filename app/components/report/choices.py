@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.cell_sets.store import CellSet, CellSets
 from app.components import risk
-from app.components.gene_sets import find_sets
+from app.components.gene_sets import offered_sets
 from app.components.links import to_cell_types, to_sections
 from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
 from app.maps import views
@@ -76,7 +76,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
         if chosen is None:
             return None
         comparison, sets = chosen
-    gene_sets = _choose_gene_set(library) if comparison else ()
+    gene_sets = _choose_gene_set(library, sections) if comparison else ()
     if not names:
         st.info("Choose at least one part.")
         return None
@@ -247,8 +247,8 @@ def _choose_sets(sets: Sequence[CellSet]) -> tuple[tuple[str, ...], tuple[str, .
     return (names[group],), (names[reference],) if reference else ()
 
 
-def _choose_gene_set(library: Library) -> tuple[GeneSet, ...]:
-    found = find_sets(library)
+def _choose_gene_set(library: Library, sections: Sequence[Section]) -> tuple[GeneSet, ...]:
+    found = offered_sets(library, sections)
     options = [*found, _NO_SET]
     session.keep_valid(session.GENE_SET, options)
     name = str(st.selectbox("Marked gene set", options, key=session.GENE_SET, persist_state="session"))

@@ -15,7 +15,7 @@ import squint
 from app.settings import NOTICE
 from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, send, settled, staged, upload, words
-from tests.helpers.sections import note_tokens
+from tests.helpers.sections import note_tokens, restate
 
 Open = Callable[..., AppTest]
 
@@ -273,7 +273,9 @@ def test_deleting_asks_first_and_then_deletes(visit: Open, loaded: Library) -> N
     assert not loaded.folder(first.id).exists()
 
 
-def test_a_section_that_the_model_hardly_knows_is_warned_of(visit: Open, loaded: Library) -> None:
+def test_sections_that_the_model_hardly_knows_are_set_aside_until_wanted(
+    visit: Open, loaded: Library
+) -> None:
     first = min(loaded.sections(), key=lambda section: section.patient)
     before = visit("risk_map")
     assert not before.warning
@@ -284,8 +286,30 @@ def test_a_section_that_the_model_hardly_knows_is_warned_of(visit: Open, loaded:
     for page in ("tokens", "risk_map", "co_occurrence"):
         app = visit(page)
         assert not app.exception
-        assert "29% of the model's genes" in app.warning[0].value.replace("\\", "")
-    assert visit("risk_map").selectbox("reference").value != first.patient
+        assert not app.warning
+        assert "2 sections are set aside" in words(app)
+        assert "29% of the model's genes" in words(app)
+    app = visit("risk_map")
+    assert app.selectbox("reference").value != first.patient
+    assert first.patient not in app.selectbox("reference").options
+    app.toggle("doubtful").set_value(True).run()
+    assert "29% of the model's genes" in app.warning[0].value.replace("\\", "")
+    assert first.patient in app.selectbox("reference").options
+    assert app.switch_page("../pages/tokens.py").run().warning  # as long as the session lasts
+
+
+def test_real_tissue_that_the_model_hardly_knows_is_shown_where_there_is_no_other(
+    visit: Open, loaded: Library
+) -> None:
+    first = min(loaded.sections(), key=lambda section: section.patient)
+    for section in loaded.sections():
+        is_own = section.patient == first.patient
+        restate(loaded, section.id, simulated=not is_own)
+        if is_own:
+            note_tokens(loaded, section.id, gene_overlap=0.29)
+    app = visit("risk_map")
+    assert "29% of the model's genes" in app.warning[0].value.replace("\\", "")
+    assert app.selectbox("reference").value == first.patient
 
 
 def test_with_one_patient_the_risk_map_takes_frequent_codes_and_says_why(
