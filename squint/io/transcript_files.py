@@ -1,7 +1,7 @@
 """Which files of an instrument hold transcripts, by their names: pages ask, and read none."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Self
@@ -42,6 +42,7 @@ FORMS: Sequence[Form] = (
 _OTHER = re.compile(  # that the reader of their source places
     r"(.+/)?(?:(.+[_-])?tx_file\.csv(\.gz)?|points/[^/]+/points\.parquet(/[^/]+)?)", re.IGNORECASE
 )
+_ENDINGS = (".parquet", ".csv", ".csv.gz")  # the one that is read fastest first
 POINTS = "points.parquet"  # of a SpatialData store: a file, or a folder of parts
 
 
@@ -136,15 +137,43 @@ def form_of(name: str) -> Form | None:
     return next((form for form in FORMS if form.file.fullmatch(path.name)), None)
 
 
-def preferred(names: Collection[str]) -> str | None:
-    """Give, of the files of a source, the one with transcripts that is read fastest."""
-    endings = (".parquet", ".csv", ".csv.gz")
-    found = sorted(
-        (next(i for i, ending in enumerate(endings) if name.endswith(ending)), name)
-        for name in names
-        if form_of(name)
-    )
-    return found[0][1] if found else None
+def fastest(names: Collection[str]) -> dict[str, str]:
+    """Give, of files with transcripts that a source holds in several forms, the one that is read fastest.
+
+    Returns
+    -------
+    By what their names have in common: all before the ending.
+    """
+    found: dict[str, str] = {}
+    for ending in reversed(_ENDINGS):
+        found |= {name.removesuffix(ending): name for name in sorted(names) if name.endswith(ending)}
+    return {stem: name for stem, name in found.items() if form_of(name)}
+
+
+def preferred(names: Collection[str], section: str = "") -> str | None:
+    """Give, of the files of a source, the one with transcripts that is read fastest.
+
+    Parameters
+    ----------
+    names
+        Of the files, in the source's own folder or with its name.
+    section
+        Which of several sources was chosen, if one was: the folder, or what names of its files begin with.
+
+    Returns
+    -------
+    Its name; ``None`` where there is none, or it is not shown which of several is the section's.
+    """
+    found = fastest(names)
+    if len(found) > 1 and section:
+        own = section.rpartition("/")[2]
+        of_source = {own, f"{own}_detected_transcripts"}
+        found = {
+            stem: name
+            for stem, name in found.items()
+            if {PurePosixPath(stem).name, PurePosixPath(stem).parent.name} & of_source
+        }
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def is_drawn(name: str) -> bool:
@@ -177,3 +206,18 @@ def placed(names: Collection[str], placing: Placing) -> str | None:
     unpacked = {name for name in found if not name.endswith(".gz")}
     left = {name for name in found if name.removesuffix(".gz") not in unpacked} | unpacked
     return left.pop() if len(left) == 1 else None
+
+
+def label_of(name: str) -> str:
+    """Say what to call a file with transcripts, or the folder of its parts, on a page."""
+    path = PurePosixPath(name)
+    above = (path, *path.parents)
+    return next((f"points/{one.parent.name}" for one in above if one.name == POINTS), path.name)
+
+
+def labelled(files: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Give the bytes of files with transcripts, those of parts together, by what to call them."""
+    found: dict[str, int] = {}
+    for name, n_bytes in files:
+        found[label_of(name)] = found.get(label_of(name), 0) + n_bytes
+    return found

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from squint.errors import InputError
-from squint.io.transcript_files import POINTS, Placing, placed, preferred
+from squint.io.transcript_files import Placing, label_of, placed, preferred
 from squint.library import originals
 from squint.library.points import progressive_order
 from squint.library.records import Original, SectionRow, StoredFile
@@ -26,8 +26,8 @@ from squint.library.store import Library
 PLACING = "transcripts"  # in the recipe of a section: how its transcripts are placed
 _TABLE = "places"
 LACKING = (
-    "Its transcripts are not in the library: a folder that is dropped on the page is sent without them. Add "
-    "it as a zip, by the import folder or by the command import."
+    "Its transcripts are not in the library: a folder that is larger with them than the server takes is sent "
+    "without. Add it by the import folder or by the command import."
 )
 
 
@@ -61,8 +61,7 @@ class Source(NamedTuple):
     @property
     def label(self) -> str:
         """What to call it on a page."""
-        path = PurePosixPath(self.file)
-        return f"points/{path.parent.name}" if path.name == POINTS else path.name
+        return label_of(self.file)
 
     @property
     def why_not(self) -> str:
@@ -87,24 +86,13 @@ def source_of(library: Library, section_id: str) -> Source | None:
             sa.select(StoredFile.path).where(StoredFile.original == original.sha256)
         ).all()
         name, sha256 = original.name, original.sha256
-        told = row.recipe.get(PLACING)
+        told, chosen = row.recipe.get(PLACING), row.recipe.get("answers", {}).get("section", "")
     own = library.originals / sha256 / name
-    names = (
-        _in_zip(own)
-        if own.suffix == ".zip"
-        else [Path(path).relative_to(*Path(path).parts[:3]).as_posix() for path in paths]
-    )
+    names = [Path(path).relative_to(*Path(path).parts[:3]).as_posix() for path in paths]
+    names = originals.names_in(own) if own.suffix == ".zip" else names
     placing = Placing.from_json(told) if told else None
-    file = placed(names, placing) if placing else preferred(names)
+    file = placed(names, placing) if placing else preferred(names, chosen)
     return Source(file, placing) if file else None
-
-
-def _in_zip(path: Path) -> list[str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name for name in archive.namelist() if not name.endswith("/")]
-    except (OSError, zipfile.BadZipFile):
-        return []
 
 
 def spots(library: Library, section_id: str, gene: str, most: int | None = None) -> Spots | None:

@@ -111,3 +111,16 @@ def test_which_file_of_a_source_is_read() -> None:
     assert preferred(names) == "run/transcripts.parquet"
     assert preferred(names[2:]) is None
     assert preferred(["R_detected_transcripts.csv"]) == "R_detected_transcripts.csv"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["A/transcripts.csv", "B/transcripts.csv"],
+        ["A_detected_transcripts.csv", "B_detected_transcripts.csv"],
+    ],
+)
+def test_of_several_sources_the_transcripts_of_the_chosen_one_are_read(names: list[str]) -> None:
+    assert preferred(names) is None
+    assert preferred(names, "B") == preferred(names, "x/B") == names[1]
+    assert preferred(names, "C") is None

@@ -14,6 +14,7 @@ from squint.io.content import Answers
 from squint.library import adding, transcripts
 from squint.library.ingest import Labels
 from squint.library.store import Library
+from squint.library.verify import verify
 from squint.pp import QualityFilter
 from tests.helpers import cosmx_folder
 from tests.helpers.spatialdata_store import N_CELLS, Writer, places, squares, table, to
@@ -128,6 +129,22 @@ def test_a_section_without_transcripts_is_said_to_have_none(tmp_path: Path) -> N
     assert transcripts.source_of(library, section_id) is None
     with pytest.raises(InputError, match="import folder"):
         transcripts.read(library, section_id, ["CD3E"], report)
+
+
+def test_an_original_with_transcripts_takes_the_place_of_one_that_came_without(tmp_path: Path) -> None:
+    path, _ = folder(tmp_path)
+    without = shutil.copytree(path, tmp_path / "without" / "run")
+    (without / "transcripts.parquet").unlink()
+    library = Library(tmp_path / "home")
+    section_id = keep(library, without)
+    assert transcripts.source_of(library, section_id) is None
+    assert keep(library, path) == section_id
+    assert transcripts.source_of(library, section_id) == transcripts.Source("transcripts.parquet", None)
+    (original,) = library.originals.iterdir()
+    transcripts.read(library, section_id, ["CD3E"], report)
+    assert keep(library, without) == section_id  # it does not go again
+    assert list(library.originals.iterdir()) == [original]
+    assert verify(library).problems == ()
 
 
 def test_a_damaged_original_is_not_read(tmp_path: Path) -> None:
