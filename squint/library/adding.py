@@ -29,7 +29,6 @@ from squint.library.images import FROM_FILE, Addition, Images
 from squint.library.ingest import Labels, Part
 from squint.library.results import Report
 from squint.library.store import Library, Section
-from squint.library.transcripts import PLACING
 from squint.pp import QualityFilter
 
 ZIP = ".zip"
@@ -162,7 +161,7 @@ def keep(
     parts = [ingest.leave_out(part, rings, quality) for part, rings in clean_parts(settled, labels)]
     recipe = {"answers": given.given(), "quality": asdict(quality)}
     if settled.transcripts is not None and len(parts) == 1:
-        recipe[PLACING] = asdict(settled.transcripts)
+        recipe[originals.PLACING] = asdict(settled.transcripts)
 
     def told() -> Iterator[Part]:
         for i, part in enumerate(parts):

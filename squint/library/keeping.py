@@ -121,18 +121,18 @@ def _bring_transcripts(
     recipe: Mapping[str, Any],
     incoming: Incoming,
 ) -> None:
-    """Keep the original of a section in place of the one that came without its transcripts."""
+    """Keep the original of a section in place of one without its transcripts, or how these are placed."""
     if not any(is_drawn(name) for name in originals.names_in(incoming.folder / incoming.name)):
         return
     before = session.get(Original, known.original) if known.original else None
     if before is not None:
         alike = sa.select(sa.func.count()).where(SectionRow.original == before.sha256)
         has_them = any(map(is_drawn, originals.names_in(library.originals / before.sha256 / before.name)))
-        if has_them or session.scalar(alike) != 1:
+        is_told = originals.PLACING in known.recipe or originals.PLACING not in recipe
+        if (has_them and is_told) or session.scalar(alike) != 1:
             return
-    sha256 = known.original
     originals.place(library, session, incoming, moves)
-    known.original, known.recipe = incoming.sha256, dict(recipe)
+    sha256, known.original, known.recipe = known.original, incoming.sha256, dict(recipe)
     session.flush()
     originals.take_out(library, session, sha256, moves)
 

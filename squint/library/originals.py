@@ -17,6 +17,8 @@ from squint.library.folders import Folders
 from squint.library.records import Original, SectionRow
 from squint.library.stored import DamagedError, Hashed, hashed
 
+PLACING = "transcripts"  # in the recipe of a section: how those of its original come to lie at its cells
+
 
 @dataclass(frozen=True)
 class Incoming:

@@ -23,7 +23,6 @@ from squint.library.records import Original, SectionRow, StoredFile
 from squint.library.results import Computation, Report, find, keep
 from squint.library.store import Library
 
-PLACING = "transcripts"  # in the recipe of a section: how its transcripts are placed
 _TABLE = "places"
 LACKING = (
     "Its transcripts are not in the library: a folder that is larger with them than the server takes is sent "
@@ -86,7 +85,7 @@ def source_of(library: Library, section_id: str) -> Source | None:
             sa.select(StoredFile.path).where(StoredFile.original == original.sha256)
         ).all()
         name, sha256 = original.name, original.sha256
-        told, chosen = row.recipe.get(PLACING), row.recipe.get("answers", {}).get("section", "")
+        told, chosen = row.recipe.get(originals.PLACING), row.recipe.get("answers", {}).get("section", "")
     own = library.originals / sha256 / name
     names = [Path(path).relative_to(*Path(path).parts[:3]).as_posix() for path in paths]
     names = originals.names_in(own) if own.suffix == ".zip" else names

@@ -86,8 +86,8 @@ def show_arrived(arrived: Arrived, key: str, remove: Callable[[], None]) -> None
     for label, n_bytes in transcript_files.labelled(arrived.too_large).items():
         st.info(
             f"{as_text(label)}, {_size(n_bytes)}, was left out: with it the folder is more than this server "
-            "takes. To see its transcripts on the map, import the folder on the server, also if you keep it "
-            "here before: `squint import FOLDER`."
+            "takes. To see its transcripts on the map, import the folder on the server "
+            "(`squint import FOLDER`), before or after you keep it here."
         )
     if arrived.left_alone:
         st.caption(f"Not sent, as nothing here reads it: {some_of(arrived.left_alone)}.")

@@ -13,6 +13,7 @@ from squint.errors import InputError
 from squint.io.content import Answers
 from squint.library import adding, transcripts
 from squint.library.ingest import Labels
+from squint.library.records import SectionRow
 from squint.library.store import Library
 from squint.library.verify import verify
 from squint.pp import QualityFilter
@@ -145,6 +146,23 @@ def test_an_original_with_transcripts_takes_the_place_of_one_that_came_without(t
     assert keep(library, without) == section_id  # it does not go again
     assert list(library.originals.iterdir()) == [original]
     assert verify(library).problems == ()
+
+
+def test_a_section_that_was_kept_before_transcripts_were_placed_has_them_once_it_is_added_again(
+    tmp_path: Path,
+) -> None:
+    cosmx(path := tmp_path / "run")
+    library = Library(tmp_path / "home")
+    section_id = keep(library, path, unit="0.12")
+    with library.database.writing() as session:
+        row = session.get(SectionRow, section_id)
+        assert row is not None
+        row.recipe = {name: value for name, value in row.recipe.items() if name != "transcripts"}
+    assert transcripts.source_of(library, section_id) is None
+    assert keep(library, path, unit="0.12") == section_id
+    assert transcripts.source_of(library, section_id) is not None
+    assert verify(library).problems == ()
+    assert len(list(library.originals.iterdir())) == 1
 
 
 def test_a_damaged_original_is_not_read(tmp_path: Path) -> None:
