@@ -111,9 +111,10 @@ def _import(library: "Library", path: Path, options: argparse.Namespace) -> Fact
         library.unstage(staged)
     for one in kept:
         _say_kept(path, one)
-    if (source := transcripts.source_of(library, kept[0].section.id)) is not None:
-        what = f"not drawn: {source.why_not}" if source.why_not else "the map draws those of chosen genes"
-        say(f"  transcripts {source.label}: {what}")
+    if (found_in := transcripts.source_of(library, kept[0].section.id)) is not None:
+        why_not = found_in.why_not
+        what = f"not drawn: {why_not}" if why_not else "the map draws those of chosen genes"
+        say(f"  transcripts {found_in.label}: {what}")
     for name, why in pictures.items():
         say(f"  picture {name}: {f'not kept. {why}' if why else 'lies under the cells'}")
     return {"file": str(path), "sections": [_facts(one) for one in kept], "pictures": pictures}

@@ -35,8 +35,8 @@ def folder(tmp_path: Path) -> tuple[Path, np.ndarray]:
     return path, places
 
 
-def keep(library: Library, given: Path, unpacked: Path | None = None, **answers: str) -> str:
-    said = Answers(**answers)
+def keep(library: Library, given: Path, unpacked: Path | None = None, unit: str | None = None) -> str:
+    said = Answers(unit=unit)
     settled = adding.read(unpacked or given, said)
     labels = Labels({"": "P-1"}, {})
     kept = adding.keep(library, given, settled, labels, said, QualityFilter(), report)
@@ -54,8 +54,8 @@ def test_transcripts_of_a_gene_are_kept_until_the_section_goes(tmp_path: Path, *
                 archive.write(file, f"run/{file.name}")
     library = Library(tmp_path / "home")
     section_id = keep(library, given, path)
-    file = ("run/" if packed else "") + "transcripts.parquet"
-    assert transcripts.source_of(library, section_id) == transcripts.Source(file, None)
+    name = ("run/" if packed else "") + "transcripts.parquet"
+    assert transcripts.source_of(library, section_id) == transcripts.Source(name, None)
     assert transcripts.spots(library, section_id, "CD3E") is None
     transcripts.read(library, section_id, ["CD3E", "MS4A1"], report)
     found = transcripts.spots(library, section_id, "CD3E")
@@ -109,8 +109,8 @@ def test_transcripts_that_their_reader_places(
             for file in path.rglob("*"):
                 archive.write(file, f"run.zarr/{file.relative_to(path)}")
     library = Library(tmp_path / "home")
-    source = adding.unpacked(shutil.copy(given, tmp_path / "staged.zip"), 10**9, report) if packed else path
-    section_id = keep(library, given, source, unit="0.12")
+    inside = adding.unpacked(shutil.copy(given, tmp_path / "staged.zip"), 10**9, report) if packed else path
+    section_id = keep(library, given, inside, unit="0.12")
     source = transcripts.source_of(library, section_id)
     assert source is not None
     assert (source.label, source.why_not) == (label, "")
