@@ -6,6 +6,7 @@ and because a folder that is cut off on its way then goes on as a whole.
 
 import secrets
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -13,10 +14,11 @@ from cachetools import LRUCache
 
 from app.uploads.arrivals import Ticket
 from app.uploads.contents import File
-from app.uploads.disk import RefusedError
+from app.uploads.disk import RefusedError, room
 from app.uploads.parts import Expected
 from squint.errors import InputError
 from squint.io.folders import check_names, is_junk, is_left_alone, quoted
+from squint.io.transcript_files import fastest, form_of, is_drawn
 from squint.sensitive import looks_like
 
 MAX_FILES = 100_000  # of a folder that is sent; 10 MB of names
@@ -59,6 +61,8 @@ class Listings:
 def list_folder(ticket: Ticket, name: str, lines: bytes) -> Listing:
     """Decide what is wanted of a folder, or refuse it.
 
+    Transcripts that the map may draw are wanted where the folder is no more than the server takes with them.
+
     Parameters
     ----------
     ticket
@@ -80,17 +84,30 @@ def list_folder(ticket: Ticket, name: str, lines: bytes) -> Listing:
     try:
         harmless = ticket.rename_folder(name)
         listed = [_file(line) for line in lines.decode("ascii").splitlines()]
-        unwanted = tuple(i for i, file in enumerate(listed) if is_junk(file.name) or is_left_alone(file.name))
-        others = set(unwanted)
-        files = tuple(file for i, file in enumerate(listed) if i not in others)
+        junk = {file for file in listed if is_junk(file.name)}
+        left = {file for file in listed if file not in junk and is_left_alone(file.name)}
+        drawn = _drawn(left)
+        others = [file for file in listed if file not in junk and file not in left]
+        fits = _sum([*others, *drawn]) <= min(ticket.max_bytes, room(ticket.library.uploads))
+        too_large = set() if fits else drawn
+        left -= drawn
+        not_sent = junk | left | too_large
+        unwanted = tuple(i for i, file in enumerate(listed) if file in not_sent)
+        files = tuple(file for file in listed if file not in not_sent)
         check_names((file.name for file in files), _SOURCE)
     except InputError as error:
         raise RefusedError(415, str(error)) from error
     except ValueError as error:
         raise RefusedError(400, "What the browser says of the folder cannot be read.") from error
-    left = sorted(listed[i].name for i in unwanted if not is_junk(listed[i].name))
-    n_bytes = _size(ticket, files)
-    return Listing(harmless, looks_like(name.removesuffix(".zarr")), n_bytes, files, tuple(left), unwanted)
+    return Listing(
+        harmless,
+        looks_like(name.removesuffix(".zarr")),
+        _size(ticket, files),
+        files,
+        tuple(sorted(file.name for file in left)),
+        tuple(sorted(too_large)),
+        unwanted,
+    )
 
 
 def too_many() -> RefusedError:
@@ -108,9 +125,20 @@ def _file(line: str) -> File:
     return File(unquote(name, errors="strict"), int(size))
 
 
+def _drawn(files: Iterable[File]) -> set[File]:
+    """Give those with transcripts that the map may draw, of several alike the one that is read fastest."""
+    drawn = {file.name: file for file in files if is_drawn(file.name)}
+    chosen = set(fastest(drawn).values())
+    return {file for name, file in drawn.items() if name in chosen or form_of(name) is None}
+
+
+def _sum(files: Iterable[File]) -> int:
+    return sum(file.n_bytes for file in files)
+
+
 def _size(ticket: Ticket, files: tuple[File, ...]) -> int:
     """Sum the bytes of the files, or refuse them."""
-    n_bytes = sum(file.n_bytes for file in files)
+    n_bytes = _sum(files)
     if not n_bytes:
         raise RefusedError(400, "The folder holds no file that could be read.")
     if n_bytes > ticket.max_bytes:

@@ -36,6 +36,7 @@ class Expected:
     n_bytes: int | None  # if they are known
     files: tuple[File, ...] | None = None  # of a folder, in the order in which they come
     left_alone: tuple[str, ...] = ()  # files of a folder that are not sent, as nothing here reads them
+    too_large: tuple[File, ...] = ()  # transcripts that are not sent, as the folder is too large with them
 
     def key(self, told: bytes) -> str:
         """Name it by what is expected, and by what a browser tells of what it holds."""
@@ -59,6 +60,7 @@ class Arrived:
     likeness: str | None  # what its name looked like, if it may have named a person
     n_files: int | None = None  # of a folder
     left_alone: tuple[str, ...] = ()  # files of a folder that were not sent, as nothing here reads them
+    too_large: tuple[File, ...] = ()  # transcripts that were not sent, as the folder is too large with them
     lasting: bool = False  # whether it is found when it is given again
 
     @property
@@ -174,7 +176,14 @@ class Part:
             (self._folder / PART).rename(path)
         n_files = None if expected.files is None else len(expected.files)
         return Arrived(
-            path, n_bytes, sha256, expected.likeness, n_files, expected.left_alone, lasting=self._lasting
+            path,
+            n_bytes,
+            sha256,
+            expected.likeness,
+            n_files,
+            expected.left_alone,
+            expected.too_large,
+            lasting=self._lasting,
         )
 
     def _changed(self, what: str) -> str:

@@ -87,7 +87,7 @@ def import_files(options: argparse.Namespace) -> Facts:
 
 def _import(library: "Library", path: Path, options: argparse.Namespace) -> Facts:
     """Keep what one file holds, whole or not at all."""
-    from squint.library import adding
+    from squint.library import adding, transcripts
     from squint.library.staging import RESERVE
 
     staged = _stage(library, path)
@@ -111,6 +111,10 @@ def _import(library: "Library", path: Path, options: argparse.Namespace) -> Fact
         library.unstage(staged)
     for one in kept:
         _say_kept(path, one)
+    if (found_in := transcripts.source_of(library, kept[0].section.id)) is not None:
+        why_not = found_in.why_not
+        what = f"not drawn: {why_not}" if why_not else "the map draws those of chosen genes"
+        say(f"  transcripts {found_in.label}: {what}")
     for name, why in pictures.items():
         say(f"  picture {name}: {f'not kept. {why}' if why else 'lies under the cells'}")
     return {"file": str(path), "sections": [_facts(one) for one in kept], "pictures": pictures}
@@ -210,7 +214,7 @@ def _facts(kept: "Kept") -> Facts:
 def _say_kept(path: Path, kept: "Kept") -> None:
     one = kept.section
     if not kept.new:
-        say(f"{path}: already in the library as {one.title} ({one.id}); nothing was changed")
+        say(f"{path}: already in the library as {one.title} ({one.id}); its cells were not changed")
         return
     say(f"{path}: kept as {one.title} ({one.id}), {one.n_cells:,} cells x {one.n_genes:,} genes")
     for note in one.notes:

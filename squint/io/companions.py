@@ -70,7 +70,7 @@ def outlines(
             corners.append(moved(found.corners, matrix))
             files.append(found.file)
             if not region.element and len(matrices) > 1:
-                frame = np.asarray(np.linalg.inv(matrices[1]), np.float64)
+                frame = np.asarray(matrix @ np.linalg.inv(matrices[1]), np.float64)
             break
     if not cells:
         return None, frame

@@ -11,6 +11,7 @@ from scipy import sparse
 from squint.io.boundaries import Boundaries
 from squint.io.findings import Findings
 from squint.io.mapped import Scratch
+from squint.io.transcript_files import Placing
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Placed:
 class Content:
     """What is taken from a source, each part consistent with the others, under AnnData's names.
 
-    Positions, boundaries and pictures are in the source's own unit: who gathers it converts them all at once.
+    Positions, boundaries, pictures and transcripts are in the source's own unit: who gathers it converts them
+    all at once.
     """
 
     counts: sparse.csr_matrix  # (n, features), as stored: whole and not negative is asked of them later
@@ -76,6 +78,7 @@ class Content:
     findings: Findings = field(default_factory=Findings)
     boundaries: Boundaries | None = None
     pictures: list[Placed] = field(default_factory=list)
+    transcripts: Placing | None = None  # where the file does not give places as positions in micrometres
 
 
 class Reader(NamedTuple):

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from squint import keys
 from squint.errors import InputError
-from squint.io import checks, cosmx_places, packed
+from squint.io import checks, cosmx_places, cosmx_transcripts, packed
 from squint.io.content import Answers, Asked, Content, Reader
 from squint.io.cosmx_files import (
     CELLS,
@@ -31,6 +31,7 @@ from squint.io.delimited import read_table
 from squint.io.findings import Findings, choose
 from squint.io.forms import first_sound
 from squint.io.mapped import Scratch, change_rows
+from squint.io.transcript_files import Placing
 from squint.io.units import said_unit
 
 Taken = TypeVar("Taken")
@@ -94,7 +95,8 @@ def read(path: Path, asked: Asked) -> Content:
         cells, fields, None if corners is None else corners.fields(), asked.answers, findings, cells_file
     )
     boundaries = None if corners is None else corners.outlines(cells, places, findings)
-    _say_what_is_left(path, export, findings)
+    transcripts = None if is_protein else cosmx_transcripts.placing(export, cells, places)
+    _say_what_is_left(path, export, transcripts, findings)
     return Content(
         counts=counts,
         obs=_named(cells, _um_per_pixel(places, asked.answers)),
@@ -107,6 +109,7 @@ def read(path: Path, asked: Asked) -> Content:
         counts_file=counts_file,
         findings=findings,
         boundaries=boundaries,
+        transcripts=transcripts,
     )
 
 
@@ -202,9 +205,12 @@ def _named(cells: pd.DataFrame, um_per_pixel: float | None) -> pd.DataFrame:
     return obs if areas is None else obs.assign(cell_area=areas)
 
 
-def _say_what_is_left(folder: Path, export: Export, findings: Findings) -> None:
+def _say_what_is_left(folder: Path, export: Export, transcripts: Placing | None, findings: Findings) -> None:
+    why = "counts of cells are read; the map can draw those of chosen genes"
+    if transcripts is None or transcripts.why_not:
+        why = f"counts of cells are read{f', and {transcripts.why_not}' if transcripts else ''}"
     for path in export.files.get(TRANSCRIPTS, []):
-        findings.leave_out("transcripts", None, "counts of cells are read", path.name)
+        findings.leave_out("transcripts", None, why, path.name)
     for name in PICTURES:
         if (folder / name).is_dir():
             findings.leave_out("pictures of fields", None, "where they lie is not stated", name)

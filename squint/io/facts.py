@@ -22,6 +22,7 @@ from squint.io.findings import Findings
 from squint.io.graphs import N_NEIGHBORS, own_distances
 from squint.io.layout import check_layout
 from squint.io.tables import clean
+from squint.io.transcript_files import Placing
 from squint.io.units import UM, UNKNOWN, settle_unit
 
 FEW_CELLS = 9  # below this a cell has fewer than eight neighbours
@@ -43,6 +44,9 @@ class Settled:
         The report.
     uns_names
         Names of what the source holds below ``uns``, to look for names of persons in.
+    transcripts
+        How those of the source come to lie at its cells, in the unit of the positions; None where their file
+        gives positions in micrometres, or none is known.
     """
 
     adata: AnnData
@@ -50,6 +54,7 @@ class Settled:
     pictures: list[Placed]
     findings: Findings
     uns_names: list[str]
+    transcripts: Placing | None = None
 
 
 def settle(content: Content, answers: Answers, name: str) -> Settled:
@@ -96,11 +101,12 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
         content.um_per_unit, answers.unit, content.unit_hint, checks.spacings(spatial, sections), findings
     )
     graph = _own_graph(content.obsp, spatial, sections, findings)
-    boundaries, pictures = content.boundaries, content.pictures
+    boundaries, pictures, transcripts = content.boundaries, content.pictures, content.transcripts
     if factor is not None and factor != 1:
         spatial = spatial * factor
         boundaries = boundaries.scaled(factor) if boundaries else None
         pictures = [_scaled(picture, factor) for picture in pictures]
+        transcripts = transcripts.scaled(factor) if transcripts else None
         findings.note(f"Positions were converted to micrometres: one unit has {factor:g}.")
         if graph is not None:
             graph = graph * factor
@@ -122,7 +128,7 @@ def settle(content: Content, answers: Answers, name: str) -> Settled:
         **({"assay": content.assay} if content.assay else {}),
     }
     uns_names = [name.removeprefix("uns/") for name in content.names if name.startswith("uns/")]
-    return Settled(adata, boundaries, pictures, findings, uns_names)
+    return Settled(adata, boundaries, pictures, findings, uns_names, transcripts)
 
 
 def _check_counts(counts: sparse.csr_matrix, cells: pd.Index, file: str) -> None:

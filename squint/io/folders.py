@@ -33,9 +33,10 @@ LEFT_ALONE = (
     "*.fq",
     "*.fq.gz",
 )
-"""Files that no reader opens, because they are huge and nothing here needs them.
+"""Files that no reader of cells opens, because they are huge and no cell needs them.
 
-Patterns of the file's name, or of its last folders and name. They are neither unpacked nor sent by a browser.
+Patterns of the file's name, or of its last folders and name. They are not unpacked before somebody asks for
+them, and of them a browser sends only transcripts that the map may draw, where there is room for these.
 """
 
 _LEFT_ALONE = re.compile("|".join(translate(f"*/{pattern}") for pattern in LEFT_ALONE))

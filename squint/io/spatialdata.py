@@ -51,7 +51,8 @@ def read(path: Path, asked: Asked) -> Content:
     -------
     The content. Positions are in the coordinate system that the regions of the table share, ``"global"`` if
     there is one; those of ``obsm["spatial"]`` where the table annotates neither shapes nor labels of the
-    store. Cells that are not in the shapes are left out. Points are not opened.
+    store. Cells that are not in the shapes are left out. Of points their
+    description alone is read: how transcripts come to lie at the cells.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def _table(store: "Store", answer: str | None) -> str:
 
 
 def _take(store: "Store", source: _Table, group: "Group", asked: Asked, findings: Findings) -> Content:
-    from squint.io import companions, elements  # noqa: PLC0415 - only where there is zarr
+    from squint.io import companions, elements, points  # noqa: PLC0415 - only where there is zarr
 
     annotation = source.annotation()
     instance_key = str(annotation.get("instance_key", ""))
@@ -133,6 +134,7 @@ def _take(store: "Store", source: _Table, group: "Group", asked: Asked, findings
     if placing is not None:
         frame = np.eye(3) if not systems else None
     content.pictures = companions.pictures(store, system, frame, findings)
+    content.transcripts = points.placing(store, system, frame, findings)
     _keep_placed(content, store.name, [region.name for region in regions])
     if checks.bad_values(content.counts).n_values:
         content.values = "intensities"

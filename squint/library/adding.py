@@ -160,6 +160,8 @@ def keep(
     """
     parts = [ingest.leave_out(part, rings, quality) for part, rings in clean_parts(settled, labels)]
     recipe = {"answers": given.given(), "quality": asdict(quality)}
+    if settled.transcripts is not None and len(parts) == 1:
+        recipe[originals.PLACING] = asdict(settled.transcripts)
 
     def told() -> Iterator[Part]:
         for i, part in enumerate(parts):

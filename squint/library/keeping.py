@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.files import Moves, is_full
+from squint.io.transcript_files import is_drawn
 from squint.library import cell_order, hiding, originals, patient_facts, section, spare
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
@@ -46,8 +47,9 @@ class Ready(NamedTuple):
 def keep_sections(library: Folders, ready: Sequence[Ready], incoming: Incoming | None) -> list[bool]:
     """Move complete folders into the library as sections, all or none, with the original they were made of.
 
-    One that is there already is shown again if it was put away, and nothing else of it is changed, unless it
-    is damaged: then it gets the files of the new one, whose cells must lie in the same order.
+    One that is there already is shown again if it was put away, and nothing else of it is changed, but where
+    its original came without transcripts that the new one has: then this is kept instead. One that is damaged
+    gets the files of the new one, whose cells must lie in the same order.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def keep_sections(library: Folders, ready: Sequence[Ready], incoming: Incoming |
 
     def change(session: Session, moves: Moves) -> list[bool]:
         return [
-            _keep(library, session, moves, one, of_it, incoming)
+            _keep(library, session, moves, one, of_it, incoming, is_alone=len(ready) == 1)
             for one, of_it in zip(ready, files, strict=True)
         ]
 
@@ -80,11 +82,15 @@ def _keep(
     ready: Ready,
     files: Sequence[Hashed],
     incoming: Incoming | None,
+    *,
+    is_alone: bool,
 ) -> bool:
     folder, kept, recipe = ready
     known = session.get(SectionRow, kept.id, with_for_update=True)
     hiding.show(session, [kept.id])  # who adds what was put away wants to see it
     if known is not None and not library.why_damaged(known):
+        if incoming is not None and is_alone:
+            _bring_transcripts(library, session, moves, known, recipe, incoming)
         return False
     if incoming is not None:
         originals.place(library, session, incoming, moves)
@@ -105,6 +111,30 @@ def _keep(
         known.original, known.recipe = incoming.sha256, dict(recipe)
     session.flush()
     return True
+
+
+def _bring_transcripts(
+    library: Folders,
+    session: Session,
+    moves: Moves,
+    known: SectionRow,
+    recipe: Mapping[str, Any],
+    incoming: Incoming,
+) -> None:
+    """Keep the original of a section in place of one without its transcripts, or how these are placed."""
+    if not any(is_drawn(name) for name in originals.names_in(incoming.folder / incoming.name)):
+        return
+    before = session.get(Original, known.original) if known.original else None
+    if before is not None:
+        alike = sa.select(sa.func.count()).where(SectionRow.original == before.sha256)
+        has_them = any(map(is_drawn, originals.names_in(library.originals / before.sha256 / before.name)))
+        is_told = originals.PLACING in known.recipe or originals.PLACING not in recipe
+        if (has_them and is_told) or session.scalar(alike) != 1:
+            return
+    originals.place(library, session, incoming, moves)
+    sha256, known.original, known.recipe = known.original, incoming.sha256, dict(recipe)
+    session.flush()
+    originals.take_out(library, session, sha256, moves)
 
 
 def mend_section(library: Folders, folder: Path, kept: Section) -> None:

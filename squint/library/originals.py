@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from squint.files import Moves, why_refused
 from squint.library.folders import Folders
 from squint.library.records import Original, SectionRow
 from squint.library.stored import DamagedError, Hashed, hashed
+
+PLACING = "transcripts"  # in the recipe of a section: how those of its original come to lie at its cells
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,17 @@ def find(library: Folders, section_id: str) -> Path | None:
     if damaged:
         raise DamagedError(next(iter(damaged.values())))
     return library.originals / original.sha256 / original.name
+
+
+def names_in(path: Path) -> list[str]:
+    """Name the files of a folder or zip, relative to it; none of what is neither, or is damaged."""
+    if path.is_dir():
+        return [one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if not name.endswith("/")]
+    except (OSError, zipfile.BadZipFile):
+        return []
 
 
 def sha256_of(path: Path) -> str:

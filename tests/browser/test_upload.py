@@ -88,7 +88,7 @@ def outs(tmp_path: Path) -> Path:
     (folder := tmp_path / "Jane Doe 1970-01-01" / "deep").mkdir(parents=True)
     for i in range(250):
         (folder / f"{i}.bin").write_bytes(b"x" * i)
-    (folder / "transcripts.parquet").write_bytes(b"x" * 999)
+    (folder / "transcripts.zarr.zip").write_bytes(b"x" * 999)
     (folder.parent / "é & Ü.csv").write_text("x")
     (folder.parent / ".DS_Store").write_text("x")
     return folder.parent
@@ -133,12 +133,12 @@ def test_a_folder_comes_whole_but_for_what_is_not_needed(
     else:
         page.locator(".drop input.folder").set_input_files(outs)
     expect(page.get_by_text("251 files, 0.0 MB, sha256")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("Not sent, as nothing here reads it: transcripts.parquet.")).to_be_visible()
+    expect(page.get_by_text("Not sent, as nothing here reads it: transcripts.zarr.zip.")).to_be_visible()
     expect(page.get_by_text("The folder's name looks like a date")).to_be_visible()
     (folder,) = (home / "uploads").glob("*/[!.]*")
     assert folder.name == "section"
     files = content_of(outs)
-    del files["deep/transcripts.parquet"], files[".DS_Store"]
+    del files["deep/transcripts.zarr.zip"], files[".DS_Store"]
     assert content_of(folder) == files
     assert not [address for address in addresses if "Jane" in address or "deep" in address]
     assert "Jane" not in (home.parent / "server.log").read_text()
@@ -194,7 +194,7 @@ def test_a_folder_goes_on_in_another_tab_where_the_first_was_closed(
     expect(other.get_by_text("252 files, 300.0 MB, sha256")).to_be_visible(timeout=PATIENCE)
     (folder,) = (home / "uploads").glob("*/section")
     files = content_of(outs)
-    del files["deep/transcripts.parquet"], files[".DS_Store"]
+    del files["deep/transcripts.zarr.zip"], files[".DS_Store"]
     assert content_of(folder) == files
     assert 0 < sum(sent) < 290_100_000
     remove(other)

@@ -102,6 +102,28 @@ class Run:
             }
         )
 
+    def transcripts(self, per_cell: int = 5, seed: int = 1) -> pd.DataFrame:
+        """Give transcripts within the box of each cell, and as many outside of cells."""
+        rng = np.random.default_rng(seed)
+        n = per_cell * len(self.fov)
+        inside = np.repeat(self.local, per_cell, axis=0) + rng.uniform(-1, 1, (n, 2)) * SQUARE[2]
+        local = np.concatenate([inside, rng.uniform(0, SIZE, (n, 2))])
+        fov = np.tile(np.repeat(self.fov, per_cell), 2)
+        on_slide = self.on_slide(fov, local)
+        return pd.DataFrame(
+            {
+                "fov": fov,
+                "cell_ID": np.concatenate([np.repeat(self.cell, per_cell), np.zeros(n, int)]),
+                "x_global_px": on_slide[:, 0],
+                "y_global_px": on_slide[:, 1],
+                "x_local_px": local[:, 0],
+                "y_local_px": local[:, 1],
+                "z": 0,
+                "target": rng.choice(GENES, 2 * n),
+                "CellComp": ["Nuclear"] * n + ["None"] * n,
+            }
+        )
+
 
 def with_mm(positions: pd.DataFrame, um: float) -> pd.DataFrame:
     """Give positions of fields in millimetres too, under the name that new versions give the field."""

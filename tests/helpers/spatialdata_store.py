@@ -126,6 +126,31 @@ class Writer:
         )
         return self
 
+    def points(
+        self,
+        name: str,
+        told: pd.DataFrame,
+        transformations: Sequence[Any] = (to(),),
+        feature_key: str | None = "feature_name",
+        parts: int = 2,
+    ) -> "Writer":
+        """Add points as Dask writes them: a folder of parts, their genes as categories."""
+        group = self.root.require_group(f"points/{name}")
+        attributes = {"version": "0.1"} | ({"feature_key": feature_key} if feature_key else {})
+        group.attrs.update(
+            {
+                "axes": ["x", "y"],
+                "coordinateTransformations": list(transformations),
+                "spatialdata_attrs": attributes,
+            }
+        )
+        folder = self.path / "points" / name / "points.parquet"
+        folder.mkdir()
+        for i, rows in enumerate(np.array_split(np.arange(len(told)), parts)):
+            part = told.iloc[rows].astype({feature_key: "category"} if feature_key else {})
+            pq.write_table(pa.Table.from_pandas(part, preserve_index=False), folder / f"part.{i}.parquet")
+        return self
+
     def old_shapes(self, name: str, kind: int, arrays: dict[str, Any]) -> "Writer":
         """Add shapes as they were stored before parquet: arrays ``coords``, ``Index``, ``offset0``, ..."""
         group = self.root.require_group(f"shapes/{name}")

@@ -17,6 +17,7 @@ from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import DropData, DropEvents
 from squint.errors import InputError
+from squint.io import transcript_files
 from squint.library.import_folder import importable
 from squint.library.store import Library
 
@@ -82,8 +83,18 @@ def show_arrived(arrived: Arrived, key: str, remove: Callable[[], None]) -> None
         size = f"{files}{arrived.n_bytes / 1e6:,.1f} MB, sha256 {arrived.sha256[:12]}"
         st.markdown(f"**{as_text(arrived.name)}** has come: {size}", width="content")
         st.button("Remove", key=f"{key}-remove", on_click=remove, type="tertiary")
+    for label, n_bytes in transcript_files.labelled(arrived.too_large).items():
+        st.info(
+            f"{as_text(label)}, {_size(n_bytes)}, was left out: with it the folder is more than this server "
+            "takes. To see its transcripts on the map, import the folder on the server "
+            "(`squint import FOLDER`), before or after you keep it here."
+        )
     if arrived.left_alone:
         st.caption(f"Not sent, as nothing here reads it: {some_of(arrived.left_alone)}.")
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def some_of(names: Sequence[str], at_most: int = 5) -> str:

@@ -19,9 +19,16 @@ MOST_SHOWN = 250_000  # of a gene in a section: more are told, and spread over t
 def choose_transcripts(library: Library, sections: Sequence[Section]) -> list[list[Spots]]:
     """Let the user choose genes whose transcripts are shown; give those of each section.
 
-    Nothing is asked where no section brought any.
+    Nothing is asked where no section brought any; of those that cannot be placed it is said why.
     """
-    with_them = [section for section in sections if transcripts.file_of(library, section.id)]
+    sources = {section.id: transcripts.source_of(library, section.id) for section in sections}
+    with_them = []
+    for section in sections:
+        source = sources[section.id]
+        if source is not None and source.why_not:
+            st.caption(f"{section.title}: transcripts ({source.label}) are not drawn: {source.why_not}.")
+        elif source is not None:
+            with_them.append(section)
     if not with_them:
         return []
     genes = {section.id: library.genes(section.id) for section in with_them}
@@ -59,9 +66,11 @@ def _words(section: Section, found: Sequence[Spots]) -> str:
     """Say what is shown of the transcripts of a section, and what is not."""
     n = sum(spots.n for spots in found)
     n_shown, n_low = sum(len(spots.places) for spots in found), sum(spots.n_low for spots in found)
+    n_nowhere = sum(spots.n_nowhere for spots in found)
     n_other = max(spots.n_other for spots in found)
     parts = [f"{many(n, 'transcript')} of {many(len(found), 'gene')}"]
     parts += [f"{n_shown:,} of them drawn, evenly over the tissue"] if n_shown < n else []
     parts += [f"{n_low:,} of quality below Q20 left out"] if n_low else []
+    parts += [f"{n_nowhere:,} in fields of view without cells left out"] if n_nowhere else []
     parts += [f"{n_other:,} of controls and of what is no gene here are in the file"] if n_other else []
     return f"{section.title}: {'; '.join(parts)} ({found[0].file})."

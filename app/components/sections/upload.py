@@ -22,6 +22,7 @@ from squint.errors import InputError
 from squint.files import why_refused
 from squint.io.content import Answers
 from squint.io.folders import stored_bytes
+from squint.io.transcript_files import is_drawn
 from squint.library import naming
 from squint.library.answers import remembered
 from squint.library.store import Library
@@ -63,7 +64,7 @@ def _show_nothing(library: Library, state: session.Upload) -> None:
     if state.staged:
         _reset(library, state.widget)
     for title in state.known:
-        st.info(f"Already in the library as **{as_text(title)}**; nothing was changed.")
+        st.info(f"Already in the library as **{as_text(title)}**; its cells were not changed.")
     st.caption("Nothing is kept before you have seen the report and given a study code.")
 
 
@@ -106,8 +107,10 @@ def _show_steps(library: Library, state: session.Upload) -> None:
     if found is None:
         return
     _remember(library, state, found["kind"])
-    if found["left_alone"]:
-        st.caption(f"Not unpacked, as nothing here reads it: {some_of(found['left_alone'])}.")
+    if drawn := [name for name in found["left_alone"] if is_drawn(name)]:
+        st.caption(f"Not unpacked before the map asks for it: {some_of(drawn)}.")
+    if left := [name for name in found["left_alone"] if not is_drawn(name)]:
+        st.caption(f"Not unpacked, as nothing here reads it: {some_of(left)}.")
     questions.show_answers()
     if found["question"]:
         questions.ask(found["question"])

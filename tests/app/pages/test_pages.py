@@ -157,7 +157,7 @@ def test_the_same_data_under_other_labels_are_told_and_change_nothing(
     app = upload(app, section, tmp_path / "again.h5ad")
     keep(app)
     assert not app.exception
-    assert "Already in the library as **TOY-H-1**; nothing was changed." in words(app)
+    assert "Already in the library as **TOY-H-1**; its cells were not changed." in words(app)
     assert library.sections() == [before]
 
 

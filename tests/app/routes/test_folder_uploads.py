@@ -124,7 +124,7 @@ def test_what_is_not_needed_is_not_sent(browser: TestClient, ticket: str) -> Non
     files = {
         ".DS_Store": b"junk",
         "cells.parquet": b"cells",
-        "transcripts.parquet": b"x" * 999,
+        "transcripts.zarr.zip": b"x" * 999,
         "a.zarr/.zattrs": b"{}",
         "._cells.parquet": b"junk",
     }
@@ -134,7 +134,65 @@ def test_what_is_not_needed_is_not_sent(browser: TestClient, ticket: str) -> Non
     arrived = UPLOADS.take(ticket)
     assert arrived is not None
     assert content_of(arrived.path) == {"cells.parquet": b"cells", "a.zarr/.zattrs": b"{}"}
-    assert arrived.left_alone == ("transcripts.parquet",)
+    assert arrived.left_alone == ("transcripts.zarr.zip",)
+
+
+TRANSCRIPTS = {
+    "transcripts.parquet": True,
+    "transcripts.csv.gz": False,  # the same, read slower
+    "S1_tx_file.csv.gz": True,
+    "points/t/points.parquet/part.0.parquet": True,
+    "points/t/points.parquet/part.1.parquet": True,
+    "a/b/transcripts.parquet": False,  # of several sources below, which are not drawn
+}
+
+
+def test_transcripts_that_the_map_draws_come_along(browser: TestClient, ticket: str) -> None:
+    files = {"cells.csv": b"cells"} | dict.fromkeys(TRANSCRIPTS, b"x" * 99)
+    assert give(browser, ticket, "outs", files).status_code == 201
+    arrived = UPLOADS.take(ticket)
+    assert arrived is not None
+    assert set(content_of(arrived.path)) == {
+        "cells.csv",
+        *(name for name, sent in TRANSCRIPTS.items() if sent),
+    }
+    assert set(arrived.left_alone) == {name for name, sent in TRANSCRIPTS.items() if not sent}
+    assert arrived.too_large == ()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_transcripts_for_which_there_is_no_room_are_left_out_and_said(
+    browser: TestClient, library: Library, ticket: str, monkeypatch: pytest.MonkeyPatch, *, full: bool
+) -> None:
+    sizes = {"cells.csv": 5} | dict.fromkeys(TRANSCRIPTS, 1_000)
+    if full:
+        monkeypatch.setattr(disk, "RESERVE", shutil.disk_usage(library.home).free - 2_000)
+    else:
+        sizes["points/t/points.parquet/part.1.parquet"] = LIMIT
+    answer = listed(browser, ticket, "outs", sizes).json()
+    assert answer["unwanted"] == list(range(1, 1 + len(TRANSCRIPTS)))
+    monkeypatch.undo()
+    assert browser.put(address(ticket), content=b"cells", headers={"X-Listing": answer["listing"]}).is_success
+    arrived = UPLOADS.take(ticket)
+    assert arrived is not None
+    assert {file.name for file in arrived.too_large} == {name for name, sent in TRANSCRIPTS.items() if sent}
+    assert content_of(arrived.path) == {"cells.csv": b"cells"}
+
+
+def test_transcripts_that_were_left_out_are_named_on_the_page_with_the_way(
+    visit: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQUINT_MAX_UPLOAD_MB", "1")
+    app = visit("sections")
+    with TestClient(Starlette(routes=UPLOAD_ROUTES)) as client:
+        upload_id = app.session_state["_upload_ids"]["section"]
+        sizes = {"a.txt": 1, **{f"points/t/points.parquet/part.{i}.parquet": 10**9 for i in range(3)}}
+        listing = listed(client, upload_id, "outs", sizes).json()["listing"]
+        assert client.put(address(upload_id), content=b"x", headers={"X-Listing": listing}).is_success
+    app.run()
+    assert not app.exception
+    assert "points/t, 3.0 GB, was left out" in words(app)
+    assert "squint import FOLDER" in words(app)
 
 
 @pytest.mark.parametrize(
@@ -300,13 +358,13 @@ def test_a_folder_that_no_reader_knows_is_told_so_on_the_page(
             client,
             app.session_state["_upload_ids"]["section"],
             "outs",
-            {"a.txt": b"x", "transcripts.csv": b"y"},
+            {"a.txt": b"x", "reads.bam": b"y"},
         )
     app.run()
     assert not app.exception
     assert app.error
     assert "outs has come: 1 file, 0.0 MB" in words(app).replace("*", "")
-    assert "Not sent, as nothing here reads it: transcripts.csv." in words(app)
+    assert "Not sent, as nothing here reads it: reads.bam." in words(app)
     app.button("upload-remove").click().run()
     assert not list(library.uploads.iterdir())
 
@@ -318,12 +376,14 @@ def test_a_zip_of_a_section_is_unpacked_looked_at_and_kept(
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(tmp_path / "Jane Doe.h5ad", "Jane Doe.h5ad")
         archive.writestr("transcripts.csv", "x")
+        archive.writestr("reads.bam", "x")
     app = visit("sections")
     assert send(app, "new.zip", (tmp_path / "a.zip").read_bytes()).status_code == 201
     app.run()
     assert not app.exception
     assert {metric.label: metric.value for metric in app.metric}["Cells"] == "60"
-    assert "Not unpacked, as nothing here reads it: transcripts.csv." in words(app)
+    assert "Not unpacked before the map asks for it: transcripts.csv." in words(app)
+    assert "Not unpacked, as nothing here reads it: reads.bam." in words(app)
     assert not [path for path in library.home.rglob("*") if "Jane" in path.name]
     keep(app)
     assert len(library.sections()) == 1

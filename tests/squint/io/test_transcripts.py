@@ -80,9 +80,16 @@ def test_a_table_of_merscope_has_no_quality(tmp_path: Path) -> None:
 
 
 def test_a_gene_without_transcripts_has_none(tmp_path: Path) -> None:
-    found = transcripts.read(write(tmp_path, "transcripts.parquet", table(50)), ["XIST"], ["XIST"], print)
+    told = table(50)
+    found = transcripts.read(write(tmp_path, "transcripts.parquet", told), ["XIST"], ["XIST", "ACTB"], print)
     assert found.genes["XIST"].places.shape == (0, 2)
-    assert found.n_other == 50
+    assert found.n_other == int((told.feature_name != "ACTB").sum())
+
+
+def test_a_file_that_names_no_gene_of_the_section_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "transcripts.parquet", table(50))
+    with pytest.raises(InputError, match="'feature_name' names no gene of this section"):
+        transcripts.read(path, ["XIST"], ["XIST"], print)
 
 
 @pytest.mark.parametrize("name", ["transcripts.parquet", "transcripts.csv.gz"])
@@ -104,3 +111,16 @@ def test_which_file_of_a_source_is_read() -> None:
     assert preferred(names) == "run/transcripts.parquet"
     assert preferred(names[2:]) is None
     assert preferred(["R_detected_transcripts.csv"]) == "R_detected_transcripts.csv"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["A/transcripts.csv", "B/transcripts.csv"],
+        ["A_detected_transcripts.csv", "B_detected_transcripts.csv"],
+    ],
+)
+def test_of_several_sources_the_transcripts_of_the_chosen_one_are_read(names: list[str]) -> None:
+    assert preferred(names) is None
+    assert preferred(names, "B") == preferred(names, "x/B") == names[1]
+    assert preferred(names, "C") is None
