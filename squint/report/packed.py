@@ -42,9 +42,7 @@ def write_zip(computed: Computed, inputs: Mapping[str, bytes]) -> bytes:
     recipe = write_recipe(computed.recipe)
     files = {RECIPE: recipe}
     files |= {f"{TABLES}/{name}.csv": content for name, content in csv_files(computed).items()}
-    wanted = {one.types.sha256 for one in computed.recipe.sections} | {
-        one.sha256 for one in computed.recipe.cell_sets
-    }
+    wanted = computed.recipe.inputs
     files |= {f"{INPUTS}/{sha256}.csv": inputs[sha256] for sha256 in sorted(wanted & set(inputs))}
     manifest = {
         "notice": NOTICE,

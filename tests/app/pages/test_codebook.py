@@ -92,6 +92,10 @@ def test_a_name_is_kept_shown_and_undone(visit: Open, loaded: Library) -> None:
     assert token_naming.names(loaded, model) == {}
     assert "· glomerulus" not in words(app)
     assert "undone: named 'glomerulus'" in words(app)  # which is kept
+    app.button("codebook_redo").click().run()
+    assert token_naming.names(loaded, model) == {token: f"{token} · glomerulus"}
+    assert app.button("codebook_redo").disabled
+    assert "done again: named 'glomerulus'" in words(app)
 
 
 @pytest.mark.usefixtures("loaded")
