@@ -76,7 +76,7 @@ def choose(library: Library, sections: Sequence[Section], model: ModelFacts | No
         if chosen is None:
             return None
         comparison, sets = chosen
-    gene_sets = _choose_gene_set(library) if comparison else ()
+    gene_sets = _choose_gene_set(library, sections) if comparison else ()
     if not names:
         st.info("Choose at least one part.")
         return None
@@ -247,9 +247,15 @@ def _choose_sets(sets: Sequence[CellSet]) -> tuple[tuple[str, ...], tuple[str, .
     return (names[group],), (names[reference],) if reference else ()
 
 
-def _choose_gene_set(library: Library) -> tuple[GeneSet, ...]:
+def _choose_gene_set(library: Library, sections: Sequence[Section]) -> tuple[GeneSet, ...]:
+    """Choose a gene set; one of which nothing is measured is left out, as of another tissue."""
     found = find_sets(library)
     options = [*found, _NO_SET]
     session.keep_valid(session.GENE_SET, options)
     name = str(st.selectbox("Marked gene set", options, key=session.GENE_SET, persist_state="session"))
-    return (GeneSet(name, found[name]),) if name in found else ()
+    if name not in found:
+        return ()
+    if not set(found[name]).intersection(*(library.genes(section.id) for section in sections)):
+        st.caption("None of its genes is measured in all of these sections, so the report leaves it out.")
+        return ()
+    return (GeneSet(name, found[name]),)
