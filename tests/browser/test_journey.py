@@ -92,8 +92,15 @@ def test_from_upload_to_pdf(browser: Browser, address: str, section: Path, tmp_p
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the dashboard with another empty library."""
+def breast(real_section: Callable[[str], Path]) -> Path:
+    """Find a section of breast cancer that states neither its patient nor its unit."""
+    return real_section("xenium_breast_roi_17k")
+
+
+@pytest.fixture(scope="module")
+def empty(breast: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the dashboard with another empty library, where there is a section for it."""
+    del breast
     home = tmp_path_factory.mktemp("starter")
     (home / "samples_imported").touch()
     with started(home) as url:
@@ -101,14 +108,14 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_from_a_real_section_and_a_starter_model_to_its_report(
-    browser: Browser, empty: str, real_section: Callable[[str], Path], tmp_path: Path
+    browser: Browser, empty: str, breast: Path, tmp_path: Path
 ) -> None:
-    section = real_section("xenium_breast_roi_17k")
     page = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True).new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(empty)
     expect(page.get_by_text("The library is empty")).to_be_visible(timeout=PATIENCE)
-    page.locator(".drop input.file").set_input_files(section)
-    expect(page.get_by_text("breast_model, fits best")).to_be_visible(timeout=PATIENCE)
+    page.locator(".drop input.file").set_input_files(breast)
+    expect(page.get_by_label("Tokens by")).to_have_value("breast_model, fits best", timeout=PATIENCE)
     keep = page.get_by_role("button", name="Keep and tokenise")
     expect(keep).to_be_disabled(timeout=PATIENCE)  # the file states neither a unit nor a patient
     page.get_by_role("radiogroup").filter(has_text="nm").get_by_text("µm", exact=True).click()
@@ -148,6 +155,6 @@ def test_from_a_real_section_and_a_starter_model_to_its_report(
         page.get_by_role("button", name="Tables and recipe").click()
     download.value.save_as(tmp_path / "report.zip")
     recipe = read_given(tmp_path / "report.zip").recipe
-    assert recipe.sections[0].original == hashlib.sha256(section.read_bytes()).hexdigest()
+    assert recipe.sections[0].original == hashlib.sha256(breast.read_bytes()).hexdigest()
     assert (recipe.sections[0].patient, recipe.sections[0].unit) == ("BR-01", "um")
     page.context.close()
