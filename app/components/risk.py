@@ -111,8 +111,9 @@ DRAGGED = {"thresholds": _take_thresholds}  # what a map does when a threshold i
 
 
 def score(library: Library, asked: Activate) -> dict[str, Any]:
-    """Score all sections; done once, then found. Return what was done."""
-    return compute(library, asked, "Scoring neighbourhoods").facts
+    """Score all sections; done once, then found. Return what was done, and how users call the codes."""
+    facts = compute(library, asked, "Scoring neighbourhoods").facts
+    return facts | {"named": listed(library, asked.model, facts["codes"])}
 
 
 def say_cover(library: Library, how: Mapping[str, Any], model: str) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import streamlit as st
 
 from app import session
+from app.components.copy_button import copy_button
 from app.exports.stamp import many
 from app.maps.served import Served
 from app.text import sentence
@@ -32,6 +33,17 @@ _KEYS = (  # of what pages remember; those that end in "-" are followed by what 
     *(session.STACK, session.STACK_COLOUR, session.STACK_GENE, session.LEVEL, session.ALIGNED),
     *(session.OVER, session.N_TOKENS, session.LOG_RATIOS, session.N_COMMUNITIES, session.COMMUNITY),
     *(session.DARK_GROUND, session.REPORT_TITLE, session.REPORT_PARTS),
+    *(session.TRANSCRIPTS, session.SMOOTHED, f"{session.IMAGE}-section", session.TYPED, f"{session.SHOWN}-"),
+    *(session.CODEBOOK, session.TOKEN_SHOWN, session.OTHER_MODEL),
+    *(session.BORDER_OF, f"{session.INSIDE}-", f"{session.AROUND}-"),
+    *(session.COMPARED, session.COMPARED_PATIENTS, session.COMPARED_BY, session.NEW_PATIENT),
+    *(f"{session.AMONG}-", session.FACT, session.FACT_GROUP, session.FACT_REFERENCE, session.MEASURE),
+    *(session.PERTURBED, f"{session.PERTURBED}-", session.REPLACED_BY, f"{session.REPLACED_BY}-"),
+    *(f"{session.RESPONDERS}-", session.PROGRAMME),
+    *(f"{session.LEVEL}-", f"{session.TARGET}-", f"{session.BETWEEN_Z}-", f"{session.BETWEEN_STEP}-"),
+    *(session.BETWEEN_GENE, session.BETWEEN_COLOUR, session.BETWEEN_POSITIONS),
+    *(session.MARKED_SECTION, session.MARK_COLOUR, session.N_DRAWS, session.FILL, session.FILL_HOW),
+    *(session.WHOLE, session.RELATIVE),
 )
 _PAIRS = {session.THRESHOLDS}  # of sliders with two ends
 
@@ -57,15 +69,12 @@ def _show_link() -> None:
         st.error(sentence(str(error)))
         return
     here = urlsplit(st.context.url or "")
-    st.code(
-        urlunsplit((here.scheme, here.netloc, here.path, f"{PARAMETER}={key}", "")),
-        language=None,
-        wrap_lines=True,
-    )
+    link = urlunsplit((here.scheme, here.netloc, here.path, f"{PARAMETER}={key}", ""))
+    st.code(link, language=None, wrap_lines=True)
+    copy_button("Copy the link", link, "view_link_copy")
     st.caption(
-        "Copy it with the button at its right. The view lies on this server, so that the address names "
-        "neither "
-        "patients nor sections; it opens for whoever can open this dashboard."
+        "The view lies on this server, so that the address names neither patients nor sections; it opens for "
+        "whoever can open this dashboard."
     )
 
 
@@ -123,6 +132,7 @@ def _take(library: Library, key: str) -> list[str]:
         return [sentence(views.GONE)]
     for name, value in view["values"].items():
         st.session_state[name] = tuple(value) if name in _PAIRS and value else value
+        session.choose(name)  # it stays, where a page would follow what there is
     for place, state in view["maps"].items():
         session.put_map_state(place, state)
     return [*_take_sections(library, view["values"].get(session.SHOWN)), *_take_model(view["model"])]
@@ -131,7 +141,6 @@ def _take(library: Library, key: str) -> list[str]:
 def _take_sections(library: Library, shown: Sequence[str] | None) -> list[str]:
     if shown is None:
         return []
-    session.choose(session.SHOWN)
     here = {section.id for section in library.sections()}
     n_gone = sum(one not in here for one in shown)
     verb = "is" if n_gone == 1 else "are"

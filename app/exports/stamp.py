@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from app.models import ModelFacts
 from app.settings import NOTICE, app_version
@@ -26,6 +27,12 @@ def simulated(sections: Sequence[Section]) -> str:
     if not n_simulated:
         return ""
     return "simulated" if n_simulated == len(sections) else "partly simulated"
+
+
+def codes_in_words(how: Mapping[str, Any]) -> str:
+    """Say which codes count in a score, under the names that users gave them, and how they were picked."""
+    against = f" against {how['against']}" if how.get("against") else ""
+    return f"{how['named']} ({how['mode']}{against})"
 
 
 def stamp(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.cell_sets.names import free_name
 from app.cell_sets.store import CellSet, CellSets
+from app.exports.stamp import codes_in_words
 from app.maps import shared
 from app.maps import tables as columns
 from app.maps.type_colours import type_colours
@@ -18,6 +19,7 @@ from squint import keys
 from squint.columns import token_names
 from squint.library.results import scores_path
 from squint.library.store import CELLS, LIBRARY_ID, Library, Section
+from squint.library.token_naming import NUMBER
 from squint.library.transcripts import Spots
 from squint.library.types_in_use import renamed
 from squint.pl import LIGHT, MAX_HIGHLIGHTED, Categories, Continuous, Panel, Style, most_frequent
@@ -135,11 +137,17 @@ def by_token(
     )
     parameters = {
         "colour": "token",
-        "highlighted": ", ".join(highlighted) or "none",
+        "highlighted": ", ".join(_called(token, names) for token in highlighted) or "none",
         "codes": model.n_codes,
     }
     values = pd.Categorical(cells[keys.TOKEN])
     return _view("Tokens", sections, cells, values, scale, parameters, missing=NO_TOKEN)
+
+
+def _called(token: str, names: Mapping[str, str]) -> str:
+    """Call a token by its number, with the name that users gave it: its main cell type is no name."""
+    name = names.get(token, token)
+    return name if name.startswith(f"{token}{NUMBER}") else token
 
 
 def by_type(
@@ -281,8 +289,7 @@ def by_activation(
     scale = Continuous("activation score", 0, 1, thresholds)
     parameters = {
         "reference patient": how["reference"],
-        "codes": f"{', '.join(how['codes'])} ({how['mode']}"
-        + (f" against {how['against']})" if how["against"] else ")"),
+        "codes": codes_in_words(how),
         "share of the reference's cells covered": f"{how['share_covered']:.1%}",
         "score": "share of the closed 1-hop neighbourhood that carries one of the codes",
         "low": f"below {thresholds[0]:g}",

@@ -9,13 +9,14 @@ from app.requests import MakeReport
 from app.tasks import models
 from squint._version import __version__
 from squint.errors import InputError
+from squint.library import token_naming
 from squint.library.results import Report
 from squint.library.store import Library
 from squint.report import kept
 from squint.report.documents import write_report
-from squint.report.pieces import Piece, write_set
+from squint.report.pieces import Piece, write_outline, write_set
 from squint.report.recipe import SCHEMA, CellSetRecord, ModelRecord, Recipe
-from squint.report.replay import read_sets
+from squint.report.replay import read_outlines, read_sets
 from squint.report.tables import compute
 
 
@@ -40,9 +41,10 @@ def make(library: Library, asked: MakeReport, report: Report) -> dict[str, str]:
         comparison=asked.comparison,
         gene_sets=asked.gene_sets,
         cell_sets=records,
+        token_names=_token_names(library, asked.model),
     )
     report(0.2, "computing the tables")
-    computed = compute(recipe, pieces, read_sets(recipe, inputs.get))
+    computed = compute(recipe, pieces, read_sets(recipe, inputs.get), read_outlines(recipe, inputs.get))
     with library.handed_out() as folder:
         written = write_report(computed, inputs, folder, lambda share, what: report(0.4 + 0.6 * share, what))
     return {"folder": str(folder), "no_pdf": written.no_pdf}
@@ -55,16 +57,25 @@ def _model(library: Library, sha256: str) -> ModelRecord:
     return kept.model_record(found)
 
 
+def _token_names(library: Library, model: str | None) -> dict[str, str]:
+    """Give what users call the tokens of a model, by their numbers."""
+    known = token_naming.named(library, model) if model else {}
+    return {token: one.name for token, one in known.items() if one.name}
+
+
 def _sets(
     library: Library, ids: Sequence[str], pieces: Sequence[Piece], inputs: kept.Inputs
 ) -> tuple[CellSetRecord, ...]:
-    """Put the cells of sets among the tables of a recipe, by the names of their sections and cells."""
-    found = []
-    for one in map(CellSets(library).get, ids):
-        members = {}
+    """Put the cells of sets, and where they were drawn, among the tables of a recipe."""
+    found, sets = [], CellSets(library)
+    for one in map(sets.get, ids):
+        members, outlines = {}, {}
         for piece in pieces:
             rows = read_rows(library, piece.record.id, one.members.get(piece.record.id, ""))
             if piece.record.shown and len(rows):
                 members[piece.record.name] = [str(name) for name in piece.adata.obs_names[rows]]
-        found.append(CellSetRecord(one.name, one.how, kept.keep_input(inputs, write_set(members))))
+                if polygons := sets.outline(one, piece.record.id):
+                    outlines[piece.record.name] = polygons
+        drawn = kept.keep_input(inputs, write_outline(outlines)) if outlines else ""
+        found.append(CellSetRecord(one.name, one.how, kept.keep_input(inputs, write_set(members)), drawn))
     return tuple(found)

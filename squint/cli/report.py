@@ -69,10 +69,8 @@ def report(options: argparse.Namespace) -> Facts:
     )
     told = steps()
     computed = replay(given.recipe, sources, told)
-    wanted = {one.types.sha256 for one in given.recipe.sections} | {
-        one.sha256 for one in given.recipe.cell_sets
-    }
-    inputs = {sha256: content for sha256 in wanted if sha256 and (content := given.input(sha256)) is not None}
+    wanted = given.recipe.inputs
+    inputs = {sha256: content for sha256 in wanted if (content := given.input(sha256)) is not None}
     facts: Facts = {"recipe": str(options.recipe), "tables": list(computed.tables)}
     if options.check is not None:  # before anything is written: what differs is no report of this recipe
         agreed = packed.compare(computed, options.check)

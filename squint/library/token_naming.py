@@ -2,12 +2,14 @@
 
 They are of the model's weights, by their hash: wherever these are used, in whatever folder, tokens are called
 so. A change adds a row and changes none, so that all that was ever said of a token is kept with its time;
-undoing adds a row too. Names outlive their model, as its tokens do, and count again when it comes back.
+undoing adds a row too, and doing again adds what was undone once more. Names outlive their model, as its
+tokens do, and count again when it comes back.
 """
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -34,6 +36,7 @@ class Named:
     note: str = ""
     version: int = 0  # counts all that was ever done; 0: nothing
     undoes: str = ""  # what going back would undo, in words; nothing if there is nothing
+    redoes: str = ""  # what going forward would do again, likewise; :func:`get` alone says it
     made: str = ""  # UTC
     damage: str = ""  # in words; empty if nothing
 
@@ -59,8 +62,13 @@ def named(library: Library, model: str) -> dict[str, Named]:
 
 
 def get(library: Library, model: str, token: str) -> Named:
-    """Give what users call one token."""
-    return named(library, model).get(token, Named())
+    """Give what users call one token, and what can be undone and done again of that."""
+    with library.database.reading() as session:
+        rows = _rows(session, model, _number(token))
+    if not rows:
+        return Named()
+    undone = _undone(rows)[1]
+    return replace(_of_row(rows[-1]), redoes=undone[-1].what if undone else "")
 
 
 def names(library: Library, model: str) -> dict[str, str]:
@@ -77,9 +85,14 @@ def changes(library: Library, model: str, token: str) -> list[Change]:
     """List all that was done to the name and note of a token, the last first, but for damaged rows."""
     with library.database.reading() as session:
         rows = _rows(session, model, _number(token))
-    said = [f"undone: {row.undone}" if row.undone else row.what for row in rows]
-    kept = zip(said, rows, strict=True)
-    return [Change(what, row.name, row.note, row.made) for what, row in kept if row.intact][::-1]
+    again = _undone(rows)[0]
+    found = []
+    for row in rows:
+        if row.intact:
+            what = f"undone: {row.undone}" if row.undone else row.what
+            what = f"done again: {what}" if row.number in again else what
+            found.append(Change(what, row.name, row.note, row.made))
+    return found[::-1]
 
 
 def name(library: Library, model: str, token: str, name: str, note: str, *, seen: int | None = None) -> bool:
@@ -156,6 +169,30 @@ def undo(library: Library, model: str, token: str, *, seen: int | None = None) -
             )
         _add(session, model, number, rows, made)
     return known.undoes
+
+
+def redo(library: Library, model: str, token: str, *, seen: int | None = None) -> str:
+    """Do again what was undone last of the name or note of a token; return what, in words.
+
+    What was undone can be done again until something else is done. Where a change is damaged, nothing can.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to do again, or somebody changed it meanwhile.
+    """
+    number = _number(token)
+    with library.database.writing() as session:
+        alone(session, _MARK)
+        rows = _rows(session, model, number)
+        _check_seen(_of_row(rows[-1]) if rows else Named(), seen)
+        undone = _undone(rows)[1]
+        if not undone:
+            raise InputError("There is nothing to do again.")
+        last = undone[-1]
+        made = TokenName(back_to=rows[-1].number, what=last.what, undone="", name=last.name, note=last.note)
+        _add(session, model, number, rows, made)
+    return last.what
 
 
 def fit_name(text: str) -> str:
@@ -246,6 +283,26 @@ def _last(session: Session, which: sa.ColumnElement[bool]) -> Sequence[TokenName
         TokenName.number == numbers.c.number,
     )
     return session.scalars(sa.select(TokenName).join(numbers, same).order_by(TokenName.token)).all()
+
+
+def _undone(rows: Sequence[TokenName]) -> tuple[set[int], list[TokenName]]:
+    """Go through all rows of a token: which of them did something again, and what can be done again by now.
+
+    A row that does what was undone last is that again, whoever made it; any other begins anew. The last of
+    those that can be done again comes first. Where a row is damaged it is not known on what the others were
+    made, so that nothing can.
+    """
+    again: set[int] = set()
+    pile: list[TokenName] = []
+    for before, row in pairwise(rows):
+        if row.undone:
+            pile.append(before)
+        elif pile and (pile[-1].what, pile[-1].name, pile[-1].note) == (row.what, row.name, row.note):
+            pile.pop()
+            again.add(row.number)
+        else:
+            pile.clear()
+    return again, pile if all(row.intact for row in rows) else []
 
 
 def _sound(rows: Sequence[TokenName]) -> TokenName | None:

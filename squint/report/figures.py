@@ -1,7 +1,7 @@
 """The figures of a report, as SVG for paper: no browser is needed to draw them."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from squint.pl import PRINT
 from squint.pl._print_page import printing
-from squint.pl._sheet import GREY, RULE, line_of
+from squint.pl._sheet import GREY, RULE, line_of, width_of
 from squint.pl._style import BLUE, ORANGE
 from squint.report.recipe import Activation, Comparison
 
@@ -21,10 +21,14 @@ VERMILION = "#D55E00"
 _BETWEEN = "#B9BDC7"  # of scores that are neither low nor high
 _MOST_PATIENTS, _MOST_TYPES, _MOST_BARS, _NAMED = 8, 8, 12, 8
 _MOST_Y = 300.0  # -log10 q is drawn up to here
+_SIMULATED = " (simulated)"
+_KEYED = 0.5  # inches that an entry of a legend takes beside its name
 _DOTS_ABOVE = 2_000  # genes: more are drawn as pixels
 
 
-def spread(table: pd.DataFrame, by_patient: pd.DataFrame, asked: Activation) -> bytes:
+def spread(
+    table: pd.DataFrame, by_patient: pd.DataFrame, asked: Activation, simulated: Collection[str] = ()
+) -> bytes:
     """Draw how the scores of each patient are spread, with both thresholds.
 
     Parameters
@@ -33,6 +37,8 @@ def spread(table: pd.DataFrame, by_patient: pd.DataFrame, asked: Activation) -> 
         ``activation_histogram`` and ``activation_by_patient`` of a report.
     asked
         The thresholds.
+    simulated
+        Patients that are simulated, which is said beside them.
     """
     patients = [str(name) for name in by_patient["patient"]][:_MOST_PATIENTS]
     with printing():
@@ -48,7 +54,8 @@ def spread(table: pd.DataFrame, by_patient: pd.DataFrame, asked: Activation) -> 
             for at in (asked.low, asked.high):
                 axis.axvline(at, color="#000000", linewidth=0.9, linestyle=(0, (4, 3)))
             n_cells = int(row["n_cells"] - row["n_missing"])
-            axis.set_title(_line(f"{patient} · n = {n_cells:,} cells"), loc="left", fontsize=8.5, pad=3)
+            called = _line(f"{patient}{_SIMULATED if patient in simulated else ''}")
+            axis.set_title(f"{called} · n = {n_cells:,} cells", loc="left", fontsize=8.5, pad=3)
             axis.set_title(f"high: {row['share_high']:.1%}", loc="right", fontsize=8.5, pad=3)
             axis.set_xlim(0, 1)
             axis.set_ylim(0, max(5.0, 108 * float(own["share"].max())))
@@ -66,7 +73,7 @@ def levels(table: pd.DataFrame) -> bytes:
     top = some.loc[some.index.isin(top.index)].iloc[::-1]
     y = np.arange(len(top))
     with printing():
-        figure = Figure(figsize=(WIDTH, 0.75 + 0.27 * len(top)))
+        figure = Figure(figsize=(WIDTH, 0.7 + 0.29 * len(top)))
         axis = figure.subplots()
         for shift, level, colour in ((0.2, "high", ORANGE), (-0.2, "low", BLUE)):
             share = 100 * top[f"share_{level}"].fillna(0).to_numpy()
@@ -76,7 +83,7 @@ def levels(table: pd.DataFrame) -> bytes:
                 how: dict[str, Any] = {
                     "textcoords": "offset points",
                     "va": "center",
-                    "fontsize": 7.5,
+                    "fontsize": 7,
                     "color": GREY,
                 }
                 axis.annotate(f"{n:,}", (length, at), (3, 0), **how)
@@ -85,13 +92,13 @@ def levels(table: pd.DataFrame) -> bytes:
             "% of the cells of that level that have a type; number of cells beside the bar", fontsize=8.5
         )
         axis.margins(x=0.1, y=0.02)
-        _key(axis, 2)
+        _key(figure, axis)
         _tidy(axis, grid="x")
         return _svg(figure)
 
 
-def types(table: pd.DataFrame) -> bytes:
-    """Draw the cell types of each section as one bar, of ``cell_types`` of a report."""
+def types(table: pd.DataFrame, simulated: Collection[str] = ()) -> bytes:
+    """Draw the cell types of each section as one bar, of ``cell_types`` of a report; some are simulated."""
     order = table.groupby("cell_type")["n_cells"].sum().sort_values(ascending=False, kind="stable")
     named = [str(name) for name in order.index[:_MOST_TYPES]]
     sections = list(dict.fromkeys(table["section"]))[::-1]
@@ -99,8 +106,7 @@ def types(table: pd.DataFrame) -> bytes:
     total = table.groupby("section")["n_cells"].sum()
     rest = wide.drop(columns=named).sum(axis=1)
     with printing():
-        n_rows = -(-(len(named) + bool(len(order) > len(named))) // 4)
-        figure = Figure(figsize=(WIDTH, 0.75 + 0.19 * n_rows + 0.32 * len(sections)))
+        figure = Figure(figsize=(WIDTH, 1.2 + 0.42 * len(sections)))
         axis = figure.subplots()
         left = np.zeros(len(sections))
         bars = [
@@ -116,15 +122,18 @@ def types(table: pd.DataFrame) -> bytes:
                 0.7,
                 left=left,
                 color=colour,
-                label=_line(name, 26),
+                label=_line(str(name), 40),
                 linewidth=0,
             )
             left = left + 100 * share
-        labels = [_line(f"{name} (n = {int(total[name]):,})", 44) for name in sections]
+        labels = [
+            f"{_line(name, 32)}{_SIMULATED if name in simulated else ''}\nn = {int(total[name]):,}"
+            for name in sections
+        ]
         axis.set_yticks(range(len(sections)), labels)
         axis.set_xlim(0, 100)
         axis.set_xlabel("% of the section's cells that have a type", fontsize=8.5)
-        _key(axis, 4)
+        _key(figure, axis)
         _tidy(axis, grid="x")
         return _svg(figure)
 
@@ -178,11 +187,8 @@ def volcano(table: pd.DataFrame, asked: Comparison, marked: Sequence[str], words
             first = here[np.lexsort((-effect[here], ~special[here]))][:_NAMED]
             _name(axis, np.column_stack([x, y])[first], names[first], special[first], side * 1.2 * span)
         axis.set_xlabel(
-            _line(
-                f"log2 fold change of mean counts    (left: higher in {words[1]}; right: higher in "
-                f"{words[0]})",
-                130,
-            ),
+            "log2 fold change of mean counts\n"
+            f"left: higher in {_line(words[1])}; right: higher in {_line(words[0])}",
             fontsize=8.5,
         )
         axis.set_ylabel("-log10 q (Benjamini-Hochberg)", fontsize=8.5)
@@ -201,7 +207,7 @@ def _name(
     for i in range(1, len(places)):
         places[i] = min(places[i], places[i - 1] - step)
     for i in reversed(range(len(places))):  # none below the axis
-        places[i] = max(places[i], 0.01 * top + step * (len(places) - 1 - i))
+        places[i] = max(places[i], 0.035 * top + step * (len(places) - 1 - i))
     for (at, up), place, name, is_bold in zip(points, places, names, bold, strict=True):
         axis.annotate(
             _line(str(name), 18),
@@ -221,11 +227,15 @@ def _line(text: str, most: int = 60) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def _key(axis: Axes, n_columns: int) -> None:
-    axis.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=n_columns,
+def _key(figure: Figure, axis: Axes) -> None:
+    """Put a legend above all, in as many columns as there is room for."""
+    handles, names = axis.get_legend_handles_labels()
+    widest = max((width_of(name, 8) for name in names), default=1.0) + _KEYED
+    figure.legend(
+        handles,
+        names,
+        loc="outside upper left",
+        ncols=max(1, min(4, int(WIDTH / widest))),
         frameon=False,
         fontsize=8,
         handlelength=1,

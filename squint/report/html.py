@@ -22,6 +22,9 @@ from squint.report.tables import Computed, X, Y
 from squint.report.words import NOTICE, many
 
 _SHOWN = {"tokens": 10, "genes": 10, "set": 15, "types": 6}
+_SEEN = {"score", "patient", "section"}  # groups by these need no map: one before shows where they are
+_WHERE = "Cells of both groups that were compared; those in neither are grey."
+_DRAWN = " Lines: the outlines that cell sets were drawn with."
 Say = Callable[[float, str], None]
 
 
@@ -64,7 +67,9 @@ def write_html(computed: Computed, say: Say) -> str:
     body.append(_end(computed))
     title = computed.recipe.title
     css = files("squint.report").joinpath("style.css").read_text()
-    css = css.replace("TITLE", _in_css(title)).replace("NOTICE", _in_css(NOTICE))
+    kind = f"squint report{f' · {computed.recipe.simulated}' if computed.recipe.simulated else ''}"
+    for place, text in (("TITLE", title), ("NOTICE", NOTICE), ("KIND", kind)):
+        css = css.replace(place, _in_css(text))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -94,8 +99,7 @@ def _first(computed: Computed) -> str:
     if findings := words.key_findings(computed):
         lines += ["<h2>Key numbers</h2>", _list(findings)]
     single = len(computed.pieces) == 1
-    lines.append("<h2>Sections</h2>")
-    lines.append('<div class="cards">')
+    lines += ["<h2>Sections</h2>", '<div class="cards">']
     lines += [_card(computed, i, piece, single=single) for i, piece in enumerate(computed.pieces)]
     lines.append("</div>")
     return "\n".join(lines)
@@ -142,14 +146,17 @@ def _card(computed: Computed, number: int, piece: Piece, *, single: bool) -> str
 def _types(computed: Computed) -> str:
     table = computed.tables["cell_types"]
     n_known = int(table["n_cells"].sum())
+    simulated = {record.name for record in computed.recipe.shown if record.simulated}
     lines = [
-        '<h2 class="new">Cell types</h2>',
-        _figure(
-            figures.types(table),
-            "image/svg+xml",
-            "Bars of the cell types of each section",
-            f"Composition by section, n = {n_known:,} cells with a type. Shares are of the cells that have "
-            "one.",
+        _kept(
+            "<h2>Cell types</h2>",
+            _figure(
+                figures.types(table, simulated),
+                "image/svg+xml",
+                "Bars of the cell types of each section",
+                f"Composition by section, n = {n_known:,} cells with a type. Shares are of the cells that "
+                "have one.",
+            ),
         ),
         *_maps(
             maps.by_type(computed), "Cells by type; the most frequent types of all sections are in colour."
@@ -163,24 +170,29 @@ def _tokens(computed: Computed) -> str:
     n_codes = computed.recipe.model.n_codes if computed.recipe.model else 0
     shown = table.head(_SHOWN["tokens"])
     columns = [
-        Column("Token", lambda row: str(row.token)),
+        Column("Token", lambda row: words.token(computed.recipe, str(row.token))),
         Column("Cells", lambda row: f"{row.n_cells:,}", is_number=True),
         Column("Share", lambda row: f"{row.share:.1%}", is_number=True),
         Column("Top genes", lambda row: row.top_genes),
         Column("Cell types", lambda row: row.top_types or "not known"),
-        Column("Found in", lambda row: words.listed(str(row.sections).split(", "), 3)),
     ]
+    if len(computed.pieces) > 1:
+        columns.append(Column("Found in", lambda row: words.listed(str(row.sections).split(", "), 3)))
+    first, *others = _maps(maps.by_token(computed), "Cells by token; the most frequent ones are in colour.")
     lines = [
-        '<h2 class="new">Tokens</h2>',
-        "<p>A token is the number of a tissue pattern: cells with the same token live in similar "
-        "surroundings. The "
-        "numbers have no order.</p>",
-        *_maps(maps.by_token(computed), "Cells by token; the most frequent ones are in colour."),
-        "<h3>The most frequent tokens</h3>",
-        f'<p class="said">{len(shown)} of the {len(table)} tokens that occur here, of {n_codes} that the '
-        "model knows. "
-        "All are in the table tokens.csv.</p>",
-        _table(shown.itertuples(), columns),
+        _kept(
+            "<h2>Tokens</h2>",
+            "<p>A token is the number of a tissue pattern: cells with the same token live in similar "
+            "surroundings. The numbers have no order.</p>",
+            first,
+        ),
+        *others,
+        _kept(
+            "<h3>The most frequent tokens</h3>",
+            f'<p class="said">{len(shown)} of the {len(table)} tokens that occur here, of {n_codes} that the '
+            "model knows; shares are of all cells with a token. All are in the table tokens.csv.</p>",
+            _table(shown.itertuples(), columns),
+        ),
     ]
     return "\n".join(lines)
 
@@ -194,41 +206,55 @@ def _activation(computed: Computed) -> str:
         Column("Patient", lambda row: str(row.patient)),
         Column("Section", lambda row: str(row.section)),
         Column("Cells with a score", lambda row: f"{row.n_cells - row.n_missing:,}", is_number=True),
-        Column(f"Low (&lt; {asked.low:g})", lambda row: _part(row.n_low, row.share_low), is_number=True),
-        Column(f"High (&gt; {asked.high:g})", lambda row: _part(row.n_high, row.share_high), is_number=True),
+        Column(f"Low (&lt;&nbsp;{asked.low:g})", lambda row: _part(row.n_low, row.share_low), is_number=True),
+        Column(
+            f"High (&gt;&nbsp;{asked.high:g})", lambda row: _part(row.n_high, row.share_high), is_number=True
+        ),
         Column(
             "Median [IQR]", lambda row: f"{row.median:.2f} [{row.q1:.2f} to {row.q3:.2f}]", is_number=True
         ),
     ]
+    real = {record.patient for record in computed.recipe.shown if not record.simulated}
+    simulated = {record.patient for record in computed.recipe.shown} - real
+    first, *others = _maps(
+        maps.by_score(computed), "Cells by activation score, one scale for all; marks on the bar: thresholds."
+    )
     lines = [
-        '<h2 class="new">Activation score</h2>',
-        f"<p>How much each neighbourhood resembles codes {escape(how['mode'])} in patient "
-        f"<b>{escape(asked.reference)}</b>"
-        + (f" against patient <b>{escape(asked.against)}</b>" if asked.against else "")
-        + f": tokens {escape(', '.join(how['codes']))}. The codes were picked on that patient.</p>",
-        *_maps(
-            maps.by_score(computed),
-            "Cells by activation score, one scale for all; marks on the bar: thresholds.",
+        _kept(
+            "<h2>Activation score</h2>",
+            f"<p>How much each neighbourhood resembles the tokens {escape(how['mode'])} in patient "
+            f"<b>{escape(asked.reference)}</b>"
+            + (f" against patient <b>{escape(asked.against)}</b>" if asked.against else "")
+            + f": {escape(words.tokens(computed.recipe, how['codes']))}. "
+            "They were picked on that patient.</p>",
+            first,
         ),
-        "<h3>Spread of the scores</h3>",
-        _figure(
-            figures.spread(tables["activation_histogram"], tables["activation_by_patient"], asked),
-            "image/svg+xml",
-            "Histograms of the activation scores of each patient, with both thresholds",
-            f"Blue: low; orange: high; dashed: thresholds {asked.low:g} and {asked.high:g}.",
+        *others,
+        _kept(
+            "<h3>Spread of the scores</h3>",
+            _figure(
+                figures.spread(
+                    tables["activation_histogram"], tables["activation_by_patient"], asked, simulated
+                ),
+                "image/svg+xml",
+                "Histograms of the activation scores of each patient, with both thresholds",
+                f"Blue: low; orange: high; dashed: thresholds {asked.low:g} and {asked.high:g}.",
+            ),
         ),
         _table(tables["activation_by_section"].itertuples(), columns),
     ]
     if "activation_types" in tables:
-        lines += [
-            "<h3>Cell types among low and high scores</h3>",
-            _figure(
-                figures.levels(tables["activation_types"]),
-                "image/svg+xml",
-                "Bars of cell types among low and among high cells",
-                "Types whose share of the high cells exceeds that of the low ones most come first.",
-            ),
-        ]
+        lines.append(
+            _kept(
+                "<h3>Cell types among low and high scores</h3>",
+                _figure(
+                    figures.levels(tables["activation_types"]),
+                    "image/svg+xml",
+                    "Bars of cell types among low and among high cells",
+                    "Types whose share of the high cells exceeds that of the low ones most come first.",
+                ),
+            )
+        )
     return "\n".join(lines)
 
 
@@ -238,7 +264,7 @@ def _comparison(computed: Computed) -> str:
         return ""
     names = words.groups(asked, computed.recipe)
     within = f", within {' and '.join(asked.types)}" if asked.types else ""
-    lines = [
+    head = [
         "<h2>Genes that differ</h2>",
         f"<p><b>Group:</b> {escape(names[0])}, n = {facts['group']:,} cells of "
         f"{many(facts['patients_group'], 'patient')}. <b>Reference:</b> {escape(names[1])}, n = "
@@ -246,37 +272,48 @@ def _comparison(computed: Computed) -> str:
         f"{many(facts['patients_reference'], 'patient')}{escape(within)}.</p>",
     ]
     if "problem" in facts:
-        return "\n".join([*lines, f"<p>They were not compared. {escape(facts['problem'])}</p>"])
+        return _kept(*head, f"<p>They were not compared. {escape(facts['problem'])}</p>")
+    where = _WHERE + (_DRAWN if computed.outlines else "")
+    seen = [] if asked.by in _SEEN else _maps(maps.by_group(computed), where)
+    lines = [_kept(*head, *seen[:1]), *seen[1:]] if seen else []
     genes = tables["differential_expression"]
     marked = {gene for one in computed.recipe.gene_sets for gene in one.genes}
     n_differ = int(((genes["q"] < asked.q) & (genes["log2_fold_change"].abs() >= asked.fold)).sum())
     sets = ", ".join(one.name for one in computed.recipe.gene_sets)
+    volcano = _figure(
+        figures.volcano(genes, asked, sorted(marked), names),
+        "image/svg+xml",
+        "Volcano plot of all genes",
+        f"{many(len(genes), 'gene')} that all sections measure, {n_differ:,} of them with q < {asked.q:g} "
+        f"and |log2 fold change| of at least {asked.fold:g}."
+        + (f" Diamonds: genes of {sets}." if sets else ""),
+    )
+    higher = genes[genes["auc"] > 0.5].head(_SHOWN["genes"])
+    lower = genes[genes["auc"] < 0.5].iloc[::-1].head(_SHOWN["genes"])
     lines += [
-        _figure(
-            figures.volcano(genes, asked, sorted(marked), names),
-            "image/svg+xml",
-            "Volcano plot of all genes",
-            f"{len(genes):,} genes, {n_differ:,} with q < {asked.q:g} and |log2 fold change| of at least "
-            f"{asked.fold:g}." + (f" Diamonds: genes of {sets}." if sets else ""),
-        ),
-        "<h3>Largest effects, higher in the group</h3>",
-        _genes(genes.head(_SHOWN["genes"]), marked),
-        "<h3>Largest effects, higher in the reference</h3>",
-        _genes(genes.tail(_SHOWN["genes"]).iloc[::-1], marked),
+        volcano if seen else _kept(*head, volcano),
+        _kept("<h3>Largest effects, higher in the group</h3>", _genes(higher, marked)),
+        _kept("<h3>Largest effects, higher in the reference</h3>", _genes(lower, marked)),
     ]
     for number, one in enumerate(computed.recipe.gene_sets, 1):
         inside = tables[f"gene_set_{number}"]
-        lines.append(
-            f"<h3>Genes of the set {escape(one.name)}: {len(inside)} of {len(one.genes)} measured</h3>"
+        measured = (
+            f"{len(inside)} of {many(len(one.genes), 'gene')} measured" if len(inside) else "not measured"
         )
-        if len(inside):
-            lines.append(_genes(inside.head(_SHOWN["set"]), set()))
-    lines.append("<h3>Across patients</h3>")
-    if "pseudobulk" in tables:
-        lines.append(_across(tables["pseudobulk"], facts["pseudobulk"]))
-    else:
-        lines.append(f"<p>{escape(facts['pseudobulk_problem'])}</p>")
-    return "\n".join(lines)
+        lines.append(
+            _kept(
+                f"<h3>The set {escape(one.name)}: {measured}</h3>",
+                _genes(inside.head(_SHOWN["set"]), set())
+                if len(inside)
+                else f"<p>None of its {many(len(one.genes), 'gene')} is measured in all sections.</p>",
+            )
+        )
+    across = (
+        _across(tables["pseudobulk"], facts["pseudobulk"])
+        if "pseudobulk" in tables
+        else f"<p>{escape(facts['pseudobulk_problem'])}</p>"
+    )
+    return "\n".join([*lines, _kept("<h3>Across patients</h3>", across)])
 
 
 def _genes(table: pd.DataFrame, marked: set[str]) -> str:
@@ -284,10 +321,10 @@ def _genes(table: pd.DataFrame, marked: set[str]) -> str:
         Column("Gene", lambda row: str(row.gene)),
         Column("AUC", lambda row: f"{row.auc:.3f}", is_number=True),
         Column("log2 fold change", lambda row: f"{row.log2_fold_change:+.2f}", is_number=True),
-        Column("Mean in group", lambda row: f"{row.mean_group:.3g}", is_number=True),
-        Column("Mean in reference", lambda row: f"{row.mean_reference:.3g}", is_number=True),
-        Column("Cells with it in group", lambda row: f"{row.share_group:.0%}", is_number=True),
-        Column("Cells with it in reference", lambda row: f"{row.share_reference:.0%}", is_number=True),
+        Column("Mean&nbsp;counts, group", lambda row: _mean(row.mean_group), is_number=True),
+        Column("Mean&nbsp;counts, reference", lambda row: _mean(row.mean_reference), is_number=True),
+        Column("Cells with&nbsp;it, group", lambda row: f"{row.share_group:.0%}", is_number=True),
+        Column("Cells with&nbsp;it, reference", lambda row: f"{row.share_reference:.0%}", is_number=True),
         Column("q", lambda row: _q(row.q), is_number=True),
     ]
     return _table(table.itertuples(), columns, lambda row: row.gene in marked)
@@ -310,20 +347,25 @@ def _across(table: pd.DataFrame, facts: dict[str, Any]) -> str:
 
 def _end(computed: Computed) -> str:
     recipe = computed.recipe
-    lines = ["<h2>Methods</h2>"]
-    for heading, text in words.methods(computed):
-        lines += [f"<h3>{escape(heading)}</h3>", f"<p>{escape(text)}</p>"]
-    lines += ["<h2>Limits</h2>", _list(words.limits(computed))]
+    lines = []
+    if explained := words.explained(computed):
+        pairs = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in explained)
+        lines.append(_kept("<h2>Words of this report</h2>", f'<dl class="words">{pairs}</dl>'))
+    first, *others = [
+        f"<h3>{escape(heading)}</h3>\n<p>{escape(text)}</p>" for heading, text in words.methods(computed)
+    ]
+    lines += [_kept("<h2>Methods</h2>", first), *map(_kept, others)]
+    lines.append(_kept("<h2>Limits</h2>", _list(words.limits(computed))))
     rows = [
         Column("Section", lambda row: row.name),
         Column("sha256 of its data", lambda row: row.sha256[:16]),
         Column("of its original", lambda row: row.original[:16] or "not known"),
-        Column("Use", lambda row: "shown" if row.shown else "ranks codes"),
+        Column("Use", lambda row: "shown" if row.shown else "ranks tokens"),
     ]
     said = words.stamp(recipe)
     pairs = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(said[name])}</dd>"
-        for name in ("App version", "Model", "Gene list", "Recipe", "Time")
+        for name in ("Simulated", "App version", "Model", "Gene list", "Token names", "Recipe", "Time")
         if name in said
     )
     lines += [
@@ -339,8 +381,17 @@ def _end(computed: Computed) -> str:
     return "\n".join(lines)
 
 
+def _kept(*parts: str) -> str:
+    """Keep a heading and what it is above on one page, where they fit on one."""
+    return "\n".join(['<section class="kept">', *parts, "</section>"])
+
+
 def _part(n: int, share: float) -> str:
     return f"{n:,} ({share:.1%})" if not isnan(share) else f"{n:,}"
+
+
+def _mean(value: float) -> str:
+    return "< 0.01" if 0 < value < 0.01 else f"{value:,.2f}"
 
 
 def _q(q: float) -> str:
@@ -349,12 +400,16 @@ def _q(q: float) -> str:
 
 def _maps(pictures: Iterable[MapPicture], caption: str) -> list[str]:
     found = list(pictures)
-    return [_figure(one.png, "image/png", one.alt, caption if one is found[-1] else "") for one in found]
+    return [
+        _figure(one.png, "image/png", one.alt, caption if one is found[-1] else "", is_narrow=one.is_narrow)
+        for one in found
+    ]
 
 
-def _figure(content: bytes, kind: str, alt: str, caption: str = "") -> str:
+def _figure(content: bytes, kind: str, alt: str, caption: str = "", *, is_narrow: bool = False) -> str:
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{_image(content, alt, kind)}{below}</figure>"
+    kept = '<figure class="narrow">' if is_narrow else "<figure>"
+    return f"{kept}{_image(content, alt, kind)}{below}</figure>"
 
 
 def _image(content: bytes, alt: str, kind: str = "image/png") -> str:
@@ -375,6 +430,9 @@ def _table(
     rows: Iterable[Any], columns: Sequence[Column], is_marked: Callable[[Any], bool] = lambda _: False
 ) -> str:
     """Write a table; titles are ours, and all else is escaped."""
+    rows = list(rows)
+    if not rows:
+        return "<p>None.</p>"
     head = "".join(f'<th class="{"number" if c.is_number else ""}">{c.title}</th>' for c in columns)
     body = "".join(
         f"<tr{' class=marked' if is_marked(row) else ''}>"
@@ -384,7 +442,7 @@ def _table(
         + "</tr>"
         for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _in_css(text: str) -> str:

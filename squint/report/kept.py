@@ -15,6 +15,7 @@ from squint.library.models import KnownModel
 from squint.library.records import SectionRow
 from squint.library.stacks import name_sections, outside_stacks
 from squint.library.store import DATA, Library, Section
+from squint.model.card import BundleCard
 from squint.report.pieces import NOTED, Piece, labels_sha256, with_types, write_types
 from squint.report.recipe import ModelRecord, SectionRecord, Types
 
@@ -39,7 +40,19 @@ def model_record(model: KnownModel) -> ModelRecord:
         model.card.model.n_codes,
         len(genes),
         model.card.simulated,
+        *_about(model.card),
     )
+
+
+def _about(card: BundleCard) -> tuple[str, tuple[str, ...]]:
+    """Give what a card says that the model learned from, and its limits, each as one line."""
+    if card.about is None:
+        n_cells = sum(one.n_cells for one in card.sections)
+        sections = "1 section" if len(card.sections) == 1 else f"{len(card.sections)} sections"
+        return (f"{sections}, {n_cells:,} cells" if card.sections else "", ())
+    lines = (f"{card.about.data}. {card.about.trained_on}", *card.about.limits)
+    first, *limits = ("".join(c if c.isprintable() else " " for c in line) for line in lines)
+    return first, tuple(limits)
 
 
 def ranking_sections(library: Library, model: str, patients: Collection[str]) -> list[Section]:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,7 @@ def write_zip(computed: Computed, inputs: Mapping[str, bytes]) -> bytes:
     recipe = write_recipe(computed.recipe)
     files = {RECIPE: recipe}
     files |= {f"{TABLES}/{name}.csv": content for name, content in csv_files(computed).items()}
-    wanted = {one.types.sha256 for one in computed.recipe.sections} | {
-        one.sha256 for one in computed.recipe.cell_sets
-    }
+    wanted = computed.recipe.inputs
     files |= {f"{INPUTS}/{sha256}.csv": inputs[sha256] for sha256 in sorted(wanted & set(inputs))}
     manifest = {
         "notice": NOTICE,
@@ -222,11 +221,16 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _member(packed: zipfile.ZipFile, name: str, path: Path, most: int = _MOST_TABLE) -> bytes:
+    too_large = InputError(f"{name} of {path.name} is larger than {most // 10**6} MB.")
     try:
+        if packed.getinfo(name).file_size > most:
+            raise too_large
         with packed.open(name) as file:
             content = file.read(most + 1)
-    except (*DAMAGED, zipfile.BadZipFile) as error:
-        raise InputError(f"{name} of {path.name} cannot be read: the ZIP is damaged.") from error
+    except (*DAMAGED, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} of {path.name} cannot be read: the ZIP is damaged or locked.") from error
     if len(content) > most:
-        raise InputError(f"{name} of {path.name} is larger than {most // 10**6} MB.")
+        raise too_large
     return content

@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, cast
 
 import numpy as np
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from squint import keys
 from squint.errors import DAMAGED, InputError
+from squint.geometry.outlines import MAX_CORNERS, Polygon, as_ring
 from squint.report.recipe import SectionRecord
 from squint.stats.labelings import is_no_type
 
 CELL, TYPE, SECTION = "cell", "cell_type", "section"
+_OUTLINE = (SECTION, "polygon", "ring", "x", "y")
 LOW_OVERLAP = 0.60  # share of the model's genes, below which tokens are uncertain
 NOTED = (
     "gene_overlap",
@@ -80,7 +83,7 @@ def read_types(content: bytes, names: Sequence[str], where: str) -> "pd.Categori
     InputError
         If it names other cells.
     """
-    found = dict(_read(content, (CELL, TYPE), where))
+    found = {cell: name for cell, name in _read(content, (CELL, TYPE), where)}  # noqa: C416 - of two each
     if unknown := set(found) - set(names):
         raise InputError(f"{where} names the cell {min(unknown)!r}, which the section does not hold.")
     return cast("pd.Categorical[Any]", pd.Categorical([found.get(name) for name in names]))
@@ -98,6 +101,41 @@ def read_set(content: bytes, where: str) -> dict[str, set[str]]:
     for section, cell in _read(content, (SECTION, CELL), where):
         found.setdefault(section, set()).add(cell)
     return found
+
+
+def write_outline(outlines: Mapping[str, Sequence[Polygon]]) -> bytes:
+    """Write the outline of a set, by the name of its section, as a table that goes with a recipe."""
+    return _table(
+        _OUTLINE,
+        (
+            (section, str(p), str(r), repr(float(x)), repr(float(y)))
+            for section, polygons in outlines.items()
+            for p, polygon in enumerate(polygons)
+            for r, ring in enumerate(polygon)
+            for x, y in ring
+        ),
+    )
+
+
+def read_outline(content: bytes, where: str) -> dict[str, tuple[Polygon, ...]]:
+    """Read the outline of a set by section from such a table.
+
+    Raises
+    ------
+    InputError
+        If it is none, or has too many corners.
+    """
+    rows = _read(content, _OUTLINE, where)
+    if len(rows) > MAX_CORNERS:
+        raise InputError(f"{where} has more than {MAX_CORNERS:,} corners.")
+    found: dict[str, dict[str, list[Any]]] = {}
+    for (section, polygon, _), corners in groupby(rows, lambda row: row[:3]):
+        try:
+            ring = as_ring([[float(x), float(y)] for *_, x, y in corners], where)
+        except ValueError as error:
+            raise InputError(f"{where} has a corner that is no number.") from error
+        found.setdefault(section, {}).setdefault(polygon, []).append(ring)
+    return {name: tuple(tuple(rings) for rings in own.values()) for name, own in found.items()}
 
 
 def with_types(piece: Piece, types: "pd.Categorical[Any] | None") -> None:
@@ -131,7 +169,7 @@ def _rows(columns: Sequence[NDArray[np.str_]]) -> bytes:
     return "\n".join("\0".join(row) for row in zip(*(c[order] for c in columns), strict=True)).encode()
 
 
-def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> bytes:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(head)
@@ -139,7 +177,7 @@ def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> bytes:
     return file.getvalue().encode()
 
 
-def _read(content: bytes, head: tuple[str, str], where: str) -> list[tuple[str, str]]:
+def _read(content: bytes, head: tuple[str, ...], where: str) -> list[tuple[str, ...]]:
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
     except (*DAMAGED, csv.Error) as error:
@@ -148,4 +186,4 @@ def _read(content: bytes, head: tuple[str, str], where: str) -> list[tuple[str, 
         ) from error
     if not rows or tuple(rows[0]) != head or any(len(row) != len(head) for row in rows):
         raise InputError(f"{where} has not the columns {', '.join(head)}.")
-    return [(first, second) for first, second in rows[1:]]
+    return [tuple(row) for row in rows[1:]]

@@ -12,7 +12,7 @@ from squint.errors import InputError
 from squint.files import why_refused
 from squint.io.content import Answers
 from squint.parsing import parse_json
-from squint.report.recipe import Recipe
+from squint.report.recipe import SCHEMA, Recipe
 
 MOST_BYTES = 8_000_000
 _AGAIN = "Take the recipe that the report was given with."
@@ -43,6 +43,7 @@ def read_recipe(content: bytes, name: str) -> Recipe:
     facts = parse_json(content, name, _AGAIN)
     if not isinstance(facts, dict) or "schema" not in facts:
         raise InputError(f"{name} is no recipe of a report: it names no schema. {_AGAIN}")
+    _check_schema(facts, name)
     try:
         text = json.dumps(facts, allow_nan=False)
     except ValueError as error:
@@ -54,6 +55,18 @@ def read_recipe(content: bytes, name: str) -> Recipe:
     for record in recipe.sections:
         answers_of(record.answers, f"{name}: section {record.name}")
     return recipe
+
+
+def _check_schema(facts: dict[str, Any], name: str) -> None:
+    """Refuse what a later squint wrote, before anything of it is misread, and what lacks its seeds."""
+    schema = facts["schema"]
+    if isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA:
+        raise InputError(
+            f"{name} is of schema {schema}, which a newer squint wrote; this one reads schema {SCHEMA}. "
+            "Use a newer squint."
+        )
+    if not isinstance(facts.get("seeds"), dict) or "tiles" not in facts["seeds"]:
+        raise InputError(f"{name}: its seeds are missing, without which no numbers can be the same. {_AGAIN}")
 
 
 def answers_of(given: Any, where: str) -> Answers:

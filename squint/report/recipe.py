@@ -16,11 +16,14 @@ from squint.sensitive import looks_like
 SCHEMA = 1
 TILE_SEED = 0  # of the order in which cells are encoded, which squint fixes; tokens do not depend on it
 MOST_SECTIONS, MOST_SHOWN, MOST_LETTERS, MOST_GENES = 1_000, 24, 200, 5_000
+MOST_NAMED = 100_000  # tokens
 
 Part = Literal["types", "tokens", "activation", "comparison", "cells"]
 By = Literal["score", "token", "cell_type", "region", "patient", "section", "cell_set"]
 _STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 _HEX = set("0123456789abcdef")
+_MOST_DIGITS = 9  # of a token
+_MOST_LIMITS = 20  # that a model names of itself
 
 
 def _check_sha256(value: str, what: str, *, may_lack: bool = False) -> None:
@@ -106,12 +109,19 @@ class ModelRecord:
     n_codes: int
     n_genes: int
     simulated: bool = False  # whether it was trained on simulated sections alone
+    trained_on: str = ""  # as its card says it
+    limits: tuple[str, ...] = ()  # likewise
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     def __post_init__(self) -> None:
         _check_text(self.name, "The name of the model")
         _check_sha256(self.sha256, "The hash of the model")
         _check_sha256(self.genes_sha256, "The hash of the model's genes")
+        object.__setattr__(self, "limits", tuple(self.limits))
+        if len(self.limits) > _MOST_LIMITS:
+            raise InputError(f"The model has more than {_MOST_LIMITS} limits.")
+        for said in (self.trained_on, *self.limits):
+            _check_text(said, "What is said of the model", most=2_000, may_lack=True)
 
 
 @dataclass(frozen=True)
@@ -189,12 +199,14 @@ class CellSetRecord:
     name: str
     how: str  # it was made, in words
     sha256: str  # of the table of its cells
+    outline: str = ""  # sha256 of the table of the outline that it was drawn with; empty if it has none
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     def __post_init__(self) -> None:
         _check_text(self.name, "The name of a cell set")
         _check_text(self.how, "How a cell set was made", most=2_000, may_lack=True)
         _check_sha256(self.sha256, f"The hash of cell set {self.name}")
+        _check_sha256(self.outline, f"The hash of the outline of cell set {self.name}", may_lack=True)
 
 
 @dataclass(frozen=True)
@@ -224,6 +236,7 @@ class Recipe:
     comparison: Comparison | None = None
     gene_sets: tuple[GeneSet, ...] = ()
     cell_sets: tuple[CellSetRecord, ...] = ()
+    token_names: Mapping[str, str] = field(default_factory=dict)  # what users call tokens, by their numbers
     n_token_genes: int = 5  # that say what a token is
     seeds: Seeds = field(default_factory=Seeds)
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
@@ -250,7 +263,16 @@ class Recipe:
         ):
             if len(set(names)) < len(names):
                 raise InputError(f"Two {what} are the same.")
+        self._check_names()
         self._check_choices()
+
+    def _check_names(self) -> None:
+        if len(self.token_names) > MOST_NAMED:
+            raise InputError(f"It names more than {MOST_NAMED:,} tokens.")
+        for token, name in self.token_names.items():
+            if not (token.isascii() and token.isdecimal() and len(token) <= _MOST_DIGITS):
+                raise InputError(f"It names a token {token[:20]!r}; tokens are numbers, from 0 up.")
+            _check_text(name, f"The name of token {token}")
 
     def _check_choices(self) -> None:
         if self.model is None and (self.activation or (self.comparison and self.comparison.by == "token")):
@@ -275,6 +297,13 @@ class Recipe:
     def shown(self) -> tuple[SectionRecord, ...]:
         """The sections that the report is of."""
         return tuple(one for one in self.sections if one.shown)
+
+    @property
+    def inputs(self) -> set[str]:
+        """The hashes of the tables that go with it."""
+        found = {one.types.sha256 for one in self.sections}
+        found |= {sha256 for one in self.cell_sets for sha256 in (one.sha256, one.outline)}
+        return found - {""}
 
     @property
     def simulated(self) -> str:

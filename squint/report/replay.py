@@ -12,9 +12,9 @@ from squint.files import list_sha256
 from squint.library.store import Library
 from squint.report import kept
 from squint.report.originals import Originals, Say, missing, read_pieces
-from squint.report.pieces import NOTED, Piece, read_set, read_types, with_types
+from squint.report.pieces import NOTED, Piece, read_outline, read_set, read_types, with_types
 from squint.report.recipe import ModelRecord, Recipe
-from squint.report.tables import Computed, Sets, compute
+from squint.report.tables import Computed, Outlines, Sets, compute
 
 if TYPE_CHECKING:
     from squint.model.bundle import Bundle
@@ -61,7 +61,8 @@ def replay(recipe: Recipe, sources: Sources, say: Say) -> Computed:
     if recipe.model is not None:
         _give_tokens(recipe.model, pieces, sources, say)
     say(0.6, "computing the tables")
-    return compute(recipe, pieces, read_sets(recipe, sources.inputs))
+    sets, outlines = read_sets(recipe, sources.inputs), read_outlines(recipe, sources.inputs)
+    return compute(recipe, pieces, sets, outlines)
 
 
 def read_sets(recipe: Recipe, inputs: Callable[[str], bytes | None]) -> Sets:
@@ -80,6 +81,25 @@ def read_sets(recipe: Recipe, inputs: Callable[[str], bytes | None]) -> Sets:
         if unknown := set(sets[one.name]) - known:
             raise InputError(f"{where} names section {min(unknown)!r}, which the recipe does not hold.")
     return sets
+
+
+def read_outlines(recipe: Recipe, inputs: Callable[[str], bytes | None]) -> Outlines:
+    """Read the outlines of those sets of a recipe that were drawn, from the tables that go with it.
+
+    Raises
+    ------
+    InputError
+        If one is not there, was changed, is no outline, or names a section that the recipe does not.
+    """
+    known = {record.name for record in recipe.sections}
+    outlines = {}
+    for one in recipe.cell_sets:
+        if one.outline:
+            where = f"The outline of cell set {one.name}"
+            outlines[one.name] = read_outline(_input(inputs, one.outline, where), where)
+            if unknown := set(outlines[one.name]) - known:
+                raise InputError(f"{where} names section {min(unknown)!r}, which the recipe does not hold.")
+    return outlines
 
 
 def _pieces(recipe: Recipe, sources: Sources, say: Say) -> list[Piece]:

@@ -14,6 +14,7 @@ from scipy.sparse import block_diag, csr_matrix, vstack
 from squint import keys, pp, tl
 from squint.columns import UNKNOWN
 from squint.errors import InputError
+from squint.geometry.outlines import Polygon
 from squint.pl import activation_table, composition_table, levels
 from squint.report.pieces import Piece, depth, named_types
 from squint.report.recipe import Activation, Comparison, Recipe
@@ -30,6 +31,7 @@ _PLAIN = {  # column of a report's tables, by the slot that it is of
 }
 
 Sets = Mapping[str, Mapping[str, set[str]]]  # name of a cell set -> name of a section -> names of its cells
+Outlines = Mapping[str, Mapping[str, Sequence[Polygon]]]  # of those that were drawn, likewise
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Computed:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # by name, without index
     about: dict[str, str] = field(default_factory=dict)  # of each table, in words
     facts: dict[str, Any] = field(default_factory=dict)  # how codes were ranked; who was compared, or why not
+    arms: "pd.Series[Any] | None" = None  # of each cell: in which group it was compared, if in any
+    outlines: Outlines = field(default_factory=dict)  # that cell sets were drawn with
 
     def put(self, name: str, table: pd.DataFrame, about: str) -> None:
         """Keep a table."""
@@ -49,7 +53,9 @@ class Computed:
         self.tables[name], self.about[name] = plain, about
 
 
-def compute(recipe: Recipe, pieces: Sequence[Piece], sets: Sets) -> Computed:
+def compute(
+    recipe: Recipe, pieces: Sequence[Piece], sets: Sets, outlines: Outlines | None = None
+) -> Computed:
     """Compute every table of a report.
 
     Parameters
@@ -60,6 +66,8 @@ def compute(recipe: Recipe, pieces: Sequence[Piece], sets: Sets) -> Computed:
         The sections of the recipe, in its order, with tokens where it names a model.
     sets
         The cells of its sets.
+    outlines
+        Where they were drawn: for the maps; no number rests on them.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def compute(recipe: Recipe, pieces: Sequence[Piece], sets: Sets) -> Computed:
         If what the recipe asks cannot be computed of these sections.
     """
     every = _cells(pieces)
-    found = Computed(recipe, [one for one in pieces if one.record.shown], every)
+    found = Computed(recipe, [one for one in pieces if one.record.shown], every, outlines=outlines or {})
     if recipe.activation is not None:
         every[keys.ACTIVATION] = _scores(recipe.activation, pieces, every, found)
     found.cells = cells = every[every[SHOWN]].drop(columns=SHOWN).reset_index(drop=True)
@@ -216,6 +224,8 @@ def _put_tokens(found: Computed) -> None:
         genes = [str(gene) for gene in piece.adata.var_names]
         sums[piece.record.name] = add_up(csr_matrix(piece.adata.X), genes, tokens, types)
     words = describe(sums, n_genes=found.recipe.n_token_genes).reset_index()
+    if found.recipe.token_names:
+        words.insert(1, "name", [found.recipe.token_names.get(str(token), "") for token in words["token"]])
     about = (
         f"What each token is, over the sections of this report; {model.n_codes if model else 0} tokens are "
         "known to the model. Top genes: largest share of the token's counts relative to all cells'."
@@ -298,7 +308,7 @@ def _in_sets(cells: pd.DataFrame, names: Sequence[str], sets: Sets) -> "pd.Serie
 
 def _put_comparison(asked: Comparison, found: Computed, sets: Sets) -> None:
     """Compare the genes of two groups, or note why they cannot be compared."""
-    arm = arms_of(found.cells, asked, found.recipe.activation, sets)
+    found.arms = arm = arms_of(found.cells, asked, found.recipe.activation, sets)
     both = found.cells.assign(arm=arm)[arm.notna()]
     n_cells = both.groupby([keys.PATIENT, keys.SECTION, "arm"]).size().unstack("arm", fill_value=0)
     n_cells = n_cells.reindex(columns=[GROUP, REFERENCE], fill_value=0)
@@ -319,6 +329,7 @@ def _put_comparison(asked: Comparison, found: Computed, sets: Sets) -> None:
         facts["problem"] = str(error)
         return
     genes = adata.uns[keys.DEGS]
+    facts["n_genes"] = len(genes)
     facts["median_depth"] = float(genes.attrs["median_depth"])
     about = "Genes of the group against the reference, cells as observations; largest AUC first."
     found.put("differential_expression", genes.rename_axis("gene").reset_index(), about)

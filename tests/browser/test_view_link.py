@@ -68,6 +68,14 @@ def test_a_link_opens_the_same_window_thresholds_and_colours(browser: Browser, a
     expect(code).to_be_visible(timeout=PATIENCE)
     link = code.inner_text().strip()
     assert re.fullmatch(rf"{address}/risk_map\?view=[0-9a-f]{{32}}", link)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as over plain HTTP
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
     page.context.close()
 
     other = opened(browser, link)

@@ -80,10 +80,13 @@ def name_cells(cohort: Cohort, name: str) -> None:
 
 
 def draw_set(cohort: Cohort, name: str, *sections: str) -> str:
-    """Make a cell set of every other cell of some sections; return its id."""
+    """Make a cell set of every other cell of some sections, with an outline in the first; return its id."""
+    outline = ((np.array([[-5.0, -5.0], [120.0, -5.0], [120.0, 90.0]]),),)
     members = {cohort.sections[one].id: np.arange(0, cohort.sections[one].n_cells, 2) for one in sections}
     sets = CellSets(cohort.library)
-    return sets.make_all([Draft(name, members, {}, "every other cell")])[0].id
+    return sets.make_all(
+        [Draft(name, members, {cohort.sections[sections[0]].id: outline}, "every other cell")]
+    )[0].id
 
 
 def requests(cohort: Cohort, first: str, second: str, set_id: str) -> dict[str, MakeReport]:

@@ -14,7 +14,7 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.gene_sets import cover_of, stamped
 from app.components.job import compute
 from app.components.tokens import names as token_names
-from app.exports.stamp import many, stamp
+from app.exports.stamp import codes_in_words, many, stamp
 from app.models import ModelFacts
 from app.requests import BorderProfile
 from app.text import sentence
@@ -175,7 +175,7 @@ def parameters_of(library: Library, found: Profile) -> dict[str, object]:
         said["cells of the set"] = ", ".join(group or "none" for _, group, _ in asked.split.members)
     if asked.split.by == LEVEL:
         said["reference patient"] = subject.how["reference"]
-        said["codes"] = f"{', '.join(subject.how['codes'])} ({subject.how['mode']})"
+        said["codes"] = codes_in_words(subject.how)
     if asked.genes:
         said["expression"] = "counts scaled to the median depth of the cells with a distance"
     for name, genes in asked.sets:

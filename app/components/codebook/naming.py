@@ -1,4 +1,6 @@
-"""What users call a token: given, changed, undone."""
+"""What users call a token: given, changed, undone, done again."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -13,7 +15,7 @@ _LISTED = 20  # changes
 
 
 def show_naming(library: Library, model: ModelFacts, token: str) -> None:
-    """Let the user name a token and note something of it; the last change can be undone."""
+    """Let the user name a token and note something of it; changes are undone and done again."""
     known = token_naming.get(library, model.sha256, token)
     if known.damage:
         st.error(sentence(known.damage))
@@ -44,8 +46,17 @@ def show_naming(library: Library, model: ModelFacts, token: str) -> None:
             icon=":material/undo:",
             disabled=not known.undoes,
             help=sentence(f"Undo: {known.undoes}") if known.undoes else None,
-            on_click=_undo,
-            args=(library, model.sha256, token, known.version),
+            on_click=_step,
+            args=(token_naming.undo, library, model.sha256, token, known.version),
+        )
+        st.button(
+            "Redo",
+            key="codebook_redo",
+            icon=":material/redo:",
+            disabled=not known.redoes,
+            help=sentence(f"Do again: {known.redoes}") if known.redoes else None,
+            on_click=_step,
+            args=(token_naming.redo, library, model.sha256, token, known.version),
         )
         if known.version:
             _show_changes(library, model, token)
@@ -63,9 +74,10 @@ def _change(library: Library, model: str, token: str, name: str, note: str, seen
         st.rerun()
 
 
-def _undo(library: Library, model: str, token: str, seen: int) -> None:
+def _step(step: Callable[..., str], library: Library, model: str, token: str, seen: int) -> None:
+    """Go back or forward by a change."""
     try:
-        token_naming.undo(library, model, token, seen=seen)
+        step(library, model, token, seen=seen)
     except InputError as error:
         st.session_state[_TOLD] = str(error)
 

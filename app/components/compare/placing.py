@@ -13,7 +13,7 @@ from app.components.compare import measures
 from app.components.compare.subject import Subject
 from app.components.export_row import CHART, Export, export_row
 from app.components.links import to_sections
-from app.exports.stamp import stamp
+from app.exports.stamp import codes_in_words, stamp
 from app.text import as_text, sentence
 from squint import pl
 from squint.library.quality import doubted, is_newness_known
@@ -131,7 +131,7 @@ def _show_scores(library: Library, subject: Subject, new: str, among: Sequence[s
         "new patient": new,
         "references": ", ".join(among),
         "reference patient": how["reference"],
-        "codes": f"{', '.join(how['codes'])} ({how['mode']})",
+        "codes": codes_in_words(how),
         "high": f"above {high:g}",
     }
     _draw(subject, rows, f"share of cells that score above {high:g}", "placing_scores", parameters)

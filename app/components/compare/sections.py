@@ -14,7 +14,7 @@ from app.components.compare.subject import Subject, roles_in_words, simulated_id
 from app.components.export_row import CHART, Export, export_row
 from app.components.links import to_cell_types
 from app.components.tokens import names as token_names
-from app.exports.stamp import many, stamp
+from app.exports.stamp import codes_in_words, many, stamp
 from app.maps.type_colours import type_colours
 from app.requests.compare import Kinds
 from squint import keys, pl
@@ -250,7 +250,7 @@ def _show_scores(library: Library, subject: Subject) -> None:
     table = measures.score_table(scores, subject).rename_axis("library_id").reset_index()
     parameters = {
         "reference patient": how["reference"],
-        "codes": f"{', '.join(how['codes'])} ({how['mode']})",
+        "codes": codes_in_words(how),
         "low": f"below {low:g}",
         "high": f"above {high:g}",
         "heights": "square roots of shares",

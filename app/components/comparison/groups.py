@@ -28,7 +28,7 @@ from app.components.links import to_cell_types, to_sections
 from app.components.sets_here import sets_here
 from app.components.tokens import names as token_names
 from app.components.tokens import say_doubts, say_why_no_tokens, say_without_token
-from app.exports.stamp import many, simulated
+from app.exports.stamp import codes_in_words, many, simulated
 from app.maps import views
 from app.models import ModelFacts
 from app.requests import Differential, Pseudobulk
@@ -76,7 +76,7 @@ class Comparison(NamedTuple):
         n = self.arm.value_counts()
         scores = {
             "reference patient": self.how.get("reference"),
-            "codes": f"{', '.join(self.how.get('codes', ()))} ({self.how.get('mode')})",
+            "codes": codes_in_words(self.how) if self.how else "",
         }
         return {
             "group": f"{self.group}, n = {n.get(GROUP, 0):,}",

@@ -248,8 +248,14 @@ def _choose_sets(sets: Sequence[CellSet]) -> tuple[tuple[str, ...], tuple[str, .
 
 
 def _choose_gene_set(library: Library, sections: Sequence[Section]) -> tuple[GeneSet, ...]:
+    """Choose a gene set; one of which nothing is measured is left out, as of another tissue."""
     found = offered_sets(library, sections)
     options = [*found, _NO_SET]
     session.keep_valid(session.GENE_SET, options)
     name = str(st.selectbox("Marked gene set", options, key=session.GENE_SET, persist_state="session"))
-    return (GeneSet(name, found[name]),) if name in found else ()
+    if name not in found:
+        return ()
+    if not set(found[name]).intersection(*(library.genes(section.id) for section in sections)):
+        st.caption("None of its genes is measured in all of these sections, so the report leaves it out.")
+        return ()
+    return (GeneSet(name, found[name]),)

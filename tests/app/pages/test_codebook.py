@@ -1,5 +1,6 @@
 """The codebook: searched, named, and compared."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,20 @@ def test_a_name_is_kept_shown_and_undone(visit: Open, loaded: Library) -> None:
     assert token_naming.names(loaded, model) == {}
     assert "· glomerulus" not in words(app)
     assert "undone: named 'glomerulus'" in words(app)  # which is kept
+    app.button("codebook_redo").click().run()
+    assert token_naming.names(loaded, model) == {token: f"{token} · glomerulus"}
+    assert app.button("codebook_redo").disabled
+    assert "done again: named 'glomerulus'" in words(app)
+
+
+def test_stamps_call_tokens_by_number_and_name(visit: Open, loaded: Library) -> None:
+    app = visit("risk_map")
+    head, _ = csv_of(app, "risk_map")
+    found = re.search(r"codes: (\d+)", head)
+    assert found is not None
+    token_naming.name(loaded, model_of(loaded), found[1], "glomerulus", "")
+    head, _ = csv_of(app.run(), "risk_map")
+    assert f"codes: {found[1]} · glomerulus" in head
 
 
 @pytest.mark.usefixtures("loaded")

@@ -46,6 +46,25 @@ def test_a_link_restores_thresholds_sections_and_colours(visit: Open, loaded: Li
     assert set(kept) == {"schema", "values", "maps", "model"}
 
 
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("page", "key", "value"),
+    [
+        ("sections", "plain_colour", "Counts per cell"),  # which the page would choose anew
+        ("tokens", "colour", "Cell type"),
+        ("codebook", "look_at", "A gene"),
+        ("compare", "compared_by", "Cell types"),
+    ],
+)
+def test_a_link_restores_what_a_page_shows(visit: Open, page: str, key: str, value: str) -> None:
+    app = visit(page)
+    app.segmented_control(key).set_value(value).run()
+    assert not app.exception
+    again = visit(page, view=link_of(app))
+    assert not again.exception
+    assert again.segmented_control(key).value == value
+
+
 def test_a_link_says_which_sections_are_gone(visit: Open, loaded: Library) -> None:
     key = link_of(visit("sections"))
     loaded.delete(loaded.sections()[0].id)

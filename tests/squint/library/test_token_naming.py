@@ -15,7 +15,7 @@ from squint.library.database import HEAD, Database
 from squint.library.migrations.upgrade import upgrade
 from squint.library.records import TokenName
 from squint.library.store import Library
-from squint.library.token_naming import Named, changes, get, name, named, names, undo
+from squint.library.token_naming import Named, changes, get, name, named, names, redo, undo
 from squint.library.verify import verify
 
 A, B = "a" * 64, "b" * 64
@@ -61,21 +61,61 @@ def test_changes_are_undone_one_by_one_and_none_is_lost(library: Library) -> Non
     ]
 
 
-@given(st.lists(st.sampled_from(["undo", "x", "y", "z", ""]), max_size=20))
+def test_what_was_undone_is_done_again_until_something_else_is_done(library: Library) -> None:
+    name(library, A, "7", "first", "")
+    name(library, A, "7", "second", "a note")
+    assert get(library, A, "7").redoes == ""
+    with pytest.raises(InputError, match="nothing to do again"):
+        redo(library, A, "7")
+    undo(library, A, "7")
+    undo(library, A, "7")
+    assert get(library, A, "7").redoes == "named 'first'"
+    assert redo(library, A, "7") == "named 'first'"
+    assert redo(library, A, "7") == "named 'second'"
+    assert (get(library, A, "7").name, get(library, A, "7").note) == ("second", "a note")
+    assert get(library, A, "7").redoes == ""
+    assert [one.what for one in changes(library, A, "7")][:2] == [
+        "done again: named 'second'",
+        "done again: named 'first'",
+    ]
+    undo(library, A, "7")
+    name(library, A, "7", "another", "")
+    assert get(library, A, "7").redoes == ""
+    assert undo(library, A, "7") == "named 'another'"
+    assert get(library, A, "7").name == "first"
+
+
+def test_naming_by_hand_what_was_undone_is_doing_it_again(library: Library) -> None:
+    for one in ("first", "second", "third"):
+        name(library, A, "7", one, "")
+    undo(library, A, "7")
+    undo(library, A, "7")
+    name(library, A, "7", "second", "")
+    assert get(library, A, "7").redoes == "named 'third'"
+    assert redo(library, A, "7") == "named 'third'"
+
+
+@given(st.lists(st.sampled_from(["undo", "redo", "x", "y", "z", ""]), max_size=20))
 @settings(deadline=None, max_examples=25)
-def test_undo_goes_back_as_a_pile_of_names_does(
+def test_undo_and_redo_go_as_two_piles_of_names_do(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
-    library, pile = Library(tmp_path_factory.mktemp("pile")), [""]
+    library, pile, undone = Library(tmp_path_factory.mktemp("pile")), [""], list[str]()
     for step in steps:
         if step == "undo":
             if len(pile) > 1:
                 undo(library, A, "0")
-                pile.pop()
+                undone.append(pile.pop())
+        elif step == "redo":
+            if undone:
+                redo(library, A, "0")
+                pile.append(undone.pop())
         elif name(library, A, "0", step, ""):
             pile.append(step)
+            undone = undone[:-1] if undone and undone[-1] == step else []
         assert get(library, A, "0").name == pile[-1]
         assert bool(get(library, A, "0").undoes) == (len(pile) > 1)
+        assert bool(get(library, A, "0").redoes) == bool(undone)
     library.database.close()
 
 
@@ -108,7 +148,13 @@ def test_what_is_too_long_or_no_token_is_refused(library: Library) -> None:
 
 def test_whoever_saw_an_older_name_is_told(library: Library) -> None:
     name(library, A, "7", "mine", "", seen=0)
-    for change in (lambda: name(library, A, "7", "yours", "", seen=0), lambda: undo(library, A, "7", seen=0)):
+    name(library, A, "7", "other", "")
+    undo(library, A, "7")
+    for change in (
+        lambda: name(library, A, "7", "yours", "", seen=0),
+        lambda: undo(library, A, "7", seen=0),
+        lambda: redo(library, A, "7", seen=0),
+    ):
         with pytest.raises(InputError, match="meanwhile"):
             change()
     assert get(library, A, "7").name == "mine"
@@ -138,6 +184,9 @@ def test_a_damaged_change_is_said_undone_and_renamed(library: Library) -> None:
     assert token_naming.damaged(named(library, A)) == ["7"]
     assert any("token_names" in problem for problem in verify(library).problems)
     assert undo(library, A, "7") == "a change that is damaged"
+    assert get(library, A, "7").redoes == ""  # of what is damaged nobody knows what it was made on
+    with pytest.raises(InputError, match="nothing to do again"):
+        redo(library, A, "7")
     assert names(library, A)["7"] == "7 · right"
     name(library, A, "7", "again", "")
     assert undo(library, A, "7") == "named 'again'"

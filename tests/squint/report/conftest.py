@@ -4,6 +4,7 @@ import pytest
 from anndata import AnnData
 
 from squint import datasets
+from squint.library import token_naming
 from tests.helpers.reports import Cohort, cohort_of, draw_set, name_cells, small_model
 
 
@@ -25,10 +26,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 @pytest.fixture(scope="session")
 def names(cohort: Cohort) -> tuple[str, str]:
-    """Name a section of each patient; the cells of the second have a labeling."""
+    """Name a section of each patient; the cells of the second have a labeling, and a token has a name."""
     by_patient = {section.patient: name for name, section in cohort.sections.items()}
     first, second = by_patient.values()
     name_cells(cohort, second)
+    token_naming.name(cohort.library, cohort.sha256, "0", "rim of the tumour", "")
     return first, second
 
 

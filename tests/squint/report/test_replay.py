@@ -20,6 +20,7 @@ from squint.cli.main import main
 from squint.errors import InputError
 from squint.library.store import DATA
 from squint.report.packed import RECIPE, read_given
+from squint.report.pieces import read_outline
 from squint.report.recipe import Activation, Comparison
 from tests.helpers.reports import Cohort, requests, zip_of
 
@@ -199,6 +200,40 @@ def test_genes_agree_with_scipy_and_counts_with_the_cells(
     assert row["auc"] == pytest.approx(by_hand, abs=1e-6)
     assert row["mean_group"] == pytest.approx(one["LDHA"].mean(), rel=1e-5)
     assert len(cells) == cohort.sections[names[0]].n_cells
+
+
+def test_a_set_is_drawn_with_its_outline_and_tokens_have_their_names(
+    cohort: Cohort, made: Path, names: tuple[str, str]
+) -> None:
+    given = read_given(zip_of(made))
+    (one,) = given.recipe.cell_sets
+    content = given.input(one.outline)
+    assert content is not None
+    ((section, ((ring,),)),) = read_outline(content, "it").items()
+    assert section == cohort.sections[names[0]].title
+    assert ring.tolist() == [[-5.0, -5.0], [120.0, -5.0], [120.0, 90.0]]
+    html = (made / "report.html").read_text()
+    assert "Lines: the outlines that cell sets were drawn with." in html
+    assert "0 · rim of the tumour" in html
+    assert given.recipe.token_names == {"0": "rim of the tumour"}
+    with zipfile.ZipFile(zip_of(made)) as archive:
+        table = pd.read_csv(archive.open("tables/tokens.csv"), comment="#", encoding="utf-8-sig")
+    assert table.set_index("token").loc[0, "name"] == "rim of the tumour"
+
+
+def test_a_changed_outline_is_refused(
+    cohort: Cohort, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outline = read_given(zip_of(made)).recipe.cell_sets[0].outline
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(zip_of(made)) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content.replace(b"120.0", b"121.0") if outline in name else content)
+    assert replayed(cohort, other, tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "The outline of cell set drawn" in said
+    assert "was changed" in said
 
 
 def test_a_report_names_no_file_and_no_patient_but_by_codes(made: Path, cohort: Cohort) -> None:
