@@ -86,7 +86,7 @@ def _diversity(counts: pd.DataFrame, tissue: Sequence[Tissue], n_cells: int) -> 
     for row, one in zip(counts.to_numpy(), tissue, strict=True):
         whole, even = hill(row), rarefied(row, n_cells)
         width = half_widths(count_blocks(one, counts.shape[1]), n_cells)
-        ends = {}
+        ends: dict[str, float] = {}
         for name, value in even._asdict().items():
             off = getattr(width, name)
             ends |= {f"{name}_low": max(1.0, value - off), f"{name}_high": min(counts.shape[1], value + off)}

@@ -1,6 +1,6 @@
 """How often sections of one tissue are said to lie beyond chance, by the size of their structures.
 
-Five minutes on two busy cores. The table of `docs/results/analysis.md`.
+Four minutes of processor time. The table of `docs/results/analysis.md`.
 """
 
 import numpy as np

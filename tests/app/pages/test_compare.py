@@ -271,7 +271,7 @@ def test_names_and_dates_of_birth_do_not_come_in(visit: Open, loaded: Library) -
     assert "Musterfrau" not in everything
     assert "1950" not in everything
     assert list(patient_facts.known(loaded).columns) == ["grade"]
-    assert all(b"Musterfrau" not in path.read_bytes() for path in loaded.root.rglob("*") if path.is_file())
+    assert all(b"Musterfrau" not in path.read_bytes() for path in loaded.home.rglob("*") if path.is_file())
 
 
 @pytest.mark.usefixtures("worker")
