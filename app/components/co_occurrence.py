@@ -1,7 +1,6 @@
 """Widgets and figures of tokens that go together."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,8 @@ import streamlit as st
 
 from app import session
 from app.components.export_row import CHART, Export, export_row
-from app.components.job import compute, run
+from app.components.file_job import Made, offer_made
+from app.components.job import compute
 from app.components.links import to_sections
 from app.components.map.tissue_map import show_map
 from app.components.tokens import listed, with_names
@@ -389,23 +389,12 @@ def offer_sequences(library: Library, found: Found, model: ModelFacts) -> None:
         "coordinates: for training language models. The same on the command line: `squint export-tokens`."
     )
     ids = tuple(section.id for section in found.over.sections)
-    key = f"sequences-{list_sha256([model.sha256, *ids])[:16]}"
-    if st.button("Prepare Parquet", key="sequences-parquet"):
-        st.session_state[key] = b""
-    if key in st.session_state and not st.session_state[key]:
-        path = run(WriteSequences(ids, model.sha256, "parquet"), library, "Writing sequences")
-        if path is None:
-            return
-        st.session_state[key] = Path(path).read_bytes()
-        library.unstage(Path(path))
-    if st.session_state.get(key):
-        st.download_button(
-            f"Download {many(len(ids), 'sequence')}",
-            st.session_state[key],
-            "tokens.parquet",
-            "application/vnd.apache.parquet",
-            key="sequences-download",
-            type="primary",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+    made = Made(
+        "tokens.parquet",
+        "application/vnd.apache.parquet",
+        "Prepare Parquet",
+        f"Download {many(len(ids), 'sequence')}",
+        "Writing sequences",
+    )
+    of = list_sha256([model.sha256, *ids])[:16]
+    offer_made(library, lambda: WriteSequences(ids, model.sha256, "parquet"), made, "sequences-parquet", of)

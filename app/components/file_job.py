@@ -1,8 +1,8 @@
-"""A file that a user gives to a worker: nothing of it is looked at in the web process."""
+"""Files between a user and a worker: one given, of which the web process looks at nothing, or one made."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -16,6 +16,17 @@ MOST_BYTES = 64_000_000
 _LIMIT_S = 120  # the largest take a tenth of it
 
 Answer = TypeVar("Answer")
+
+
+class Made(NamedTuple):
+    """A file that a worker makes for the user to take home."""
+
+    name: str
+    mime: str
+    label: str  # of the button that asks for it
+    ready: str  # of the button that downloads it
+    what: str  # what the worker does, in the user's words
+    help: str | None = None
 
 
 def work_on(
@@ -75,3 +86,45 @@ def _forget(library: Library, key: str) -> None:
     given: tuple[Path, Task[object]] | None = st.session_state.pop(key, None)
     if given is not None:
         library.unstage(given[0])
+
+
+def offer_made(
+    library: Library, task: Callable[[], Task[str]], made: Made, place: str, of: str, *, limit_s: float = 3600
+) -> None:
+    """Offer a button that has a file made by a worker, and then the file.
+
+    Parameters
+    ----------
+    library
+        Where the worker leaves it.
+    task
+        Gives what is asked of the worker, which answers with the path of the file.
+    made
+        What it is.
+    place
+        Name of the button.
+    of
+        What it is made of: when that changes, the file is asked for anew.
+    limit_s
+        After so many seconds the worker is stopped.
+    """
+    key = f"_{place}-made-{of}"
+    if st.button(made.label, key=place, help=made.help):
+        st.session_state[key] = b""
+    if key in st.session_state and not st.session_state[key]:
+        answer = run(task(), library, made.what, limit_s=limit_s)
+        if answer is None:
+            return
+        st.session_state[key] = Path(answer).read_bytes()
+        library.unstage(Path(answer))
+    if st.session_state.get(key):
+        st.download_button(
+            made.ready,
+            st.session_state[key],
+            made.name,
+            made.mime,
+            key=f"{place}-download",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+        )

@@ -43,21 +43,31 @@ def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     doubts = doubted(library, sections, model)
     doubtful = {section.patient for section in sections if section.id in doubts}
     simulated = {section.patient for section in sections if section.simulated}
-    # Those of people come first, and of these those that the model knows.
+    # Those that the model knows come first, and of these those of people: codes of a patient that it does not
+    # know may mean nothing, whoever it is.
     patients = sorted(
         {section.patient for section in sections},
-        key=lambda name: (name in simulated, name in doubtful, name),
+        key=lambda name: (name in doubtful, name in simulated, name),
     )
+
+    def called(name: str) -> str:
+        return f"{name} (tokens uncertain)" if name in doubtful else name
+
     whom, how, how_many, where = st.columns([2, 3, 2, 3], gap="large")
     session.keep_valid(session.REFERENCE, patients)
-    reference = whom.selectbox("Reference patient", patients, key=session.REFERENCE, persist_state="session")
+    reference = whom.selectbox(
+        "Reference patient", patients, format_func=called, key=session.REFERENCE, persist_state="session"
+    )
     others = [patient for patient in patients if patient != reference]
     against = None
     with how:
         ranked_by = _choose_ranking() if others else _say_alone(reference)
     if ranked_by == _ENRICHED:
         session.keep_valid(session.AGAINST, others)
-        against = whom.selectbox("Against patient", others, key=session.AGAINST, persist_state="session")
+        against = whom.selectbox(
+            "Against patient", others, format_func=called, key=session.AGAINST, persist_state="session"
+        )
+    _say_uncertain([who for who in (reference, against) if who in doubtful])
     n_codes = how_many.slider("Number of codes", 1, 10, 5, key=session.N_CODES, bind="query-params")
     ends: Any = where.slider(
         "Thresholds: low below, high above",
@@ -74,6 +84,16 @@ def choose(library: Library, sections: Sequence[Section], model: str) -> Choice:
     own = [[section for section in sections if section.patient == patient] for patient in patients]
     ranked = tuple(section.id for mine in own for section in outside_stacks(mine))
     return Choice(Activate(ids, ranked, model, reference, against, n_codes), (float(low), float(high)))
+
+
+def _say_uncertain(patients: Sequence[str]) -> None:
+    """Say of those who choose the codes that the model knows little of them."""
+    if patients:
+        st.warning(
+            f"**Codes picked on {as_text(' and '.join(patients))} may mean nothing**, and so may scores by "
+            "them: the model knows little of that tissue. Choose another patient where there is one.",
+            icon=":material/warning:",
+        )
 
 
 def _choose_ranking() -> str:

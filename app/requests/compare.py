@@ -13,6 +13,7 @@ class CompareSections(Computation):
     """Count what the cells of sections are, how diverse, and how far sections lie from each other."""
 
     name: ClassVar[str] = "compare_sections"
+    form: ClassVar[int] = 2
     model: str  # sha256
     of: Kinds
     n_draws: int  # of each pair of sections

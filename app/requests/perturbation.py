@@ -24,6 +24,7 @@ class Perturb(Computation):
     """Change the expression of some cells of one section, and see which tokens the cells beside them take."""
 
     name: ClassVar[str] = "perturb"
+    form: ClassVar[int] = 2
     model: str  # sha256
     changed: Some  # its set is the region of interest
     way: Way

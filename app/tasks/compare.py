@@ -1,5 +1,6 @@
 """Sections and patients beside each other. Runs in the worker."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from squint.io.limits import memory_limit
 from squint.library import patient_facts
 from squint.library.results import Report, keep
 from squint.library.store import Library
-from squint.stats.diversity import hill, rarefied
-from squint.stats.section_distances import Tissue, compare, overview
+from squint.stats.diversity import half_widths, hill, rarefied
+from squint.stats.section_distances import Tissue, compare, count_blocks, overview
 
 _COLUMN = {"tokens": keys.TOKEN, "types": keys.CELL_TYPE}
 TABLES = ("distance", "expected", "high", "p", "q")
@@ -49,10 +50,10 @@ def compare_sections(library: Library, asked: CompareSections, report: Report) -
     parts = np.split(joined.codes.astype(np.int64), np.cumsum([len(labels[one]) for one in ids])[:-1])
     counts = pd.DataFrame([np.bincount(part, minlength=len(names)) for part in parts], ids, names)
     n_cells = int(counts.sum(axis=1).min())
-    tables = {"counts": counts, "diversity": _diversity(counts, n_cells)}
+    tissue = [Tissue(places[one], part) for one, part in zip(ids, parts, strict=True)]
+    tables = {"counts": counts, "diversity": _diversity(counts, tissue, n_cells)}
     facts: dict[str, Any] = {"n_cells": n_cells, "compared": len(ids) > 1}
     if len(ids) > 1:
-        tissue = [Tissue(places[one], part) for one, part in zip(ids, parts, strict=True)]
         found = compare(
             tissue,
             len(names),
@@ -66,6 +67,7 @@ def compare_sections(library: Library, asked: CompareSections, report: Report) -
                 "n_cells": counts.sum(axis=1),
                 "n_blocks": found.n_blocks,
                 "halves": found.halves,
+                "reach": found.reach,
                 "x": lie.points[:, 0],
                 "y": lie.points[:, 1],
             },
@@ -75,12 +77,20 @@ def compare_sections(library: Library, asked: CompareSections, report: Report) -
     keep(library, asked, facts, tables)
 
 
-def _diversity(counts: pd.DataFrame, n_cells: int) -> pd.DataFrame:
-    """Give the effective numbers of kinds of each section, whole and at one number of cells."""
+def _diversity(counts: pd.DataFrame, tissue: Sequence[Tissue], n_cells: int) -> pd.DataFrame:
+    """Give the effective numbers of kinds of each section, whole and at one number of cells.
+
+    Their interval is over blocks of tissue, and cut off where a number cannot be.
+    """
     rows = []
-    for row in counts.to_numpy():
+    for row, one in zip(counts.to_numpy(), tissue, strict=True):
         whole, even = hill(row), rarefied(row, n_cells)
-        rows.append({"n_cells": int(row.sum()), **even._asdict(), "richness_of_all": whole.richness})
+        width = half_widths(count_blocks(one, counts.shape[1]), n_cells)
+        ends: dict[str, float] = {}
+        for name, value in even._asdict().items():
+            off = getattr(width, name)
+            ends |= {f"{name}_low": max(1.0, value - off), f"{name}_high": min(counts.shape[1], value + off)}
+        rows.append({"n_cells": int(row.sum()), **even._asdict(), **ends, "richness_of_all": whole.richness})
     return pd.DataFrame(rows, counts.index)
 
 

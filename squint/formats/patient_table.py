@@ -25,6 +25,7 @@ _MISSING = {
     *("", "-", "--", ".", "?", "na", "n/a", "n.a.", "nan", "nd", "n.d.", "none", "null", "missing"),
     *("unknown", "not known", "not available", "not done", "#n/a"),
 }
+_OF_A_PERSON = {"name", "names"}
 _LONG_WHOLE = re.compile(r"\d{6,}")  # as record numbers are
 _LISTED = 20
 
@@ -220,7 +221,8 @@ def _why_not(column: str, values: Sequence[str], *, sure: bool) -> str:
         return "it has no name"
     if len(column) > MAX_LETTERS:
         return f"its name is longer than {MAX_LETTERS} letters"
-    if why := flag_name(column):
+    # "Name" alone is of a gene or a type elsewhere, and of nobody but the patient here.
+    if why := flag_name("patient name" if column.strip().lower() in _OF_A_PERSON else column):
         return why
     if not values:
         return "it holds nothing of patients of the library"

@@ -37,12 +37,16 @@ class Task(Generic[Answer]):
 class Computation(Task[None]):
     """A task whose result is kept, until one of its sections is deleted or nobody looks at it for long."""
 
+    form: ClassVar[int] = 1  # counts upwards when what the result holds becomes another
     ids: tuple[str, ...]  # of the sections that it is computed from
 
     @property
     def result(self) -> str:
-        """Name of the result: the same for the same arguments."""
-        return f"{self.name}-{list_sha256([json.dumps(self.args, sort_keys=True)])[:16]}"
+        """Name of the result: the same for the same arguments, and another in another form."""
+        asked = [json.dumps(self.args, sort_keys=True)]
+        if self.form > 1:
+            asked.append(str(self.form))
+        return f"{self.name}-{list_sha256(asked)[:16]}"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from ._print_space import print_stack as print_stack
 from ._quality import imputation_quality as imputation_quality
 from ._section_distances import SMALL_Q as SMALL_Q
 from ._section_distances import section_distances as section_distances
+from ._section_diversity import section_diversity as section_diversity
 from ._section_plane import section_plane as section_plane
 from ._section_rows import activation_by_section as activation_by_section
 from ._section_rows import section_composition as section_composition

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
+from scipy.stats import t
 
 Floats = NDArray[np.float64]
 _WIDTH = 12.0  # standard deviations around the expected number that count; beyond lies less than 1e-16
@@ -81,6 +82,38 @@ def rarefied(counts: NDArray[np.integer], n_cells: int) -> Diversity:
         float(np.exp(entropy)),
         float(n_cells**2 / (variance + mean**2).sum()),
     )
+
+
+def half_widths(counts: NDArray[np.integer], n_cells: int, *, level: float = 0.95) -> Diversity:
+    """Say how far the numbers of :func:`rarefied` may be off, as they differ over a section.
+
+    Each block of tissue is left out in turn (a jackknife): cells beside each other are alike, so that single
+    cells would make the interval far too narrow. Where blocks beside each other are alike too, it still is.
+
+    Parameters
+    ----------
+    counts
+        Cells of each kind in each of b blocks of as many cells (b, K).
+    n_cells
+        As for :func:`rarefied` of the whole section; fewer where there are fewer without a block.
+    level
+        Of the interval.
+
+    Returns
+    -------
+    What to go to either side, by Student's t of b - 1 degrees of freedom; NaN with fewer than three blocks.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), An introduction to the bootstrap, chapter 11.
+    """
+    n_blocks, total = len(counts), counts.sum(axis=0)
+    if n_blocks < 3:
+        return Diversity(np.nan, np.nan, np.nan)
+    fewest = int(counts.sum() - counts.sum(axis=1).max())
+    without = np.array([rarefied(total - block, min(n_cells, fewest)) for block in counts])
+    error = np.sqrt((n_blocks - 1) * without.var(axis=0))
+    return Diversity(*(float(t.ppf((1 + level) / 2, n_blocks - 1) * one) for one in error))
 
 
 def _expected_entropy(count: float, total: float, n_cells: int, mean: float, spread: float) -> float:

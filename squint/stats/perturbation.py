@@ -127,6 +127,32 @@ def response(before: Ints, after: Ints, scores: Floats) -> Response:
     return Response(mean, int(scored.sum()), int((~scored).sum()))
 
 
+def score_error(before: Ints, after: Ints, scores: pd.DataFrame) -> float:
+    """Say how far a response may be off because the score of a token is the mean of so many cells.
+
+    Parameters
+    ----------
+    before, after
+        Token of each cell (n,); -1 for none.
+    scores
+        A row per token: ``score``, ``sd``, ``n_cells``, those that it is the mean of.
+
+    Returns
+    -------
+    Standard error of :func:`response` by the tokens that cells leave and reach. Cells of a token are taken
+    for independent, so it is no less than this.
+    """
+    known = scores["score"].notna().to_numpy()
+    has_score = np.append(known, [False])  # the last is that of token -1
+    scored = has_score[before] & has_score[after]
+    if not scored.any():
+        return float("nan")
+    reached, left = (np.bincount(of[scored], minlength=len(known)) for of in (after, before))
+    share = ((reached - left) / scored.sum())[known]
+    own = scores[known]
+    return float(np.sqrt((share**2 * own["sd"] ** 2 / own["n_cells"]).sum()))
+
+
 def displacement(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
     """Say how far latents (n, d) turned: the mean over cells of 1 - cosine, as the codebook measures."""
     one, other = before.astype(np.float64), after.astype(np.float64)

@@ -12,6 +12,8 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 from scipy.special import xlogy
 
+from squint.stats.autocorrelation import Alike, alike, widening
+
 Floats = NDArray[np.float64]
 N_BLOCKS = 8  # of a section: more are smaller, and those beside each other less independent
 LEAST_CELLS = 20  # of a block: sections of fewer cells have fewer blocks
@@ -37,6 +39,7 @@ class Compared(NamedTuple):
     p: Floats  # (S, S) share of these that reach the distance; NaN on the diagonal
     q: Floats  # (S, S) Benjamini and Hochberg's, over pairs
     n_blocks: NDArray[np.int64]  # (S,)
+    reach: Floats  # (S,) of likeness within a section, as a share of its side; NaN with too few blocks
 
 
 def js_distance(one: Floats, other: Floats) -> Floats:
@@ -92,16 +95,17 @@ def compare(
     *,
     n_draws: int = 999,
     seed: int = 0,
+    independent: bool = False,
     report: Callable[[int, int], None] | None = None,
 ) -> Compared:
     """Compare the usage of kinds between sections, with blocks of tissue dealt anew as the measure of chance.
 
     Cells beside each other are alike, so that cells dealt anew would make any two sections differ. Each
     section is cut into up to 8 blocks of tissue. Of a pair, the blocks of both are put together and dealt
-    into two groups, as many each as the sections have: how far apart these are is what chance gives. It takes
-    blocks of one section for exchangeable, and asks nothing of the cells within one. Where structures are as
-    large as blocks, those beside each other are alike, and p is too small: of pairs of simulated sections of
-    one tissue, 6 to 10 in 100 have a p of at most 0.05.
+    into two groups, as many each as the sections have: how far apart these are is what chance gives, were
+    blocks independent. Where structures are as large as blocks, those beside each other are alike, and two
+    sections of one tissue lie farther apart. By how much follows from how likeness falls with distance within
+    each section (:mod:`squint.stats.autocorrelation`): distances that chance gives are widened so.
 
     Parameters
     ----------
@@ -113,6 +117,8 @@ def compare(
         Of each pair; all ways to deal where there are no more than that.
     seed
         Of the draws of each pair, which do not depend on the order of sections or cells.
+    independent
+        Take the blocks of a section for independent, as they are not: to see what the widening is good for.
     report
         Is told how many pairs are done, and of how many.
 
@@ -122,14 +128,19 @@ def compare(
     """
     usage = np.stack([_usage(one.kinds, n_kinds) for one in sections])
     blocks = [_blocks(one, n_kinds) for one in sections]
+    within = [_alike(one, n_kinds, len(own)) for one, own in zip(sections, blocks, strict=True)]
     n_sections = len(sections)
     distance, expected, high, p = (np.full((n_sections, n_sections), np.nan) for _ in range(4))
     np.fill_diagonal(distance, 0)
     pairs = list(combinations(range(n_sections), 2))
     for done, (i, j) in enumerate(pairs, 1):
         distance[i, j] = distance[j, i] = js_distance(usage[i], usage[j])
-        if min(len(blocks[i]), len(blocks[j])) >= LEAST_BLOCKS:
+        one_alike, other_alike = within[i], within[j]
+        if one_alike is not None and other_alike is not None:
             null, is_exact = _deal(blocks[i], blocks[j], n_draws, seed)
+            if not independent:
+                null *= widening(one_alike, other_alike, len(blocks[i]), len(blocks[j]))
+                null = np.minimum(null, 1)  # no distance is larger
             one = 0 if is_exact else 1  # what was observed is among all ways to deal, not among drawn ones
             reached = (null >= distance[i, j] - _TIE).sum()
             expected[i, j] = expected[j, i] = np.median(null)
@@ -145,6 +156,7 @@ def compare(
         p=p,
         q=_correct(p),
         n_blocks=np.array([len(one) for one in blocks]),
+        reach=np.array([nan if one is None else one.reach for one in within]),
     )
 
 
@@ -154,15 +166,26 @@ def _usage(kinds: NDArray[np.integer], n_kinds: int) -> Floats:
     return share
 
 
-def _blocks(tissue: Tissue, n_kinds: int) -> Floats:
-    """Give what each block adds to the usage of its section (b, K), in an order that cells do not decide."""
-    n_cells = len(tissue.kinds)
+def count_blocks(tissue: Tissue, n_kinds: int) -> NDArray[np.int64]:
+    """Count the cells of each kind in each block of a section (b, K): up to 8, of 20 cells or more."""
     n_blocks = N_BLOCKS
-    while n_blocks > 1 and n_cells // n_blocks < LEAST_CELLS:
+    while n_blocks > 1 and len(tissue.kinds) // n_blocks < LEAST_CELLS:
         n_blocks //= 2
     label = cut_blocks(tissue.positions, n_blocks)
     counts = np.bincount(label * n_kinds + tissue.kinds, minlength=n_blocks * n_kinds)
-    return counts.reshape(n_blocks, n_kinds) / max(n_cells, 1)
+    return counts.reshape(n_blocks, n_kinds)
+
+
+def _alike(tissue: Tissue, n_kinds: int, n_blocks: int) -> Alike | None:
+    """Say how alike the blocks of a section are; nothing where there are too few to deal."""
+    if n_blocks < LEAST_BLOCKS:
+        return None
+    return alike(tissue.positions, tissue.kinds, cut_blocks(tissue.positions, n_blocks), n_kinds)
+
+
+def _blocks(tissue: Tissue, n_kinds: int) -> Floats:
+    """Give what each block adds to the usage of its section (b, K)."""
+    return count_blocks(tissue, n_kinds) / max(len(tissue.kinds), 1)
 
 
 def _deal(one: Floats, other: Floats, n_draws: int, seed: int) -> tuple[Floats, bool]:

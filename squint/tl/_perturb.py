@@ -8,13 +8,15 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from squint import keys
-from squint.columns import token_names
+from squint.columns import UNKNOWN, token_names
 from squint.device import pick_device
 from squint.errors import InputError
 from squint.model.bundle import Bundle, versions
 from squint.stats import perturbation as stats
-from squint.stats.expression import expression_by_group
+from squint.stats.ranksum import median_depth
+from squint.stats.token_expression import token_expression
 from squint.tl._perturbation import Floats, Ints, Mask, Perturbation, Scene, Sham, set_up
+from squint.tl._replacements import depths
 
 PERTURBED, AFFECTED, UNAFFECTED = "perturbed", "affected", "unaffected"
 INTERVAL = (0.025, 0.975)
@@ -73,6 +75,7 @@ def perturb(
         ``response``, the mean over the affected of the change in their token's score; ``above_sham``, that
         less the median of the shams; ``interval``, that less the 97.5 % and the 2.5 % quantile of the shams;
         ``p``, the share of shams that reach the response, itself among them (a rise; one-sided);
+        ``score_error``, the standard error of the response for the scores are means of so many cells;
         ``still``, the response to the same replacement without any shift; ``n_perturbed``, ``n_affected``,
         ``n_unaffected``, ``n_moved``, ``n_unaffected_moved``, ``n_unscored`` and the choices. Tables:
 
@@ -86,7 +89,8 @@ def perturb(
         ``shams``
             A row per draw: ``response``, ``n_unscored``, ``share_moved``, ``size``.
         ``programme``
-            As :func:`squint.stats.expression.expression_by_group`, of unperturbed responders by token.
+            As :meth:`squint.stats.token_expression.TokenExpression.table`, of unperturbed responders: the
+            mean over its genes is the token's score.
     ``adata.obsp["spatial_connectivities"]``, ``adata.obsp["spatial_distances"]`` : CSR (n, n)
         The graph, if there was none.
     ``adata.uns["spatial_neighbors"]`` : dict
@@ -188,6 +192,7 @@ def _numbers(scene: Scene, shams: Floats) -> dict[str, Any]:
         "above_sham": found.mean - middle,
         "interval": [found.mean - high, found.mean - low],
         "p": stats.p_value(found.mean, shams),
+        "score_error": stats.score_error(before, after, scene.scores),
         "still": scene.respond(scene.still).mean,
         "n_perturbed": len(who.changed),
         "n_without_counts": who.n_without_counts,
@@ -238,7 +243,12 @@ def _transitions(before: Ints, after: Ints) -> pd.DataFrame:
 
 
 def _by_token(adata: AnnData, genes: Sequence[str], tokens: Ints) -> pd.DataFrame:
-    rows = np.flatnonzero(tokens >= 0)
-    groups = np.array([f"{token}" for token in tokens[rows]], dtype=object)
-    table = expression_by_group(csr_matrix(adata.X)[rows], list(adata.var_names), groups, genes)
-    return table.sort_values("group", key=lambda names: names.astype(int), kind="stable", ignore_index=True)
+    """Give the programme's genes in each token; their mean in a token is its score."""
+    counts = csr_matrix(adata.X)
+    found = token_expression(
+        counts,
+        list(adata.var_names),
+        pd.Series(token_names(tokens).astype(object)).fillna(UNKNOWN),
+        depth=median_depth(depths(counts)),
+    )
+    return found.table(genes)

@@ -25,6 +25,7 @@ from squint.pl import PRINT
 from squint.stats.section_distances import nearness
 
 _BY: dict[str, Kinds] = {"Tokens": "tokens", "Cell types": "types"}
+_LARGE = 0.15  # of a section's side: structures that reach so far, or farther, leave little to compare
 _TABLES = ("distance", "expected", "high", "p", "q", "sections")
 
 
@@ -98,8 +99,15 @@ def _show_composition(library: Library, subject: Subject, of: Kinds, result: Res
 def _show_diversity(subject: Subject, of: Kinds, result: Result) -> None:
     st.header("How diverse they are")
     n_cells = result.facts["n_cells"]
-    table = result.table("diversity").rename_axis("library_id").reset_index()
-    table = _named(subject, table).sort_values("shannon", ascending=False, kind="stable")
+    values = result.table("diversity").sort_values("shannon", ascending=False, kind="stable")
+    figure = partial(pl.section_diversity, values, names=subject.names, marked=subject.marked)
+    st.plotly_chart(
+        figure(style=session.style()),
+        key="diversity",
+        config=CHART,
+        alt=f"Effective numbers of {_word(of)} of {len(values)} sections, with their intervals",
+    )
+    table = _named(subject, values.rename_axis("library_id").reset_index())
     st.dataframe(
         table[["section", "n_cells", "shannon", "simpson", "richness", "richness_of_all"]],
         hide_index=True,
@@ -114,11 +122,16 @@ def _show_diversity(subject: Subject, of: Kinds, result: Result) -> None:
     )
     st.caption(
         f"Effective numbers of {_word(of)} (Hill): as many as there would be, all as common as each other. "
-        f"Expected among {n_cells:,} cells of each section, as the smallest has, so that sizes do not decide."
+        f"Expected among {n_cells:,} cells of each section, as the smallest has: sizes do not decide. "
+        "Lines: 95 %, each block of tissue left out in turn; too narrow where structures are as "
+        "large as blocks, and nothing of how patients differ."
     )
-    parameters = {"numbers": f"Hill, expected among {n_cells:,} cells of each section"}
+    parameters = {
+        "numbers": f"Hill, expected among {n_cells:,} cells of each section",
+        "interval": "95 %, jackknife over up to 8 blocks of tissue of a section",
+    }
     marks = stamp(f"Diversity of {_word(of)}", subject.sections, subject.model, parameters)
-    export_row(Export("diversity", marks, table=lambda: table))
+    export_row(Export("diversity", marks, table=lambda: table, figure=lambda _: figure(style=PRINT)))
 
 
 def _show_distances(subject: Subject, of: Kinds, result: Result) -> None:
@@ -140,7 +153,8 @@ def _show_distances(subject: Subject, of: Kinds, result: Result) -> None:
     pairs = _pairs(subject, values)
     parameters = {
         "distance": f"Jensen-Shannon (bits, square root) of shares of {_word(of)}",
-        "null": f"8 blocks of tissue of each section of a pair, dealt anew, {measures.N_DRAWS:,} draws",
+        "null": f"8 blocks of tissue of each section of a pair, dealt anew, {measures.N_DRAWS:,} draws, "
+        "widened by how alike blocks of a section are",
         "correction": f"Benjamini-Hochberg over {pairs['p'].notna().sum():,} pairs",
         "diagonal": "two halves of one section",
     }
@@ -198,9 +212,17 @@ def _say_chance(values: dict[str, Any], pairs: pd.DataFrame) -> None:
     st.caption(
         f"0: the same shares, 1: nothing shared. The diagonal (½): two halves of the section.{inside} "
         "Chance: each section is cut into 8 blocks of tissue, since cells beside each other are alike, and "
-        f"the blocks of both are dealt anew; {beyond:,} of {n_known} lie farther (dot: q ≤ "
-        f"{pl.SMALL_Q:g}). Where structures are as large as blocks, p is somewhat too small."
+        "the blocks of both are dealt anew; what this gives is widened by as much as blocks of one section "
+        f"are alike. {beyond:,} of {n_known} lie farther (dot: q ≤ {pl.SMALL_Q:g})."
     )
+    reach = values["sections"]["reach"].dropna()
+    large = int((reach > _LARGE).sum())
+    if large:
+        st.caption(
+            f":material/info: Structures reach far in {many(large, 'section')} of {len(reach)}: over more "
+            f"than {_LARGE:.0%} of the side. So few of them fit in that only very different sections lie "
+            "beyond chance; that no dot is there does not say that sections are alike."
+        )
 
 
 def _say_nearness(subject: Subject, values: dict[str, Any]) -> None:

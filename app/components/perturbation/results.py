@@ -1,6 +1,7 @@
 """What a computed perturbation moved: numbers in words, figures, tables, and a map."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +114,25 @@ def show_numbers(found: Found) -> None:
         f"Of {many(values['n_unaffected'], 'unaffected responder')} in the region "
         f"{values['n_unaffected_moved']:,} took another token."
     )
+    _say_error(values)
     _say_limits(found)
+
+
+def _say_error(values: Mapping[str, Any]) -> None:
+    """Say how well the response is known, and when it is no more than that."""
+    error, above = values["score_error"], values["above_sham"]
+    if error is None or not np.isfinite([error, above]).all():
+        return
+    st.caption(
+        f"The score of a token is a mean of few cells: by that alone the response is known to ± {error:.3f} "
+        "(standard error). Shams know nothing of it: where the programme hardly differs between tokens, p is "
+        "small or large by chance."
+    )
+    if abs(above) < 2 * error:
+        st.warning(
+            f"**The response above shams, {above:+.3f}, is within twice the error of the scores.** Whatever "
+            "p is, read this as nothing found."
+        )
 
 
 def _say_limits(found: Found) -> None:
@@ -226,9 +245,8 @@ def show_programme(found: Found, model: ModelFacts) -> None:
     shown = [token for token in used.index if token in set(most)]
     genes = values["genes"][:_MOST_GENES]
     every: pd.DataFrame = values["programme"]
-    table = every[every["gene"].isin(genes) & every["group"].isin(shown)].copy()
-    table = table.sort_values("group", key=lambda group: group.map(shown.index), kind="stable")
-    table["group"] = ["token " + found.names.get(token, token) for token in table["group"]]
+    table = every[every["gene"].isin(genes) & every["token"].isin(shown)]
+    table = table.sort_values("token", key=lambda token: token.map(shown.index), kind="stable")
     few = int(values["n_tokens_too_few"])
     st.caption(
         "Each responder's own counts, unperturbed cells only, by the token that they have; the highest score "
@@ -240,8 +258,9 @@ def show_programme(found: Found, model: ModelFacts) -> None:
     if not len(table):
         st.caption("No token of the affected cells is that of an unperturbed responder.")
         return
+    figure = partial(pl.token_expression, table, names=found.names, per_gene=True)
     st.plotly_chart(
-        pl.dot_plot(table, per_gene=True, style=session.style()),
+        figure(style=session.style()),
         key="perturbation_programme",
         config=CHART,
         alt=f"Dot plot of {len(genes)} genes of the programme by token",
@@ -251,7 +270,7 @@ def show_programme(found: Found, model: ModelFacts) -> None:
             "perturbation_programme",
             found.marks("A programme in each token, unperturbed responders", model),
             table=lambda: every,
-            figure=lambda _: pl.dot_plot(table, per_gene=True, style=PRINT),
+            figure=lambda _: figure(style=PRINT),
         )
     )
 

@@ -1,7 +1,6 @@
 """A section at a depth that was not measured, predicted from the measured levels around it."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from app import session
-from app.components.job import run, try_to_compute
+from app.components.file_job import Made, offer_made
+from app.components.job import try_to_compute
 from app.components.map.tissue_map import show_map
 from app.components.tokens import names as token_names
 from app.components.z_stack import virtual_quality
@@ -322,30 +322,20 @@ def _count(predicted: Predicted) -> str:
 
 def _offer_file(library: Library, stack: Stack, predicted: Predicted, model: ModelFacts | None) -> None:
     """Offer every gene of the section as an AnnData file."""
-    key = f"_between-file-{predicted.asked.result}"
-    if st.button(
+    title = f"Virtual section of {as_text(stack.name)}, {predicted.title}"
+    made = Made(
+        "virtual_section.h5ad",
+        "application/x-hdf5",
         "Prepare H5AD, all genes",
-        key="between-h5ad",
-        help="Positions, both predictions of every gene, tokens, and how it was made, with the stamp",
-    ):
-        st.session_state[key] = b""
-    if key in st.session_state and not st.session_state[key]:
-        title = f"Virtual section of {as_text(stack.name)}, {predicted.title}"
-        marks = stamp(title, stack.levels, model, predicted.parameters)
-        task = WriteVirtualSection(predicted.asked, marks)
-        path = run(task, library, "Writing the section", limit_s=_LIMIT_S)
-        if path is None:
-            return
-        st.session_state[key] = Path(path).read_bytes()
-        library.unstage(Path(path))
-    if st.session_state.get(key):
-        st.download_button(
-            "Download virtual_section.h5ad",
-            st.session_state[key],
-            "virtual_section.h5ad",
-            "application/x-hdf5",
-            key="between-h5ad-download",
-            type="primary",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        "Download virtual_section.h5ad",
+        "Writing the section",
+        "Positions, both predictions of every gene, tokens, and how it was made, with the stamp",
+    )
+    offer_made(
+        library,
+        lambda: WriteVirtualSection(predicted.asked, stamp(title, stack.levels, model, predicted.parameters)),
+        made,
+        "between-h5ad",
+        predicted.asked.result,
+        limit_s=_LIMIT_S,
+    )

@@ -170,4 +170,4 @@ def test_sequences_can_be_downloaded(visit: Open) -> None:
     app = visit(PAGE)
     app.button("sequences-parquet").click().run()
     assert not app.exception
-    assert "sequences-download" in [button.key for button in app.get("download_button")]
+    assert "sequences-parquet-download" in [button.key for button in app.get("download_button")]

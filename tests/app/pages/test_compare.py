@@ -38,6 +38,13 @@ def choose(app: AppTest, what: str) -> AppTest:
     return app
 
 
+def offered_text(app: AppTest) -> str:
+    """All text of a page, and its tables."""
+    return "\n".join(
+        [words(app), *(one.value for one in app.success), *(t.value.to_csv() for t in app.dataframe)]
+    )
+
+
 def rename_patients(library: Library, codes: list[str]) -> None:
     """Let each section be of a patient of its own."""
     with library.database.writing() as session:
@@ -70,11 +77,11 @@ def test_sections_are_compared_by_tokens_and_by_types(visit: Open) -> None:
     assert "Do sections of one patient lie nearer?" in said
     assert "as the smallest has" in said
     assert "8 blocks of tissue" in said or "a section needs 80" in said
-    assert len(app.get("plotly_chart")) == 4  # composition, distances, plane, scores
+    assert len(app.get("plotly_chart")) == 5  # composition, diversity, distances, plane, scores
     app.segmented_control("compared_by").set_value("Cell types").run()
     assert not app.exception
     assert "Effective numbers of cell types" in words(app)
-    assert len(app.get("plotly_chart")) == 4
+    assert len(app.get("plotly_chart")) == 5
 
 
 @pytest.mark.usefixtures("loaded")
@@ -89,6 +96,9 @@ def test_tables_leave_with_n_method_and_correction(visit: Open, loaded: Library)
     np.testing.assert_allclose(totals, 1)
     _, diversity = csv_of(app, "diversity")
     assert (diversity["richness"] <= diversity["richness_of_all"] + 1e-9).all()
+    known = diversity.dropna(subset=["shannon_low"])
+    assert (known["shannon_low"] <= known["shannon"]).all()
+    assert (known["shannon"] <= known["shannon_high"]).all()
     head, scores = csv_of(app, "section_scores")
     assert "reference patient" in head
     assert scores["n_cells"].sum() == sum(section.n_cells for section in loaded.sections())
@@ -219,6 +229,106 @@ def test_a_damaged_table_is_said_to_be(visit: Open, loaded: Library) -> None:
     assert "damaged" in " ".join(str(error.value) for error in app.error)
     app.button("patients_delete").click().run()
     assert not app.error
+
+
+# --- a patient table brought in on the page -----------------------------------------------------------------
+
+
+def bring(app: AppTest, content: bytes, name: str = "patients.csv") -> AppTest:
+    """Give a file to the page, and press the button."""
+    app.file_uploader("patients_file").set_value((name, content, "text/csv")).run()
+    assert not app.exception
+    app.button("patients_add").click().run(timeout=120)
+    assert not app.exception
+    return app
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_table_given_on_the_page_is_kept_whole(visit: Open, loaded: Library) -> None:
+    codes = sorted(patient_facts.codes(loaded))
+    lines = "\n".join(f"{code},{i + 1},{20 + i}.5" for i, code in enumerate(codes))
+    app = bring(choose(visit(PAGE), "Groups of patients"), f"code,grade,size\n{lines}\n".encode())
+    assert not app.error
+    assert len(app.success) == 1
+    assert "kept: grade (groups), size (groups)" in app.success[0].value.replace("\\", "")
+    assert patient_facts.known(loaded).rows == {
+        code: {"grade": str(i + 1), "size": f"{20 + i}.5"} for i, code in enumerate(codes)
+    }
+    assert f"Patient table: {len(codes)} patients, 2 columns" in [one.label for one in app.expander]
+    assert not list(loaded.staging.iterdir())  # nothing of the file stays on its way
+
+
+@pytest.mark.usefixtures("worker")
+def test_names_and_dates_of_birth_do_not_come_in(visit: Open, loaded: Library) -> None:
+    codes = sorted(patient_facts.codes(loaded))
+    rows = "\n".join(f"{code},Erika Musterfrau,1950-0{i + 1}-01,high" for i, code in enumerate(codes))
+    app = bring(choose(visit(PAGE), "Groups of patients"), f"code,name,dob,grade\n{rows}\n".encode())
+    assert not app.error
+    said = app.warning[-1].value.replace("\\", "")
+    assert "Left out: name" in said
+    assert "Left out: dob" in said
+    everything = offered_text(app)
+    assert "Musterfrau" not in everything
+    assert "1950" not in everything
+    assert list(patient_facts.known(loaded).columns) == ["grade"]
+    assert all(b"Musterfrau" not in path.read_bytes() for path in loaded.home.rglob("*") if path.is_file())
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_table_of_nothing_but_names_and_dates_is_refused(visit: Open, loaded: Library) -> None:
+    code = patient_facts.codes(loaded)[0]
+    content = f"code,name,dob\n{code},Erika Musterfrau,1950-01-01\n".encode()
+    app = bring(choose(visit(PAGE), "Groups of patients"), content)
+    said = " ".join(str(error.value) for error in app.error).replace("\\", "")
+    assert "no column that can be kept" in said
+    assert "Musterfrau" not in said
+    assert not patient_facts.known(loaded).columns
+    assert "Nothing is known of the patients yet" in words(app)
+
+
+@pytest.mark.usefixtures("worker")
+def test_patients_that_the_library_lacks_are_named_and_left_out(visit: Open, loaded: Library) -> None:
+    code = patient_facts.codes(loaded)[0]
+    content = f"code,grade\n{code},3\nZ-9,2\nErika Musterfrau,1\n".encode()
+    app = bring(choose(visit(PAGE), "Groups of patients"), content)
+    said = app.warning[-1].value.replace("\\", "")
+    assert "No patients of the library: Z-9" in said
+    assert "1 more code may name a person" in said
+    assert "Musterfrau" not in offered_text(app)
+    assert patient_facts.known(loaded).rows == {code: {"grade": "3"}}
+    only = bring(app, b"code,grade\nZ-8,2\nZ-9,3\n")
+    assert only.error
+    assert patient_facts.known(loaded).rows == {code: {"grade": "3"}}
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"code,grade\n",
+        b"\x00\x01\x02" * 50,
+        b"PK\x03\x04 an xlsx that was only renamed",
+        b'code,grade\n"TOY-H,3\n',
+        b"code,grade\nTOY-H,1\nTOY-H,2\n",
+        b"code,grade\nTOY-H,1,2,3\n",
+    ],
+    ids=["empty", "titles alone", "no text", "a workbook", "an open quote", "a patient twice", "fields over"],
+)
+def test_a_broken_file_says_why_and_changes_nothing(visit: Open, loaded: Library, content: bytes) -> None:
+    give(loaded, "code,grade", f"{patient_facts.codes(loaded)[0]},3")
+    before = patient_facts.known(loaded)
+    app = bring(choose(visit(PAGE), "Groups of patients"), content)
+    (error,) = app.error
+    assert "patients.csv" in error.value.replace("\\", "")
+    assert "Traceback" not in error.value
+    assert patient_facts.known(loaded) == before
+    assert not app.success
+    again = bring(
+        app, f"code,grade\n{patient_facts.codes(loaded)[0]},1\n".encode()
+    )  # a good one is taken then
+    assert not again.error
+    assert patient_facts.known(loaded).rows[patient_facts.codes(loaded)[0]] == {"grade": "1"}
 
 
 # --- what the workers do ----------------------------------------------------------------------------------

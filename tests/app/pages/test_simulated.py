@@ -14,7 +14,7 @@ from app.cell_sets.store import CellSets
 from squint.library.profiles import described_by, token_profiles
 from squint.library.store import Library, Section
 from tests.helpers.app import PAGES, csv_of, maps, settled, words
-from tests.helpers.sections import model_of, restate
+from tests.helpers.sections import model_of, note_tokens, restate
 
 Open = Callable[..., AppTest]
 SIMULATED, OWN = "TOY-H", "TOY-L"  # patients; without a rule, the simulated one would come first
@@ -52,6 +52,24 @@ def test_simulated_sections_are_not_what_is_shown_first(visit: Open, mixed: Libr
     assert app.selectbox("reference").value == OWN
     app = app.switch_page("../pages/in_painting.py").run()
     assert app.selectbox("marked_section").value == of(mixed, OWN)[0].id
+
+
+def test_a_patient_that_the_model_hardly_knows_is_no_reference_unless_chosen(
+    visit: Open, mixed: Library
+) -> None:
+    """Not even before a simulated one; whoever chooses it is told so."""
+    for section in of(mixed, OWN):
+        note_tokens(mixed, section.id, share_beyond_p99={section.section: 0.4})
+    app = visit("risk_map")
+    assert not app.exception
+    box = app.selectbox("reference")
+    assert box.value == SIMULATED
+    assert box.options == [SIMULATED, f"{OWN} (tokens uncertain)"]
+    assert f"Codes picked on {OWN} may mean nothing" in words(app)  # those it is set against choose codes too
+    app.radio("mode").set_value("Most frequent in the reference").run()
+    assert "may mean nothing**, and so" not in words(app)
+    app.selectbox("reference").set_value(OWN).run()
+    assert f"Codes picked on {OWN} may mean nothing" in words(app)
 
 
 def test_hidden_sections_are_on_no_page_until_they_are_shown_again(visit: Open, mixed: Library) -> None:

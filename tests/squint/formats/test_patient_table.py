@@ -153,3 +153,11 @@ def test_nothing_that_somebody_writes_ends_in_another_error(lines: list[str]) ->
 def test_a_file_that_is_not_there_is_told_of(tmp_path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         patient_table.read(tmp_path / "none.csv", KNOWN)
+
+
+def test_a_column_that_is_called_name_is_left_out_whatever_it_holds() -> None:
+    content = b"code,Name,grade\nA-1,Erika Musterfrau,2\nA-2,Erika Musterfrau,3\n"
+    for sure in (False, True):
+        found = parse(content, "p.csv", ["A-1", "A-2"], sure=sure)
+        assert list(found.columns) == ["grade"]
+        assert found.left_out == {"Name": "its name looks like a person's name"}

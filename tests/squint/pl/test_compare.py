@@ -65,6 +65,22 @@ def test_compositions_add_up_and_rare_kinds_share_grey() -> None:
     assert figure.data[-1].marker.color == LIGHT.rest
 
 
+def test_diversity_shows_each_interval_that_is_known_and_marks_the_references() -> None:
+    table = pd.DataFrame({"n_cells": [900, 40]}, ["a", "b"])
+    for number, value in (("richness", 9.0), ("shannon", 5.0), ("simpson", 4.0)):
+        table[number], table[f"{number}_low"], table[f"{number}_high"] = value, [value - 1, np.nan], np.nan
+        table.loc["a", f"{number}_high"] = value + 2
+    figure = pl.section_diversity(table, names={"a": "A <b>"}, marked={"a": "reference"})
+    assert [list(trace.x) for trace in figure.data] == [[9, 9], [5, 5], [4, 4]]
+    for trace in figure.data:
+        assert list(trace.error_x.array) == [2, 0]
+        assert list(trace.error_x.arrayminus) == [1, 0]
+        assert trace.customdata[1] == "no interval, 40 cells"
+        assert trace.marker.symbol[0] != trace.marker.symbol[1]
+    assert list(figure.layout.yaxis.ticktext) == ["A &lt;b&gt; · <b>reference</b>", "b"]
+    assert figure.layout.xaxis.range[0] == 0
+
+
 def test_scores_of_sections_say_the_shares_below_and_above() -> None:
     scores = pd.DataFrame({"section": ["a", "a", "b"], "score": [0.0, 0.9, 0.5], "n": [3, 1, 8]})
     figure = pl.activation_by_section(scores, names={"a": "A"}, marked={"a": "reference"})

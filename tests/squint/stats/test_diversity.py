@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from squint.stats.diversity import hill, rarefied
+from squint.stats.diversity import half_widths, hill, rarefied
 
 COUNTS = st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(lambda counts: sum(counts) > 0)
 
@@ -59,3 +59,25 @@ def test_sizes_do_not_decide() -> None:
     small, large = rng.multinomial(500, shares), rng.multinomial(50_000, shares)
     assert hill(large).richness > 1.3 * hill(small).richness
     assert rarefied(large, 500).richness == pytest.approx(hill(small).richness, rel=0.1)
+
+
+def test_the_interval_is_the_jackknife_by_hand() -> None:
+    blocks = np.array([[8, 2, 0], [5, 5, 0], [2, 4, 4], [9, 1, 0]])
+    found = half_widths(blocks, 25)
+    without = [rarefied(blocks.sum(axis=0) - block, 25).shannon for block in blocks]
+    error = np.sqrt(3 / 4 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    assert found.shannon == pytest.approx(3.182446 * error, rel=1e-6)  # Student's t, 3 degrees of freedom
+    assert np.isnan(half_widths(blocks[:2], 10)).all()
+    assert half_widths(np.array([[5, 5]] * 4), 30) == pytest.approx((0, 0, 0))
+
+
+def test_intervals_hold_the_truth_where_blocks_are_independent() -> None:
+    rng = np.random.default_rng(0)
+    share = rng.dirichlet(np.ones(10))
+    truth = hill((share * 10_000_000).astype(int)).shannon
+    held = []
+    for _ in range(300):
+        blocks = rng.multinomial(200, rng.dirichlet(share * 40, 8))  # each block a mixture of its own
+        value, width = hill(blocks.sum(axis=0)).shannon, half_widths(blocks, 1_600).shannon
+        held.append(abs(value - truth) <= width)
+    assert 0.85 <= np.mean(held) <= 0.99

@@ -1,6 +1,7 @@
 """The arithmetic of a perturbation, by hand and by what must hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +80,18 @@ def test_p_of_a_shift_that_is_one_of_the_shams_is_uniform():
     rng = np.random.default_rng(0)
     found = [stats.p_value(draws[0], draws[1:]) for draws in rng.normal(size=(2000, 40))]
     assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_the_error_of_scores_is_that_of_scores_drawn_again():
+    rng = np.random.default_rng(0)
+    sd, n_cells = np.array([0.5, 1.0, 2.0, 1.0]), np.array([10, 40, 20, 3])
+    table = pd.DataFrame({"score": [1.0, 2, 3, np.nan], "sd": sd, "n_cells": n_cells})
+    before, after = rng.integers(0, 3, 50), rng.integers(0, 3, 50)
+    after[0], before[1], after[2] = 3, -1, -1  # no score before or after: left out
+    drawn = []
+    for _ in range(4_000):
+        scores = np.append(rng.normal(0, sd[:3] / np.sqrt(n_cells[:3])), np.nan)
+        drawn.append(stats.response(before, after, scores).mean)
+    assert stats.score_error(before, after, table) == pytest.approx(np.std(drawn), rel=0.05)
+    assert stats.score_error(before, before, table) == 0
+    assert np.isnan(stats.score_error(before[:0], after[:0], table))

@@ -154,6 +154,18 @@ def test_a_token_is_scored_on_unperturbed_cells_alone(section, bundle):
             assert np.isnan(table.loc[name, "score"])
 
 
+def test_the_genes_of_a_token_have_its_score_as_their_mean(section, bundle):
+    perturb(section, bundle, by=by_state(section), **masks(section))
+    found = section.uns[keys.PERTURBATION]
+    genes = found["programme"]
+    assert list(genes["gene"].unique()) == list(GENES)
+    scores = found["tokens"]["score"].dropna()
+    assert len(scores)
+    np.testing.assert_allclose(genes.groupby("token")["mean"].mean()[scores.index], scores)
+    n_cells = found["tokens"]["n_cells"]
+    assert (genes.set_index("token")["n_cells"] == n_cells.reindex(genes["token"])).all()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
