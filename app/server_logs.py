@@ -18,7 +18,7 @@ def configure() -> None:
         logs.configure("web", quiet="uvicorn")  # which quotes addresses with their queries
     except InputError as error:
         sys.exit(str(error))
-    streamlit_logger.setup_formatter = _take_over  # it would give each a handler and a format of its own
+    streamlit_logger.setup_formatter = _take_over  # type: ignore[assignment] # it would give each a handler and a format of its own
 
 
 def _take_over(known: logging.Logger) -> None:

@@ -192,5 +192,8 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
         logger.error("This was not caught in a thread", exc_info=args.exc_value)
 
 
-def _warned(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **_more: Any
+) -> None:
+    del message  # it may quote what was read
     logger.warning("%s in %s, line %d", category.__name__, Path(filename).name, lineno)
