@@ -13,6 +13,8 @@
 #   make screenshots the pictures of the dashboard in it, taken anew
 #   make notebooks   execute its notebooks, and keep their outputs
 #   make licences    write the licences of all dependencies again
+#   make sbom        what it is made of, as CycloneDX, into sbom.json
+#   make vulnerabilities  whether any are known of what is installed; asks PyPI, and exits with 3 if it cannot
 #   make js          lint, format and types of the dashboard's scripts (with npm; without it they are skipped)
 #   make format      format the code
 
@@ -31,7 +33,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run check test test-fast test-wheel lint types js format-js docs \
-	install bench samples pretrained starters screenshots notebooks licences format browser
+	install bench samples pretrained starters screenshots notebooks licences sbom vulnerabilities format browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -111,6 +113,13 @@ format: $(STAMP) format-js
 
 licences: $(STAMP)
 	$(BIN)/python -m tests.helpers.dependencies > docs/licences.md
+
+sbom: $(STAMP)
+	$(BIN)/python -m tests.helpers.sbom sbom.json
+
+# Of make itself every failure is 2: `python -m tests.helpers.vulnerabilities` has a status of its own for each.
+vulnerabilities: $(STAMP)
+	$(BIN)/python -m tests.helpers.vulnerabilities
 
 # The scripts of the dashboard are served as they are: what node holds only checks them.
 NPM := $(shell command -v npm)

@@ -10,6 +10,7 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.maps import message
+from app.web.measures import SESSIONS as COUNTS
 from app.web.memory import give_back, share_arenas
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +46,9 @@ class Sessions:
             ]
             for session_id in left:
                 del self._left[session_id]
+            away = sum(since is not None for since in self._left.values())
+            COUNTS.labels("left").set(away)
+            COUNTS.labels("there").set(len(self._left) - away)
         return left
 
 

@@ -4,6 +4,7 @@ The server imports this file for its application; each visit to a page then runs
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import server_logs
 from app.engine import supervisor
 
 with suppress(RuntimeError):  # where no server runs, as in a test or a page
     asyncio.get_running_loop()
+    server_logs.configure()
     supervisor.begin()  # beside the imports that follow
 
 from app.components.behind import work_behind
@@ -23,10 +26,12 @@ from app.components.view_link import restore
 from app.leaving import note_session
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
+from app.routes.metrics import METRICS_ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
 from app.text import sentence
 from app.upkeep import upkeep
 from app.web.garbage import settle
+from app.web.measures import Measure, note_run
 from app.web.visitor import NameVisitors
 from squint.errors import InputError
 
@@ -71,6 +76,7 @@ def draw() -> None:
         position="top",
     )
     note_session()
+    began = time.perf_counter()
     try:
         restore()
         show_frame()
@@ -79,14 +85,15 @@ def draw() -> None:
     except InputError as error:  # as of a result that was deleted while the page was drawn
         st.error(sentence(str(error)))
     finally:  # a page may stop or begin anew
+        note_run(page.title, began)
         settle(page.title)
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
-        routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES],
-        middleware=[Middleware(NameVisitors)],
+        routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES, *METRICS_ROUTES],
+        middleware=[Middleware(Measure), Middleware(NameVisitors)],
         lifespan=upkeep,
     )
 else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from squint._version import __version__
 from squint.errors import InputError
 from squint.library import place
+from squint.secret import secret
 
 NOTICE = "For research use only. Not for use in diagnostic procedures."
 
@@ -31,6 +32,27 @@ def max_upload() -> int:
     if not (megabytes.isascii() and megabytes.isdigit()) or len(megabytes) > 12:
         raise InputError(f"SQUINT_MAX_UPLOAD_MB must be a whole number of megabytes, not {megabytes!r}.")
     return int(megabytes) * 1_000_000
+
+
+def starts_engine() -> bool:
+    """Read ``SQUINT_START_ENGINE``; say whether the dashboard starts the engine, or another service."""
+    given = os.environ.get("SQUINT_START_ENGINE") or "yes"
+    if given not in {"yes", "no"}:
+        raise InputError(f"SQUINT_START_ENGINE must be yes or no, not {given!r}.")
+    return given == "yes"
+
+
+def metrics_token() -> str:
+    """Read ``SQUINT_METRICS_TOKEN``, or its file: who has it may ask for metrics."""
+    return secret("SQUINT_METRICS_TOKEN")
+
+
+def metrics_here() -> bool:
+    """Read ``SQUINT_METRICS``; say whether programs of this machine may ask for metrics."""
+    given = os.environ.get("SQUINT_METRICS") or "off"
+    if given not in {"off", "loopback"}:
+        raise InputError(f"SQUINT_METRICS must be off or loopback, not {given!r}.")
+    return given == "loopback"
 
 
 def app_version() -> str:

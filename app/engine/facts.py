@@ -61,6 +61,18 @@ def is_away(home: Path) -> bool:
     return sight.sign is not None and time.monotonic() - sight.changed > _SILENT_S
 
 
+def age(home: Path) -> float | None:
+    """Say how many seconds ago the last sign of life of an engine came; ``None`` if none ever did."""
+    sight = _look(home)
+    return None if sight.sign is None else time.monotonic() - sight.changed
+
+
+def workers() -> dict[str, int]:
+    """Count the workers by lane, as the engine said last."""
+    said = _look(settings().home).said
+    return dict(said["workers"]) if said else {}
+
+
 def wait_ready(timeout: float = 300) -> WorkerFacts | None:
     """Wait for the first worker with the model; ``None`` if it does not start."""
     end = time.monotonic() + timeout

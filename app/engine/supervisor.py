@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.settings import app_version, settings
+from app.settings import app_version, settings, starts_engine
 from squint.engine import locks
+from squint.errors import InputError
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ALONE_S = 60.0  # an engine that nobody needs stays so long, for a server that is started again
@@ -45,7 +46,10 @@ def begin() -> None:
 
 @contextmanager
 def supervised() -> Iterator[None]:
-    """Look after the engine until the server ends; it outlives the server a little, and by its jobs."""
+    """Look after the engine until the server ends; it outlives the server a little, and by its jobs.
+
+    Where a service of its own starts it, this only says that a server is there.
+    """
     if not _begun:
         begin()
     stop, thread = _begun.pop()
@@ -60,12 +64,20 @@ def _watch(stop: threading.Event) -> None:
     home = settings().home
     while not stop.is_set():
         try:
-            if not locks.is_held(home / locks.WEB):  # else it is the engine of another dashboard too
+            if starts_engine() and not locks.is_held(
+                home / locks.WEB
+            ):  # else it is the engine of another dashboard too
                 _end_other(home)
             with locks.Lock(home / locks.WEB, shared=True) as lock:
                 lock.take()
-                _look_after(home, stop)
-        except OSError as error:  # of the library's folder, which every page says
+                if starts_engine():
+                    _look_after(home, stop)
+                else:
+                    stop.wait()
+        except (
+            InputError,
+            OSError,
+        ) as error:  # of a setting, or of the library's folder, which every page says
             logger.warning("The engine is not started: %s", error)
             stop.wait(_MOST_S)
 

@@ -1,10 +1,13 @@
-"""Whether the server can do its work, for whoever watches it: ``GET /health``.
+"""Whether the server can do its work, for whoever watches it: ``GET /health`` and ``GET /ready``.
 
-200 says that the library can be read and written, and that its engine is there; 503 that one is not so, with
-the reason in the server's log alone, as anybody may ask.
+``/health`` answers 200 as long as the library can be read and written, and its engine has not gone.
+``/ready`` asks for more, before visitors are sent here: the tables are those of this version, the engine was
+heard of and has a worker in each lane, and the server's model and the samples can be read. Else it is 503,
+with the reason in the server's log alone, as anybody may ask.
 """
 
 import logging
+import os
 import shutil
 
 import sqlalchemy as sa
@@ -13,10 +16,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.engine.facts import is_away, worker_problem
+from app.engine.facts import age, is_away, worker_problem, workers
 from app.settings import settings
+from squint.engine.lanes import LANES
 from squint.errors import InputError
+from squint.library.database import HEAD, database
 from squint.library.store import Library
+from squint.model.card import CARD
 
 _FRESH = {"Cache-Control": "no-store"}
 _log = logging.getLogger(__name__)
@@ -49,4 +55,33 @@ def _engine_problem() -> str:
     return worker_problem()
 
 
-HEALTH_ROUTES = [Route("/health", _health)]
+async def _ready(_request: Request) -> Response:
+    try:
+        problem = await run_in_threadpool(_why_not_ready)
+    except (InputError, OSError) as error:
+        problem = str(error)
+    if problem:
+        _log.warning("Not ready: %s", problem)
+        return PlainTextResponse("Not ready: see the server's log.", 503, _FRESH)
+    return PlainTextResponse("ready", headers=_FRESH)
+
+
+def _why_not_ready() -> str:
+    _use_library()
+    now = settings()
+    if (found := database(now.home).revision()) != HEAD:
+        return f"the tables of the library are of revision {found}, and this squint's of {HEAD}"
+    if age(now.home) is None:
+        return "the engine has not been heard of yet"
+    if problem := _engine_problem():
+        return problem
+    if missing := sorted(set(LANES) - workers().keys()):
+        return f"there is no worker yet for what is in the lane {' or '.join(missing)}"
+    (now.model / CARD).read_bytes()
+    unread = [path.name for path in now.samples.glob("*.h5ad") if not os.access(path, os.R_OK)]
+    if unread or not now.samples.is_dir():
+        return f"the samples in {now.samples} cannot be read"
+    return ""
+
+
+HEALTH_ROUTES = [Route("/health", _health), Route("/ready", _ready)]

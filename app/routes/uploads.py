@@ -26,6 +26,7 @@ from app.uploads.parts import Arrived, Expected, Part
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import Begun, Listed, Problem, Received
+from app.web.measures import UPLOADED
 
 NAME = "X-File-Name"  # percent-encoded; a header, because addresses are written to logs
 LISTING = "X-Listing"
@@ -136,6 +137,7 @@ async def _receive(request: Request, ticket: Ticket) -> Arrived:
         while block := await _next_block(parts):
             ticket.check_size(part.n_bytes + len(block))
             await run_in_threadpool(part.write, block)
+            UPLOADED.inc(len(block))
         return await run_in_threadpool(part.finish)
     except ClientDisconnect as error:
         words = "The connection broke off before all had come."

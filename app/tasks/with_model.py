@@ -1,6 +1,6 @@
 """What the workers that hold the model can do: long work."""
 
-import traceback
+import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from squint.chrome import find_chrome
 from squint.device import pick_device
 from squint.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 
 def start(model: Path | None) -> dict[str, Any]:
     """Load the server's model once; return :class:`app.engine.facts.WorkerFacts`, as JSON.
@@ -49,8 +51,8 @@ def start(model: Path | None) -> dict[str, Any]:
         models.hold(model)
     except InputError as error:
         return asdict(replace(facts, problem=str(error)))
-    except Exception:  # noqa: BLE001 - a defect of ours, or no memory; not a reason to do without a worker
-        traceback.print_exc()
+    except Exception:  # a defect of ours, or no memory; not a reason to do without a worker
+        logger.exception("The model could not be loaded")
         return asdict(replace(facts, problem="The model could not be loaded. See the server's log."))
     return asdict(facts)
 

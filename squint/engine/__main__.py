@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from squint import logs
 from squint.engine import locks, nursery
 from squint.engine.lanes import TASKS
 from squint.errors import InputError
@@ -28,14 +29,11 @@ logger = logging.getLogger("squint.engine")
 
 def main() -> int:
     """Do the jobs of a library until told to stop; return the exit status."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s engine: %(message)s"))
-    logger.addHandler(handler)
-    logger.propagate = False
     options = _parser().parse_args()
     home = Path(options.home).absolute()
     os.environ.pop("HDF5_PLUGIN_PATH", None)  # files of strangers name filters to load
     try:
+        logs.configure("engine")
         with locks.Lock(home / locks.ENGINE) as lock:
             if not lock.take():
                 logger.warning("An engine does the jobs of %s already.", home)
@@ -70,6 +68,7 @@ class _Engine:
         from squint.engine import cluster  # noqa: PLC0415 - of the extra `cluster`, and slow to import
 
         logging.getLogger("distributed").setLevel(logging.WARNING)
+        logs.configure("engine")  # Dask gave its loggers handlers when it was imported
         if not self._options.scheduler:
             with cluster.start() as client:
                 self._serve(client)

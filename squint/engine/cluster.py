@@ -14,7 +14,10 @@ from squint.engine import nursery, worker
 from squint.engine.lanes import FILES, MODEL, SHORT
 
 # Ctrl-C in a terminal reaches all processes: the engine ends its workers itself.
-_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+_BEGIN = (
+    "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "from squint import logs\nlogs.configure('worker')\n"
+)
 _START_S = 120.0  # for all workers
 
 
@@ -39,7 +42,7 @@ def start() -> Iterator[Client]:
                 "nthreads": 1,
                 "memory_limit": 0,  # what a task may take, it looks after itself
                 "silence_logs": logging.WARNING,
-                "preload": [_DEAF],
+                "preload": [_BEGIN],
             },
         }
         for name, (lane, environment) in _processes().items()

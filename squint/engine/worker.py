@@ -2,19 +2,20 @@
 
 import importlib
 import json
+import logging
 import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from squint import logs
 from squint.errors import InputError
 from squint.files import why_refused
 from squint.library.database import Database, database
-from squint.library.jobs import Jobs, JobState
+from squint.library.jobs import CANCELLED, DONE, FAILED, Jobs, JobState
 
 Report = Callable[[float, str], None]
 Done = TypeVar("Done")
@@ -22,6 +23,7 @@ Done = TypeVar("Done")
 _LOOK_S, _SAY_S = 0.1, 0.2  # between two looks whether a job is wanted, and two words on how far it is
 _PATIENCE_S = 600.0  # with a database that does not answer
 
+logger = logging.getLogger(__name__)
 _ready: dict[tuple[str, str | None], dict[str, Any]] = {}  # module and model -> what it said of itself
 _used: list[Database] = []  # the last one
 
@@ -59,7 +61,10 @@ def run_job(home: str, job_id: int, engine: str, model: str | None) -> None:
     job = _patiently(lambda: jobs.take(job_id, engine, address))
     if job is None:
         return
-    end = _outcome(jobs, job, home, model)
+    began = time.monotonic()
+    with logs.about(job=job.id, task=job.task, lane=job.lane):
+        end, came = _outcome(jobs, job, home, model)
+        logs.say(logger, "job ended", outcome=came, seconds=round(time.monotonic() - began, 3))
     _patiently(lambda: end(job.id, job.tries))
 
 
@@ -75,25 +80,27 @@ def end(dask_worker: Any) -> None:
     kill(dask_worker)
 
 
-def _outcome(jobs: Jobs, job: JobState, home: str, model: str | None) -> Callable[[int, int], Any]:
-    """Do a job; return what writes down how it ended."""
+def _outcome(
+    jobs: Jobs, job: JobState, home: str, model: str | None
+) -> tuple[Callable[[int, int], Any], str]:
+    """Do a job; return what writes down how it ended, and how that was in a word."""
     try:
         make_ready(job.module, model)
         task = sys.modules[job.module].TASKS[job.task]
         answer = task({"home": home, "asked": job.args}, _Reporter(jobs, job))
         json.dumps(answer)
     except Stopped:
-        return jobs.stop
+        return jobs.stop, CANCELLED
     except InputError as error:
         problem, defect = str(error), False
     except OSError as error:
         problem, defect = f"The disk did not do what was asked: {why_refused(error)}.", False
-    except Exception as error:  # noqa: BLE001 - a defect: said on the page, the worker lives on
-        traceback.print_exc()
+    except Exception as error:  # a defect: said on the page, the worker lives on
+        logger.exception("Job %d was ended by a defect", job.id)
         problem, defect = f"{type(error).__name__} in {job.task}: see the server's log.", True
     else:
-        return lambda job_id, tries: jobs.finish(job_id, tries, answer)
-    return lambda job_id, tries: jobs.fail(job_id, tries, problem, defect=defect)
+        return (lambda job_id, tries: jobs.finish(job_id, tries, answer)), DONE
+    return (lambda job_id, tries: jobs.fail(job_id, tries, problem, defect=defect)), FAILED
 
 
 class _Reporter:

@@ -1,7 +1,6 @@
 """The database of a library: SQLite in its folder, or PostgreSQL where ``SQUINT_DATABASE_URL`` names one."""
 
 import json
-import os
 import shutil
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from squint.errors import InputError
 from squint.files import FULL
+from squint.secret import secret
 
 FILE = "library.sqlite"
 HEAD = "0006"  # the last revision in migrations/versions
@@ -242,7 +242,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def url_of(home: Path) -> str:
     """Give the URL of the database of a library."""
-    return os.environ.get("SQUINT_DATABASE_URL") or f"sqlite:///{home / FILE}"
+    return secret("SQUINT_DATABASE_URL") or f"sqlite:///{home / FILE}"
 
 
 _open: dict[str, Database] = {}

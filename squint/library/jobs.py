@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
@@ -59,6 +59,17 @@ class JobState:
     def is_open(self) -> bool:
         """Whether it waits or runs."""
         return self.state in OPEN
+
+
+class Times(NamedTuple):
+    """When a job was added, began and ended, in seconds since 1970."""
+
+    id: int
+    lane: str
+    state: str
+    added: float
+    started: float | None
+    ended: float | None
 
 
 class Jobs:
@@ -159,6 +170,20 @@ class Jobs:
             chosen = chosen.where(JobRow.askers.any(JobAsker.asker == asker))
         with self._database.reading() as session:
             return [_state(row) for row in session.scalars(chosen)]
+
+    def count(self) -> dict[tuple[str, str], int]:
+        """Count the jobs that are kept, by lane and state."""
+        chosen = sa.select(JobRow.lane, JobRow.state, sa.func.count()).group_by(JobRow.lane, JobRow.state)
+        with self._database.reading() as session:
+            return {(lane, state): n for lane, state, n in session.execute(chosen)}
+
+    def times(self, *, after: int = 0) -> Sequence[Times]:
+        """Give when jobs with numbers above ``after`` were added, began and ended, in their order."""
+        chosen = sa.select(
+            JobRow.id, JobRow.lane, JobRow.state, JobRow.added, JobRow.started, JobRow.ended
+        ).where(JobRow.id > after)
+        with self._database.reading() as session:
+            return [Times(*row) for row in session.execute(chosen.order_by(JobRow.id))]
 
     def cancel(self, job_id: int, asker: str) -> None:
         """Let an asker do without a job, which goes on for others that want it.

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def dask(folder: Path, port: int) -> Iterator[str]:
-    """Run a scheduler and a worker for each lane, as docs/administrators.md says."""
+    """Run a scheduler and a worker for each lane, as docs/administrators/index.md says."""
     here = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
     address = f"tcp://127.0.0.1:{port}"
     each = ["--nthreads", "1", "--memory-limit", "0", "--local-directory", str(folder)]

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.engine import facts
 from app.routes.health import HEALTH_ROUTES
-from squint.library.database import database
+from squint.library.database import HEAD, database
 from squint.library.records import EngineRow
 from squint.library.store import Library
 from tests.helpers.app import wait_for
@@ -88,3 +89,53 @@ def test_an_engine_that_is_gone_or_does_not_start_is_not_healthy(
     say(2.0, "The worker process does not start.")
     wait_for(lambda: client.get("/health").status_code == 503)
     assert "The worker process does not start." in caplog.text
+
+
+def test_visitors_may_come_when_the_engine_works_and_model_and_samples_can_be_read(
+    library: Library,
+    client: TestClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(facts, "_LOOK_S", 0)
+    (tmp_path / "data_samples").mkdir()
+
+    def ready() -> bool:
+        caplog.clear()
+        answer = client.get("/ready")
+        assert answer.headers["cache-control"] == "no-store"
+        expected = (200, "ready") if answer.status_code == 200 else (503, "Not ready: see the server's log.")
+        assert (answer.status_code, answer.text) == expected
+        return answer.status_code == 200
+
+    def say(**workers: int) -> None:
+        said: dict[str, Any] = {"worker": None, "problem": "", "workers": workers}
+        with library.database.writing() as session:
+            row = EngineRow(id="an engine", address="tcp://127.0.0.1:1", seen=time.time(), facts=said)
+            session.merge(row)
+
+    assert not ready()
+    assert "has not been heard of yet" in caplog.text
+    assert client.get("/health").status_code == 200  # a server whose engine starts is alive
+    say(files=1, short=1)
+    assert not ready()
+    assert "in the lane model" in caplog.text
+    say(files=1, short=1, model=1)
+    assert ready()
+    (tmp_path / "data_samples").rmdir()
+    assert not ready()
+    assert "samples" in caplog.text
+    (tmp_path / "data_samples").mkdir()
+    monkeypatch.setenv("SQUINT_MODEL", str(tmp_path / "no_model"))
+    assert not ready()
+    monkeypatch.undo()
+
+
+def test_tables_of_another_revision_are_not_ready(
+    library: Library, client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with library.database.writing() as session:
+        session.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    assert client.get("/ready").status_code == 503
+    assert f"of revision 0001, and this squint's of {HEAD}" in caplog.text
