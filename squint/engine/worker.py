@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from squint.errors import InputError
 from squint.files import why_refused
+from squint.library.acting import Actor, acting
 from squint.library.database import Database, database
 from squint.library.jobs import Jobs, JobState
 
@@ -59,7 +60,8 @@ def run_job(home: str, job_id: int, engine: str, model: str | None) -> None:
     job = _patiently(lambda: jobs.take(job_id, engine, address))
     if job is None:
         return
-    end = _outcome(jobs, job, home, model)
+    with acting(Actor(job.person, job.place)):  # what it changes, they have changed
+        end = _outcome(jobs, job, home, model)
     _patiently(lambda: end(job.id, job.tries))
 
 

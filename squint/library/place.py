@@ -58,6 +58,11 @@ def root_of(home: Path) -> Path:
     return home.parents[1] if home.parent.name == _PROJECTS else home
 
 
+def project_of(home: Path) -> str:
+    """Give the id of the project whose library lies in a folder; ``""`` of the server's first."""
+    return home.name if root_of(home) != home else ""
+
+
 def all_homes(root: Path) -> list[Path]:
     """List the libraries of a server: its first, and those of its projects."""
     return [root, *sorted(folder.parent for folder in (root / _PROJECTS).glob(f"*/{MARK}"))]
