@@ -23,6 +23,8 @@ from app.web.visitor import VISITOR, name_of
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
+from squint.library import acting
+from squint.library.acting import Actor
 from squint.library.models import KnownModel
 from squint.library.people import LOCAL, Person
 from squint.library.preferred_model import prefer, preferred
@@ -139,6 +141,19 @@ def library() -> Library:
 def person() -> Person:
     """Return who uses this session."""
     return LOCAL
+
+
+def _actor() -> Actor | None:
+    """Say who acts in this session, and on which page; ``None`` outside of one."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return None
+    page = context.pages_manager.get_pages().get(context.page_script_hash)
+    place = Path(page["script_path"]).stem if page else ""
+    return Actor(person().id, place, context.session_id)
+
+
+acting.ask(_actor)
 
 
 def library_problem() -> str:

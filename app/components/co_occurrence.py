@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.components.download import File, Left, download
 from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute, run
 from app.components.links import to_sections
@@ -21,6 +22,7 @@ from app.models import ModelFacts
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
 from squint.files import list_sha256
+from squint.library.chain import TOKENS
 from squint.library.profiles import without_number
 from squint.library.results import Result
 from squint.library.stacks import find_stacks, outside_stacks
@@ -399,13 +401,11 @@ def offer_sequences(library: Library, found: Found, model: ModelFacts) -> None:
         st.session_state[key] = Path(path).read_bytes()
         library.unstage(Path(path))
     if st.session_state.get(key):
-        st.download_button(
+        download(
             f"Download {many(len(ids), 'sequence')}",
             st.session_state[key],
-            "tokens.parquet",
-            "application/vnd.apache.parquet",
+            File("tokens.parquet", "application/vnd.apache.parquet"),
+            Left(TOKENS, ids),
             key="sequences-download",
             type="primary",
-            icon=":material/download:",
-            on_click="ignore",
         )

@@ -187,12 +187,12 @@ def verify(log: Database, kept: Head | None = None, report: Report = lambda *_: 
             if kept is not None and number == kept.n:
                 kept_fits = before == kept.chain
                 if not kept_fits:
-                    problem = f"Row {number:,} is not the one of the head that was kept: the log was rewritten."
+                    problem = f"Row {number:,} is not that of the head that was kept: the log was rewritten."
                     return Verdict(end.n, number - 1, number, problem, end.chain)
         report(number / max(end.n, 1), f"{number:,} of {end.n:,} rows")
     problem, first = _problem_at_end(Head(number, before), end, last)
     if not problem and not kept_fits and kept is not None:
-        problem = f"The head that was kept is row {kept.n:,}, and the log has no such row: its end was cut off."
+        problem = f"The log has no row {kept.n:,}, of which the head was kept: its end was cut off."
         first = number + 1
     return Verdict(end.n, number, first if problem else None, problem, end.chain)
 

@@ -31,8 +31,8 @@ ACTIONS = (
 
 # What it was done with.
 CELLS, SECTION, PICTURE, LABELING, CELL_SET = "cells", "section", "picture", "labeling", "cell set"
-GENE_SETS, TOKEN_NAME, NOTE, PATIENT_FACTS, MODEL = "gene sets", "token name", "note", "patient facts", "model"
-PERSON, PROJECT, MEMBER, SESSION = "person", "project", "member", "session"
+GENE_SETS, TOKEN_NAME, NOTE, PATIENT_FACTS = "gene sets", "token name", "note", "patient facts"
+MODEL, PERSON, PROJECT, MEMBER, SESSION = "model", "person", "project", "member", "session"
 FIGURE, TABLE, REPORT, REGIONS, TOKENS, LINK = "figure", "table", "report", "regions", "tokens", "link"
 ADDRESS, BACKUP, LIBRARY, RESULTS, LOG = "address", "backup", "library", "results", "audit log"
 KINDS = (

@@ -17,11 +17,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from squint.errors import InputError
 from squint.files import FULL
-from squint.library import chain, noting
+from squint.library import chain, noting, place
 from squint.library.acting import actor
-from squint.library.place import root_of
 
-FILE = "library.sqlite"
+FILE = place.FILE
 HEAD = "0007"  # the last revision in migrations/versions
 _SHARED = 1 << 20  # bytes, more than that file ever was
 _WAIT_S = 10  # for a lock that somebody else holds
@@ -46,9 +45,7 @@ class Database:
         If it cannot be opened, is damaged, or was written by a newer squint.
     """
 
-    def __init__(
-        self, url: str, log: "Callable[[], Database] | None" = None, project: str = ""
-    ) -> None:
+    def __init__(self, url: str, log: "Callable[[], Database] | None" = None, project: str = "") -> None:
         self._log, self.project = log, project
         try:
             self.url = sa.make_url(url)
@@ -278,7 +275,7 @@ def database(home: Path) -> Database:
     with _opening:
         found = _open.get(url)
         if found is None or (found.is_sqlite and not Path(found.url.database or "").exists()):
-            root = root_of(home)
+            root = place.root_of(home)
             if root == home:
                 found = _open[url] = Database(url)
             else:

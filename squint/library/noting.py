@@ -1,8 +1,8 @@
-"""Every change of a library goes into the audit log, seen where all changes pass: rows on their way to tables.
+"""Every change of a library goes into the audit log, seen where all pass: rows on their way to tables.
 
 Whatever adds, changes or deletes a row of a table in :data:`NOTED` is noted, on a page, in a worker or in a
-command, in the transaction that does it: without its note it is not done. A table is in :data:`NOTED` or, with
-a reason, in :data:`NOT_NOTED`; a test holds all to one of them.
+command, in the transaction that does it: without its note it is not done. A table is in :data:`NOTED` or,
+with a reason, in :data:`NOT_NOTED`; a test holds all to one of them.
 """
 
 import hashlib
@@ -82,9 +82,7 @@ def listen(sessions: "sessionmaker[Session]") -> None:
 
 def changes(session: Session) -> list[Entry]:
     """Give what was changed in a session, each thing once, whatever was done with it."""
-    found: dict[Thing, str] = dict(session.info.get(_CHANGES, {}))
-    for thing, action in _cell_sets(session):
-        found[thing] = action
+    found: dict[Thing, str] = {**session.info.get(_CHANGES, {}), **dict(_cell_sets(session))}
     harmless = chain.harmless_id  # a row that is damaged may have any id
     return [Entry(action, kind, harmless(key), harmless(of)) for (kind, key, of), action in found.items()]
 
@@ -112,7 +110,7 @@ def _before_execute(state: ORMExecuteState) -> None:
         return
     if not (state.is_delete or state.is_update):
         raise NotImplementedError(f"rows of {table.__tablename__} are added by session.add, to be noted")
-    chosen = sa.select(table).where(*state.statement._where_criteria)  # type: ignore[attr-defined]  # noqa: SLF001
+    chosen = sa.select(table).where(*state.statement._where_criteria)  # type: ignore[attr-defined]
     for row in state.session.scalars(chosen).all():
         is_change = state.is_update or table in _ALWAYS_CHANGED
         _take(state.session, row, CHANGED if is_change else DELETED)

@@ -8,6 +8,7 @@ from squint.model.card import CARD
 
 _PROJECTS = "projects"  # folder of the libraries of all projects but the first
 MARK = "library.id"  # file that every library has
+FILE = "library.sqlite"  # that holds its records, unless SQUINT_DATABASE_URL names a database
 SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
 
@@ -32,8 +33,6 @@ def existing_home() -> Path:
 
 def find_home() -> Path | None:
     """Read ``SQUINT_HOME``; ``None`` if there is no library."""
-    from squint.library.database import FILE  # noqa: PLC0415 - SQLAlchemy, where a command asks
-
     folder = home()
     return folder if (folder / "sections").is_dir() or (folder / FILE).exists() else None
 

@@ -2,7 +2,8 @@
 
 Files lie below the library's folder; every one of them has a row with its hash, so that what was damaged is
 noticed. A row that says what a section is has a hash of its own (:class:`Checked`): a bit that flips in the
-database's file is noticed as well. Tables of users, projects and shares are foreseen: nothing writes them yet.
+database's file is noticed as well. Tables of users, projects and shares are foreseen: nothing writes them
+yet.
 """
 
 import hashlib

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from app import session
+from app.components.download import File, Left, download
 from app.components.job import run, try_to_compute
 from app.components.map.tissue_map import show_map
 from app.components.tokens import names as token_names
@@ -22,6 +23,7 @@ from app.models import ModelFacts
 from app.requests import VirtualSection, WriteVirtualSection
 from app.text import as_text
 from squint import keys
+from squint.library.chain import CELLS
 from squint.library.graphs import neighbours
 from squint.library.results import Result, find
 from squint.library.stacks import Positions, Stack
@@ -339,13 +341,11 @@ def _offer_file(library: Library, stack: Stack, predicted: Predicted, model: Mod
         st.session_state[key] = Path(path).read_bytes()
         library.unstage(Path(path))
     if st.session_state.get(key):
-        st.download_button(
+        download(
             "Download virtual_section.h5ad",
             st.session_state[key],
-            "virtual_section.h5ad",
-            "application/x-hdf5",
+            File("virtual_section.h5ad", "application/x-hdf5"),
+            Left(CELLS, [level.id for level in stack.levels]),
             key="between-h5ad-download",
             type="primary",
-            icon=":material/download:",
-            on_click="ignore",
         )
