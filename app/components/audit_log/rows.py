@@ -142,8 +142,8 @@ def _offer(library: Library, wanted: Filter) -> None:
 
 
 _ABOUT_CSV = (
-    f"Up to {MOST_WRITTEN:,} of the rows that are chosen above, the newest, with ids in place of names. All of "
-    "them: `squint audit list --csv FILE`."
+    f"Up to {MOST_WRITTEN:,} of the rows that are chosen above, the newest, with ids in place of names. "
+    "All of them: `squint audit list --csv FILE`."
 )
 
 
