@@ -76,17 +76,17 @@ def show(library: Library, wanted: Filter) -> None:
         height=35 * min(len(shown) + 1, 16) + 3,
         row_height=35,
         column_config={
-            "number": st.column_config.NumberColumn("Row", width=80, format="localized"),
-            "time": st.column_config.TextColumn("Time, UTC", width=170),
-            "who": st.column_config.TextColumn("Who", width=190),
-            "what": st.column_config.TextColumn("What", width=100),
-            "kind": st.column_config.TextColumn("Of what", width=110),
-            "section": st.column_config.TextColumn("Section", width=260),
-            "object": st.column_config.TextColumn("Which", width=180),
-            "place": st.column_config.TextColumn("Where", width=170),
+            "number": st.column_config.NumberColumn("Row", width=85, format="localized"),
+            "time": st.column_config.TextColumn("Time, UTC", width=160),
+            "who": st.column_config.TextColumn("Who", width=185),
+            "what": st.column_config.TextColumn("What", width=90),
+            "kind": st.column_config.TextColumn("Of what", width=100),
+            "section": st.column_config.TextColumn("Section", width=150),
+            "object": st.column_config.TextColumn("Which", width=130),
+            "place": st.column_config.TextColumn("Where", width=115),
             "times": st.column_config.NumberColumn("Times", width=60),
-            "project": st.column_config.TextColumn("Project", width=100),
-            "id": st.column_config.TextColumn("Id of the section", width=160),
+            "id": st.column_config.TextColumn("Id of the section", width=150),
+            "project": st.column_config.TextColumn("Project", width=110),
         },
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -105,7 +105,7 @@ def show(library: Library, wanted: Filter) -> None:
 
 def table(rows: Sequence[Row], words: Words) -> pd.DataFrame:
     """Give a row for each of some rows of the log, with names in place of ids."""
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "number": [row.id for row in rows],
             "time": [row.time[:19].replace("T", " ") for row in rows],
@@ -116,10 +116,12 @@ def table(rows: Sequence[Row], words: Words) -> pd.DataFrame:
             "object": [words.object(row) for row in rows],
             "place": [row.place.replace("_", " ") for row in rows],
             "times": [row.n for row in rows],
-            "project": [row.project[:12] for row in rows],
             "id": [row.section for row in rows],
+            "project": [row.project[:12] for row in rows],
         }
     )
+    idle = [name for name in ("object", "project") if not frame[name].any()]  # of nothing that is shown
+    return frame.drop(columns=idle)
 
 
 def _offer(library: Library, wanted: Filter) -> None:
