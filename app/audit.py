@@ -7,6 +7,7 @@ behind the page, within a second: a crash may lose that, and nothing else.
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from squint.library.chain import ADDRESS, CELLS, EXPORTED, NOT_DONE, REFUSED, SE
 from squint.library.place import root_of
 
 SOON_S, AGAIN_S = 0.2, 5.0  # before what waits is written, and after the log could not be
+SAID_S = 60.0  # for so long pages say that it could not
 MOST_WAITING = 20_000  # rows, while the log cannot be written
 _MOST_VISITS = 200_000  # of which it is known what was seen
 
@@ -31,7 +33,7 @@ class Behind:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[Path, Actor, Entry], int] = {}  # how often
-        self._problems: dict[Path, str] = {}  # why a log could not be written, by the server's first library
+        self._problems: dict[Path, tuple[float, str]] = {}  # when and why a log could not be written
         self._seen = LRUCache[Visit, bool](_MOST_VISITS)
         self._lock, self._some = threading.Lock(), threading.Event()
         self._writing = threading.Lock()
@@ -87,13 +89,14 @@ class Behind:
         try:
             audit.note(home, *entries, who=who)
         except InputError as error:
-            self._problems[root] = str(error)
+            self._problems[root] = time.monotonic(), str(error)
             raise
         self._problems.pop(root, None)
 
     def problem(self, home: Path) -> str:
-        """Say why the log of a library could not be written when that was last tried; nothing if it could."""
-        return self._problems.get(root_of(home), "")
+        """Say why the log of a library could not be written, if that was a moment ago."""
+        when, why = self._problems.get(root_of(home), (0.0, ""))
+        return why if why and time.monotonic() - when < SAID_S else ""
 
     def _write_for_ever(self) -> None:
         pause = threading.Event()

@@ -40,6 +40,7 @@ TRANSCRIPTS = "transcripts"
 MODEL = "model"  # folder of the one that was chosen
 _MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
+_PLACE = "_place"  # page that was shown last
 _WITHOUT_SAMPLES, _ADDS = "_without_samples", "_adds"
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
@@ -151,7 +152,9 @@ def _actor() -> Actor | None:
     if context is None:
         return None
     page = context.pages_manager.get_pages().get(context.page_script_hash)
-    place = Path(page["script_path"]).stem if page else ""
+    if page:
+        st.session_state[_PLACE] = Path(page["script_path"]).stem
+    place = str(st.session_state.get(_PLACE, ""))  # a callback may run before pages are known again
     return Actor(person().id, place, context.session_id)
 
 

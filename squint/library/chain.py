@@ -33,10 +33,12 @@ ACTIONS = (
 CELLS, SECTION, PICTURE, LABELING, CELL_SET = "cells", "section", "picture", "labeling", "cell set"
 GENE_SETS, TOKEN_NAME, NOTE, PATIENT_FACTS = "gene sets", "token name", "note", "patient facts"
 MODEL, PERSON, PROJECT, MEMBER, SESSION = "model", "person", "project", "member", "session"
+ORIGINAL = "original"
 FIGURE, TABLE, REPORT, REGIONS, TOKENS, LINK = "figure", "table", "report", "regions", "tokens", "link"
 ADDRESS, BACKUP, LIBRARY, RESULTS, LOG = "address", "backup", "library", "results", "audit log"
 KINDS = (
     *(CELLS, SECTION, PICTURE, LABELING, CELL_SET, GENE_SETS, TOKEN_NAME, NOTE, PATIENT_FACTS, MODEL),
+    ORIGINAL,
     *(PERSON, PROJECT, MEMBER, SESSION, FIGURE, TABLE, REPORT, REGIONS, TOKENS, LINK),
     *(ADDRESS, BACKUP, LIBRARY, RESULTS, LOG),
 )

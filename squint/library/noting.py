@@ -80,6 +80,11 @@ def listen(sessions: "sessionmaker[Session]") -> None:
     event.listen(sessions, "do_orm_execute", _before_execute)
 
 
+def put(session: Session, kind: str, key: str, action: str) -> None:
+    """Note something of which no row changes."""
+    session.info.setdefault(_CHANGES, {})[kind, key, ""] = action
+
+
 def changes(session: Session) -> list[Entry]:
     """Give what was changed in a session, each thing once, whatever was done with it."""
     found: dict[Thing, str] = {**session.info.get(_CHANGES, {}), **dict(_cell_sets(session))}

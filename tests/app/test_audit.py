@@ -33,7 +33,7 @@ ASIDE = ("app/maps/type_colours.py", "app/models.py", "app/components/models/pan
 def log(library: Library, **how: str) -> list[audit.Row]:
     """Give the rows that are wanted, the oldest first."""
     noted.BEHIND.flush()
-    return audit.rows(audit.log_of(library.home), audit.Filter(**how), n=1_000)[::-1]  # type: ignore[arg-type]
+    return audit.rows(audit.log_of(library.home), audit.Filter(**how), n=1_000)[::-1]
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], str | bytes]
         self: MediaFileManager, function: Callable[[], str | bytes], *rest: object, **more: object
     ) -> str:
         asked[str(more["file_name"])] = function
-        return real(self, function, *rest, **more)  # type: ignore[arg-type]
+        return real(self, function, *rest, **more)
 
     monkeypatch.setattr(MediaFileManager, "add_deferred", spy)
     return asked

@@ -7,8 +7,10 @@ import re
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Self
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +22,10 @@ from squint.library import audit, chain, noting
 from squint.library.acting import Actor, acting
 from squint.library.chain import ADDED, CELLS, CHANGED, DELETED, EXPORTED, FIGURE, SEEN, Entry, Head
 from squint.library.database import FILE, Database
-from squint.library.records import Audit, GeneSetFile, Mark, Model, Note, Record
+from squint.library.records import Audit, GeneSetFile, Mark, Model, Note, Original, Record
+from squint.library.store import Library
+from squint.library.stored import Hashed, hashed
+from tests.helpers.cell_sets import A, put
 from tests.helpers.paths import ROOT
 
 ANNA = Actor(7, "tokens", "s")
@@ -163,12 +168,11 @@ def test_rows_are_numbered_by_those_before_whatever_the_clock_says(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(database, 2)
-    real = chain.datetime
 
-    class Back(real):  # type: ignore[misc, valid-type]
+    class Back(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> object:
-            return real(2001, 1, 1, tzinfo=tz)
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2001, 1, 1, tzinfo=tz)
 
     monkeypatch.setattr(chain, "datetime", Back)
     write(database, 1)
@@ -327,13 +331,40 @@ def test_no_name_is_in_the_log(
     assert not caplog.records
 
 
+def test_what_is_found_damaged_is_noted(library: Library) -> None:
+    section = put(library, A)
+    for folder in (library.folder(A), library.originals / ("ab" * 32)):
+        path = folder / "kept.bin"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"as it was kept")
+        with library.database.writing() as session:
+            if folder.parent == library.originals:
+                session.add(Original(sha256="ab" * 32, name="x", n_bytes=14, n_files=1, added=""))
+                session.flush()
+                library.files.record(session, folder, [hashed_of(path)], original="ab" * 32)
+            else:
+                library.files.record(session, folder, [hashed_of(path)], section_id=A)
+        path.write_bytes(b"as it was kepT")  # one bit
+        with acting(ANNA), pytest.raises(InputError):
+            library.files.checked(path)
+    rows = audit.rows(library.database, audit.Filter(action="quarantined"))
+    assert [(row.kind, row.object, row.person) for row in rows] == [
+        ("original", "ab" * 32, 7),
+        ("section", section.id, 7),
+    ]
+
+
+def hashed_of(path: Path) -> Hashed:
+    return next(one for one in hashed(path.parent) if one.name == path.name)
+
+
 @given(st.text())
 def test_an_entry_takes_no_words(text: str) -> None:
     if re.fullmatch(r"[0-9a-f:]*", text):
         return
     for where in ({"id": text}, {"section": text}):
         with pytest.raises(ValueError, match="ids alone"):
-            Entry(EXPORTED, FIGURE, **where)  # type: ignore[arg-type]
+            Entry(EXPORTED, FIGURE, **where)
     with pytest.raises(ValueError, match="knows no"):
         Entry(text, FIGURE)
     assert chain.harmless_id(text) == ""
@@ -360,7 +391,7 @@ def test_filters_choose_what_they_say(database: Database) -> None:
         chain.append(session, [Entry(EXPORTED, FIGURE, section="ab" * 8)], Actor(8, "tokens"))
 
     def numbers(**how: str) -> list[int]:
-        return [row.id for row in audit.rows(database, audit.Filter(**how))]  # type: ignore[arg-type]
+        return [row.id for row in audit.rows(database, audit.Filter(**how))]
 
     assert numbers(person="7") == [3, 2, 1]
     assert numbers(person="server") == [5, 4]
@@ -372,7 +403,7 @@ def test_filters_choose_what_they_say(database: Database) -> None:
     assert audit.people(database) == [None, 7, 8]
     for wrong in ({"person": "Anna"}, {"action": "stolen"}):
         with pytest.raises(InputError):
-            audit.Filter(**wrong)  # type: ignore[arg-type]
+            audit.Filter(**wrong)
 
 
 def test_the_csv_holds_ids_and_every_row(database: Database) -> None:
