@@ -262,7 +262,7 @@ def test_a_log_that_was_tampered_with_is_said_on_the_page(visit: Open, loaded: L
     number = next(row.id for row in log(loaded) if row.object == "3")
     app = settled(visit("audit"))
     assert not app.exception
-    assert f"The log does not hold: row {number}." in str(app.error[0].value)
+    assert f"The log does not hold.** Row {number} was changed" in str(app.error[0].value)
 
 
 def test_the_csv_of_the_log_is_noted_as_well(

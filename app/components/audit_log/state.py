@@ -92,7 +92,7 @@ def _say(check: _Check) -> None:
         st.markdown(f":material/hourglass_empty: The chain {words}.")
     elif found["problem"]:
         st.error(
-            f"**The log does not hold: row {found['row']:,}.** {sentence(found['problem'])} "
+            f"**The log does not hold.** {sentence(found['problem'])} "
             f"{found['n_checked']:,} of {found['n_rows']:,} rows before it fit. Somebody changed the "
             "database beside squint: keep a copy of it, and compare it with backups.",
             icon=":material/gpp_bad:",
