@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import server_logs
@@ -20,6 +21,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
     server_logs.configure()
     supervisor.begin()  # beside the imports that follow
 
+from app import session
 from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.components.view_link import restore
@@ -34,6 +36,14 @@ from app.web.garbage import settle
 from app.web.measures import Measure, note_run
 from app.web.visitor import NameVisitors
 from squint.errors import InputError
+from squint.library.people import ADMIN
+
+
+def _for_admins() -> list[StreamlitPage]:
+    """Give the pages that only admins see."""
+    if session.person().role != ADMIN:
+        return []
+    return [st.Page("../pages/audit.py", title="Audit", icon=":material/policy:")]
 
 
 def draw() -> None:
@@ -71,6 +81,7 @@ def draw() -> None:
             "Manage": [
                 st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
                 st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
+                *_for_admins(),
             ],
         },
         position="top",

@@ -23,6 +23,8 @@ from app.web.visitor import VISITOR, name_of
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
+from squint.library import acting
+from squint.library.acting import Actor
 from squint.library.models import KnownModel
 from squint.library.people import LOCAL, Person
 from squint.library.preferred_model import prefer, preferred
@@ -39,6 +41,7 @@ DOUBTFUL = "doubtful"  # whether sections are looked at that the model knows lit
 MODEL = "model"  # folder of the one that was chosen
 _MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
+_PLACE = "_place"  # page that was shown last
 _WITHOUT_SAMPLES, _ADDS = "_without_samples", "_adds"
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
@@ -70,6 +73,8 @@ CODEBOOK, TOKEN_SHOWN, OTHER_MODEL = "look_at", "token_shown", "other_model"
 PERTURBED, REPLACED_BY, RESPONDERS, PROGRAMME = "perturbed", "replaced_by", "responders", "programme"
 IMAGE, DARK_GROUND = "image", "dark_ground"
 REPORT_TITLE, REPORT_PARTS = "report_title", "report_parts"
+AUDIT_WHO, AUDIT_WHAT, AUDIT_SECTION = "audit_who", "audit_what", "audit_section"
+AUDIT_SINCE, AUDIT_UNTIL = "audit_since", "audit_until"
 TYPED = "typed"  # id of the section whose cells are named
 _BEHIND_S = 10  # that a busy browser may be behind what a page has set
 MAX_SHOWN = 6
@@ -140,6 +145,21 @@ def library() -> Library:
 def person() -> Person:
     """Return who uses this session."""
     return LOCAL
+
+
+def _actor() -> Actor | None:
+    """Say who acts in this session, and on which page; ``None`` outside of one."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return None
+    page = context.pages_manager.get_pages().get(context.page_script_hash)
+    if page:
+        st.session_state[_PLACE] = Path(page["script_path"]).stem
+    place = str(st.session_state.get(_PLACE, ""))  # a callback may run before pages are known again
+    return Actor(person().id, place, context.session_id)
+
+
+acting.ask(_actor)
 
 
 def library_problem() -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.components.download import Left
 from app.components.export_row import CHART, Export, export_row
 from app.components.file_job import Made, offer_made
 from app.components.job import compute
@@ -21,6 +22,7 @@ from app.models import ModelFacts
 from app.requests import CoOccurrence, Neighbours, WriteSequences
 from squint import keys, pl
 from squint.files import list_sha256
+from squint.library.chain import TOKENS
 from squint.library.profiles import without_number
 from squint.library.results import Result
 from squint.library.stacks import find_stacks, outside_stacks
@@ -395,6 +397,7 @@ def offer_sequences(library: Library, found: Found, model: ModelFacts) -> None:
         "Prepare Parquet",
         f"Download {many(len(ids), 'sequence')}",
         "Writing sequences",
+        Left(TOKENS, ids),
     )
     of = list_sha256([model.sha256, *ids])[:16]
     offer_made(library, lambda: WriteSequences(ids, model.sha256, "parquet"), made, "sequences-parquet", of)

@@ -1,6 +1,6 @@
 """Buttons that export a figure and its table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -9,13 +9,16 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import session
+from app import audit, session
+from app.components.download import File, Left, download
 from app.components.job import run
 from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
+from app.exports.stamp import Marks
 from app.requests import Draw, DrawMap, WriteCsv
 from squint import pl
 from squint.errors import InputError
+from squint.library.chain import FIGURE, TABLE
 from squint.library.store import Library
 
 
@@ -51,7 +54,7 @@ class Export:
     """What can be exported at one place of a page."""
 
     place: str  # name, for widgets and for the file
-    marks: Mapping[str, str]  # the stamp
+    marks: Marks  # the stamp
     table: Callable[[], pd.DataFrame]  # all rows
     figure: Callable[[int], go.Figure] | None = None  # for print, by dots per inch
     map: Callable[[Path], None] | None = None  # leaves a map in a folder, for the worker to draw
@@ -81,7 +84,8 @@ def _ask(place: str) -> None:
 
 
 def export_row(export: Export) -> None:
-    """Offer a figure as PNG, SVG and PDF and a table as CSV, all stamped."""
+    """Offer a figure as PNG, SVG and PDF and a table as CSV, all stamped: what they show is seen by now."""
+    audit.seen(session.library().home, export.marks.sections)
     requests: dict[str, _Request] = st.session_state.setdefault("_exports", {})
     request = requests.get(export.place)
     if request and request.content != export.content:  # the page shows something else by now
@@ -100,15 +104,13 @@ def export_row(export: Export) -> None:
         _make(request, export)
     if request and request.file is not None:
         name = f"{export.place}{request.kind.mark}.{request.kind.ending}"
-        st.download_button(
+        download(
             f"Download {name} ({_size(len(request.file))})",
             request.file,
-            name,
-            request.kind.mime,
+            File(name, request.kind.mime),
+            Left(TABLE if request.kind is _CSV else FIGURE, export.marks.sections),
             key=f"{export.place}-download",
             type="primary",
-            icon=":material/download:",
-            on_click="ignore",
         )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from app.components.download import File, Left, download
 from app.components.job import run
 from squint.errors import InputError
 from squint.library.results import Task
@@ -26,6 +27,7 @@ class Made(NamedTuple):
     label: str  # of the button that asks for it
     ready: str  # of the button that downloads it
     what: str  # what the worker does, in the user's words
+    left: Left  # what the audit log is to hold of it
     help: str | None = None
 
 
@@ -118,13 +120,11 @@ def offer_made(
         st.session_state[key] = Path(answer).read_bytes()
         library.unstage(Path(answer))
     if st.session_state.get(key):
-        st.download_button(
+        download(
             made.ready,
             st.session_state[key],
-            made.name,
-            made.mime,
+            File(made.name, made.mime),
+            made.left,
             key=f"{place}-download",
             type="primary",
-            icon=":material/download:",
-            on_click="ignore",
         )

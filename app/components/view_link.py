@@ -6,13 +6,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
-from app import session
+from app import audit, session
 from app.components.copy_button import copy_button
 from app.exports.stamp import many
 from app.maps.served import Served
 from app.text import sentence
 from squint.errors import InputError
 from squint.library import views
+from squint.library.chain import LINK
 from squint.library.store import Library
 
 PARAMETER = "view"
@@ -64,7 +65,9 @@ def offer_link() -> None:
 @st.dialog("Link to this view")
 def _show_link() -> None:
     try:
-        key = views.keep(session.library(), _seen())
+        library = session.library()
+        key = views.keep(library, _seen())
+        audit.exported(library.home, LINK, key, st.session_state.get(session.SHOWN, []))
     except InputError as error:
         st.error(sentence(str(error)))
         return

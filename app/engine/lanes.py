@@ -8,6 +8,7 @@ LANES = {
         (
             *("validate", "keep", "import_samples", "take_back", "rebuild", "add_found"),
             *("look_at_image", "add_image", "add_model", "make_tiles", "read_transcripts"),
+            *("check_log", "write_log"),
         ),
         FILES,
     ),

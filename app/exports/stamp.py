@@ -1,12 +1,24 @@
 """The stamp on everything that leaves the dashboard: what it shows, made by what, from what, when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.models import ModelFacts
 from app.settings import NOTICE, app_version
 from squint.library.store import Section
+
+
+class Marks(dict[str, str]):
+    """The stamp as text by name, with the ids of the sections that it is of, for the audit log."""
+
+    def __init__(
+        self,
+        marks: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        sections: Sequence[str] = (),
+    ) -> None:
+        super().__init__(marks)
+        self.sections = tuple(sections)
 
 
 def counts(sections: Sequence[Section]) -> str:
@@ -40,9 +52,11 @@ def stamp(
     sections: Sequence[Section],
     model: ModelFacts | None,
     parameters: Mapping[str, object],
-) -> dict[str, str]:
+) -> Marks:
     """Give the stamp as text by name."""
-    marks = {"Title": title, "Cells": counts(sections), "Notice": NOTICE}
+    marks = Marks(
+        {"Title": title, "Cells": counts(sections), "Notice": NOTICE}, [section.id for section in sections]
+    )
     if any(section.simulated for section in sections):
         simulated = [section.title for section in sections if section.simulated]
         marks["Simulated"] = ", ".join(simulated)

@@ -2,6 +2,8 @@ from .areas import CountInside as CountInside
 from .areas import InpaintArea as InpaintArea
 from .areas import ReadRegions as ReadRegions
 from .areas import TrainWithoutArea as TrainWithoutArea
+from .audit import CheckLog as CheckLog
+from .audit import WriteLog as WriteLog
 from .boundaries import MakeTiles as MakeTiles
 from .cell_sets import BringIn as BringIn
 from .cell_sets import TakeArea as TakeArea

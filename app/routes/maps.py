@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app import audit
 from app.engine.client import Cancelled, ask
 from app.maps.card import card
 from app.maps.served import MAPS, Served
@@ -54,7 +55,10 @@ def _signed(scope: str) -> Callable[[Answer], Answer]:
     def decorate(answer: Answer) -> Answer:
         async def guarded(request: Request) -> Response:
             path = scope.format(**request.path_params)
-            return await answer(request) if SIGNER.accepts(path, request.query_params) else _REFUSED
+            if SIGNER.accepts(path, request.query_params):
+                return await answer(request)
+            audit.refused(settings().home)
+            return _REFUSED
 
         return guarded
 

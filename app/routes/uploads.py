@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app import audit
+from app.settings import settings
 from app.uploads.arrivals import UPLOADS, Ticket
 from app.uploads.disk import RefusedError, check_room
 from app.uploads.dropped_folders import MAX_LISTING, Listings, list_folder, too_many
@@ -122,6 +124,7 @@ async def _asset(request: Request) -> Response:
 def _ticket(request: Request) -> Ticket:
     upload_id = request.path_params["upload_id"]
     if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params):
+        audit.refused(settings().home)
         raise RefusedError(403, "This address has expired or was not made by this server.")
     ticket = UPLOADS.get(upload_id)
     if ticket is None:

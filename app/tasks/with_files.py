@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from app import requests
-from app.tasks import boundaries, images, models, quality, sections, transcripts
+from app.tasks import audit_log, boundaries, images, models, quality, sections, transcripts
 from app.tasks.decode import does
 
 
@@ -26,6 +26,8 @@ TASKS = dict(
         does(requests.AddImage, images.add),
         does(requests.AddModel, models.bring_in),
         does(requests.ReadTranscripts, transcripts.read_transcripts),
+        does(requests.CheckLog, audit_log.check),
+        does(requests.WriteLog, audit_log.write),
         does(requests.MakeTiles, boundaries.make_tiles),
     )
 )

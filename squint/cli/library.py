@@ -60,10 +60,12 @@ def add_library(add: Any, commands: Any) -> None:
 
 def backup(options: argparse.Namespace) -> Facts:
     """Write the library, records and files, to one file; the dashboard may run meanwhile."""
+    from squint.library import audit, place
     from squint.library import backup as backups
-    from squint.library import place
+    from squint.library.chain import BACKUP, EXPORTED, Entry
 
     home = place.existing_home()
+    audit.note(home, Entry(EXPORTED, BACKUP))
     progress(f"Writing {home} to {options.file} ...")
     contents = backups.backup(home, options.file)
     said = _say_contents(contents)
@@ -74,12 +76,14 @@ def backup(options: argparse.Namespace) -> Facts:
 
 def restore(options: argparse.Namespace) -> Facts:
     """Make a library of a backup, in an empty folder and an empty database."""
+    from squint.library import audit, place
     from squint.library import backup as backups
-    from squint.library import place
+    from squint.library.chain import LIBRARY, RESTORED, Entry
 
     home = place.home()
     progress(f"Reading {options.file} into {home} ...")
     contents = backups.restore(options.file, home)
+    audit.note(home, Entry(RESTORED, LIBRARY))
     said = _say_contents(contents)
     return {"home": str(home), **said}
 
@@ -143,11 +147,15 @@ def prune(options: argparse.Namespace) -> Facts:
     """Delete results that nobody has looked at for long; they are computed again when asked for."""
     from datetime import UTC, datetime
 
-    from squint.library import retention
+    from squint.library import audit, retention
+    from squint.library.chain import DELETED, RESULTS, Entry
 
     given = options.older_than
     days = retention.keep_days() if given is None else retention.check_days(given, "--older-than", least=0.0)
-    found = retention.prune(_library(), days, dry_run=options.dry_run)
+    library = _library()
+    if not options.dry_run:
+        audit.note(library.home, Entry(DELETED, RESULTS))
+    found = retention.prune(library, days, dry_run=options.dry_run)
     for one in found:
         used = datetime.fromtimestamp(one.used, UTC).date().isoformat()
         say(f"{one.name}: {one.n_bytes / 1e6:,.2f} MB, last used {used}")

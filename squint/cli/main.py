@@ -14,6 +14,7 @@ from typing import Any
 from squint import keys
 from squint.cli.ablations import add_ablations
 from squint.cli.adding import add_import
+from squint.cli.audit import add_audit
 from squint.cli.cell_types import add_cell_types
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
@@ -39,6 +40,8 @@ from squint.cli.terminal import (
 from squint.cli.tokens import add_tokens
 from squint.cli.virtual_section import add_virtual_section
 from squint.errors import InputError, extra
+from squint.library.acting import Actor, acting
+from squint.library.people import LOCAL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], Facts] = options.command
     try:
-        facts = command(options)
+        with acting(Actor(LOCAL.id, f"squint {options.place}")):
+            facts = command(options)
         if facts and options.json is not None:
             write_json(options.json, facts)
         sys.stdout.flush()
@@ -168,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         name = name or command.__name__.replace("_", "-")
         sub: argparse.ArgumentParser = to.add_parser(name, help=command.__doc__, description=command.__doc__)
-        sub.set_defaults(command=command)
+        sub.set_defaults(command=command, place=name)
         sub.add_argument("--json", type=Path, metavar="FILE", help="also write the facts to this file")
         return sub
 
@@ -232,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     add_perturb(add)
     add_import(add)
     add_library(add, commands)
+    add_audit(add, commands)
     add_report(add)
     add_models(add, commands)
 

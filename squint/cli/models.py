@@ -70,12 +70,16 @@ def add_model_file(options: argparse.Namespace) -> Facts:
 def export(options: argparse.Namespace) -> Facts:
     """Write a model to one file, for another library."""
     from squint.files import sha256
-    from squint.library import models
+    from squint.library import audit, models
+    from squint.library.chain import EXPORTED, MODEL, Entry
     from squint.model import archive
 
-    model = models.find(_known(_library()), options.model)
+    library = _library()
+    model = models.find(_known(library), options.model)
     if model.problem:
         raise InputError(f"The model {model.name} is damaged and not exported: {model.problem}")
+    if library is not None:
+        audit.note(library.home, Entry(EXPORTED, MODEL, model.sha256[:16]))
     archive.export(model.folder, options.file)
     say(f"{options.file}: {options.file.stat().st_size / 1e6:,.1f} MB, model {model.sha256[:12]}")
     return {"file": str(options.file), "file_sha256": sha256(options.file), **_facts(model)}

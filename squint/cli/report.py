@@ -56,6 +56,8 @@ def add_report(add: Any) -> None:
 def report(options: argparse.Namespace) -> Facts:
     """Write the report of a recipe as PDF, HTML and tables, all computed anew from what the recipe names."""
     from squint._version import __version__
+    from squint.library import audit
+    from squint.library.chain import EXPORTED, REPORT, Entry
     from squint.report import packed
     from squint.report.documents import write_report
     from squint.report.replay import Sources, replay
@@ -75,6 +77,8 @@ def report(options: argparse.Namespace) -> Facts:
     if options.check is not None:  # before anything is written: what differs is no report of this recipe
         agreed = packed.compare(computed, options.check)
         facts["agreement"] = agreed.__dict__
+    if library is not None:
+        audit.note(library.home, Entry(EXPORTED, REPORT))
     written = write_report(computed, inputs, options.out, told)
     if options.check is not None:
         say(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from squint import logs
 from squint.errors import InputError
 from squint.files import why_refused
+from squint.library.acting import Actor, acting
 from squint.library.database import Database, database
 from squint.library.jobs import CANCELLED, DONE, FAILED, Jobs, JobState
 
@@ -62,7 +63,8 @@ def run_job(home: str, job_id: int, engine: str, model: str | None) -> None:
     if job is None:
         return
     began = time.monotonic()
-    with logs.about(job=job.id, task=job.task, lane=job.lane):
+    # What it changes, they have changed who asked for it.
+    with acting(Actor(job.person, job.place)), logs.about(job=job.id, task=job.task, lane=job.lane):
         end, came = _outcome(jobs, job, home, model)
         logs.say(logger, "job ended", outcome=came, seconds=round(time.monotonic() - began, 3))
     _patiently(lambda: end(job.id, job.tries))

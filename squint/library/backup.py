@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -38,6 +39,7 @@ _OF_THE_MOMENT = {"jobs", "job_askers", "engines"}  # tables: work is not taken 
 _TRIES = 3  # at a library that changes meanwhile
 _MAX_CONTENTS = 1 << 28  # bytes of backup.json
 _BLOCK = 1 << 20
+_AT_ONCE = 5_000  # rows in memory: the audit log may have millions
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ def _write(records: Database, home: Path, path: Path) -> Contents:
     files: dict[str, Kept] = {}
     damaged = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        rows = _write_rows(records, archive, files)
-        known = {row["path"]: row["sha256"] for row in rows[StoredFile.__tablename__]}
+        rows, known = _write_rows(records, archive, files)
         there = dict(_files_of(home))
         if missing := known.keys() - there.keys():
             if _still_stored(records, missing):
@@ -122,7 +123,7 @@ def _write(records: Database, home: Path, path: Path) -> Contents:
             squint=__version__,
             revision=HEAD,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
-            rows={table: len(found) for table, found in rows.items()},
+            rows=rows,
             files=files,
             damaged=tuple(damaged),
         )
@@ -132,20 +133,29 @@ def _write(records: Database, home: Path, path: Path) -> Contents:
 
 def _write_rows(
     records: Database, archive: zipfile.ZipFile, files: dict[str, Kept]
-) -> dict[str, list[dict[str, Any]]]:
-    """Write all tables as they are at one moment."""
-    rows = {}
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Write all tables as they are at one moment; return how long each is, and the hashes of stored files."""
+    rows, known = {}, {}
     with records.reading() as session:
         if not records.is_sqlite:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         for table in Record.metadata.sorted_tables:
-            if table.name not in _OF_THE_MOMENT:
-                rows[table.name] = [dict(row) for row in session.execute(sa.select(table)).mappings()]
-    for name, found in rows.items():
-        lines = "".join(json.dumps(row) + "\n" for row in found).encode()
-        archive.writestr(f"{_ROWS}{name}.jsonl", lines, zipfile.ZIP_DEFLATED)
-        files[f"{_ROWS}{name}.jsonl"] = Kept(hashlib.sha256(lines).hexdigest(), len(lines))
-    return rows
+            if table.name in _OF_THE_MOMENT:
+                continue
+            name, digest, n_bytes, n = f"{_ROWS}{table.name}.jsonl", hashlib.sha256(), 0, 0
+            info = zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
+            info.compress_type = zipfile.ZIP_DEFLATED
+            asked = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_AT_ONCE)
+            with archive.open(info, "w", force_zip64=True) as file:
+                for row in session.execute(asked).mappings():
+                    line = json.dumps(dict(row)).encode() + b"\n"
+                    digest.update(line)
+                    file.write(line)
+                    n, n_bytes = n + 1, n_bytes + len(line)
+                    if table.name == StoredFile.__tablename__:
+                        known[row["path"]] = row["sha256"]
+            rows[table.name], files[name] = n, Kept(digest.hexdigest(), n_bytes)
+    return rows, known
 
 
 def _still_stored(records: Database, paths: set[str]) -> bool:
@@ -287,11 +297,11 @@ def _insert(connection: sa.Connection, records: Database, contents: Contents, aw
     tables.reflect(connection)
     for table in tables.sorted_tables:
         path = away / _ROWS / f"{table.name}.jsonl"
-        if path.exists():
-            rows = [json.loads(line) for line in path.read_text().splitlines()]
-            if rows:
-                connection.execute(table.insert(), rows)
-            if rows and not records.is_sqlite:
+        if path.exists() and path.stat().st_size:
+            with path.open() as lines:
+                while rows := [json.loads(line) for line in islice(lines, _AT_ONCE)]:
+                    connection.execute(table.insert(), rows)
+            if not records.is_sqlite:
                 _go_on_counting(connection, table)
     upgrade(connection)
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from squint.errors import InputError
 from squint.files import FULL
+from squint.library import chain, noting, place
+from squint.library.acting import actor
 from squint.secret import secret
 
-FILE = "library.sqlite"
-HEAD = "0006"  # the last revision in migrations/versions
+FILE = place.FILE
+HEAD = "0007"  # the last revision in migrations/versions
 _SHARED = 1 << 20  # bytes, more than that file ever was
 _WAIT_S = 10  # for a lock that somebody else holds
 _UPGRADE_LOCK = 7_305_901  # any number: PostgreSQL's name of the lock of whoever upgrades
@@ -32,6 +34,10 @@ class Database:
     ----------
     url
         As SQLAlchemy reads it: ``sqlite:///...`` or ``postgresql+psycopg://...``.
+    log
+        Gives the database of the server's first library, which holds the audit log; without, it is this one.
+    project
+        Id of the project whose library this is of.
 
     Raises
     ------
@@ -39,7 +45,8 @@ class Database:
         If it cannot be opened, is damaged, or was written by a newer squint.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, log: "Callable[[], Database] | None" = None, project: str = "") -> None:
+        self._log, self.project = log, project
         try:
             self.url = sa.make_url(url)
         except sa.exc.ArgumentError as error:
@@ -59,6 +66,7 @@ class Database:
                 connect_args={"connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s"},
             )
         self._session = sessionmaker(self.engine, expire_on_commit=False)
+        noting.listen(self._session)
         try:
             with self._in_words():
                 self._upgrade()
@@ -82,7 +90,8 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """Give a session that is committed at the end of the block, or not at all.
 
-        On SQLite, nobody else writes meanwhile: what was read in it still holds when it is written.
+        On SQLite, nobody else writes meanwhile: what was read in it still holds when it is written. What is
+        changed of what :mod:`squint.library.noting` notes is in the audit log first, or not done.
 
         Raises
         ------
@@ -92,6 +101,17 @@ class Database:
         with self._in_words(), self._session() as session, session.begin():
             session.connection(execution_options={"squint_writes": True})
             yield session
+            session.flush()
+            if changed := noting.changes(session):
+                self._note(session, changed)
+
+    def _note(self, session: Session, changed: Sequence[chain.Entry]) -> None:
+        """Add to the audit log what a session changed, as the last thing that it does."""
+        if self._log is None:
+            chain.append(session, changed, actor(), self.project)
+            return
+        with self._log().writing() as other:
+            chain.append(other, changed, actor(), self.project)
 
     def check(self) -> None:
         """Read all of a database that is a file, and see that its parts agree.
@@ -255,5 +275,9 @@ def database(home: Path) -> Database:
     with _opening:
         found = _open.get(url)
         if found is None or (found.is_sqlite and not Path(found.url.database or "").exists()):
-            found = _open[url] = Database(url)
+            root = place.root_of(home)
+            if root == home:
+                found = _open[url] = Database(url)
+            else:
+                found = _open[url] = Database(url, lambda: database(root), home.name)
         return found

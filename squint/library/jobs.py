@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from squint.errors import InputError
+from squint.library.acting import actor
 from squint.library.database import Database
 from squint.library.records import JobAsker, JobRow
 
@@ -54,6 +55,8 @@ class JobState:
     started: float | None
     ended: float | None
     askers: tuple[str, ...]
+    person: int | None = None  # id of whoever asked first
+    place: str = ""  # where they did, as :class:`squint.library.acting.Actor` has it
 
     @property
     def is_open(self) -> bool:
@@ -122,6 +125,7 @@ class Jobs:
         """
         asked = json.dumps(args, sort_keys=True)
         key = hashlib.sha256(json.dumps([module, task, asked]).encode()).hexdigest()
+        who = actor()
         with self._database.writing() as session:
             self._add_alone(session)
             same = sa.select(JobRow).where(
@@ -139,6 +143,8 @@ class Jobs:
                     state=QUEUED,
                     limit_s=limit_s,
                     private=private,
+                    person=who.person,
+                    place=who.place,
                     added=time.time(),
                 )
                 session.add(row)

@@ -8,6 +8,7 @@ from squint.model.card import CARD
 
 _PROJECTS = "projects"  # folder of the libraries of all projects but the first
 MARK = "library.id"  # file that every library has
+FILE = "library.sqlite"  # that holds its records, unless SQUINT_DATABASE_URL names a database
 SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
 
@@ -32,8 +33,6 @@ def existing_home() -> Path:
 
 def find_home() -> Path | None:
     """Read ``SQUINT_HOME``; ``None`` if there is no library."""
-    from squint.library.database import FILE  # noqa: PLC0415 - SQLAlchemy, where a command asks
-
     folder = home()
     return folder if (folder / "sections").is_dir() or (folder / FILE).exists() else None
 
@@ -56,6 +55,11 @@ def project_home(root: Path, project: str) -> Path:
 def root_of(home: Path) -> Path:
     """Give the folder of the server's first library, from that of any project."""
     return home.parents[1] if home.parent.name == _PROJECTS else home
+
+
+def project_of(home: Path) -> str:
+    """Give the id of the project whose library lies in a folder; ``""`` of the server's first."""
+    return home.name if root_of(home) != home else ""
 
 
 def all_homes(root: Path) -> list[Path]:

@@ -2,8 +2,8 @@
 
 Files lie below the library's folder; every one of them has a row with its hash, so that what was damaged is
 noticed. A row that says what a section is has a hash of its own (:class:`Checked`): a bit that flips in the
-database's file is noticed as well. Tables of users, projects, shares and audit are foreseen: nothing writes
-them yet.
+database's file is noticed as well. Tables of users, projects and shares are foreseen: nothing writes them
+yet.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship
 
 Sha = String(64)
+Number = BigInteger().with_variant(Integer, "sqlite")  # of rows that may be many
 
 
 class Record(DeclarativeBase):
@@ -100,14 +101,34 @@ class Share(Record):
 
 
 class Audit(Record):
-    """What somebody did; each row holds the hash of the one before."""
+    """What somebody did, as :mod:`squint.library.audit` says; the database refuses to change or delete it."""
 
     __tablename__ = "audit"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    time: Mapped[str] = mapped_column(String(40))
-    user_id: Mapped[int | None] = mapped_column(Integer)  # stays when the user goes
-    action: Mapped[str] = mapped_column(String(60))
-    about: Mapped[str] = mapped_column(String(120))
+    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)  # one more than before
+    time: Mapped[str] = mapped_column(String(32), index=True)  # UTC, to be shown, not to be sorted by
+    person: Mapped[int | None] = mapped_column(Integer)  # stays when they go
+    project: Mapped[str] = mapped_column(String(40))
+    place: Mapped[str] = mapped_column(String(40))  # name of a page or a command
+    action: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(20))
+    object: Mapped[str] = mapped_column(String(120))  # its id
+    section: Mapped[str] = mapped_column(String(16))  # id of the one that the object is of
+    n: Mapped[int]
+    outcome: Mapped[str] = mapped_column(String(20))
+    chain: Mapped[str] = mapped_column(Sha)  # hash of the row and of the one before
+    __table_args__ = (
+        Index("ix_audit_person", "person", "id"),
+        Index("ix_audit_action", "action", "id"),
+        Index("ix_audit_section", "section", "id"),
+    )
+
+
+class AuditHead(Record):
+    """The end of the log, in one row, which whoever adds to the log holds meanwhile."""
+
+    __tablename__ = "audit_head"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1
+    n: Mapped[int] = mapped_column(Number)
     chain: Mapped[str] = mapped_column(Sha)
 
 
@@ -426,6 +447,8 @@ class JobRow(Record):
     tries: Mapped[int] = mapped_column(default=0)
     limit_s: Mapped[float] = mapped_column(Float)
     private: Mapped[bool] = mapped_column(default=False)  # what it is asked is forgotten when it has ended
+    person: Mapped[int | None] = mapped_column(Integer)  # id of whoever asked first, for the audit log
+    place: Mapped[str] = mapped_column(String(40), default="", server_default="")  # page where they did
     engine: Mapped[str] = mapped_column(String(40), default="")  # that took it
     worker: Mapped[str] = mapped_column(String(120), default="")  # that does it
     answer: Mapped[str] = mapped_column(Text, default="null")  # JSON

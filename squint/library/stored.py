@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.files import sha256, why_refused
+from squint.library import chain, noting
 from squint.library.database import Database
 from squint.library.records import Labeling, Picture, SectionRow, StoredFile, TokenRun, signed
 
@@ -249,6 +250,7 @@ class StoredFiles:
         """Mark what a damaged file is of: tokens or a picture, each alone, or the section itself."""
         kind, section_id, below = self._parts_of(path)
         if kind != "sections" or not below:
+            _note_original(session, kind, section_id)
             return
         rows: list[SectionRow | TokenRun | Picture | Labeling] = []
         if below[0] == TOKENS:
@@ -331,3 +333,9 @@ def _parts(files: dict[str, Hashed]) -> Iterator[dict[str, Hashed]]:
     items = list(files.items())
     for start in range(0, len(items), _AT_ONCE):
         yield dict(items[start : start + _AT_ONCE])
+
+
+def _note_original(session: Session, kind: str, key: str) -> None:
+    """Note that an original is damaged: nothing that is shown is of it, so that nothing is marked."""
+    if kind == "originals":
+        noting.put(session, chain.ORIGINAL, key, chain.QUARANTINED)

@@ -11,7 +11,7 @@ from app.components.export_row import CHART, Export, export_row
 from app.components.job import compute
 from app.components.links import to_models
 from app.components.tokens import names as token_names
-from app.exports.stamp import counts, many, stamp
+from app.exports.stamp import Marks, counts, many, stamp
 from app.models import ModelFacts, facts_of
 from app.requests import CompareVocabularies
 from app.text import as_text, sentence
@@ -100,7 +100,7 @@ def _show_heatmap(
     names: Mapping[str, str],
     others: Mapping[str, str],
     titles: tuple[str, str],
-    marks: dict[str, str],
+    marks: Marks,
 ) -> None:
     st.subheader("Which token is which")
     table = result.table("contingency")
@@ -139,7 +139,7 @@ def _show_matches(
     names: Mapping[str, str],
     others: Mapping[str, str],
     titles: tuple[str, str],
-    marks: dict[str, str],
+    marks: Marks,
 ) -> None:
     turned = st.segmented_control(
         "The best match of each of the", titles, default=titles[0], required=True, key="codebook_direction"
@@ -183,7 +183,11 @@ def _show_matches(
         "match is best. Jaccard: cells with both tokens, of those with either. Partner: the counterpart "
         f"where each token has at most one.{sentence(few)}{sentence(alone)}"
     )
-    export_row(Export("codebook_matches", {**marks, "Of": str(turned)}, table=table.reset_index))
+    export_row(
+        Export(
+            "codebook_matches", Marks({**marks, "Of": str(turned)}, marks.sections), table=table.reset_index
+        )
+    )
 
 
 _COLUMNS = {

@@ -11,6 +11,7 @@ import streamlit as st
 from app import session
 from app.areas import marking
 from app.cell_sets.store import CellSets
+from app.components.download import File, Left, download
 from app.components.file_job import MOST_BYTES, work_on
 from app.components.in_painting.subject import FILL, Choice
 from app.components.job import run
@@ -26,6 +27,7 @@ from squint import keys
 from squint.errors import InputError
 from squint.geometry.outlines import LaboriousError
 from squint.geometry.regions import Cells, Points, Shape, dump, from_items
+from squint.library.chain import REGIONS
 from squint.library.store import Library, Section
 from squint.pl import most_frequent
 
@@ -205,14 +207,12 @@ def _say_marked(library: Library, chosen: Choice, cells: pd.DataFrame, regions: 
         f"{section.n_cells:,} lie inside{_area(section, regions, n_inside)}"
     )
     with st.container(horizontal=True):
-        st.download_button(
+        download(
             "R.json",
             lambda: dump(regions),
-            "R.json",
-            "application/json",
+            File("R.json", "application/json"),
+            Left(REGIONS, [section.id]),
             key="marked-download",
-            icon=":material/download:",
-            on_click="ignore",
             help="The marked area, for `squint train --regions` and `squint inpaint --regions`",
         )
     problem = _problem(chosen, regions, n_inside)

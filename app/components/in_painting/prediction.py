@@ -8,6 +8,7 @@ import streamlit as st
 from app import session
 from app.areas import marking
 from app.areas.filled import CELL, NEIGHBOURHOOD, Filled
+from app.components.download import File, Left, download
 from app.components.export_row import Export, export_row
 from app.components.in_painting.marking import Marked
 from app.components.in_painting.subject import Choice
@@ -17,6 +18,7 @@ from app.exports.stamp import many, stamp
 from app.models import ModelFacts
 from app.requests import InpaintArea, TrainWithoutArea
 from squint.geometry.regions import Shape, dump
+from squint.library.chain import REGIONS
 from squint.library.results import find
 from squint.library.store import Library
 from squint.model.card import NOT_IN_TRAINING, TRAINED_ON, TRAINED_WITHOUT, weights_sha256
@@ -222,13 +224,11 @@ def offer_tables(library: Library, imputed: Imputed) -> None:
             Export(f"in_painted_{target}", marks, table=lambda target=target: filled.every_gene(target))  # type: ignore[misc]
         )
     if chosen.fill:
-        st.download_button(
+        download(
             f"{chosen.positions.capitalize()} as R.json",
             dump(filled.positions()),
-            "R_points.json",
-            "application/json",
+            File("R_points.json", "application/json"),
+            Left(REGIONS, [chosen.section.id]),
             key="positions-download",
-            icon=":material/download:",
-            on_click="ignore",
         )
     del library

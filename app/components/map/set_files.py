@@ -9,10 +9,12 @@ import streamlit as st
 
 from app import session
 from app.cell_sets.store import CellSet, CellSets
+from app.components.download import File, Left, download
 from app.components.file_job import MOST_BYTES, work_on
 from app.engine.client import ask
 from app.exports.stamp import many, stamp
 from app.requests import BringIn, WriteSet
+from squint.library.chain import CELL_SET
 from squint.library.store import Library, Section, harmless_name
 
 Form = Literal["geojson", "groups", "selection"]
@@ -46,33 +48,30 @@ def save_files(library: Library, one: CellSet, sections: Sequence[Section], plac
         )
         written = partial(_written, library, one.id, section.id)
         with st.container(horizontal=True):
-            st.download_button(
+            download(
                 "GeoJSON" if outline else "GeoJSON, positions of cells",
                 lambda: written("geojson", size, marks),
-                f"{name}.geojson",
-                "application/geo+json",
+                File(f"{name}.geojson", "application/geo+json"),
+                Left(CELL_SET, [section.id], of=one.id),
                 key=f"{place}-geojson",
                 disabled=not ready,
-                on_click="ignore",
                 help="QuPath: File > Import objects",
             )
-            st.download_button(
+            download(
                 "Cell groups",
                 lambda: written("groups"),
-                f"{name}_cell_groups.csv",
-                "text/csv",
+                File(f"{name}_cell_groups.csv", "text/csv"),
+                Left(CELL_SET, [section.id], of=one.id),
                 key=f"{place}-groups",
-                on_click="ignore",
                 help="Xenium Explorer: cell_id, group, color. Without a stamp, which it could not read.",
             )
             if outline and section.unit != "unknown":
-                st.download_button(
+                download(
                     "Selection",
                     lambda: written("selection"),
-                    f"{name}_coordinates.csv",
-                    "text/csv",
+                    File(f"{name}_coordinates.csv", "text/csv"),
+                    Left(CELL_SET, [section.id], of=one.id),
                     key=f"{place}-selection",
-                    on_click="ignore",
                     help="Coordinates in µm, in the form of Xenium Explorer's selections",
                 )
 

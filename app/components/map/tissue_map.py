@@ -7,7 +7,7 @@ from typing import Any, cast
 import pandas as pd
 import streamlit as st
 
-from app import session
+from app import audit, session
 from app.components.export_row import Export, export_row, was_asked
 from app.components.map.cell_map.component import cell_map
 from app.components.map.cell_sets import show_cell_sets
@@ -128,6 +128,7 @@ def mount(
     With ``sets``, entries of the legend can be clicked, and cell sets undone and redone. ``adjust`` may
     change what the browser is told.
     """
+    audit.seen(session.library().home, [section.id for section in view.sections])
     library, on = session.library(), {"ground": _choose_ground, **(on or {})}
     style = session.map_style()
     whole = view.whole and not stack

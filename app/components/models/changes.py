@@ -6,11 +6,13 @@ from pathlib import Path
 import streamlit as st
 
 from app import session
+from app.components.download import File, Left, download
 from app.engine.client import ask
 from app.requests import PackModel
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.library import models
+from squint.library.chain import MODEL
 from squint.library.models import KnownModel
 from squint.library.store import Library, harmless_name
 
@@ -31,14 +33,12 @@ def show_changes(library: Library, model: KnownModel, *, in_use: bool) -> None:
                 on_click=session.use_model,
                 args=(str(model.folder),),
             )
-            st.download_button(
+            download(
                 "Export",
                 lambda: _packed(library, model),
-                f"{harmless_name(model.name, 'model')}.zip",
-                "application/zip",
+                File(f"{harmless_name(model.name, 'model')}.zip", "application/zip"),
+                Left(MODEL, of=model.sha256[:16]),
                 key=f"export-{key}",
-                icon=":material/download:",
-                on_click="ignore",
                 help="One .zip with the hash of each file, which *Add a packed model* takes.",
             )
         if model.is_shipped:

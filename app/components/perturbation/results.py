@@ -14,7 +14,7 @@ from app.components.job import compute
 from app.components.map.tissue_map import show_map
 from app.components.perturbation.subject import Asked
 from app.components.tokens import names as token_names
-from app.exports.stamp import many, stamp
+from app.exports.stamp import Marks, many, stamp
 from app.maps import views
 from app.models import ModelFacts
 from app.text import sentence
@@ -52,7 +52,7 @@ class Found(NamedTuple):
         """Tokens with their main cell type, for labels."""
         return {token: self.names.get(token, token) for token in self.values["tokens"].index}
 
-    def marks(self, title: str, model: ModelFacts) -> dict[str, str]:
+    def marks(self, title: str, model: ModelFacts) -> Marks:
         """Stamp what leaves."""
         values = self.values
         low, high = values["interval"]

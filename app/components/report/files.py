@@ -5,9 +5,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components.download import File, Left, download
 from app.components.job import run
 from app.requests import MakeReport
 from app.text import sentence
+from squint.library.chain import REPORT
 from squint.library.store import Library
 from squint.report.names import HTML, PDF, ZIP
 
@@ -74,15 +76,13 @@ def _offer(state: _Report) -> None:
     with st.container(horizontal=True):
         for name, label, mime, about in _KINDS:
             if name in state.files:
-                st.download_button(
+                download(
                     f"{label} · {len(state.files[name]) / 1e6:.1f} MB",
                     state.files[name],
-                    name,
-                    mime,
+                    File(name, mime),
+                    Left(REPORT, state.asked.ids),
                     key=f"report-{name}",
                     help=about,
-                    icon=":material/download:",
-                    on_click="ignore",
                 )
     if state.no_pdf:
         st.warning(sentence(state.no_pdf))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app import session
+from app import audit, session
 from app.components.job import run
 from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
@@ -66,6 +66,7 @@ def _card(library: Library, section: Section, notes: _Notes | None) -> None:
     except InputError as error:
         st.error(sentence(str(error)))
         return
+    audit.seen(library.home, [section.id])
     st.image(picture, width="stretch", alt=f"Cells of section {section.title}")
     st.markdown(f"**{as_text(section.title)}**  \nPatient {as_text(section.patient)}")
     types = f" · {many(section.n_cell_types, 'cell type')}" if section.n_cell_types else " · no cell types"

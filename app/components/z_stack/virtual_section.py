@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from app import session
+from app.components.download import Left
 from app.components.file_job import Made, offer_made
 from app.components.job import try_to_compute
 from app.components.map.tissue_map import show_map
@@ -22,6 +23,7 @@ from app.models import ModelFacts
 from app.requests import VirtualSection, WriteVirtualSection
 from app.text import as_text
 from squint import keys
+from squint.library.chain import CELLS
 from squint.library.graphs import neighbours
 from squint.library.results import Result, find
 from squint.library.stacks import Positions, Stack
@@ -329,6 +331,7 @@ def _offer_file(library: Library, stack: Stack, predicted: Predicted, model: Mod
         "Prepare H5AD, all genes",
         "Download virtual_section.h5ad",
         "Writing the section",
+        Left(CELLS, [level.id for level in stack.levels]),
         "Positions, both predictions of every gene, tokens, and how it was made, with the stamp",
     )
     offer_made(

@@ -1,0 +1,471 @@
+"""The audit log: what is in it, that nobody changes it unnoticed, and that writers at once make one chain."""
+
+import io
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from datetime import datetime, tzinfo
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Self
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from squint.errors import InputError
+from squint.library import audit, chain, noting
+from squint.library.acting import Actor, acting
+from squint.library.chain import ADDED, CELLS, CHANGED, DELETED, EXPORTED, FIGURE, SEEN, Entry, Head
+from squint.library.database import FILE, Database
+from squint.library.records import Audit, GeneSetFile, Mark, Model, Note, Original, Record
+from squint.library.store import Library
+from squint.library.stored import Hashed, hashed
+from tests.helpers.cell_sets import A, put
+from tests.helpers.paths import ROOT
+
+ANNA = Actor(7, "tokens", "s")
+
+
+def write(database: Database, n: int, who: Actor = ANNA) -> None:
+    """Add rows to the log, one by one."""
+    for i in range(n):
+        with database.writing() as session:
+            chain.append(session, [Entry(SEEN, CELLS, f"{i:x}", f"{i:x}")], who)
+
+
+def by_force(database: Database, *statements: str) -> None:
+    """Change the tables as somebody does who first takes away what refuses it."""
+    with database.engine.connect() as connection, connection.begin():
+        if database.is_sqlite:
+            for name in ("update", "delete", "replace"):
+                connection.execute(sa.text(f"DROP TRIGGER audit_no_{name}"))
+        else:
+            connection.execute(sa.text("ALTER TABLE audit DISABLE TRIGGER ALL"))
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+# --- the chain --------------------------------------------------------------------------------------------
+
+
+def test_a_log_that_nobody_touched_holds(database: Database) -> None:
+    assert audit.verify(database) == audit.Verdict(0, 0, None, "", chain.START)
+    write(database, 12)
+    found = audit.verify(database)
+    assert (found.n_rows, found.n_checked, found.row, found.problem) == (12, 12, None, "")
+    assert audit.verify(database, audit.head(database)).problem == ""
+
+
+def test_a_row_is_hashed_with_all_its_values_and_the_row_before(database: Database) -> None:
+    """The hash of each row, computed anew beside squint."""
+    import hashlib  # noqa: PLC0415
+
+    write(database, 3)
+    before = "0" * 64
+    with database.reading() as session:
+        rows = session.execute(sa.text("SELECT * FROM audit ORDER BY id")).mappings().all()
+    for row in rows:
+        values = [value for name, value in row.items() if name != "chain"]
+        text = json.dumps([before, *values], separators=(",", ":"))
+        assert row["chain"] == hashlib.sha256(text.encode()).hexdigest()
+        before = row["chain"]
+
+
+EDITS = {
+    "edited": ("UPDATE audit SET person = 8 WHERE id = 5", 5),
+    "made another's": ("UPDATE audit SET section = '' WHERE id = 1", 1),
+    "its time moved": ("UPDATE audit SET time = '2020-01-01T00:00:00.000+00:00' WHERE id = 12", 12),
+    "deleted": ("DELETE FROM audit WHERE id = 4", 4),
+    "the first deleted": ("DELETE FROM audit WHERE id = 1", 1),
+    "cut in the middle": ("DELETE FROM audit WHERE id BETWEEN 6 AND 9", 6),
+    "the end cut off": ("DELETE FROM audit WHERE id > 9", 10),
+    "all deleted": ("DELETE FROM audit", 1),
+    "its hash changed": ("UPDATE audit SET chain = 'x' WHERE id = 12", 12),
+}
+COPY = (
+    "INSERT INTO audit SELECT {id}, time, person, project, place, action, kind, object, section, n, outcome, "
+    "chain FROM audit WHERE id = 3"
+)
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_what_somebody_did_to_a_row_is_found(database: Database, what: str) -> None:
+    statement, first = EDITS[what]
+    write(database, 12)
+    by_force(database, statement)
+    found = audit.verify(database)
+    assert found.problem
+    assert found.row == first
+
+
+@pytest.mark.parametrize(("number", "first"), [(0, 1), (-4, 1), (13, 13), (99, 13)])
+def test_a_row_that_was_put_in_is_found(database: Database, number: int, first: int) -> None:
+    write(database, 12)
+    by_force(database, COPY.format(id=number))
+    assert audit.verify(database).row == first
+
+
+def test_rows_that_were_swapped_are_found(database: Database) -> None:
+    write(database, 12)
+    by_force(
+        database,
+        "UPDATE audit SET id = 100 WHERE id = 5",
+        "UPDATE audit SET id = 5 WHERE id = 8",
+        "UPDATE audit SET id = 8 WHERE id = 100",
+    )
+    assert audit.verify(database).row == 5
+
+
+def test_a_log_whose_end_was_cut_with_its_head_is_found_by_a_head_that_was_kept(database: Database) -> None:
+    write(database, 12)
+    kept = audit.head(database)
+    ninth = next(row for row in audit.rows(database, audit.Filter()) if row.id == 9)
+    shorter = f"UPDATE audit_head SET n = 9, chain = '{ninth.chain}'"  # noqa: S608 - our own hash
+    by_force(database, "DELETE FROM audit WHERE id > 9", shorter)
+    assert audit.verify(database).problem == ""  # nothing in the database says so
+    found = audit.verify(database, kept)
+    assert found.row == 10
+    assert "cut off" in found.problem
+
+
+def test_a_log_that_was_written_anew_is_found_by_a_head_that_was_kept(database: Database) -> None:
+    write(database, 5)
+    kept = audit.head(database)
+    by_force(database, "DELETE FROM audit", "DELETE FROM audit_head")
+    write(database, 9, Actor(1, "tokens"))
+    assert audit.verify(database).problem == ""
+    assert "rewritten" in audit.verify(database, kept).problem
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET person = 8",
+        "DELETE FROM audit WHERE id = 2",
+        COPY.format(id=2),
+        "INSERT OR REPLACE INTO audit SELECT 2, time, 9, project, place, action, kind, object, section, n, "
+        "outcome, chain FROM audit WHERE id = 2",
+        "TRUNCATE audit",
+    ],
+)
+def test_the_database_refuses_to_change_the_log(database: Database, statement: str) -> None:
+    if ("REPLACE" in statement) != database.is_sqlite and ("REPLACE" in statement or "TRUNCATE" in statement):
+        pytest.skip("only one of the databases has such a statement")
+    if "TRUNCATE" in statement and database.is_sqlite:
+        pytest.skip("SQLite has no TRUNCATE")
+    write(database, 3)
+    with database.engine.connect() as connection, pytest.raises(sa.exc.IntegrityError), connection.begin():
+        connection.execute(sa.text(statement))
+    assert audit.verify(database).problem == ""
+
+
+def test_rows_are_numbered_by_those_before_whatever_the_clock_says(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(database, 2)
+
+    class Back(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2001, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(chain, "datetime", Back)
+    write(database, 1)
+    newest = audit.rows(database, audit.Filter())
+    assert [row.id for row in newest] == [3, 2, 1]
+    assert newest[0].time.startswith("2001")
+    assert audit.verify(database).problem == ""
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from squint.library import audit
+from squint.library.acting import Actor, acting
+from squint.library.chain import Entry
+home, me, n = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+with acting(Actor(me, "tokens")):
+    for i in range(n):
+        audit.note(home, Entry("exported", "figure", f"{i:x}"), Entry("seen", "cells", f"{i:x}"))
+"""
+
+
+def test_processes_that_write_at_once_make_one_chain(library: SimpleNamespace) -> None:
+    """On both databases, with threads of another process beside."""
+    n, writers = 15, 4
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(library.home), str(me), str(n)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for me in range(writers)
+    ]
+    with acting(ANNA):
+        for i in range(n):
+            audit.note(library.home, Entry(EXPORTED, FIGURE, f"{i:x}"))
+    assert [process.wait(120) for process in processes] == [0] * writers
+    log = audit.log_of(library.home)
+    found = audit.verify(log)
+    assert found.problem == ""
+    rows = list(audit.every(log, audit.Filter()))
+    assert len(rows) == found.n_rows
+    for me in range(writers):
+        mine = [row.object for row in reversed(rows) if row.person == me and row.kind == "figure"]
+        assert mine == [f"{i:x}" for i in range(n)]  # none lost, each in its order
+
+
+# --- what is noted ----------------------------------------------------------------------------------------
+
+
+def test_every_table_is_noted_or_there_is_a_reason() -> None:
+    known = {mapper.class_ for mapper in Record.registry.mappers}
+    assert known == {*noting.NOTED, *noting.NOT_NOTED}
+    assert not set(noting.NOTED) & set(noting.NOT_NOTED)
+    assert all(noting.NOT_NOTED.values())
+
+
+def done(database: Database) -> list[tuple[str, str]]:
+    return [(row.action, row.kind) for row in reversed(audit.rows(database, audit.Filter()))]
+
+
+def test_rows_added_changed_and_deleted_are_noted_once_each(database: Database) -> None:
+    with acting(ANNA):
+        with database.writing() as session:
+            session.add(GeneSetFile(name="immune.gmt", sets={"S": ["G"]}, added=""))
+            session.flush()
+            session.get_one(GeneSetFile, "immune.gmt").added = "now"
+        with database.writing() as session:
+            session.get_one(GeneSetFile, "immune.gmt").added = "then"
+        with database.writing() as session:
+            session.execute(sa.update(GeneSetFile).where(GeneSetFile.name == "immune.gmt").values(added="x"))
+        with database.writing() as session:
+            session.execute(sa.delete(GeneSetFile).where(GeneSetFile.name == "another"))
+            session.execute(sa.delete(GeneSetFile).where(GeneSetFile.name == "immune.gmt"))
+    assert done(database) == [
+        (ADDED, "gene sets"),
+        (CHANGED, "gene sets"),
+        (CHANGED, "gene sets"),
+        (DELETED, "gene sets"),
+    ]
+    rows = audit.rows(database, audit.Filter())
+    assert {(row.person, row.place) for row in rows} == {(7, "tokens")}
+    assert len({row.object for row in rows}) == 1
+
+
+def test_what_is_not_done_is_not_noted(database: Database) -> None:
+    def half() -> None:
+        with database.writing() as session:
+            session.add(Note(id="aa", about="a", text="", added=""))
+            session.flush()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        half()
+    with database.writing() as session:  # nothing comes of it
+        session.add(Note(id="aa", about="a", text="", added=""))
+        session.flush()
+        session.execute(sa.delete(Note))
+    with database.writing() as session:
+        session.add(Mark(name="samples", added=""))
+    assert done(database) == []
+
+
+def test_what_cannot_be_noted_is_not_done(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "append", refuse)
+        with pytest.raises(InputError), database.writing() as session:
+            session.add(Note(id="aa", about="a", text="", added=""))
+    with database.reading() as session:
+        assert session.get(Note, "aa") is None
+
+
+def test_the_log_of_a_project_is_that_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from squint.library.database import database as database_of  # noqa: PLC0415
+
+    monkeypatch.delenv("SQUINT_DATABASE_URL", raising=False)
+    home = tmp_path / "projects" / "c0ffee"
+    home.mkdir(parents=True)
+    with acting(ANNA), database_of(home).writing() as session:
+        session.add(Note(id="aa", about="a", text="", added=""))
+    audit.note(home, Entry(EXPORTED, FIGURE))
+    rows = audit.rows(audit.log_of(home), audit.Filter())
+    assert [(row.project, row.kind) for row in rows] == [("c0ffee", "figure"), ("c0ffee", "note")]
+    with database_of(home).reading() as session:
+        assert session.scalars(sa.select(Audit)).all() == []
+    for one in (home, tmp_path):
+        database_of(one).close()
+
+
+NAMES = st.one_of(
+    st.text(min_size=1, max_size=40), st.sampled_from(["Müller, Anna", "1961-03-04", "../../x"])
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, min_size=3, max_size=3))
+def test_no_name_is_in_the_log(
+    database: Database, caplog: pytest.LogCaptureFixture, names: list[str]
+) -> None:
+    clean = [name.replace("\0", "").encode(errors="ignore").decode() or "x" for name in names]
+    with acting(Actor(1, clean[0])), database.writing() as session:
+        session.merge(GeneSetFile(name=clean[0], sets={clean[1]: [clean[2]]}, added=clean[1]))
+        session.merge(Note(id=clean[1], about=clean[2], text=clean[0], added=""))
+        session.merge(
+            Model(folder=clean[0], sha256="ab" * 32, genes_sha256="", name=clean[1], added=clean[2])
+        )
+    for row in audit.rows(database, audit.Filter(), n=3):
+        assert re.fullmatch(r"[0-9a-f:]*", row.object + row.section)
+        assert re.fullmatch(r"[a-z_ -]*", row.place)
+        assert row.place in ("", clean[0])  # what looks like a page is one: pages are named by their scripts
+        assert row.action in chain.ACTIONS
+        assert row.kind in chain.KINDS
+    assert not caplog.records
+
+
+def test_what_is_found_damaged_is_noted(library: Library) -> None:
+    section = put(library, A)
+    for folder in (library.folder(A), library.originals / ("ab" * 32)):
+        path = folder / "kept.bin"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"as it was kept")
+        with library.database.writing() as session:
+            if folder.parent == library.originals:
+                session.add(Original(sha256="ab" * 32, name="x", n_bytes=14, n_files=1, added=""))
+                session.flush()
+                library.files.record(session, folder, [hashed_of(path)], original="ab" * 32)
+            else:
+                library.files.record(session, folder, [hashed_of(path)], section_id=A)
+        path.write_bytes(b"as it was kepT")  # one bit
+        with acting(ANNA), pytest.raises(InputError):
+            library.files.checked(path)
+    rows = audit.rows(library.database, audit.Filter(action="quarantined"))
+    assert [(row.kind, row.object, row.person) for row in rows] == [
+        ("original", "ab" * 32, 7),
+        ("section", section.id, 7),
+    ]
+
+
+def hashed_of(path: Path) -> Hashed:
+    return next(one for one in hashed(path.parent) if one.name == path.name)
+
+
+@given(st.text())
+def test_an_entry_takes_no_words(text: str) -> None:
+    if re.fullmatch(r"[0-9a-f:]*", text):
+        return
+    for where in ({"id": text}, {"section": text}):
+        with pytest.raises(ValueError, match="ids alone"):
+            Entry(EXPORTED, FIGURE, **where)
+    with pytest.raises(ValueError, match="knows no"):
+        Entry(text, FIGURE)
+    assert chain.harmless_id(text) == ""
+
+
+# --- looked at --------------------------------------------------------------------------------------------
+
+
+def test_pages_of_rows_make_up_the_log(database: Database) -> None:
+    write(database, 25)
+    found, before = [], None
+    while page := audit.rows(database, audit.Filter(), before=before, n=10):
+        found += page
+        before = page[-1].id
+    assert [row.id for row in found] == list(range(25, 0, -1))
+    assert found == list(audit.every(database, audit.Filter()))
+    assert [row.id for row in audit.every(database, audit.Filter(), 3)] == [25, 24, 23]
+
+
+def test_filters_choose_what_they_say(database: Database) -> None:
+    write(database, 3)
+    write(database, 2, Actor(None, "server"))
+    with database.writing() as session:
+        chain.append(session, [Entry(EXPORTED, FIGURE, section="ab" * 8)], Actor(8, "tokens"))
+
+    def numbers(**how: str) -> list[int]:
+        return [row.id for row in audit.rows(database, audit.Filter(**how))]
+
+    assert numbers(person="7") == [3, 2, 1]
+    assert numbers(person="server") == [5, 4]
+    assert numbers(action="exported") == [6]
+    assert numbers(section="abab") == numbers(section="ab" * 8) == [6]
+    assert numbers(section="%") == []
+    assert numbers(since="2001-01-01") == [6, 5, 4, 3, 2, 1]
+    assert numbers(until="2001-01-01") == []
+    assert audit.people(database) == [None, 7, 8]
+    for wrong in ({"person": "Anna"}, {"action": "stolen"}):
+        with pytest.raises(InputError):
+            audit.Filter(**wrong)
+
+
+def test_the_csv_holds_ids_and_every_row(database: Database) -> None:
+    write(database, 4)
+    file = io.StringIO()
+    assert audit.write_csv(database, audit.Filter(), file) == 4
+    lines = file.getvalue().splitlines()
+    assert lines[0].startswith('"id","time","person"')
+    assert [line.split(",")[0] for line in lines[1:]] == ["4", "3", "2", "1"]
+
+
+def test_the_head_goes_to_the_log_of_the_server_now_and_then(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "TELL_EVERY", 5)
+    write(database, 11)
+    said = [record.getMessage() for record in caplog.records]
+    fifth = next(row for row in audit.rows(database, audit.Filter()) if row.id == 5)
+    assert said[0] == f"Audit log: row 5 has chain {fifth.chain}"
+    assert len(said) == 2
+
+
+def test_a_log_goes_with_a_backup_and_comes_out_of_it(
+    library: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from squint.library.backup import backup, restore  # noqa: PLC0415
+    from squint.library.database import database as database_of  # noqa: PLC0415
+
+    for i in range(7):
+        audit.note(library.home, Entry(EXPORTED, FIGURE, f"{i:x}"))
+    kept = audit.head(audit.log_of(library.home))
+    backup(library.home, tmp_path / "b.zip")
+    monkeypatch.delenv("SQUINT_DATABASE_URL", raising=False)
+    other = tmp_path / "restored"
+    restore(tmp_path / "b.zip", other)
+    log = audit.log_of(other)
+    assert audit.head(log) == kept
+    assert audit.verify(log, kept).problem == ""
+    audit.note(other, Entry(EXPORTED, FIGURE))  # and it goes on
+    assert audit.verify(log, kept).n_rows == 8
+    assert isinstance(kept, Head)
+    database_of(other).close()
+
+
+def test_a_library_of_the_release_before_gets_its_log(tmp_path: Path) -> None:
+    from squint.library.migrations.upgrade import upgrade  # noqa: PLC0415
+
+    url = f"sqlite:///{tmp_path / FILE}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        upgrade(connection, "0006")
+        connection.execute(
+            sa.text(
+                "INSERT INTO jobs (id, task, module, args, key, lane, about, state, fraction, words, cancel, "
+                "tries, limit_s, private, engine, worker, answer, problem, defect, added) VALUES (1, 't', "
+                "'m', '{}', 'k', 'l', '', 'queued', 0, '', 0, 0, 1, 0, '', '', 'null', '', 0, 0)"
+            )
+        )
+    engine.dispose()
+    database = Database(url)
+    write(database, 2)
+    assert audit.verify(database).n_rows == 2
+    with database.reading() as session:
+        assert session.execute(sa.text("SELECT person, place FROM jobs")).all() == [(None, "")]
+    database.close()
