@@ -23,7 +23,7 @@ from squint.errors import InputError
 from squint.files import FULL
 from squint.library import place
 
-FILE = "library.sqlite"
+FILE = place.FILE
 HEAD = "0006"  # the last revision in migrations/versions
 _SHARED = 1 << 20  # bytes, more than that file ever was
 _WAIT_S = 10  # for a lock that somebody else holds

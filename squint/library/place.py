@@ -9,6 +9,7 @@ from squint.model.card import CARD
 
 _PROJECTS = "projects"  # folder of the libraries of all projects but the first
 MARK = "library.id"  # file that every library has
+FILE = "library.sqlite"  # its database, where that is SQLite
 _ID = re.compile("[0-9a-f]{1,48}")  # of a project: names a folder, and a schema of PostgreSQL
 SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
@@ -34,8 +35,6 @@ def existing_home() -> Path:
 
 def find_home() -> Path | None:
     """Read ``SQUINT_HOME``; ``None`` if there is no library."""
-    from squint.library.database import FILE  # noqa: PLC0415 - SQLAlchemy, where a command asks
-
     folder = home()
     return folder if (folder / "sections").is_dir() or (folder / FILE).exists() else None
 
