@@ -1,13 +1,11 @@
 """Whether the server can do its work, for whoever watches it: ``GET /health``.
 
-200 says that the library can be read and written, and that its engine is there; 503 that one is not so, with
-the reason in the server's log alone, as anybody may ask.
+200 says that all libraries can be read and written, and that the engine is there; 503 that one is not so,
+with the reason in the server's log alone, as anybody may ask.
 """
 
 import logging
-import shutil
 
-import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,7 +14,7 @@ from starlette.routing import Route
 from app.engine.facts import is_away, worker_problem
 from app.settings import settings
 from squint.errors import InputError
-from squint.library.store import Library
+from squint.library import care
 
 _FRESH = {"Cache-Control": "no-store"}
 _log = logging.getLogger(__name__)
@@ -24,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 async def _health(_request: Request) -> Response:
     try:
-        await run_in_threadpool(_use_library)
+        await run_in_threadpool(care.check, settings().home)
         problem = await run_in_threadpool(_engine_problem)
     except (InputError, OSError) as error:
         _log.warning("Not healthy: %s", error)
@@ -33,14 +31,6 @@ async def _health(_request: Request) -> Response:
         _log.warning("Not healthy: %s", problem)
         return PlainTextResponse("No work is done: see the server's log.", 503, _FRESH)
     return PlainTextResponse("ok", headers=_FRESH)
-
-
-def _use_library() -> None:
-    """Write to the library's folder, and read from its database."""
-    library = Library(settings().home)
-    shutil.rmtree(library.workspace())
-    with library.database.reading() as session:
-        session.execute(sa.text("SELECT 1"))
 
 
 def _engine_problem() -> str:

@@ -158,17 +158,10 @@ class Database:
                     connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
                 upgrade(connection)
 
-    def drop(self) -> None:
-        """Drop the schema of PostgreSQL with all that is in it.
-
-        Raises
-        ------
-        InputError
-            If the database does not answer, or somebody holds a table for 10 s.
-        """
-        if self.schema:
-            with self._in_words(), self.engine.begin() as connection:
-                connection.exec_driver_sql(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
+    def drop(self, schema: str) -> None:
+        """Drop a schema of PostgreSQL with all that is in it."""
+        with self._in_words(), self.engine.begin() as connection:
+            connection.exec_driver_sql(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 
     def revision(self) -> str | None:
         """Give the revision that the tables have; ``None`` where there are none."""
@@ -318,6 +311,19 @@ def forget(home: Path) -> None:
         found = _open.pop(_key(url_of(home), schema_of(home)), None)
     if found is not None and not found.schema:  # connections of others
         found.close()
+
+
+def drop(home: Path) -> None:
+    """Drop what PostgreSQL has of a project, and let go of its database; a file goes with its folder.
+
+    Raises
+    ------
+    InputError
+        If the database does not answer, or somebody holds a table for 10 s.
+    """
+    forget(home)
+    if schema := schema_of(home):
+        database(place.root_of(home)).drop(schema)
 
 
 def _opened(url: str, schema: str = "", connections: Database | None = None) -> Database:

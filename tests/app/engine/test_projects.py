@@ -18,7 +18,8 @@ from squint.engine.lanes import LANES, MODEL, SHORT
 from squint.errors import InputError
 from squint.library.database import FILE, database
 from squint.library.jobs import Jobs
-from squint.library.place import project_home
+from squint.library.place import project_home, project_of
+from squint.library.removing import remove
 from squint.library.store import Library
 from squint.model.card import CONFIG, weights_sha256
 from tests.helpers.app import wait_for
@@ -93,8 +94,7 @@ def test_the_jobs_of_a_project_that_is_removed_end_and_nobody_waits_for_them(eng
     job = ask(doomed, "hang")
     pid = engine.pid_of(job)
     behind = ask(other, "add", a=2, b=2)
-    doomed.database.close()
-    shutil.rmtree(doomed.home)
+    remove(engine.home, project_of(doomed.home))
     assert behind.result(60) == 4
     wait_for(lambda: not Path(f"/proc/{pid}").exists())
     assert not doomed.home.exists()
@@ -133,8 +133,7 @@ def test_jobs_of_projects_in_postgresql_are_done(tmp_path: Path, monkeypatch: py
         jobs = [ask(one, "count", steps=10 + n) for n, one in enumerate((engine.library, first, second))]
         assert [job.result(60) for job in jobs] == ["finished"] * 3
         assert [job.id for job in jobs] == [1, 1, 1]
-        first.database.drop()
-        shutil.rmtree(first.home)
+        remove(engine.home, project_of(first.home))
         assert ask(second, "add", a=1, b=1).result(60) == 2
         engine.close()
 
