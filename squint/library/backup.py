@@ -2,8 +2,8 @@
 
 A backup is a ``.zip`` that holds ``records/<table>.jsonl``, a row a line; ``files/<path>``, every file below
 the library's folder but for uploads on their way and the import folder; both again for the library of each
-project, below ``projects/<id>/``; and last ``backup.json``, which names each file with its hash. What is stored
-once for several projects is in it for each. It is the same from SQLite and PostgreSQL, and either takes it.
+project, below ``projects/<id>/``; and last ``backup.json``, which names each file with its hash. What several
+projects store once is in it for each. It is the same from SQLite and PostgreSQL, and either takes it.
 """
 
 import hashlib
