@@ -153,8 +153,12 @@ def verify(options: argparse.Namespace) -> Facts:
             if not which:
                 raise
             problems.append(f"{which}{error}")
-    totals = [sum(getattr(one, name) for one in looks) for name in ("n_files", "n_bytes", "n_rows")]
-    found = Verified(*totals, tuple(problems))
+    found = Verified(
+        n_files=sum(one.n_files for one in looks),
+        n_bytes=sum(one.n_bytes for one in looks),
+        n_rows=sum(one.n_rows for one in looks),
+        problems=tuple(problems),
+    )
     for problem in found.problems:
         say(problem)
     looked = f"{found.n_files:,} files ({found.n_bytes / 1e6:,.1f} MB) and {found.n_rows:,} records"

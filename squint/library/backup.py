@@ -305,7 +305,7 @@ def _contents(archive: zipfile.ZipFile, path: Path) -> Contents:
         raise wrong
     check_names(names, path.name)
     below = ["", *(f"{_PROJECTS}{project}/" for project in contents.projects)]
-    if not all(isinstance(project, str) and place.is_project(project) for project in contents.projects):
+    if not all(place.is_project(str(project)) for project in contents.projects):
         raise wrong
     if not all(
         name.startswith(tuple(f"{own}{kind}" for own in below for kind in (_ROWS, _FILES))) for name in files

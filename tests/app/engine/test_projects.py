@@ -1,6 +1,8 @@
 """One engine for all libraries of a server: turns, projects that come and go, and whatever dies."""
 
+import os
 import shutil
+import signal
 import threading
 import time
 import uuid
@@ -10,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from app.engine import client as engines
 from app.engine import facts
 from app.engine.client import Job
+from app.requests import Tokenise
 from app.tasks import models
 from squint.engine.changes import Libraries
 from squint.engine.lanes import LANES, MODEL, SHORT
@@ -21,9 +25,10 @@ from squint.library.jobs import Jobs
 from squint.library.place import project_home, project_of
 from squint.library.removing import remove
 from squint.library.store import Library
+from squint.library.verify import verify
 from squint.model.card import CONFIG, weights_sha256
 from tests.helpers.app import wait_for
-from tests.helpers.engine import Engine, read_engine
+from tests.helpers.engine import Engine, Worker, read_engine
 from tests.helpers.paths import ROOT
 from tests.helpers.postgres import postgres
 
@@ -77,6 +82,32 @@ def test_libraries_take_turns(engine: Engine) -> None:
     assert behind_greedy == sorted(behind_greedy)  # within a library the oldest first
     assert behind_modest == sorted(behind_modest)
     assert behind_modest[1] < behind_greedy[2]  # greedy, modest, greedy, modest, greedy ...
+
+
+def test_tokens_of_two_projects_are_the_same_though_their_worker_was_killed(
+    home: Path, filled: Path, worker: Worker
+) -> None:
+    Library(home)
+    libraries = [Library(Path(shutil.copytree(filled, project_home(home, name)))) for name in ("0a", "0b")]
+
+    def tokens() -> list[dict[str, bytes]]:
+        found = [one.sections_folder.glob("*/tokens/*.parquet") for one in libraries]
+        return [{path.name + path.parts[-3]: path.read_bytes() for path in paths} for paths in found]
+
+    expected, ids = tokens(), tuple(section.id for section in libraries[0].sections())
+    assert [len(one) for one in expected] == [4, 4]
+    for one in libraries:
+        for path in one.sections_folder.glob("*/tokens/*"):
+            path.unlink()
+    worker.serve(home)
+    jobs = [engines.ask(Tokenise(ids, worker.model), one) for one in libraries]
+    wait_for(lambda: any(tokens()))
+    os.kill(worker.pid(), signal.SIGKILL)
+    assert [sorted(job.result(180)) for job in jobs] == [sorted(ids)] * 2
+    assert tokens() == expected
+    tries = [Jobs(one.database).get(job.id).tries for one, job in zip(libraries, jobs, strict=True)]
+    assert sorted(tries) == [1, 2]
+    assert [verify(one).problems for one in libraries] == [(), ()]
 
 
 def test_a_task_that_kills_workers_in_one_project_fails_while_others_finish(engine: Engine) -> None:

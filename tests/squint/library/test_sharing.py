@@ -12,6 +12,7 @@ import pytest
 from anndata import AnnData
 
 from squint.errors import InputError
+from squint.files import Moves
 from squint.io.content import Answers
 from squint.library import adding, ingest, originals, sharing
 from squint.library.adding import Kept
@@ -129,7 +130,7 @@ def test_a_folder_is_shared_file_by_file(
         named = given.with_name(f"run of {one.home.name}")
         shutil.copytree(given, named)
         incoming = originals.stage(one, named)
-        with originals.Moves(one.workspace()) as moves, one.database.writing() as session:
+        with Moves(one.workspace()) as moves, one.database.writing() as session:
             originals.place(one, session, incoming, moves)
         sharing.share(one, incoming.sha256)
         kept.append(one.originals / incoming.sha256 / named.name)
