@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -35,6 +36,8 @@ def main() -> int:
     options = _parser().parse_args()
     home = place.root_of(Path(options.home).absolute())
     os.environ.pop("HDF5_PLUGIN_PATH", None)  # files of strangers name filters to load
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each library takes five files
     try:
         with locks.Lock(home / locks.ENGINE) as lock:
             if not lock.take():

@@ -21,7 +21,7 @@ from squint.library.database import database, forget
 from squint.library.jobs import OPEN, Jobs, JobState
 
 _SQLITE_S, _OTHER_S = 0.01, 0.05  # between two looks
-_AT_A_LOOK = 25  # libraries: with more, looks are as much rarer
+_AT_A_LOOK = 12  # libraries: with more, looks are as much rarer
 _REST_S = (1.0, 30.0)  # between two looks at a library that does not answer: at first, and at most
 
 logger = logging.getLogger("squint.engine")
@@ -50,6 +50,7 @@ class OneLibrary:
         self.jobs.reconcile(engine)
         self.open: Mapping[int, JobState] = {}  # jobs, the oldest first
         self._connection = self.database.engine.raw_connection() if self.database.is_sqlite else None
+        self._driver: Any = self._connection.driver_connection if self._connection else None
         self._seen: int | None = None
 
     def has_changed(self) -> bool:
@@ -67,14 +68,14 @@ class OneLibrary:
         """Let go of it."""
         if self._connection is not None:
             self._connection.close()
-        self.database.close()
+        if not self.database.schema:  # else the connections are the others' too
+            self.database.close()
 
     def _count(self) -> int | None:
-        if self._connection is None:
+        if self._driver is None:
             return None
-        driver: Any = self._connection.driver_connection
         try:
-            return int(driver.execute("PRAGMA data_version").fetchone()[0])
+            return int(self._driver.execute("PRAGMA data_version").fetchone()[0])
         except sqlite3.Error:  # whoever reads the jobs says so in words
             return None
 
@@ -165,7 +166,7 @@ class Libraries:
         self._known.clear()
 
     def _any_changed(self) -> bool:
-        return any(self.answers(one.home) and one.has_changed() for one in self._known.values())
+        return any(one.has_changed() and self.answers(one.home) for one in self._known.values())
 
     def _idle_in_postgresql(self) -> set[Path]:
         """Ask once for all projects in which no job is open."""
