@@ -1,22 +1,17 @@
-"""What the server does by itself, visited or not: it sweeps the library, lets go, and has an engine."""
+"""What the server does by itself, visited or not: it sweeps its libraries, lets go, and has an engine."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.concurrency import run_in_threadpool
 
-from app.engine.client import jobs_of
 from app.engine.supervisor import supervised
 from app.leaving import let_go
 from app.settings import settings
-from squint.errors import InputError
-from squint.library.staging import ABANDONED_S
-from squint.library.store import Library
+from squint.library import care
 
 EVERY_S = 600.0
-_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -33,16 +28,16 @@ async def upkeep(_app: object) -> AsyncGenerator[None]:
 
 
 async def _sweep_for_ever() -> None:
-    """Sweep the library when the server starts, and then from time to time."""
+    """Sweep all libraries when the server starts, and then from time to time."""
+    await run_in_threadpool(_begin)
     while True:
         await run_in_threadpool(_sweep)
         await asyncio.sleep(EVERY_S)
 
 
+def _begin() -> None:
+    care.begin(settings().home)
+
+
 def _sweep() -> None:
-    try:
-        library = Library(settings().home)
-        jobs_of(library).forget_private(ABANDONED_S)
-        library.sweep()
-    except (InputError, OSError) as error:  # every page says so too
-        _log.warning("The library could not be swept: %s", error)
+    care.sweep(settings().home)

@@ -12,6 +12,7 @@ from app.engine import supervisor
 from app.settings import settings
 from squint.errors import InputError
 from squint.library.database import database
+from squint.library.place import root_of
 from squint.library.records import EngineRow
 
 _LOOK_S = 0.25  # between two looks at what it says
@@ -30,7 +31,7 @@ class WorkerFacts:
 
 @dataclass
 class _Sight:
-    """What was seen of the engine of a library last; the clock of this process says when."""
+    """What was seen of the engine of a server last; the clock of this process says when."""
 
     looked: float = float("-inf")
     changed: float = float("-inf")  # when its sign of life last changed: clocks of machines differ, and jump
@@ -38,7 +39,7 @@ class _Sight:
     said: dict[str, Any] | None = None
 
 
-_sights: dict[Path, _Sight] = {}
+_sights: dict[Path, _Sight] = {}  # by the server's first library
 _looking = threading.Lock()
 
 
@@ -82,10 +83,11 @@ def wait_ready(timeout: float = 300) -> WorkerFacts | None:
 
 
 def _look(home: Path) -> _Sight:
+    root = root_of(home)
     with _looking:
-        sight = _sights.setdefault(home, _Sight())
+        sight = _sights.setdefault(root, _Sight())
         if time.monotonic() - sight.looked >= _LOOK_S:
-            row = _read(home)
+            row = _read(root)
             sight.looked = time.monotonic()
             if row is not None and sight.sign != (row.id, row.seen):
                 sight.sign, sight.changed = (row.id, row.seen), sight.looked

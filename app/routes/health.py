@@ -1,6 +1,6 @@
 """Whether the server can do its work, for whoever watches it: ``GET /health`` and ``GET /ready``.
 
-``/health`` answers 200 as long as the library can be read and written, and its engine has not gone.
+``/health`` answers 200 as long as all libraries can be read and written, and the engine has not gone.
 ``/ready`` asks for more, before visitors are sent here: the tables are those of this version, the engine was
 heard of and has a worker in each lane, and the server's model and the samples can be read. Else it is 503,
 with the reason in the server's log alone, as anybody may ask.
@@ -8,9 +8,7 @@ with the reason in the server's log alone, as anybody may ask.
 
 import logging
 import os
-import shutil
 
-import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -20,8 +18,8 @@ from app.engine.facts import age, is_away, worker_problem, workers
 from app.settings import settings
 from squint.engine.lanes import LANES
 from squint.errors import InputError
+from squint.library import care
 from squint.library.database import HEAD, database
-from squint.library.store import Library
 from squint.model.card import CARD
 
 _FRESH = {"Cache-Control": "no-store"}
@@ -30,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 async def _health(_request: Request) -> Response:
     try:
-        await run_in_threadpool(_use_library)
+        await run_in_threadpool(care.check, settings().home)
         problem = await run_in_threadpool(_engine_problem)
     except (InputError, OSError) as error:
         _log.warning("Not healthy: %s", error)
@@ -39,14 +37,6 @@ async def _health(_request: Request) -> Response:
         _log.warning("Not healthy: %s", problem)
         return PlainTextResponse("No work is done: see the server's log.", 503, _FRESH)
     return PlainTextResponse("ok", headers=_FRESH)
-
-
-def _use_library() -> None:
-    """Write to the library's folder, and read from its database."""
-    library = Library(settings().home)
-    shutil.rmtree(library.workspace())
-    with library.database.reading() as session:
-        session.execute(sa.text("SELECT 1"))
 
 
 def _engine_problem() -> str:
@@ -67,7 +57,7 @@ async def _ready(_request: Request) -> Response:
 
 
 def _why_not_ready() -> str:
-    _use_library()
+    care.check(settings().home)
     now = settings()
     if (found := database(now.home).revision()) != HEAD:
         return f"the tables of the library are of revision {found}, and this squint's of {HEAD}"

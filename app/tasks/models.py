@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 FILES = (WEIGHTS, CONFIG, CARD)
 _MOST_HELD = 3
 
-_held: "LRUCache[str, Bundle]" = LRUCache(_MOST_HELD)  # by sha256
+# By folder, for each project has its own, and by sha256: what one project brings in never answers another.
+_held: "LRUCache[tuple[Path, str], Bundle]" = LRUCache(_MOST_HELD)
 _of_server: list[Path] = []  # where its model is: on a machine of its own it may lie elsewhere
 _devices: list["str | torch.device"] = ["cpu"]  # the last one
 
@@ -42,7 +43,7 @@ def hold(folder: Path) -> "Bundle":
     from squint.model.bundle import Bundle  # noqa: PLC0415 - with torch, which bringing in files does without
 
     bundle = Bundle.load(folder, _devices[-1])
-    _held[bundle.sha256] = bundle
+    _held[folder.absolute(), bundle.sha256] = bundle
     return bundle
 
 
@@ -52,22 +53,22 @@ def known_here(library: Library) -> list[KnownModel]:
 
 
 def bundle_of(library: Library, sha256: str) -> "Bundle":
-    """Return a model, which is loaded if it is not held.
+    """Return a model that a library reaches, which is loaded if it is not held.
 
     Raises
     ------
     InputError
-        If it is gone or damaged.
+        If it is gone or damaged, or only another library has it.
     """
-    if sha256 not in _held:
-        found = [model for model in known_here(library) if model.sha256 == sha256]
-        if not found:
-            raise InputError("The model is not here any more. Choose another one.")
-        if found[0].problem:
-            raise InputError(f"The model {found[0].name} is damaged. {found[0].problem}")
-        check(library, found[0].folder)
-        hold(found[0].folder)
-    return _held[sha256]
+    found = next((model for model in known_here(library) if model.sha256 == sha256), None)
+    if found is None:
+        raise InputError("The model is not here any more. Choose another one.")
+    if found.problem:
+        raise InputError(f"The model {found.name} is damaged. {found.problem}")
+    if (found.folder.absolute(), sha256) not in _held:
+        check(library, found.folder)
+        hold(found.folder)
+    return _held[found.folder.absolute(), sha256]
 
 
 def load(library: Library, folder: str) -> "Bundle":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squint import io
+from squint.cli.project import add_project, home_of
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.terminal import Facts, add_answers, answers_of, progress, say, steps
 from squint.errors import InputError
@@ -29,6 +30,7 @@ def add_import(add: Any) -> None:
         Adds a command.
     """
     sub = add(import_files, "import")
+    add_project(sub)
     sub.add_argument(
         "files", type=Path, nargs="+", metavar="FILE", help=".h5ad, .h5 or .zip, or a folder of an instrument"
     )
@@ -57,13 +59,12 @@ def add_import(add: Any) -> None:
 
 def import_files(options: argparse.Namespace) -> Facts:
     """Put sections into the library, with the files that they come from; it is made if there is none."""
-    from squint.library import place
     from squint.library.store import Library
 
     filter_of(options), answers_of(options)  # say what is wrong with them before anything is read
     for option, texts in (("--patient", options.patient), ("--section-code", options.section_code)):
         _codes(texts, option, sure=options.identifies_nobody)
-    library = Library(place.home())
+    library = Library(home_of(options, may_be_new=True))
     files: list[Facts] = []
     failed: list[str] = []
     for path in options.files:

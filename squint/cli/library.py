@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squint.cli.patients import add_patients
+from squint.cli.project import add_project, called, home_of, homes_of
 from squint.cli.terminal import Facts, progress, say, steps
 from squint.errors import InputError
 
 if TYPE_CHECKING:
     from squint.library.store import Library
 
-
+_ALL = "all projects"
 _SAID: dict[str, Callable[[Any], str]] = {  # how one of several facts of a kind is said
     "notes": lambda note: f"note: {note}",
     "pictures": lambda image: f"picture {image['name']}: {image['width']:,} x {image['height']:,} pixels",
@@ -33,6 +34,7 @@ def add_library(add: Any, commands: Any) -> None:
         Where a group is added.
     """
     sub = add(backup)
+    add_project(sub, _ALL)
     sub.add_argument("file", type=Path, metavar="FILE.zip", help="to write; it must not be there yet")
     sub = add(restore)
     sub.add_argument("file", type=Path, metavar="FILE.zip", help="that a backup wrote")
@@ -41,37 +43,42 @@ def add_library(add: Any, commands: Any) -> None:
     kinds = commands.add_parser("library", help=about, description=about).add_subparsers(
         required=True, metavar="WHAT"
     )
-    add(list_sections, "list", kinds)
+    add_project(add(list_sections, "list", kinds), _ALL)
     sub = add(show, to=kinds)
+    add_project(sub, _ALL)
     sub.add_argument("section", metavar="SECTION", help="its name, or the start of its id")
     sub = add(verify, to=kinds)
+    add_project(sub, _ALL)
     sub.add_argument(
         "section", nargs="?", metavar="SECTION", help="its name, or the start of its id; else all"
     )
     sub = add(prune, to=kinds)
+    add_project(sub, _ALL)
     sub.add_argument(
         "--older-than", metavar="DAYS", help="not used for so many days (default: SQUINT_KEEP_DAYS, or 90)"
     )
     sub.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     sub = add(rebuild, to=kinds)
+    add_project(sub, _ALL)
     sub.add_argument("section", metavar="SECTION", help="its name, or the start of its id")
     add_patients(add, kinds)
 
 
 def backup(options: argparse.Namespace) -> Facts:
-    """Write the library, records and files, to one file; the dashboard may run meanwhile."""
-    from squint.library import audit, place
+    """Write all libraries, records and files, to one file; the dashboard may run meanwhile."""
+    from squint.library import audit
     from squint.library import backup as backups
     from squint.library.chain import BACKUP, EXPORTED, Entry
 
-    home = place.existing_home()
+    home = home_of(options)
     audit.note(home, Entry(EXPORTED, BACKUP))
     progress(f"Writing {home} to {options.file} ...")
     contents = backups.backup(home, options.file)
     said = _say_contents(contents)
     for name in contents.damaged:
         say(f"damaged before, and so in the backup too: {name}")
-    return {"file": str(options.file), **said, "damaged": list(contents.damaged)}
+    damaged = list(contents.damaged)
+    return {"file": str(options.file), **said, "damaged": damaged, "projects": list(contents.projects)}
 
 
 def restore(options: argparse.Namespace) -> Facts:
@@ -90,29 +97,37 @@ def restore(options: argparse.Namespace) -> Facts:
 
 def list_sections(options: argparse.Namespace) -> Facts:
     """List the sections, with which are hidden on the pages, and what of them is damaged."""
-    del options
-    library = _library()
-    shown, hidden, damaged = library.sections(), library.hidden(), library.damaged()
-    sections = [*((one, False) for one in shown), *((one, True) for one in hidden)]
-    for one, is_hidden in sections:
-        marks = (", simulated" if one.simulated else "") + (", hidden" if is_hidden else "")
-        say(f"{one.id}  {one.title}: {one.n_cells:,} cells x {one.n_genes:,} genes{marks}")
-    for bad in damaged:
-        say(f"{bad.id}  {bad.title}: damaged. {bad.why}")
-    n_bytes = library.used_bytes()
+    from squint.library import place
+
+    libraries = _libraries(options)
+    sections: list[Facts] = []
+    damaged: list[Facts] = []
+    for library in libraries:
+        project = place.project_of(library.home)
+        if len(libraries) > 1 or project:
+            say(f"Project {called(library.home)}")
+        there = [*((one, False) for one in library.sections()), *((one, True) for one in library.hidden())]
+        for one, is_hidden in there:
+            marks = (", simulated" if one.simulated else "") + (", hidden" if is_hidden else "")
+            say(f"{one.id}  {one.title}: {one.n_cells:,} cells x {one.n_genes:,} genes{marks}")
+            sections.append({**asdict(one), "hidden": is_hidden, "project": project})
+        for bad in library.damaged():
+            say(f"{bad.id}  {bad.title}: damaged. {bad.why}")
+            damaged.append({**asdict(bad), "project": project})
+    n_bytes = sum(library.used_bytes() for library in libraries)
     say(f"{len(sections):,} sections, {len(damaged):,} damaged; {n_bytes / 1e6:,.1f} MB of files")
     return {
-        "home": str(library.home),
+        "home": str(libraries[0].home),
         "n_bytes": n_bytes,
-        "sections": [{**asdict(one), "hidden": is_hidden} for one, is_hidden in sections],
-        "damaged": [asdict(bad) for bad in damaged],
+        "sections": sections,
+        "damaged": damaged,
     }
 
 
 def show(options: argparse.Namespace) -> Facts:
     """Say what the library knows of a section, its pictures, and by which models it has tokens."""
-    library = _library()
-    section = library.get(_find(library, options.section))
+    library, section_id = _find(options)
+    section = library.get(section_id)
     facts = {**asdict(section), **_pictures(library, section.id), "tokens": _tokens(library, section.id)}
     for name, value in facts.items():
         if name in _SAID:
@@ -125,11 +140,30 @@ def show(options: argparse.Namespace) -> Facts:
 
 def verify(options: argparse.Namespace) -> Facts:
     """Read every file and every record, and say which are not as they were kept; the status is 2 then."""
+    from squint.library import place
+    from squint.library.store import Library
+    from squint.library.verify import Verified
     from squint.library.verify import verify as look_at
 
-    library = _library()
-    section_id = _find(library, options.section) if options.section else None
-    found = look_at(library, section_id)
+    looks, problems = [], []
+    if options.section:
+        looks = [look_at(*_find(options))]
+        problems = [*looks[0].problems]
+    for home in [] if options.section else homes_of(options):
+        which = f"Project {called(home)}: " if place.project_of(home) else ""
+        try:
+            looks.append(look_at(Library(home)))
+            problems += [f"{which}{problem}" for problem in looks[-1].problems]
+        except InputError as error:  # one that cannot be opened hides no other
+            if not which:
+                raise
+            problems.append(f"{which}{error}")
+    found = Verified(
+        n_files=sum(one.n_files for one in looks),
+        n_bytes=sum(one.n_bytes for one in looks),
+        n_rows=sum(one.n_rows for one in looks),
+        problems=tuple(problems),
+    )
     for problem in found.problems:
         say(problem)
     looked = f"{found.n_files:,} files ({found.n_bytes / 1e6:,.1f} MB) and {found.n_rows:,} records"
@@ -152,10 +186,11 @@ def prune(options: argparse.Namespace) -> Facts:
 
     given = options.older_than
     days = retention.keep_days() if given is None else retention.check_days(given, "--older-than", least=0.0)
-    library = _library()
+    libraries = _libraries(options)
     if not options.dry_run:
-        audit.note(library.home, Entry(DELETED, RESULTS))
-    found = retention.prune(library, days, dry_run=options.dry_run)
+        for library in libraries:
+            audit.note(library.home, Entry(DELETED, RESULTS))
+    found = [one for library in libraries for one in retention.prune(library, days, dry_run=options.dry_run)]
     for one in found:
         used = datetime.fromtimestamp(one.used, UTC).date().isoformat()
         say(f"{one.name}: {one.n_bytes / 1e6:,.2f} MB, last used {used}")
@@ -174,8 +209,8 @@ def rebuild(options: argparse.Namespace) -> Facts:
     """Make a damaged section again, of its data or else of the file that it came from."""
     from squint.library.rebuild import rebuild as make_again
 
-    library = _library()
-    made = make_again(library, _find(library, options.section), steps())
+    library, section_id = _find(options)
+    made = make_again(library, section_id, steps())
     if made.source:
         what = [*(["what the library knew of it"] if made.record else []), *made.files]
         say(f"{made.title}: made again of {made.source}{': ' if what else ''}{', '.join(what)}")
@@ -186,24 +221,27 @@ def rebuild(options: argparse.Namespace) -> Facts:
     return asdict(made)
 
 
-def _library() -> "Library":
-    from squint.library import place
+def _libraries(options: argparse.Namespace) -> "list[Library]":
     from squint.library.store import Library
 
-    return Library(place.existing_home())
+    return [Library(home) for home in homes_of(options)]
 
 
-def _find(library: "Library", asked: str) -> str:
-    """Give the id of the one section, damaged or not, that is named so or whose id begins so."""
-    known = {one.id: {one.section, one.title} for one in [*library.sections(), *library.hidden()]}
-    known |= {bad.id: {bad.title} for bad in library.damaged()}
-    found = [key for key, names in known.items() if asked in names] or [
-        key for key in known if key.startswith(asked)
-    ]
+def _find(options: argparse.Namespace) -> "tuple[Library, str]":
+    """Give the one section, damaged or not, that is named so or whose id begins so, and its library."""
+    asked, named, begun = options.section, [], []
+    for library in _libraries(options):
+        known = {one.id: {one.section, one.title} for one in [*library.sections(), *library.hidden()]}
+        known |= {bad.id: {bad.title} for bad in library.damaged()}
+        named += [(library, key) for key, names in known.items() if asked in names]
+        begun += [(library, key) for key in known if key.startswith(asked)]
+    found = named or begun
     if len(found) != 1:
         which = "no section" if not found else f"{len(found)} sections"
+        several = len({library.home for library, _ in found}) > 1
         raise InputError(
             f"{which.capitalize()} in the library of that name or id. Look at: squint library list"
+            f"{', and say --project' if several else ''}"
         )
     return found[0]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from squint.cli.project import add_project, home_of
 from squint.cli.terminal import AUTO, Facts, progress, say
 from squint.errors import InputError
 
@@ -32,20 +33,22 @@ def add_models(add: Any, commands: Any) -> None:
     kinds = commands.add_parser("models", help=about, description=about).add_subparsers(
         required=True, metavar="WHAT"
     )
-    add(list_models, "list", kinds)
+    add_project(add(list_models, "list", kinds))
     sub = add(add_model_file, "add", kinds)
+    add_project(sub)
     sub.add_argument("file", type=Path, metavar="ZIP", help="that `export` wrote, or the folder of a bundle")
     sub = add(export, to=kinds)
+    add_project(sub)
     sub.add_argument("model", metavar="NAME", help="of the model, or the start of its hash")
     sub.add_argument("file", type=Path, metavar="ZIP", help="to write; it must not be there yet")
     sub = add(remove, to=kinds)
+    add_project(sub)
     sub.add_argument("model", metavar="NAME", help="of the model, or the start of its hash")
 
 
 def list_models(options: argparse.Namespace) -> Facts:
     """List the models of the library and those shipped, with what of them is damaged."""
-    del options
-    found = _known(_library())
+    found = _known(_library(options))
     for model in found:
         say(_line(model))
     n_damaged = sum(bool(model.problem) for model in found)
@@ -61,7 +64,8 @@ def add_model_file(options: argparse.Namespace) -> Facts:
     if not options.file.exists():
         raise InputError(f"There is no file or folder {options.file}.")
     progress(f"{options.file}: looking at all of it")
-    model, is_new = models.add(Library(place.home()), options.file, place.shipped_models())
+    library = Library(home_of(options, may_be_new=True))
+    model, is_new = models.add(library, options.file, place.shipped_models())
     say(_line(model))
     say("kept" if is_new else "is there already: nothing was changed")
     return {"new": is_new, **_facts(model)}
@@ -74,7 +78,7 @@ def export(options: argparse.Namespace) -> Facts:
     from squint.library.chain import EXPORTED, MODEL, Entry
     from squint.model import archive
 
-    library = _library()
+    library = _library(options)
     model = models.find(_known(library), options.model)
     if model.problem:
         raise InputError(f"The model {model.name} is damaged and not exported: {model.problem}")
@@ -89,7 +93,7 @@ def remove(options: argparse.Namespace) -> Facts:
     """Remove a model from the library; the tokens that it gave stay, and count if it comes back."""
     from squint.library import models
 
-    library = _library()
+    library = _library(options)
     model = models.find(_known(library), options.model)
     if model.is_shipped or library is None:
         raise InputError(f"The model {model.name} ships with squint: it cannot be removed.")
@@ -154,11 +158,13 @@ def _fit(model: "KnownModel", adata: "AnnData", device: str) -> "Fit":
     return measure(fit, adata, Bundle.load(model.folder, pick_device(device))) if fit.is_usable else fit
 
 
-def _library() -> "Library | None":
+def _library(options: argparse.Namespace | None = None) -> "Library | None":
+    """Open the library of a project that is asked for, else the server's first, if there is one."""
     from squint.library import place
     from squint.library.store import Library
 
-    home = place.find_home()
+    asked = options is not None and options.project is not None
+    home = home_of(options) if options is not None and asked else place.find_home()
     return None if home is None else Library(home)
 
 

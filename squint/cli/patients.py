@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from squint.cli.project import add_project, home_of
 from squint.cli.terminal import Facts, progress, say
 from squint.errors import InputError
 
@@ -22,6 +23,7 @@ def add_patients(add: Any, kinds: Any) -> None:
         The group.
     """
     sub = add(patients, to=kinds)
+    add_project(sub)
     sub.add_argument(
         "file",
         nargs="?",
@@ -44,10 +46,10 @@ def add_patients(add: Any, kinds: Any) -> None:
 
 def patients(options: argparse.Namespace) -> Facts:
     """Show what is known of patients by study code, or add to it from a file; names are left out."""
-    from squint.library import patient_facts, place
+    from squint.library import patient_facts
     from squint.library.store import Library
 
-    library = Library(place.existing_home())
+    library = Library(home_of(options))
     if options.file is not None and (options.undo or options.delete):
         raise InputError("--undo and --delete go without a FILE.")
     if options.delete:

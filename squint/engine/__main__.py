@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -28,10 +29,12 @@ logger = logging.getLogger("squint.engine")
 
 
 def main() -> int:
-    """Do the jobs of a library until told to stop; return the exit status."""
+    """Do the jobs of a server's libraries until told to stop; return the exit status."""
     options = _parser().parse_args()
-    home = Path(options.home).absolute()
+    home = place.root_of(Path(options.home).absolute())
     os.environ.pop("HDF5_PLUGIN_PATH", None)  # files of strangers name filters to load
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each library takes five files
     try:
         logs.configure("engine")
         with locks.Lock(home / locks.ENGINE) as lock:
@@ -50,7 +53,7 @@ def main() -> int:
 
 
 class _Engine:
-    """The engine of one library."""
+    """The engine of the libraries of a server."""
 
     def __init__(self, home: Path, options: argparse.Namespace) -> None:
         self._home, self._options, self._id = home, options, uuid.uuid4().hex
@@ -127,9 +130,9 @@ class _Engine:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m squint.engine",
-        description="Do the jobs of a library, on workers of this machine or of a Dask scheduler.",
+        description="Do the jobs of a server, on workers of this machine or of a Dask scheduler.",
     )
-    parser.add_argument("--home", default=str(place.home()), help="the library")
+    parser.add_argument("--home", default=str(place.home()), help="the server's first library")
     parser.add_argument("--model", default=str(place.server_model()), help="folder of the model's bundle")
     parser.add_argument(
         "--scheduler",

@@ -17,6 +17,7 @@ from squint.files import why_refused
 from squint.library.acting import Actor, acting
 from squint.library.database import Database, database
 from squint.library.jobs import CANCELLED, DONE, FAILED, Jobs, JobState
+from squint.library.place import MARK
 
 Report = Callable[[float, str], None]
 Done = TypeVar("Done")
@@ -58,6 +59,8 @@ def run_job(home: str, job_id: int, engine: str, model: str | None) -> None:
     """Do a job; what came of it, good or bad, is in its row afterwards."""
     from distributed import get_worker  # noqa: PLC0415 - of the extra `cluster`
 
+    if not (Path(home) / MARK).exists():  # the project was removed just now
+        return
     jobs, address = Jobs(_database_of(Path(home))), get_worker().address
     job = _patiently(lambda: jobs.take(job_id, engine, address))
     if job is None:
@@ -142,6 +145,8 @@ def _database_of(home: Path) -> Database:
     """Open the database of a library, and close that of another one before."""
     found = _patiently(lambda: database(home))
     if _used and _used[0] is not found:
-        _used.pop().close()
+        last = _used.pop()
+        if last.url != found.url:  # else they share connections
+            last.close()
     _used[:] = [found]
     return found

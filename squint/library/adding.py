@@ -24,7 +24,7 @@ from squint.io.content import Answers, Placed
 from squint.io.facts import Settled
 from squint.io.limits import memory_limit, reading_limit
 from squint.io.registry import sources_in
-from squint.library import answers, ingest, originals, tiling
+from squint.library import answers, ingest, originals, sharing, tiling
 from squint.library.images import FROM_FILE, Addition, Images
 from squint.library.ingest import Labels, Part
 from squint.library.results import Report
@@ -170,7 +170,9 @@ def keep(
 
     original = originals.stage(library, staged)
     try:
-        return [Kept(*one) for one in ingest.add_all(library, told(), labels, original)]
+        kept = [Kept(*one) for one in ingest.add_all(library, told(), labels, original)]
+        sharing.share(library, original.sha256)
+        return kept
     finally:
         shutil.rmtree(original.folder, ignore_errors=True)
 

@@ -1,16 +1,18 @@
-"""A library as one file, and a library made of such a file.
+"""A server's libraries as one file, and libraries made of such a file.
 
 A backup is a ``.zip`` that holds ``records/<table>.jsonl``, a row a line; ``files/<path>``, every file below
-the library's folder but for uploads on their way and the import folder; and last ``backup.json``, which names
-each file with its hash. It is the same from SQLite and PostgreSQL, and either takes it.
+the library's folder but for uploads on their way and the import folder; both again for the library of each
+project, below ``projects/<id>/``; and last ``backup.json``, which names each file with its hash. What several
+projects store once is in it for each. It is the same from SQLite and PostgreSQL, and either takes it.
 """
 
 import hashlib
 import json
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,6 +27,7 @@ from squint.errors import InputError
 from squint.files import Moves, make_folder, whole, why_refused
 from squint.io.archives import DAMAGED, copy_in
 from squint.io.folders import check_names
+from squint.library import place, removing
 from squint.library.database import FILE, HEAD, Database, database
 from squint.library.import_folder import IMPORT
 from squint.library.records import Record, StoredFile
@@ -34,6 +37,7 @@ from squint.library.trainings import FOLDER as TRAINING
 CONTENTS = "backup.json"
 _ROWS, _FILES = "records/", "files/"
 _BIN = "bin"  # beside them while a library is restored
+_PROJECTS = "projects/"
 _NOT_TAKEN = {STAGING, UPLOADS, LOCKS, IMPORT, TRAINING}  # on their way, of this machine, or the user's own
 _OF_THE_MOMENT = {"jobs", "job_askers", "engines"}  # tables: work is not taken up elsewhere
 _TRIES = 3  # at a library that changes meanwhile
@@ -57,9 +61,10 @@ class Contents:
     squint: str  # version
     revision: str  # of the tables
     made: str  # UTC
-    rows: dict[str, int]  # of each table
+    rows: dict[str, int]  # of each table, in all libraries
     files: dict[str, Kept]  # by name in the backup
     damaged: tuple[str, ...] = ()  # files that were not what they once were when the backup was made
+    projects: tuple[str, ...] = ()  # ids of those whose libraries are in it, beside the first
 
     @property
     def n_bytes(self) -> int:
@@ -74,10 +79,12 @@ class _ChangedError(Exception):
 def backup(home: Path, path: Path) -> Contents:
     """Write a library to a file, whole or not at all, while others may go on using it.
 
+    Each library is as it was at one moment; several, at moments that follow each other.
+
     Parameters
     ----------
     home
-        The library's folder.
+        The library's folder. With a server's first library, those of all projects are written too.
     path
         The file, which must not exist yet.
 
@@ -92,47 +99,70 @@ def backup(home: Path, path: Path) -> Contents:
     """
     if path.exists():
         raise InputError(f"{path} is there already. Choose another name.")
-    records = database(home)
     with whole(path) as temporary:
         for _ in range(_TRIES):
             with suppress(_ChangedError):
-                return _write(records, home, temporary)
+                return _write(home, temporary)
     raise InputError("The library was changed again and again meanwhile. Try again when less is going on.")
 
 
-def _write(records: Database, home: Path, path: Path) -> Contents:
+def _write(home: Path, path: Path) -> Contents:
     files: dict[str, Kept] = {}
-    damaged = []
+    damaged: list[str] = []
+    n_rows = Counter[str]()
+    projects: list[str] = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        rows, known = _write_rows(records, archive, files)
-        there = dict(_files_of(home))
-        if missing := known.keys() - there.keys():
-            if _still_stored(records, missing):
-                damaged += sorted(missing)
-            else:
+        _write_library(home, "", archive, files, n_rows, damaged)
+        if not place.project_of(home):
+            projects += [place.project_of(one) for one in place.all_homes(home)[1:]]  # those there are now
+        for project in projects:
+            own = place.project_home(home, project)
+            if not own.exists():
                 raise _ChangedError
-        for name, file in there.items():
-            try:
-                with file.open("rb") as source:
-                    files[_FILES + name] = kept = Kept(*copy_in(archive, _FILES + name, source))
-            except FileNotFoundError as error:
-                raise _ChangedError from error
-            if known.get(name, kept.sha256) != kept.sha256:
-                damaged.append(name)
+            _write_library(own, f"{_PROJECTS}{project}/", archive, files, n_rows, damaged)
         contents = Contents(
             squint=__version__,
             revision=HEAD,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
-            rows=rows,
+            rows=dict(n_rows),
             files=files,
             damaged=tuple(damaged),
+            projects=tuple(projects),
         )
         archive.writestr(CONTENTS, json.dumps(asdict(contents)), zipfile.ZIP_DEFLATED)
     return contents
 
 
+def _write_library(
+    home: Path,
+    prefix: str,
+    archive: zipfile.ZipFile,
+    files: dict[str, Kept],
+    n_rows: Counter[str],
+    damaged: list[str],
+) -> None:
+    """Write one library below a name in the archive; note its files, rows and damage."""
+    records = database(home)
+    rows, known = _write_rows(records, prefix, archive, files)
+    n_rows.update(rows)
+    there = dict(_files_of(home))
+    if missing := known.keys() - there.keys():
+        if not _still_stored(records, missing):
+            raise _ChangedError
+        damaged += [prefix + name for name in sorted(missing)]
+    for name, file in there.items():
+        try:
+            with file.open("rb") as source:
+                kept = Kept(*copy_in(archive, prefix + _FILES + name, source))
+        except FileNotFoundError as error:
+            raise _ChangedError from error
+        files[prefix + _FILES + name] = kept
+        if known.get(name, kept.sha256) != kept.sha256:
+            damaged.append(prefix + name)
+
+
 def _write_rows(
-    records: Database, archive: zipfile.ZipFile, files: dict[str, Kept]
+    records: Database, prefix: str, archive: zipfile.ZipFile, files: dict[str, Kept]
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Write all tables as they are at one moment; return how long each is, and the hashes of stored files."""
     rows, known = {}, {}
@@ -142,7 +172,7 @@ def _write_rows(
         for table in Record.metadata.sorted_tables:
             if table.name in _OF_THE_MOMENT:
                 continue
-            name, digest, n_bytes, n = f"{_ROWS}{table.name}.jsonl", hashlib.sha256(), 0, 0
+            name, digest, n_bytes, n = f"{prefix}{_ROWS}{table.name}.jsonl", hashlib.sha256(), 0, 0
             info = zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
             info.compress_type = zipfile.ZIP_DEFLATED
             asked = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_AT_ONCE)
@@ -166,7 +196,12 @@ def _still_stored(records: Database, paths: set[str]) -> bool:
 def _files_of(home: Path) -> Iterator[tuple[str, Path]]:
     """List the files that a backup takes, by their names below the library's folder."""
     for top in sorted(home.iterdir()):
-        if top.name in _NOT_TAKEN or top.name.startswith((".", FILE)) or top.suffix == ".lock":
+        if (
+            top.name in _NOT_TAKEN
+            or top == place.projects_folder(home)
+            or top.name.startswith((".", FILE))
+            or top.suffix == ".lock"
+        ):
             continue
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             name = path.relative_to(home).as_posix()
@@ -175,14 +210,15 @@ def _files_of(home: Path) -> Iterator[tuple[str, Path]]:
 
 
 def restore(path: Path, home: Path) -> Contents:
-    """Make a library of a backup, whole or not at all.
+    """Make a library of a backup, with those of its projects, whole or not at all.
 
     Parameters
     ----------
     path
         The backup.
     home
-        The folder of the new library: empty, or not there. So must the tables be that its records go to.
+        The folder of the new library: empty, or not there. So must the tables be that its records go to. What
+        is a backup of one project becomes a library of its own.
 
     Returns
     -------
@@ -202,11 +238,8 @@ def restore(path: Path, home: Path) -> Contents:
             away = home / f".restoring-{uuid4().hex}"
             try:
                 _unpack(archive, contents, away)
-                records = database(home)
-                with Moves(away / _BIN) as moves, records.writing() as session:
-                    _insert(session.connection(), records, contents, away)
-                    for top in sorted((away / _FILES).iterdir()):  # what is there holds nothing
-                        moves.move(top, home / top.name)
+                with _projects_restored(home, contents, away):
+                    _fill(home, contents, away)
             finally:
                 shutil.rmtree(away, ignore_errors=True)
     except OSError as error:
@@ -216,6 +249,34 @@ def restore(path: Path, home: Path) -> Contents:
     except DAMAGED as error:
         raise InputError(f"{path} is no backup that can be read: {error}.") from error
     return contents
+
+
+@contextmanager
+def _projects_restored(root: Path, contents: Contents, away: Path) -> Iterator[None]:
+    """Fill the libraries of all projects; they are gone again if anything is raised in the block."""
+    begun = []
+    try:
+        for project in contents.projects:
+            own = place.project_home(root, project)
+            make_folder(own)
+            _check_empty(own)  # else it is another's, and stays
+            begun.append(project)
+            _fill(own, contents, away / _PROJECTS / project)
+        yield
+    except BaseException:
+        for project in begun:
+            removing.remove(root, project)
+        raise
+
+
+def _fill(home: Path, contents: Contents, away: Path) -> None:
+    """Put unpacked rows and files into an empty library."""
+    make_folder(away / _BIN)
+    records = database(home)
+    with Moves(away / _BIN) as moves, records.writing() as session:
+        _insert(session.connection(), records, contents, away)
+        for top in sorted((away / _FILES).glob("*")):  # what is there holds nothing
+            moves.move(top, home / top.name)
 
 
 def _check_empty(home: Path) -> None:
@@ -245,14 +306,24 @@ def _contents(archive: zipfile.ZipFile, path: Path) -> Contents:
             raise wrong
         said: Mapping[str, Any] = json.loads(archive.read(info))
         files = {str(name): Kept(**kept) for name, kept in said["files"].items()}
-        contents = Contents(**{**said, "files": files, "damaged": tuple(said["damaged"])})
+        lists = {name: tuple(said.get(name, ())) for name in ("damaged", "projects")}
+        contents = Contents(**{**said, "files": files, **lists})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise wrong from error
     names = archive.namelist()
     if len(set(names)) != len(names) or set(names) != {*files, CONTENTS}:
         raise wrong
     check_names(names, path.name)
-    if not all(name.startswith((_ROWS, _FILES)) for name in files):
+    below = ["", *(f"{_PROJECTS}{project}/" for project in contents.projects)]
+    if not all(place.is_project(str(project)) for project in contents.projects):
+        raise wrong
+    if not all(
+        name.startswith(tuple(f"{own}{kind}" for own in below for kind in (_ROWS, _FILES))) for name in files
+    ):
+        raise wrong
+    if any(
+        name.startswith(f"{_FILES}{_PROJECTS}") for name in files
+    ):  # what looked like a project would be one
         raise wrong
     return contents
 
@@ -268,8 +339,7 @@ def _check_room(home: Path, contents: Contents) -> None:
 
 def _unpack(archive: zipfile.ZipFile, contents: Contents, folder: Path) -> None:
     """Write all files, each held to its size and hash while it comes."""
-    for name in (_FILES, _BIN):
-        make_folder(folder / name)
+    make_folder(folder)
     for name, kept in contents.files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

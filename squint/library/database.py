@@ -1,4 +1,8 @@
-"""The database of a library: SQLite in its folder, or PostgreSQL where ``SQUINT_DATABASE_URL`` names one."""
+"""The database of a library: SQLite in its folder, or PostgreSQL where ``SQUINT_DATABASE_URL`` names one.
+
+In PostgreSQL each project has a schema of its own, named after it. Connections are shared: which schema a
+transaction sees is set when it begins, and ends with it.
+"""
 
 import json
 import shutil
@@ -25,6 +29,13 @@ HEAD = "0007"  # the last revision in migrations/versions
 _SHARED = 1 << 20  # bytes, more than that file ever was
 _WAIT_S = 10  # for a lock that somebody else holds
 _UPGRADE_LOCK = 7_305_901  # any number: PostgreSQL's name of the lock of whoever upgrades
+_GONE = "The records of this project are gone: somebody removed it."
+_SAID = {  # what PostgreSQL says of a schema, by its codes
+    "42P01": _GONE,
+    "3F000": _GONE,
+    "42501": "The user of SQUINT_DATABASE_URL may not make schemas, and each project has one. Whoever runs "
+    "PostgreSQL says: GRANT CREATE ON DATABASE name TO user.",
+}
 
 
 class Database:
@@ -34,6 +45,10 @@ class Database:
     ----------
     url
         As SQLAlchemy reads it: ``sqlite:///...`` or ``postgresql+psycopg://...``.
+    schema
+        Of PostgreSQL, in which all tables lie; made if it is missing. By default the one of its user.
+    connections
+        Of whom to take connections, instead of making own ones: of the same URL.
     log
         Gives the database of the server's first library, which holds the audit log; without, it is this one.
     project
@@ -45,8 +60,16 @@ class Database:
         If it cannot be opened, is damaged, or was written by a newer squint.
     """
 
-    def __init__(self, url: str, log: "Callable[[], Database] | None" = None, project: str = "") -> None:
-        self._log, self.project = log, project
+    def __init__(
+        self,
+        url: str,
+        schema: str = "",
+        connections: "Database | None" = None,
+        *,
+        log: "Callable[[], Database] | None" = None,
+        project: str = "",
+    ) -> None:
+        self.schema, self._log, self.project = schema, log, project
         try:
             self.url = sa.make_url(url)
         except sa.exc.ArgumentError as error:
@@ -59,12 +82,16 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
             event.listen(self.engine, "handle_error", _not_decoded)
+        elif connections is not None:
+            self.engine = connections.engine.execution_options()
         else:
             self.engine = _create_engine(
                 self.url,
                 pool_pre_ping=True,  # connections that a restart of the server cut are made again
                 connect_args={"connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s"},
             )
+        if schema:
+            event.listen(self.engine, "begin", partial(_look_in, schema))
         self._session = sessionmaker(self.engine, expire_on_commit=False)
         noting.listen(self._session)
         try:
@@ -152,8 +179,15 @@ class Database:
             connection.execution_options(squint_writes=True)
             with connection.begin():
                 if not self.is_sqlite:
-                    connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+                    lock_alone(connection, _UPGRADE_LOCK)
+                if self.schema:
+                    connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
                 upgrade(connection)
+
+    def drop(self, schema: str) -> None:
+        """Drop a schema of PostgreSQL with all that is in it."""
+        with self._in_words(), self.engine.begin() as connection:
+            connection.exec_driver_sql(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 
     def revision(self) -> str | None:
         """Give the revision that the tables have; ``None`` where there are none."""
@@ -174,8 +208,12 @@ class Database:
             raise InputError(self._refusal(str(getattr(error, "orig", error)))) from error
         except sqlite3.DatabaseError as error:  # while a connection is made
             raise InputError(self._damaged()) from error
+        except sa.exc.ProgrammingError as error:
+            if said := _SAID.get(getattr(error.orig, "sqlstate", "")) if self.schema else None:
+                raise InputError(said) from error
+            raise  # a defect of ours
         except sa.exc.DatabaseError as error:
-            if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError | sa.exc.DataError):
+            if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
                 raise  # a defect of ours
             raise InputError(self._damaged()) from error
 
@@ -260,9 +298,26 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _look_in(schema: str, connection: sa.Connection) -> None:
+    """Let a transaction see one schema, until it ends."""
+    connection.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
+
+
+def lock_alone(connection: sa.Connection | Session, lock: int) -> None:
+    """Let nobody else hold a lock of PostgreSQL in the same schema, until the transaction ends."""
+    of = "hashtext(coalesce(current_schema(), ''))"  # there is none yet where it is to be made
+    connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({lock}, {of})"))
+
+
 def url_of(home: Path) -> str:
     """Give the URL of the database of a library."""
     return secret("SQUINT_DATABASE_URL") or f"sqlite:///{home / FILE}"
+
+
+def schema_of(home: Path) -> str:
+    """Name the schema of PostgreSQL in which the records of a library are; empty for that of its user."""
+    project = place.project_of(home)
+    return f"project_{project}" if project and secret("SQUINT_DATABASE_URL") else ""
 
 
 _open: dict[str, Database] = {}
@@ -271,13 +326,44 @@ _opening = threading.Lock()
 
 def database(home: Path) -> Database:
     """Open the database of a library; one that this process has opened is found again."""
-    url = url_of(home)
     with _opening:
-        found = _open.get(url)
-        if found is None or (found.is_sqlite and not Path(found.url.database or "").exists()):
-            root = place.root_of(home)
-            if root == home:
-                found = _open[url] = Database(url)
-            else:
-                found = _open[url] = Database(url, lambda: database(root), home.name)
+        url, schema, project = url_of(home), schema_of(home), place.project_of(home)
+        key = _key(url, schema)
+        found = _open.get(key)
+        if found is not None and (not found.is_sqlite or Path(found.url.database or "").exists()):
+            return found
+        if not project:
+            found = _open[key] = Database(url)
+            return found
+    root = place.root_of(home)
+    connections = database(root) if schema else None
+    with _opening:
+        if (meanwhile := _open.get(key)) is not None and meanwhile is not found:
+            return meanwhile
+        found = _open[key] = Database(url, schema, connections, log=lambda: database(root), project=project)
         return found
+
+
+def forget(home: Path) -> None:
+    """Let go of the database of a library that is gone."""
+    with _opening:
+        found = _open.pop(_key(url_of(home), schema_of(home)), None)
+    if found is not None and not found.schema:  # connections of others
+        found.close()
+
+
+def drop(home: Path) -> None:
+    """Drop what PostgreSQL has of a project, and let go of its database; a file goes with its folder.
+
+    Raises
+    ------
+    InputError
+        If the database does not answer, or somebody holds a table for 10 s.
+    """
+    forget(home)
+    if schema := schema_of(home):
+        database(place.root_of(home)).drop(schema)
+
+
+def _key(url: str, schema: str) -> str:
+    return f"{url}#{schema}" if schema else url

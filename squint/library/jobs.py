@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from squint.errors import InputError
 from squint.library.acting import actor
-from squint.library.database import Database
+from squint.library.database import Database, lock_alone
 from squint.library.records import JobAsker, JobRow
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -322,7 +322,7 @@ class Jobs:
     def _add_alone(self, session: Session) -> None:
         """Let nobody else add a job meanwhile, so that the same one is not added twice."""
         if not self._database.is_sqlite:  # where whoever writes is alone
-            session.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            lock_alone(session, _LOCK)
 
     @staticmethod
     def _trim(session: Session) -> None:

@@ -1,6 +1,7 @@
 """Where the library lies, and the models that are of none, by the environment."""
 
 import os
+import re
 from pathlib import Path
 
 from squint.errors import InputError
@@ -9,6 +10,7 @@ from squint.model.card import CARD
 _PROJECTS = "projects"  # folder of the libraries of all projects but the first
 MARK = "library.id"  # file that every library has
 FILE = "library.sqlite"  # that holds its records, unless SQUINT_DATABASE_URL names a database
+_ID = re.compile("[0-9a-f]{1,48}")  # of a project: names a folder, and a schema of PostgreSQL
 SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
 
@@ -47,21 +49,42 @@ def server_model() -> Path:
     return Path(os.environ.get("SQUINT_MODEL") or SAMPLES / "pretrained").absolute()
 
 
+def projects_folder(root: Path) -> Path:
+    """Give the folder of the libraries of all projects but the first; it need not exist."""
+    return root / _PROJECTS
+
+
+def is_project(project: str) -> bool:
+    """Say whether a word can be the id of a project: hexadecimal digits, so that it leads nowhere else."""
+    return _ID.fullmatch(project) is not None
+
+
 def project_home(root: Path, project: str) -> Path:
-    """Give the folder of a project's library: each is a library of its own; ``""`` is the server's first."""
-    return root / _PROJECTS / project if project else root
+    """Give the folder of a project's library: each is a library of its own; ``""`` is the server's first.
+
+    Raises
+    ------
+    InputError
+        If it is no id of a project.
+    """
+    if not project:
+        return root
+    if not is_project(project):
+        raise InputError("There is no such project.")
+    return projects_folder(root) / project
+
+
+def project_of(home: Path) -> str:
+    """Give the id of the project whose library lies in a folder; ``""`` for the server's first."""
+    return home.name if home.parent.name == _PROJECTS and is_project(home.name) else ""
 
 
 def root_of(home: Path) -> Path:
     """Give the folder of the server's first library, from that of any project."""
-    return home.parents[1] if home.parent.name == _PROJECTS else home
-
-
-def project_of(home: Path) -> str:
-    """Give the id of the project whose library lies in a folder; ``""`` of the server's first."""
-    return home.name if root_of(home) != home else ""
+    return home.parents[1] if project_of(home) else home
 
 
 def all_homes(root: Path) -> list[Path]:
     """List the libraries of a server: its first, and those of its projects."""
-    return [root, *sorted(folder.parent for folder in (root / _PROJECTS).glob(f"*/{MARK}"))]
+    marked = (mark.parent for mark in projects_folder(root).glob(f"*/{MARK}"))
+    return [root, *sorted(folder for folder in marked if is_project(folder.name))]

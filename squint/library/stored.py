@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from squint.errors import InputError
 from squint.files import sha256, why_refused
-from squint.library import chain, noting
-from squint.library.database import Database
+from squint.library import chain, noting, place
+from squint.library.database import Database, database
 from squint.library.records import Labeling, Picture, SectionRow, StoredFile, TokenRun, signed
 
 DATA, CELLS = "section.h5ad", "cells.parquet"
@@ -115,10 +115,11 @@ class StoredFiles:
         Raises
         ------
         InputError
-            If the library would hold more than ``SQUINT_QUOTA_GB``.
+            If all libraries of the server together would hold more than ``SQUINT_QUOTA_GB``. Two that are
+            written to at the same moment may go beyond it by what they add.
         """
         place = self._path_of(folder)
-        _check_quota(session, sum(one.n_bytes for one in files))
+        self._check_quota(session, sum(one.n_bytes for one in files), original)
         for known in _parts({f"{place}/{one.name}": one for one in files}):
             rows = {
                 row.path: row
@@ -230,6 +231,29 @@ class StoredFiles:
         with self._database.reading() as session:
             return _used_bytes(session)
 
+    def _check_quota(self, session: Session, n_bytes: int, original: str | None) -> None:
+        most = quota()
+        if most is None:
+            return
+        others = [home for home in place.all_homes(place.root_of(self._home)) if home != self._home]
+        used, stored_once = _used_bytes(session), _bytes_of_originals(session)
+        for home in others:
+            with (
+                suppress(InputError),
+                database(home).reading() as other,
+            ):  # one that is damaged holds no other
+                used += _used_bytes(other)
+                for sha256_, size in _bytes_of_originals(other).items():
+                    used -= size if sha256_ in stored_once else 0
+                    stored_once[sha256_] = size
+        needed = 0 if original in stored_once else n_bytes
+        if used + needed > most:
+            who = "All projects together hold" if others else "The library holds"
+            raise InputError(
+                f"{who} {used / 1e9:,.2f} of {most / 1e9:,.2f} GB (SQUINT_QUOTA_GB), and this needs "
+                f"{needed / 1e9:,.2f} GB. Delete sections that are no longer needed."
+            )
+
     def _problem(self, row: StoredFile | None, path: Path) -> str:
         """Say what is wrong with a file; nothing if it is as its row says."""
         if row is None:
@@ -287,7 +311,7 @@ class StoredFiles:
 
 
 def quota() -> float | None:
-    """Read ``SQUINT_QUOTA_GB``: the most bytes that a library may hold; ``None`` if it is not bounded."""
+    """Read ``SQUINT_QUOTA_GB``: the most bytes that a server may hold; ``None`` if it is not bounded."""
     given = os.environ.get("SQUINT_QUOTA_GB")
     if not given:
         return None
@@ -300,13 +324,11 @@ def quota() -> float | None:
     return bytes_
 
 
-def _check_quota(session: Session, n_bytes: int) -> None:
-    most = quota()
-    if most is not None and (used := _used_bytes(session)) + n_bytes > most:
-        raise InputError(
-            f"The library holds {used / 1e9:,.2f} of {most / 1e9:,.2f} GB (SQUINT_QUOTA_GB), and this needs "
-            f"{n_bytes / 1e9:,.2f} GB. Delete sections that are no longer needed."
-        )
+def _bytes_of_originals(session: Session) -> dict[str, int]:
+    """Add up the bytes of each original, which several libraries of a server store once."""
+    size = sa.func.sum(StoredFile.n_bytes)
+    asked = sa.select(StoredFile.original, size).where(StoredFile.original.is_not(None))
+    return {str(original): int(n) for original, n in session.execute(asked.group_by(StoredFile.original))}
 
 
 def _used_bytes(session: Session) -> int:

@@ -14,6 +14,7 @@ from squint.errors import InputError
 from squint.library import database as databases
 from squint.library.backup import CONTENTS, backup, restore
 from squint.library.database import database, url_of
+from squint.library.place import MARK, all_homes, project_home
 from squint.library.records import Cohort, HistoryHead, HistoryVersion, JobRow, Original, Patient, StoredFile
 from tests.helpers.postgres import Postgres
 
@@ -98,6 +99,54 @@ def test_a_library_is_the_same_after_backup_and_restore(
         assert session.scalars(sa.select(JobRow)).all() == []
     with database(other).writing() as session:  # numbers go on after those that are taken
         session.add(Cohort(name="another", added="2026"))
+
+
+@pytest.mark.parametrize(("here", "there"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+def test_projects_are_in_a_backup_and_come_out_of_it_or_nothing_does(
+    here: str, there: str, empty: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    home = empty("here", here)
+    fill(home)
+    own = [project_home(home, project) for project in ("0a", "0b")]
+    for n, one in enumerate(own):
+        one.mkdir(parents=True)
+        fill(one)
+        (one / MARK).write_text(f"mark {n}")
+        with database(one).writing() as session:
+            session.add(Patient(code=f"P-{n}", added=""))
+    said = backup(home, tmp_path / "b.zip")
+    assert said.projects == ("0a", "0b")
+    assert said.rows["patients"] == 5
+    alone = backup(own[0], tmp_path / "one.zip")
+    assert (alone.projects, alone.rows["patients"]) == ((), 2)
+    other = empty("there", there)
+    assert restore(tmp_path / "b.zip", other) == said
+    assert all_homes(other) == [other, *(project_home(other, project) for project in ("0a", "0b"))]
+    for before, after in zip([home, *own], all_homes(other), strict=True):
+        assert files_of(after) == files_of(before)
+    for n, one in enumerate(all_homes(other)[1:]):
+        assert (one / MARK).read_text() == f"mark {n}"
+        with database(one).reading() as session:
+            assert set(session.scalars(sa.select(Patient.code))) == {"A-1", f"P-{n}"}
+            assert session.get_one(Original, "aa").intact
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive, zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad:
+        for name in archive.namelist():  # the last table of the first library does not fit
+            content = archive.read(name)
+            if name == "records/patients.jsonl":
+                content = content.replace(b"A-1", b"A-2")
+            bad.writestr(name, content)
+    third = empty("third", there)
+    with pytest.raises(InputError, match="damaged"):
+        restore(tmp_path / "bad.zip", third)
+    assert all_homes(third) == [third]
+    taken = project_home(third, "0b")
+    taken.mkdir(parents=True)
+    fill(taken)
+    with pytest.raises(InputError, match="holds a library already"):
+        restore(tmp_path / "b.zip", third)
+    assert not project_home(third, "0a").exists()
+    with database(taken).reading() as session:  # another's
+        assert session.get(Patient, "A-1") is not None
 
 
 def test_there_is_no_backup_of_half_a_library(empty: Callable[[str, str], Path], tmp_path: Path) -> None:
