@@ -11,7 +11,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import listening
 from app.engine import supervisor
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    listening.check()  # before anything is started
 
 with suppress(RuntimeError):  # where no server runs, as in a test or a page
     asyncio.get_running_loop()
@@ -86,7 +90,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES],
-        middleware=[Middleware(NameVisitors)],
+        middleware=[*listening.doors(), Middleware(NameVisitors)],
         lifespan=upkeep,
     )
 else:

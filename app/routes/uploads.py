@@ -26,6 +26,7 @@ from app.uploads.parts import Arrived, Expected, Part
 from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import Begun, Listed, Problem, Received
+from app.web.visitor import bearer
 
 NAME = "X-File-Name"  # percent-encoded; a header, because addresses are written to logs
 LISTING = "X-Listing"
@@ -120,7 +121,7 @@ async def _asset(request: Request) -> Response:
 
 def _ticket(request: Request) -> Ticket:
     upload_id = request.path_params["upload_id"]
-    if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params):
+    if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params, bearer(request)):
         raise RefusedError(403, "This address has expired or was not made by this server.")
     ticket = UPLOADS.get(upload_id)
     if ticket is None:

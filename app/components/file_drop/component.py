@@ -14,7 +14,6 @@ from app.uploads.arrivals import UPLOADS, Rename
 from app.uploads.dropped_folders import MAX_FILES
 from app.uploads.parts import Arrived
 from app.web.assets import DROP_ASSETS
-from app.web.buffers import SIGNER
 from app.web.drop_contract import DropData, DropEvents
 from squint.errors import InputError
 from squint.library.import_folder import importable
@@ -110,7 +109,7 @@ def _drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], 
         ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder)
     key = f"drop-{place}"
     data: DropData = {
-        "address": SIGNER.sign(f"/upload/{ids[place]}"),
+        "address": session.signed(f"/upload/{ids[place]}"),
         "endings": list(taken.endings),
         "folders": taken.rename_folder is not None,
         "hint": taken.hint or ", ".join(taken.endings),

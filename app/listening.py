@@ -1,0 +1,101 @@
+"""Where a server may listen, and by which names: this machine's alone, unless somebody signs users in.
+
+Sections are patients' data. A server that anybody of the network can reach, and that lets everybody in, does
+not start: whoever binds it so says who keeps others out (``SQUINT_BEHIND``), or sets sign-in up.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit import config
+from streamlit.runtime.secrets import secrets_singleton
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from app.web.doors import Doors
+from app.web.headers import security_headers
+from app.web.hosts import host_of, is_loopback
+from app.web.patience import Patience, close_half_sent
+from squint.errors import InputError
+
+Behind = Literal["", "loopback", "proxy"]
+_ANYWHERE = "0.0.0.0"  # noqa: S104 - what Streamlit listens on where nothing is set
+
+
+def signs_in() -> bool:
+    """Say whether users have to sign in: whether the secrets have ``[auth]``."""
+    return bool(secrets_singleton.load_if_toml_exists() and secrets_singleton.get("auth"))
+
+
+def behind() -> Behind:
+    """Read ``SQUINT_BEHIND``: what keeps others out of a server that does not.
+
+    ``loopback``: a container whose port is published on the loopback of its machine alone. ``proxy``: a proxy
+    that signs users in, and the one that can reach this server.
+    """
+    told = os.environ.get("SQUINT_BEHIND", "").strip()
+    for known in ("", "loopback", "proxy"):
+        if told == known:
+            return known
+    raise InputError(f"SQUINT_BEHIND must be 'loopback' or 'proxy', or not be set, not {told[:40]!r}.")
+
+
+def may_be_beyond() -> bool:
+    """Say whether this server may answer at addresses of the network."""
+    return signs_in() or bool(behind())
+
+
+def hosts() -> frozenset[str]:
+    """Read ``SQUINT_HOSTS``; return the names, without ports, by which a proxy before the server goes."""
+    told = [name.strip().lower().rstrip(".") for name in os.environ.get("SQUINT_HOSTS", "").split(",")]
+    names = frozenset(filter(None, told))
+    for name in names:
+        if host_of(f"[{name}]" if name.count(":") > 1 else name) != (name, None):
+            raise InputError(
+                "SQUINT_HOSTS must hold names of hosts without ports, separated by commas, as "
+                f"'squint.example.org', not {name[:80]!r}."
+            )
+    return names
+
+
+def check_address() -> None:
+    """Check where the server is about to listen.
+
+    Raises
+    ------
+    InputError
+        If that is beyond this machine and nobody signs users in.
+    """
+    address = str(config.get_option("server.address") or _ANYWHERE)
+    if is_loopback(address) or may_be_beyond():
+        return
+    raise InputError(
+        f"squint does not listen on {address}: whoever reaches it there would see all sections, as nobody "
+        "has to sign in. Leave --server.address at 127.0.0.1; or set sign-in up ([auth] in "
+        ".streamlit/secrets.toml); or say what keeps others out: SQUINT_BEHIND=loopback, a container whose "
+        "port is published on 127.0.0.1 alone, or SQUINT_BEHIND=proxy, a proxy that signs users in and alone "
+        "reaches this server."
+    )
+
+
+def check() -> None:
+    """Check all that decides who is let in; end the process with the reason where it does not hold."""
+    try:
+        hosts()
+        check_address()
+    except InputError as error:
+        sys.exit(f"Not started: {error}")
+
+
+def doors() -> list[Middleware]:
+    """Give the outermost middleware of the server."""
+    page = Path(st.__file__).parent / "static" / "index.html"
+    headers = security_headers(page.read_text(encoding="utf-8"))
+    close_half_sent(AutoHTTPProtocol)
+    return [
+        Middleware(Doors, hosts=hosts(), headers=headers, beyond=may_be_beyond()),
+        Middleware(Patience),
+    ]
