@@ -1,9 +1,9 @@
 # The dashboard in a container.
 #
 #   docker build -t squint .
-#   docker run --rm -p 127.0.0.1:8501:8501 -v squint-library:/library --shm-size=512m squint
+#   docker run --rm -e SQUINT_BEHIND=loopback -p 127.0.0.1:8501:8501 -v squint-library:/library --shm-size=512m squint
 #
-# Publish the port on 127.0.0.1 only: nothing signs users in. With an NVIDIA GPU, build with
+# Publish the port on 127.0.0.1 only where nobody has to sign in: SQUINT_BEHIND=loopback says that you do. With an NVIDIA GPU, build with
 # --build-arg TORCH_INDEX=https://pypi.org/simple (the CUDA build of the same version) and run with --gpus all.
 FROM python:3.11-slim-bookworm
 

@@ -12,15 +12,22 @@ from typing import Literal
 import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import config
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import get_instance
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.secrets import secrets_singleton
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from app.settings import max_upload_a_day
 from app.web.doors import Doors
 from app.web.headers import security_headers
 from app.web.hosts import host_of, is_loopback
+from app.web.idle import Idle, NoteUse
 from app.web.patience import Patience, close_half_sent
+from app.web.widget_uploads import Held, WidgetUploads
 from squint.errors import InputError
 
+_SESSION_MINUTES, _MOST_MINUTES = 60.0, 31 * 24 * 60
 Behind = Literal["", "loopback", "proxy"]
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - what Streamlit listens on where nothing is set
 
@@ -61,6 +68,25 @@ def hosts() -> frozenset[str]:
     return names
 
 
+def session_minutes() -> float:
+    """Read ``SQUINT_SESSION_MINUTES``: how long a page may lie untouched; 0: for ever.
+
+    By default an hour where users sign in, and for ever where one uses a machine of their own.
+    """
+    told = os.environ.get("SQUINT_SESSION_MINUTES", "").strip()
+    if not told:
+        return _SESSION_MINUTES if signs_in() else 0.0
+    try:
+        minutes = float(told)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes <= _MOST_MINUTES:
+        raise InputError(
+            f"SQUINT_SESSION_MINUTES must be a number of minutes, 0 for no end, not {told[:40]!r}."
+        )
+    return minutes
+
+
 def check_address() -> None:
     """Check where the server is about to listen.
 
@@ -85,7 +111,9 @@ def check() -> None:
     """Check all that decides who is let in; end the process with the reason where it does not hold."""
     try:
         hosts()
+        max_upload_a_day()
         check_address()
+        IDLE.limit_s = 60 * session_minutes()
     except InputError as error:
         sys.exit(f"Not started: {error}")
 
@@ -98,4 +126,27 @@ def doors() -> list[Middleware]:
     return [
         Middleware(Doors, hosts=hosts(), headers=headers, beyond=may_be_beyond()),
         Middleware(Patience),
+        Middleware(NoteUse, idle=IDLE, by_hand=_by_hand),
+        Middleware(WidgetUploads, held=_held),
     ]
+
+
+def _held(session_id: str | None) -> Held:
+    """Say what Streamlit holds of what its fields were given, for a session or for all."""
+    manager = get_instance().uploaded_file_mgr
+    storage = manager.file_storage if isinstance(manager, MemoryUploadedFileManager) else {}
+    sessions = list(storage) if session_id is None else [session_id]
+    files = [file for one in sessions for file in list(storage.get(one, {}).values())]
+    return Held(len(files), sum(len(file.data) for file in files))
+
+
+def _by_hand(content: bytes) -> bool:
+    """Say whether a browser's message was somebody's doing, and not what a page asks by itself."""
+    try:
+        told = BackMsg.FromString(content)
+    except Exception:  # noqa: BLE001 - Streamlit says what it does with what it cannot read
+        return False
+    return told.WhichOneof("type") == "rerun_script" and not told.rerun_script.is_auto_rerun
+
+
+IDLE = Idle(0)

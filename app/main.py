@@ -21,6 +21,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
     asyncio.get_running_loop()
     supervisor.begin()  # beside the imports that follow
 
+from app.components.away import show_away
 from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.components.view_link import restore
@@ -75,6 +76,8 @@ def draw() -> None:
         position="top",
     )
     note_session()
+    if show_away():
+        return
     try:
         restore()
         show_frame()

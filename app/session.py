@@ -312,12 +312,17 @@ def without_samples() -> bool:
 def asker() -> str:
     """Name who asks for jobs: the browser, whose name outlives a closed tab, or else this session."""
     context = get_script_run_ctx()
-    return bearer(st.context) or (context.session_id if context else "nobody")
+    return browser() or (context.session_id if context else "nobody")
+
+
+def browser() -> str:
+    """Name who may use what is made for this session: its browser; nothing where it has no name."""
+    return bearer(st.context)
 
 
 def signed(path: str) -> str:
     """Return the address of a path of this server, which is good in this session's browser alone."""
-    return SIGNER.sign(path, bearer(st.context))
+    return SIGNER.sign(path, browser())
 
 
 def jobs() -> MutableMapping[str, Job]:

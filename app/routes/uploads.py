@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.uploads.arrivals import UPLOADS, Ticket
+from app.uploads.arrivals import ALLOWANCE, UPLOADS, Ticket
 from app.uploads.disk import RefusedError, check_room
 from app.uploads.dropped_folders import MAX_LISTING, Listings, list_folder, too_many
 from app.uploads.parts import Arrived, Expected, Part
@@ -136,6 +136,7 @@ async def _receive(request: Request, ticket: Ticket) -> Arrived:
     try:
         while block := await _next_block(parts):
             ticket.check_size(part.n_bytes + len(block))
+            ALLOWANCE.spend(ticket.owner, len(block))
             await run_in_threadpool(part.write, block)
         return await run_in_threadpool(part.finish)
     except ClientDisconnect as error:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from squint.chrome import find_chrome
-from tests.helpers.dashboard import PATIENCE, follow_link, started
+from tests.helpers.dashboard import PATIENCE, follow_link, server_of, started
 
 pytestmark = [
     pytest.mark.browser,
@@ -57,7 +57,7 @@ def test_every_page_is_drawn_and_nothing_on_it_is_against_the_policy(browser: Br
     for name in PAGES:
         follow_link(page, name)
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
-        expect(page.locator(AT_REST)).to_be_visible(timeout=3 * PATIENCE)
+        expect(page.locator(AT_REST)).to_be_visible(timeout=10 * PATIENCE)  # levels are laid on each other
         page.wait_for_timeout(1500)  # for what is fetched after the page
         expect(page.get_by_text("WebGL is not supported")).to_have_count(0)
         assert (name, said) == (name, [])
@@ -140,3 +140,25 @@ def test_the_cookie_of_a_browser_is_not_told_to_scripts(browser: Browser, addres
     assert cookies["squint_visitor"]["sameSite"] == "Lax"
     assert "squint_visitor" not in page.evaluate("document.cookie")
     page.context.close()
+
+
+def test_a_page_that_nobody_touches_is_emptied(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What was shown is gone from the page, and its data are refused."""
+    home = tmp_path_factory.mktemp("away") / "home"
+    with server_of(home, SQUINT_SESSION_MINUTES="0.75") as (url, _):
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(url)
+        expect(page.get_by_text("SIM-").first).to_be_visible(timeout=3 * PATIENCE)
+        expect(page.get_by_role("heading", name="You were away")).to_be_visible(timeout=5 * PATIENCE)
+        expect(page.get_by_text("SIM-")).to_have_count(0)
+        expect(page.locator("canvas, img, .stage")).to_have_count(0)
+        buffers = [one for one in asked if "/map/buffer/" in one]
+        refused = [page.request.get(one).status for one in buffers[:3]]
+        assert set(refused) <= {401}
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_text("SIM-").first).to_be_visible(timeout=3 * PATIENCE)
+        page.context.close()

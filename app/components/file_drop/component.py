@@ -106,7 +106,7 @@ def _drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], 
         take(arrived)
         st.rerun()
     if UPLOADS.get(ids.get(place, "")) is None:
-        ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder)
+        ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder, session.browser())
     key = f"drop-{place}"
     data: DropData = {
         "address": session.signed(f"/upload/{ids[place]}"),
