@@ -151,7 +151,7 @@ def test_a_page_that_nobody_touches_is_emptied(
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(url)
+        page.goto(url, timeout=2 * PATIENCE)
         expect(page.get_by_text("SIM-").first).to_be_visible(timeout=3 * PATIENCE)
         expect(page.get_by_role("heading", name="You were away")).to_be_visible(timeout=5 * PATIENCE)
         expect(page.get_by_text("SIM-")).to_have_count(0)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -28,7 +28,7 @@ async def length(request: Request) -> Response:
 
 
 async def slow(_request: Request) -> Response:
-    async def parts() -> "asyncio.AsyncIterator[bytes]":
+    async def parts() -> AsyncIterator[bytes]:
         for _ in range(4):
             await asyncio.sleep(SHORT_S)
             yield b"x"
