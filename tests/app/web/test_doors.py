@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -220,3 +221,29 @@ def test_an_address_of_one_browser_is_none_in_another(address: str) -> None:
 def _cookie(address: str) -> str:
     told = answer(address, "/", {"Host": f"127.0.0.1:{urlsplit(address).port}"})[1]["set-cookie"]
     return told.partition(";")[0]
+
+
+def test_half_sent_requests_to_the_real_server_are_closed(address: str) -> None:
+    """Rows 59 and 94: 400 of them, which stayed open after 35 s."""
+    where = (str(urlsplit(address).hostname), int(urlsplit(address).port or 0))
+    lines = [socket.create_connection(where, timeout=60) for _ in range(400)]
+    began = time.monotonic()
+    try:
+        for line in lines:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1")
+        ends = [line.recv(100) for line in lines if not _reset(line)]
+        assert set(ends) <= {b""}
+        assert time.monotonic() - began < 35  # of which 20 are meant
+        assert answer(address, "/", {"Host": f"127.0.0.1:{where[1]}"})[0] == 200
+    finally:
+        for line in lines:
+            line.close()
+
+
+def _reset(line: socket.socket) -> bool:
+    """Wait until the server closes a line; say whether it did so at once, without a farewell."""
+    try:
+        line.recv(1, socket.MSG_PEEK)
+    except ConnectionResetError:
+        return True
+    return False
