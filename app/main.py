@@ -13,8 +13,11 @@ from starlette.middleware import Middleware
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import server_logs
+from app import listening, server_logs
 from app.engine import supervisor
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    listening.check()  # before anything is started
 
 with suppress(RuntimeError):  # where no server runs, as in a test or a page
     asyncio.get_running_loop()
@@ -22,6 +25,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
     supervisor.begin()  # beside the imports that follow
 
 from app import session
+from app.components.away import show_away
 from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.components.view_link import restore
@@ -87,6 +91,8 @@ def draw() -> None:
         position="top",
     )
     note_session()
+    if show_away():
+        return
     began = time.perf_counter()
     try:
         restore()
@@ -104,7 +110,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES, *METRICS_ROUTES],
-        middleware=[Middleware(Measure), Middleware(NameVisitors)],
+        # Measured first, so that what the doors refuse is counted.
+        middleware=[Middleware(Measure), *listening.doors(), Middleware(NameVisitors)],
         lifespan=upkeep,
     )
 else:

@@ -19,7 +19,8 @@ from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
 from app.uploads.parts import Arrived
-from app.web.visitor import VISITOR, name_of
+from app.web.buffers import SIGNER
+from app.web.visitor import bearer
 from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
@@ -331,11 +332,18 @@ def without_samples() -> bool:
 
 def asker() -> str:
     """Name who asks for jobs: the browser, whose name outlives a closed tab, or else this session."""
-    told = st.context.cookies.get(VISITOR)
     context = get_script_run_ctx()
-    if isinstance(told, str) and told:
-        return name_of(told)
-    return context.session_id if context else "nobody"
+    return browser() or (context.session_id if context else "nobody")
+
+
+def browser() -> str:
+    """Name who may use what is made for this session: its browser; nothing where it has no name."""
+    return bearer(st.context)
+
+
+def signed(path: str) -> str:
+    """Return the address of a path of this server, which is good in this session's browser alone."""
+    return SIGNER.sign(path, browser())
 
 
 def jobs() -> MutableMapping[str, Job]:

@@ -55,6 +55,22 @@ def metrics_here() -> bool:
     return given == "loopback"
 
 
+def max_upload_a_day() -> int | None:
+    """Read ``SQUINT_MAX_UPLOAD_GB_PER_DAY``; return the most bytes that one may send in a day, if any."""
+    gigabytes = os.environ.get("SQUINT_MAX_UPLOAD_GB_PER_DAY") or ""
+    if not gigabytes:
+        return None
+    try:
+        n_bytes = float(gigabytes) * 1e9
+    except ValueError:
+        n_bytes = 0.0
+    if not 0 < n_bytes < 1e18:
+        raise InputError(
+            f"SQUINT_MAX_UPLOAD_GB_PER_DAY must be a number of gigabytes, not {gigabytes[:40]!r}."
+        )
+    return int(n_bytes)
+
+
 def app_version() -> str:
     """Return the version of squint."""
     return __version__

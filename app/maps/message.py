@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from squint.pl._frame import grid
 _NUMBER_TYPES: Mapping[str, contract.NumberType] = {"uint8": "u1", "uint16": "u2", "float32": "f4"}
 REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
 _NO_NUMBER = float(np.float32(-3.4e38))  # NaN would be at the mercy of graphics drivers
+Sign = Callable[[str], str]  # gives the address of a path
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
 
 
@@ -37,6 +38,7 @@ def describe(
     style: Style,
     stack: "Stack | None" = None,
     pictures: Sequence[contract.Picture | None] = (),
+    sign: Sign = SIGNER.sign,
 ) -> tuple[contract.Described, tuple[Order, ...]]:
     """Describe a map for the browser.
 
@@ -48,6 +50,8 @@ def describe(
         How the panels lie above each other, to draw them in three dimensions.
     pictures
         Per panel, what lies under its cells.
+    sign
+        Makes an address of a path for the browser that is told; by default for one without a name.
 
     Returns
     -------
@@ -69,16 +73,16 @@ def describe(
                 "origin": place.origin,
                 "frame": (frame.left, frame.top, frame.width, frame.height),
                 "diameter": _DISC * place.spacing or frame.width / 20,  # cells at one point have no spacing
-                "points": address(place.name),
-                "values": _values(panel, view.scale, place.order),
-                "predicted": _bytes(panel.predicted[place.order]) if panel.predicted.any() else None,
+                "points": address(place.name, sign),
+                "values": _values(panel, view.scale, place.order, sign),
+                "predicted": _bytes(panel.predicted[place.order], sign) if panel.predicted.any() else None,
                 "outlines": [_rounded(corners, frame.width) for corners in panel.outlines],
-                "heights": _heights(stack.heights[i], place.order) if stack else None,
-                "sets": _sets(library, section, frame.width) if section and not stack else None,
+                "heights": _heights(stack.heights[i], place.order, sign) if stack else None,
+                "sets": _sets(library, section, frame.width, sign) if section and not stack else None,
                 "picture": pictures[i] if pictures else None,
-                "boundaries": _boundaries(library, section) if section and not stack else None,
+                "boundaries": _boundaries(library, section, sign) if section and not stack else None,
                 "transcripts": [
-                    _spots(one, place.origin, colours[one.gene])
+                    _spots(one, place.origin, colours[one.gene], sign)
                     for one in (view.transcripts[i] if view.transcripts else ())
                 ],
             }
@@ -129,7 +133,7 @@ def _rounded(corners: NDArray[np.float64], width: float) -> list[contract.Point]
     return [(x, y) for x, y in rounded.tolist()]
 
 
-def _sets(library: Library, section: Section, width: float) -> contract.Address | None:
+def _sets(library: Library, section: Section, width: float, sign: Sign) -> contract.Address | None:
     """Give the outlines of the cell sets in a section, beside the socket: there may be many corners."""
     outlined: list[contract.CellSetOutline] = [
         {
@@ -139,19 +143,19 @@ def _sets(library: Library, section: Section, width: float) -> contract.Address 
         }
         for one, polygons in outlines_in(library, section)
     ]
-    return address(BUFFERS.put(json.dumps(outlined).encode())) if outlined else None
+    return address(BUFFERS.put(json.dumps(outlined).encode()), sign) if outlined else None
 
 
-def _spots(spots: Spots, origin: contract.Point, colour: str) -> contract.Transcripts:
+def _spots(spots: Spots, origin: contract.Point, colour: str, sign: Sign) -> contract.Transcripts:
     content = np.ascontiguousarray(spots.places - np.asarray(origin), dtype="<f4").tobytes()
-    points = address(BUFFERS.put(content))
+    points = address(BUFFERS.put(content), sign)
     return {"gene": spots.gene, "colour": colour, "n": spots.n, "shown": len(spots.places), "points": points}
 
 
-def _boundaries(library: Library, section: Section) -> contract.Boundaries | None:
+def _boundaries(library: Library, section: Section, sign: Sign) -> contract.Boundaries | None:
     if not has_boundaries(library, section.id):
         return None
-    path, query = SIGNER.sign(f"/map/boundaries/{section.id}").split("?")
+    path, query = sign(f"/map/boundaries/{section.id}").split("?")
     return {"path": path, "query": query}
 
 
@@ -166,15 +170,15 @@ def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Seque
     return [(one, polygons) for one, polygons in drawn if polygons]
 
 
-def _heights(height: float | NDArray[np.float32], order: Order) -> contract.Address | None:
+def _heights(height: float | NDArray[np.float32], order: Order, sign: Sign) -> contract.Address | None:
     if np.ndim(height) == 0:
         return None
-    return address(BUFFERS.put(np.asarray(height, dtype="<f4")[order].tobytes()))
+    return address(BUFFERS.put(np.asarray(height, dtype="<f4")[order].tobytes()), sign)
 
 
-def address(name: str) -> contract.Address:
+def address(name: str, sign: Sign) -> contract.Address:
     """Say where a buffer is; its name tells whether it is known already."""
-    return {"name": name, "url": SIGNER.sign(f"/map/buffer/{name}")}
+    return {"name": name, "url": sign(f"/map/buffer/{name}")}
 
 
 class _Place:
@@ -223,7 +227,7 @@ def forget() -> None:
     BUFFERS.clear()
 
 
-def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> contract.Values:
+def _values(panel: Panel, scale: Continuous | Categories, order: Order, sign: Sign) -> contract.Values:
     missing: float
     if isinstance(scale, Continuous):
         values, missing = packed(np.asarray(panel.numbers, dtype="<f4")[order])
@@ -232,7 +236,7 @@ def _values(panel: Panel, scale: Continuous | Categories, order: Order) -> contr
         named = np.where(codes >= 0, codes, np.where(codes == tables.ABSENT, MISSING, REST))
         values, missing = named[order].astype("<u1"), MISSING
     kind = _NUMBER_TYPES[values.dtype.name]
-    return {**address(BUFFERS.put(values.tobytes())), "type": kind, "missing": missing}
+    return {**address(BUFFERS.put(values.tobytes()), sign), "type": kind, "missing": missing}
 
 
 def packed(numbers: NDArray[np.float32]) -> tuple[NDArray[Any], float]:
@@ -250,8 +254,8 @@ def packed(numbers: NDArray[np.float32]) -> tuple[NDArray[Any], float]:
     return np.where(missing, np.float32(_NO_NUMBER), numbers), _NO_NUMBER
 
 
-def _bytes(values: NDArray[Any]) -> contract.Address:
-    return address(BUFFERS.put(values.astype(np.uint8).tobytes()))
+def _bytes(values: NDArray[Any], sign: Sign) -> contract.Address:
+    return address(BUFFERS.put(values.astype(np.uint8).tobytes()), sign)
 
 
 def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style) -> contract.Scale:

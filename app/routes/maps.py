@@ -22,6 +22,7 @@ from app.routes.waiting import Latest, answer
 from app.settings import settings
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER, seconds_left
+from app.web.visitor import bearer
 from squint.errors import InputError
 from squint.library.boundary_tiles import header_of, tile_of
 from squint.library.images import Images
@@ -50,12 +51,12 @@ def _while_good(request: Request) -> dict[str, str]:
 
 
 def _signed(scope: str) -> Callable[[Answer], Answer]:
-    """Answer only where the part of the path named by ``scope`` was signed here."""
+    """Answer only where the part of the path named by ``scope`` was signed here, for this browser."""
 
     def decorate(answer: Answer) -> Answer:
         async def guarded(request: Request) -> Response:
             path = scope.format(**request.path_params)
-            if SIGNER.accepts(path, request.query_params):
+            if SIGNER.accepts(path, request.query_params, bearer(request)):
                 return await answer(request)
             audit.refused(settings().home)
             return _REFUSED

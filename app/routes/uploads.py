@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from app import audit
 from app.settings import settings
-from app.uploads.arrivals import UPLOADS, Ticket
+from app.uploads.arrivals import ALLOWANCE, UPLOADS, Ticket
 from app.uploads.disk import RefusedError, check_room
 from app.uploads.dropped_folders import MAX_LISTING, Listings, list_folder, too_many
 from app.uploads.parts import Arrived, Expected, Part
@@ -29,6 +29,7 @@ from app.web.assets import DROP_ASSETS
 from app.web.buffers import SIGNER
 from app.web.drop_contract import Begun, Listed, Problem, Received
 from app.web.measures import UPLOADED
+from app.web.visitor import bearer
 
 NAME = "X-File-Name"  # percent-encoded; a header, because addresses are written to logs
 LISTING = "X-Listing"
@@ -123,7 +124,7 @@ async def _asset(request: Request) -> Response:
 
 def _ticket(request: Request) -> Ticket:
     upload_id = request.path_params["upload_id"]
-    if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params):
+    if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params, bearer(request)):
         audit.refused(settings().home)
         raise RefusedError(403, "This address has expired or was not made by this server.")
     ticket = UPLOADS.get(upload_id)
@@ -139,6 +140,7 @@ async def _receive(request: Request, ticket: Ticket) -> Arrived:
     try:
         while block := await _next_block(parts):
             ticket.check_size(part.n_bytes + len(block))
+            ALLOWANCE.spend(ticket.owner, len(block))
             await run_in_threadpool(part.write, block)
             UPLOADED.inc(len(block))
         return await run_in_threadpool(part.finish)

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.settings import max_upload_a_day
+from app.uploads.allowance import Allowance
 from app.uploads.disk import RefusedError
 from app.uploads.parts import Arrived, Expected, Part
 from squint.errors import InputError
@@ -23,7 +25,8 @@ from squint.library.store import Library
 from squint.sensitive import looks_like
 
 MAX_TICKETS = 256
-MAX_AT_ONCE = 8
+MAX_AT_ONCE, MAX_OF_ONE = 8, 4  # on their way, of all and of one person
+MAX_TICKETS_OF_ONE = 64
 
 Rename = Callable[[str], str]  # from what a user calls a file to a harmless name, or refuses it
 
@@ -36,6 +39,7 @@ class Ticket:
     rename: Rename
     max_bytes: int
     rename_folder: Rename | None = None  # of a place that takes folders too
+    owner: str = ""  # whose it is, by `app.web.visitor.bearer`
     busy: bool = False
     problem: str = ""  # why the last file did not come
     begun: tuple[Expected, str] | None = None  # what goes on where it was cut off, and its key
@@ -45,6 +49,7 @@ class Ticket:
         """Expect a file of a name, and a size if it is known, or refuse it."""
         harmless = self.check(name)
         self.check_size(n_bytes or 0)
+        ALLOWANCE.check(self.owner, n_bytes or 0)
         return Expected(harmless, looks_like(name.rpartition(".")[0]), n_bytes)
 
     def begin(self, expected: Expected, told: bytes) -> int:
@@ -131,16 +136,26 @@ class Uploads:
         self._lock = threading.Lock()
 
     def open(
-        self, library: Library, rename: Rename, max_bytes: int, rename_folder: Rename | None = None
+        self,
+        library: Library,
+        rename: Rename,
+        max_bytes: int,
+        rename_folder: Rename | None = None,
+        owner: str = "",
     ) -> str:
-        """Make a ticket; return its id."""
+        """Make a ticket of somebody; return its id."""
         upload_id = secrets.token_hex(16)
         with self._lock:
-            idle = [key for key, ticket in self._kept.items() if not ticket.busy]
-            for key in idle[: max(0, len(self._kept) + 1 - self._at_most)]:
-                self._kept.pop(key).drop()
-            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder)
+            own = [key for key, ticket in self._kept.items() if owner and ticket.owner == owner]
+            self._drop_idle(own, len(own) + 1 - MAX_TICKETS_OF_ONE)
+            self._drop_idle(list(self._kept), len(self._kept) + 1 - self._at_most)
+            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder, owner)
         return upload_id
+
+    def _drop_idle(self, keys: list[str], n: int) -> None:
+        """Forget the first ``n`` of some tickets that nobody sends with."""
+        for key in [key for key in keys if not self._kept[key].busy][: max(0, n)]:
+            self._kept.pop(key).drop()
 
     def get(self, upload_id: str) -> Ticket | None:
         """Return a ticket, if it still counts."""
@@ -169,6 +184,9 @@ class Uploads:
                 raise RefusedError(409, "Another file is still on its way here.")
             if sum(other.busy for other in self._kept.values()) >= MAX_AT_ONCE:
                 raise RefusedError(503, "Too many files are on their way. Try again in a few minutes.")
+            own = sum(other.busy and other.owner == ticket.owner for other in self._kept.values())
+            if ticket.owner and own >= MAX_OF_ONE:
+                raise RefusedError(503, f"You send {own} files already. Try again when one has come.")
             ticket.busy = True
         try:
             yield
@@ -189,4 +207,5 @@ def stage_import(
     return staged
 
 
+ALLOWANCE = Allowance(max_upload_a_day)
 UPLOADS = Uploads()

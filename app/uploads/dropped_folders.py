@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from cachetools import LRUCache
 
-from app.uploads.arrivals import Ticket
+from app.uploads.arrivals import ALLOWANCE, Ticket
 from app.uploads.contents import File
 from app.uploads.disk import RefusedError, room
 from app.uploads.parts import Expected
@@ -150,4 +150,5 @@ def _size(ticket: Ticket, files: tuple[File, ...]) -> int:
             f"{largest.n_bytes / 1e6:,.0f} MB. Leave out what is not needed, or put the folder into the "
             "import folder.",
         )
+    ALLOWANCE.check(ticket.owner, n_bytes)
     return n_bytes

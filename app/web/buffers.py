@@ -1,4 +1,4 @@
-"""Bytes for the browser, named by their content, at addresses that are signed and soon expire."""
+"""Bytes for the browser, named by their content, at addresses signed for one browser that soon expire."""
 
 import hashlib
 import hmac
@@ -48,27 +48,32 @@ class Buffers:
 
 
 class Signer:
-    """Signs addresses of this server, whose routes Streamlit does not protect."""
+    """Signs addresses of this server, whose routes Streamlit does not protect, each for one bearer.
+
+    Whom :func:`app.web.visitor.bearer` names when an address is made must be whom it names when the address
+    is asked for: in another browser the same address is none.
+    """
 
     def __init__(self, secret: bytes | None = None) -> None:
         self._secret = secret or secrets.token_bytes(32)
 
-    def sign(self, path: str, now: float | None = None) -> str:
+    def sign(self, path: str, bearer: str = "", now: float | None = None) -> str:
         """Return the address of a path; the same one for a while, so that browsers keep what it gave."""
         until = (int(time.time() if now is None else now) // LIFETIME_S + 2) * LIFETIME_S
-        return f"{path}?until={until}&key={self._key(path, str(until))}"
+        return f"{path}?until={until}&key={self._key(path, str(until), bearer)}"
 
-    def accepts(self, path: str, query: Mapping[str, str], now: float | None = None) -> bool:
-        """Say whether an address was signed here and has not expired."""
+    def accepts(
+        self, path: str, query: Mapping[str, str], bearer: str = "", now: float | None = None
+    ) -> bool:
+        """Say whether an address was signed here, for this bearer, and has not expired."""
         until, key = query.get("until", ""), query.get("key", "")
-        if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key(path, until).encode()):
+        if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key(path, until, bearer).encode()):
             return False
         return seconds_left(query, now) > 0
 
-    def _key(self, path: str, until: str) -> str:
-        return hmac.new(
-            self._secret, f"{path}\n{until}".encode("utf-8", "replace"), hashlib.sha256
-        ).hexdigest()
+    def _key(self, path: str, until: str, bearer: str) -> str:
+        signed = f"{path}\n{until}\n{bearer}".encode("utf-8", "replace")
+        return hmac.new(self._secret, signed, hashlib.sha256).hexdigest()
 
 
 def seconds_left(query: Mapping[str, str], now: float | None = None) -> int:

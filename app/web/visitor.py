@@ -1,13 +1,32 @@
-"""A name for each browser, so that who asked for a job finds it again in another tab, and can stop it."""
+"""A name for each browser: whose jobs are whose, and whom a signed address was made for."""
 
 import hashlib
 import uuid
+from collections.abc import Mapping
+from typing import Protocol
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 VISITOR = "squint_visitor"  # the cookie, which goes when the browser is closed
+
+
+class Connection(Protocol):
+    """A request, a socket, or what Streamlit tells of the one that a page is drawn for."""
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """What the browser sent of its cookies."""
+
+
+def bearer(connection: Connection) -> str:
+    """Say who may use the addresses that are signed for a connection: its browser.
+
+    Nothing where a browser has no name, as in a test of a page: such addresses are for those without a name.
+    """
+    cookie = connection.cookies.get(VISITOR)
+    return name_of(cookie) if isinstance(cookie, str) and cookie else ""
 
 
 class NameVisitors:
@@ -27,7 +46,8 @@ class NameVisitors:
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
                     value = f"{VISITOR}={uuid.uuid4().hex}; Path=/; HttpOnly; SameSite=Lax"
-                    headers.append("set-cookie", value)
+                    secure = "; Secure" if scope.get("scheme") == "https" else ""
+                    headers.append("set-cookie", value + secure)
             await send(message)
 
         await self._app(scope, receive, name)

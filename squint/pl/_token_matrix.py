@@ -19,7 +19,6 @@ _LARGEST = 36  # pixels of a cell
 _LABEL_ALL = 60  # tokens: more are labelled in part
 _LETTER = 7.0  # pixels
 _TITLE = 64  # pixels above the figure
-_WEBGL_ABOVE = 1_500  # cells
 _TAG = re.compile("<[^>]*>")
 _INVISIBLE = "rgba(0,0,0,0)"
 CORNER = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "xpad": 0, "ypad": 0}  # of a colour bar
@@ -156,10 +155,9 @@ def add_targets(figure: go.Figure, grid: Grid, targets: pd.DataFrame, template: 
     template
         What to show of them, as plotly's hover template.
     """
-    kind = go.Scattergl if len(targets) > _WEBGL_ABOVE else go.Scatter
     unseen = {"marker": {"opacity": 0}}
     figure.add_trace(
-        kind(
+        go.Scatter(  # not Scattergl, which evaluates text as a program: the dashboard's pages forbid that
             x=targets["x"].to_numpy(),
             y=targets["y"].to_numpy(),
             text=targets["text"].to_numpy(),

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,14 +33,21 @@ def free_port() -> int:
 
 
 def serve(
-    home: Path, port: int, script: Path = ROOT / "app" / "main.py", **more: str
+    home: Path,
+    port: int,
+    script: Path = ROOT / "app" / "main.py",
+    *,
+    under: Sequence[str] = (),
+    address: str = "127.0.0.1",
+    **more: str,
 ) -> "subprocess.Popen[bytes]":
     """Start the dashboard with a library at ``home``, and wait until it answers; its log goes beside that.
 
+    It listens on ``address``, and runs under another command, as one that watches it, if there is one.
     ``more`` is added to its environment.
     """
-    command = [sys.executable, "-m", "streamlit", "run", str(script.relative_to(ROOT))]
-    options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
+    command = [*under, sys.executable, "-m", "streamlit", "run", str(script.relative_to(ROOT))]
+    options = [f"--server.address={address}", f"--server.port={port}", "--server.headless=true"]
     path = home.parent / "server.log"
     with path.open("a") as log:
         server = subprocess.Popen(

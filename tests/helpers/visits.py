@@ -8,13 +8,21 @@ from pathlib import Path
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 
 @contextmanager
-def visitor(address: str) -> Iterator[ClientConnection]:
-    """Open a session as a browser does; it is closed in the end."""
+def visitor(address: str, cookie: str = "") -> Iterator[ClientConnection]:
+    """Open a session as a browser does, with its cookies if it has any; it is closed in the end."""
     where = address.replace("http", "ws", 1) + "/_stcore/stream"
-    with connect(where, max_size=None, subprotocols=["streamlit"]) as socket:
+    cookies = {"Cookie": cookie} if cookie else None
+    with connect(
+        where,
+        origin=Origin(address),
+        additional_headers=cookies,
+        max_size=None,
+        subprotocols=[Subprotocol("streamlit")],
+    ) as socket:
         yield socket
 
 

@@ -14,7 +14,6 @@ from app.uploads.arrivals import UPLOADS, Rename
 from app.uploads.dropped_folders import MAX_FILES
 from app.uploads.parts import Arrived
 from app.web.assets import DROP_ASSETS
-from app.web.buffers import SIGNER
 from app.web.drop_contract import DropData, DropEvents
 from squint.errors import InputError
 from squint.io import transcript_files
@@ -118,10 +117,10 @@ def _drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], 
         take(arrived)
         st.rerun()
     if UPLOADS.get(ids.get(place, "")) is None:
-        ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder)
+        ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder, session.browser())
     key = f"drop-{place}"
     data: DropData = {
-        "address": SIGNER.sign(f"/upload/{ids[place]}"),
+        "address": session.signed(f"/upload/{ids[place]}"),
         "endings": list(taken.endings),
         "folders": taken.rename_folder is not None,
         "hint": taken.hint or ", ".join(taken.endings),

@@ -19,7 +19,6 @@ from app.maps.contract import Affine, Tiles
 from app.requests import AddImage, LookAtImage
 from app.text import as_text, sentence
 from app.uploads.parts import Arrived
-from app.web.buffers import SIGNER
 from squint.errors import InputError
 from squint.images import TILE, Fit, apply, describe, fit_affine, invert
 from squint.images.placing import scaling
@@ -54,7 +53,7 @@ def picture_of(library: Library, section: Section) -> Shown | None:
     image = _shown(Images(library), section)
     if image is None:
         return None
-    path, query = SIGNER.sign(f"/map/tiles/{section.id}/{image.id}").split("?")
+    path, query = session.signed(f"/map/tiles/{section.id}/{image.id}").split("?")
     return {
         "id": image.id,
         "name": image.name,

@@ -21,7 +21,6 @@ from app.maps.served import MAPS, Served
 from app.maps.state import describe
 from app.maps.views import MapView
 from app.models import ModelFacts
-from app.web.buffers import SIGNER
 from squint import keys
 from squint.errors import InputError
 from squint.pl import PRINT, Outline
@@ -134,7 +133,7 @@ def mount(
     whole = view.whole and not stack
     map_id = session.map_id(place)
     pictures = [_placed(picture_of(library, section)) for section in view.sections] if whole else []
-    described, orders = message.describe(library, view, style, stack, pictures)
+    described, orders = message.describe(library, view, style, stack, pictures, sign=session.signed)
     if adjust:
         adjust(described)
     served = Served.of(
@@ -148,7 +147,7 @@ def mount(
     session.hold_map(place, MAPS.serve(map_id, served))
     if (linked := session.take_map_state(place)) is not None:
         served.remember(linked)
-    path, query = SIGNER.sign(f"/map/{map_id}").split("?")
+    path, query = session.signed(f"/map/{map_id}").split("?")
     data: contract.MapData = {
         **described,
         "address": {"path": path, "query": query},

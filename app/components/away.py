@@ -1,0 +1,45 @@
+"""A page that nobody has touched for too long: what it showed is gone, and one signs in again."""
+
+import streamlit as st
+
+from app.exports.stamp import many
+from app.listening import IDLE, signs_in
+from app.web.idle import sign_in_of
+
+_LOOKS = 10  # in the time that a page may lie untouched
+_LEAST_S, _MOST_S = 1.0, 30.0
+
+
+def show_away() -> bool:
+    """Show nothing but that the page lay untouched, if it did; say whether it did."""
+    if not IDLE.limit_s:
+        return False
+    who, signed_in_at = sign_in_of(st.context), st.user.get("iat") if signs_in() else None
+    IDLE.begin(who, float(signed_in_at) if isinstance(signed_in_at, int | float) else None)
+    if not IDLE.is_over(who):
+        _look(who)
+        return False
+    st.session_state.clear()
+    st.query_params.clear()
+    st.title("You were away")
+    st.markdown(
+        f"Nobody has touched this page for {many(max(1, round(IDLE.limit_s / 60)), 'minute')}, so it shows "
+        "nothing any more. What was computed and kept is in the library."
+    )
+    if signs_in() and st.user.get("is_logged_in"):
+        st.logout()
+    elif st.button("Go on", type="primary"):
+        IDLE.begin_again(who)
+        st.rerun()
+    return True
+
+
+def _look(who: str) -> None:
+    """Look from time to time whether the page lies untouched for too long."""
+
+    @st.fragment(run_every=min(_MOST_S, max(_LEAST_S, IDLE.limit_s / _LOOKS)))
+    def look() -> None:
+        if IDLE.is_over(who):
+            st.rerun()
+
+    look()
