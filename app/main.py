@@ -17,6 +17,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
     asyncio.get_running_loop()
     supervisor.begin()  # beside the imports that follow
 
+from app.components import door
 from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.components.view_link import restore
@@ -36,6 +37,8 @@ def draw() -> None:
     st.set_page_config(
         page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
     )
+    if not door.is_open():
+        return
     page = st.navigation(
         {
             "": [

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import who
 from app.engine.client import Job
 from app.engine.facts import worker_facts
 from app.maps.served import Served
@@ -24,7 +25,7 @@ from squint.errors import InputError
 from squint.geometry.regions import Shape
 from squint.io.content import Answers
 from squint.library.models import KnownModel
-from squint.library.people import LOCAL, Person
+from squint.library.people import ANALYST, Person
 from squint.library.preferred_model import prefer, preferred
 from squint.library.recovery import recover
 from squint.library.stacks import outside_stacks
@@ -128,9 +129,13 @@ def _library(home: Path) -> Library:
 
 
 def library() -> Library:
-    """Return the library of this server, or say why there is none and stop the page."""
+    """Return the library of the project that is open, or say why there is none and stop the page."""
     try:
-        return _library(settings().home)
+        home = who.home()
+        if home is None:
+            st.info("You are in no project yet. Ask an admin, or the owner of a project, to let you in.")
+            st.stop()
+        return _library(home).for_access(who.access())
     except InputError as error:
         st.error(sentence(str(error)))
         st.stop()
@@ -138,13 +143,21 @@ def library() -> Library:
 
 def person() -> Person:
     """Return who uses this session."""
-    return LOCAL
+    return who.person()
+
+
+def may_change() -> bool:
+    """Say whether who uses this session may add, change and delete, rather than look and export."""
+    return person().may(ANALYST)
 
 
 def library_problem() -> str:
     """Say why there is no library; nothing if there is one."""
     try:
-        _library(settings().home)
+        home = who.home()
+        if home is None:
+            return "no project"
+        _library(home)
     except InputError as error:
         return str(error)
     return ""
@@ -309,7 +322,9 @@ def without_samples() -> bool:
 
 
 def asker() -> str:
-    """Name who asks for jobs: the browser, whose name outlives a closed tab, or else this session."""
+    """Name who asks for jobs: a person, or a browser, whose name outlives a closed tab, or this session."""
+    if someone := person().id:
+        return f"person-{someone}"
     told = st.context.cookies.get(VISITOR)
     context = get_script_run_ctx()
     if isinstance(told, str) and told:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.behind import samples_are_coming
 from app.components.map.colouring import (
     DEPTH,
@@ -49,7 +49,7 @@ if not sections:
 show_gallery(library, sections, tokens_follow=samples_are_coming())
 
 
-@st.fragment
+@who.fragment()
 def side_by_side() -> None:
     """Show some sections; what is chosen here changes nothing else on the page."""
     chosen = session.choose_sections(sections)

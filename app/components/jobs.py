@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.engine.client import jobs_of
 from app.text import as_text, sentence
 from squint.errors import InputError
@@ -27,7 +27,7 @@ def show_open(library: Library) -> bool:
     jobs = jobs_of(library)
     there, last = {job.id for job in jobs.open()}, _last(jobs)
 
-    @st.fragment(run_every=_EVERY_S if there else _SELDOM_S)
+    @who.fragment(run_every=_EVERY_S if there else _SELDOM_S)
     def going_on() -> None:
         found = jobs.open()
         if {job.id for job in found} != there or _last(jobs) != last:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.exports.stamp import many
 from app.maps.served import Served
 from app.text import sentence
@@ -42,7 +42,7 @@ def offer_link() -> None:
         _show_link()
 
 
-@st.dialog("Link to this view")
+@who.dialog("Link to this view")
 def _show_link() -> None:
     try:
         key = views.keep(session.library(), _seen())

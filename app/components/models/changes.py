@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.engine.client import ask
 from app.requests import PackModel
 from app.text import as_text, sentence
@@ -82,7 +82,7 @@ def _delete(library: Library, folder: Path) -> None:
         models.remove(library, folder)
 
 
-@st.dialog("Delete this model?")
+@who.dialog("Delete this model?")
 def _confirm_delete(library: Library, model: KnownModel) -> None:
     st.markdown(
         f"**{as_text(model.name)}** is removed from the server. Export it first if it may be wanted again. "

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.job import run
 from app.requests import Rebuild
 from app.text import as_text, sentence
@@ -38,7 +38,7 @@ def _rebuild_what_was_asked(library: Library) -> None:
         st.rerun()
 
 
-@st.dialog("Delete this section?")
+@who.dialog("Delete this section?")
 def _confirm_delete(library: Library, one: Damaged) -> None:
     st.markdown(f"**{as_text(one.title)}** and all that was made of it are removed. This cannot be undone.")
     if st.button(

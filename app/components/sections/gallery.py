@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.job import run
 from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
@@ -168,7 +168,7 @@ def forget_maps() -> None:
     message.forget()
 
 
-@st.dialog("Delete this section?")
+@who.dialog("Delete this section?")
 def _confirm_delete(library: Library, section: Section) -> None:
     st.markdown(
         f"**{as_text(section.title)}**, its tokens and its scores are removed from the server. "
