@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.navigation.page import Page
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.engine import supervisor
@@ -17,6 +18,7 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
     asyncio.get_running_loop()
     supervisor.begin()  # beside the imports that follow
 
+from app import identity, who
 from app.components import door
 from app.components.behind import work_behind
 from app.components.frame import show_frame
@@ -37,52 +39,62 @@ def draw() -> None:
     st.set_page_config(
         page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
     )
+    note_session()
     if not door.is_open():
         return
-    page = st.navigation(
-        {
-            "": [
-                st.Page(
-                    "../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True
-                ),
-                st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
-                st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
-                st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
-                st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
-                st.Page(
-                    "../pages/differential_expression.py",
-                    title="Differential expression",
-                    icon=":material/compare_arrows:",
-                ),
-                st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
-            ],
-            "Explore": [
-                st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
-                st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
-                st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
-                st.Page("../pages/perturbation.py", title="Perturbation", icon=":material/science:"),
-            ],
-            "Fill in": [
-                st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
-                st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
-            ],
-            "Manage": [
-                st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
-                st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
-            ],
-        },
-        position="top",
-    )
-    note_session()
+    page = st.navigation(_pages(), position="top")
+    has_project = who.project() is not None
     try:
-        restore()
+        if has_project:
+            restore()
         show_frame()
-        work_behind()
+        if has_project:
+            work_behind()
         page.run()
     except InputError as error:  # as of a result that was deleted while the page was drawn
         st.error(sentence(str(error)))
     finally:  # a page may stop or begin anew
         settle(page.title)
+
+
+def _pages() -> dict[str, list[Page]]:
+    """List the pages by group: all of them, but for somebody who is in no project."""
+    if identity.is_needed():
+        projects = st.Page("../pages/projects.py", title="Projects", icon=":material/folder_shared:")
+        if who.project() is None:
+            return {"": [projects]}
+    pages = {
+        "": [
+            st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
+            st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
+            st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
+            st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+            st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
+            st.Page(
+                "../pages/differential_expression.py",
+                title="Differential expression",
+                icon=":material/compare_arrows:",
+            ),
+            st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
+        ],
+        "Explore": [
+            st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
+            st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
+            st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+            st.Page("../pages/perturbation.py", title="Perturbation", icon=":material/science:"),
+        ],
+        "Fill in": [
+            st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
+            st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
+        ],
+        "Manage": [
+            st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
+            st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
+        ],
+    }
+    if identity.is_needed():
+        pages["Manage"].append(projects)
+    return pages
 
 
 if get_script_run_ctx(suppress_warning=True) is None:

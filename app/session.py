@@ -135,7 +135,7 @@ def library() -> Library:
         if home is None:
             st.info("You are in no project yet. Ask an admin, or the owner of a project, to let you in.")
             st.stop()
-        return _library(home).for_access(who.access())
+        return who.given(_library(home))
     except InputError as error:
         st.error(sentence(str(error)))
         st.stop()
@@ -183,7 +183,8 @@ def choose_model() -> None:
     known = {str(one.folder): one for one in models()}
     if (asked := st.session_state.pop(_ASKED_MODEL, None)) in known:
         st.session_state[MODEL] = asked
-        prefer(here, known[asked].sha256)
+        if may_change():
+            prefer(here, known[asked].sha256)
     if st.session_state.get(MODEL) not in known:
         last = preferred(here)
         first = next((folder for folder, one in known.items() if last and one.sha256 == last), None)
@@ -214,7 +215,7 @@ def _title_of(model: KnownModel, known: Sequence[KnownModel]) -> str:
 
 def _prefer_chosen() -> None:
     chosen = next((one for one in models() if str(one.folder) == st.session_state[MODEL]), None)
-    if chosen is not None:  # else somebody has deleted it
+    if chosen is not None and may_change():  # else somebody has deleted it
         prefer(library(), chosen.sha256)
 
 

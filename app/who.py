@@ -12,11 +12,11 @@ from app import identity
 from app.identity import Granted
 from app.settings import settings
 from squint.errors import InputError
-from squint.library.access import Access
 from squint.library.database import database
 from squint.library.people import LOCAL, Person
 from squint.library.place import project_home
 from squint.library.projects import FIRST, Project, Projects
+from squint.library.store import Library
 
 P = ParamSpec("P")
 _FOUND, _WHOSE, _PROJECT = "_person_found", "_whose", "_project"
@@ -92,10 +92,12 @@ def home() -> Path | None:
     return None if opened is None else project_home(settings().home, opened.id)
 
 
-def access() -> Access:
-    """Give what this session may do in the open project."""
+def given(library: Library) -> Library:
+    """Give the library of the open project as this session may use it."""
     opened = project()
-    return Granted(claims(), opened.id) if identity.is_needed() and opened is not None else Access()
+    if not identity.is_needed() or opened is None:
+        return library
+    return library.for_access(Granted(claims(), opened.id))
 
 
 def settle() -> None:

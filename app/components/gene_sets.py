@@ -44,6 +44,8 @@ def find_sets(library: Library) -> dict[str, tuple[str, ...]]:
 
 def change_sets(library: Library) -> None:
     """Let the user add a file of gene sets, or remove one."""
+    if not session.may_change():
+        return
     with st.popover("Add gene sets", icon=":material/add:"):
         file = st.file_uploader(
             "Gene sets as .gmt, .csv or .txt", key="gene_sets_file", max_upload_size=_MOST_MB

@@ -36,6 +36,7 @@ class Ticket:
     rename: Rename
     max_bytes: int
     rename_folder: Rename | None = None  # of a place that takes folders too
+    person: int = 0  # whose page it is
     busy: bool = False
     problem: str = ""  # why the last file did not come
     begun: tuple[Expected, str] | None = None  # what goes on where it was cut off, and its key
@@ -131,7 +132,12 @@ class Uploads:
         self._lock = threading.Lock()
 
     def open(
-        self, library: Library, rename: Rename, max_bytes: int, rename_folder: Rename | None = None
+        self,
+        library: Library,
+        rename: Rename,
+        max_bytes: int,
+        rename_folder: Rename | None = None,
+        person: int = 0,
     ) -> str:
         """Make a ticket; return its id."""
         upload_id = secrets.token_hex(16)
@@ -139,7 +145,7 @@ class Uploads:
             idle = [key for key, ticket in self._kept.items() if not ticket.busy]
             for key in idle[: max(0, len(self._kept) + 1 - self._at_most)]:
                 self._kept.pop(key).drop()
-            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder)
+            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder, person)
         return upload_id
 
     def get(self, upload_id: str) -> Ticket | None:

@@ -1,5 +1,9 @@
 """What the holder of a library may do in it: everything, unless whoever opened it says otherwise."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
 from squint.errors import InputError
 from squint.library.people import ADMIN, ANALYST, VIEWER
 
@@ -35,3 +39,32 @@ class Access:
         NotAllowedError
             If it is not.
         """
+
+
+class _Held(Protocol):
+    @property
+    def access(self) -> Access: ...
+
+
+Holder = TypeVar("Holder", bound=_Held)
+P = ParamSpec("P")
+Given = TypeVar("Given")
+
+
+def changing(
+    function: Callable[Concatenate[Holder, P], Given],
+) -> Callable[Concatenate[Holder, P], Given]:
+    """Refuse a function that changes a library, its first argument, to whoever may only look at that.
+
+    Raises
+    ------
+    NotAllowedError
+        Before anything is done.
+    """
+
+    @wraps(function)
+    def guarded(holder: Holder, /, *args: P.args, **kwargs: P.kwargs) -> Given:
+        holder.access.require(ANALYST, function.__name__)
+        return function(holder, *args, **kwargs)
+
+    return guarded

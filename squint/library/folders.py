@@ -10,7 +10,7 @@ from typing import Self
 from squint.errors import InputError
 from squint.files import telling_if_full, why_refused
 from squint.library import identity, section, staging
-from squint.library.access import Access
+from squint.library.access import Access, changing
 from squint.library.database import database
 from squint.library.records import SectionRow
 from squint.library.staging import ABANDONED_S
@@ -51,6 +51,13 @@ class Folders:
         self.database = database(home)
         identity.check(home, self.database)
         self.files = StoredFiles(home, self.database)
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether this is the same library, whoever may do what in it."""
+        return isinstance(other, Folders) and (self.home, self.database) == (other.home, other.database)
+
+    def __hash__(self) -> int:
+        return hash((self.home, self.database))
 
     def for_access(self, access: Access) -> Self:
         """Give the same library to somebody who may not do everything in it."""
@@ -155,6 +162,7 @@ class Folders:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    @changing
     def upload_folder(self) -> Path:
         """Make an empty folder for something that a user gave; it outlives this process."""
         return staging.upload_folder(self.home)

@@ -17,13 +17,15 @@ from sqlalchemy.orm import Session
 from squint.errors import InputError
 from squint.files import why_refused
 from squint.library import place
-from squint.library.database import Database
+from squint.library.database import Database, database
+from squint.library.jobs import Jobs
 from squint.library.people import Known, known_of
 from squint.library.records import Project as Row
 from squint.library.records import Share, User
 
 FIRST = ""  # id of the server's first project
 OWNER, MEMBER = "owner", "member"
+_FIRST_WORD = "first"  # in addresses
 _FIRST_NAME = "First project"
 _MAX_NAME = 80
 GONE = "There is no such project. Look at the page Projects."
@@ -154,13 +156,16 @@ class Projects:
         Raises
         ------
         InputError
-            If it is not there, or its files cannot be removed: nobody can open them any more.
+            If it is not there, jobs of it are open, or its files cannot be removed: nobody can open them
+            any more.
         """
         if project_id == FIRST:
             raise InputError("The first project cannot be removed: the server's own records lie in it.")
+        home = place.project_home(root, project_id)
+        if home.is_dir() and Jobs(database(home)).open():
+            raise InputError("Something is being worked on in this project. Wait, or cancel it first.")
         with self._database.writing() as session:
             session.delete(_find(session, project_id))
-        home = place.project_home(root, project_id)
         try:
             if home.exists():
                 shutil.rmtree(home)
@@ -180,8 +185,10 @@ class Projects:
         with self._database.writing() as session:
             row = _find(session, project_id)
             user = session.get(User, person_id)
-            if user is None or user.removed:
+            if user is None:
                 raise InputError(f"Nobody has the number {person_id}. Look at: squint people list.")
+            if user.removed:
+                raise InputError("They were removed from this server. Give them a role first.")
             known = session.get(Share, (row.id, person_id))
             if known is None:
                 session.add(Share(project_id=row.id, user_id=person_id, role=role))
@@ -245,6 +252,18 @@ def clean_name(name: str) -> str:
     if not cleaned:
         raise InputError("Give the project a name.")
     return cleaned
+
+
+def word_of(home: Path) -> str:
+    """Name the project of a library in an address: its id, or a word for the first."""
+    return id_of(home) or _FIRST_WORD
+
+
+def of_word(word: str) -> str:
+    """Give the id of a project that an address names; it need not exist, and leads to no other folder."""
+    if word == _FIRST_WORD:
+        return FIRST
+    return word if re.fullmatch("[0-9a-f]{16}", word) else "0"
 
 
 def id_of(home: Path) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from app import who
+from app import session, who
 from app.components.cell_types.subject import Types
 from app.components.export_row import Export, export_row
 from app.exports.stamp import many, stamp
@@ -72,6 +72,8 @@ def _show(library: Library, section: Section, one: KnownLabeling) -> None:
             )
             for note in one.facts.get("notes", ()):
                 st.caption(sentence(str(note)))
+    if not session.may_change():
+        return
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         if not one.damage:
             _offer_use(library, section, one.id, in_use=one.in_use)
@@ -95,6 +97,8 @@ def _show_file(library: Library, section: Section) -> None:
             )
         else:
             st.caption("The section's file names no cells.")
+    if not session.may_change():
+        return
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         _offer_use(library, section, None, in_use=section.named is None)
 

@@ -41,7 +41,7 @@ def show_changes(library: Library, model: KnownModel, *, in_use: bool) -> None:
                 on_click="ignore",
                 help="One .zip with the hash of each file, which *Add a packed model* takes.",
             )
-        if model.is_shipped:
+        if model.is_shipped or not session.may_change():
             return
         with st.popover("Name and note", icon=":material/edit:", key=f"edit-{key}"):
             _show_names(library, model, key)

@@ -17,6 +17,8 @@ def show_damaged(library: Library) -> None:
         with st.container(border=True):
             st.markdown(f":material/broken_image: **{as_text(one.title)}** is damaged, and shown nowhere.")
             st.caption(sentence(one.why))
+            if not session.may_change():
+                continue
             with st.container(horizontal=True):
                 st.button("Rebuild", key=f"rebuild-{one.id}", on_click=_ask, args=(one.id,))
                 if st.button("Delete", key=f"delete-{one.id}", icon=":material/delete:", type="tertiary"):

@@ -24,7 +24,7 @@ def show_simulated(library: Library, sections: Sequence[Section]) -> None:
         Those that are not hidden.
     """
     shown, hidden = [one for one in sections if one.simulated], library.hidden()
-    if not (shown or hidden):
+    if not (shown or hidden) or not session.may_change():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if shown:
