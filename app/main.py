@@ -24,6 +24,7 @@ from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.components.view_link import restore
 from app.leaving import note_session
+from app.media import OwnMedia
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
@@ -101,7 +102,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES],
-        middleware=[Middleware(NameVisitors)],
+        middleware=[Middleware(NameVisitors), Middleware(OwnMedia)],
         lifespan=upkeep,
     )
 else:

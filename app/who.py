@@ -1,11 +1,13 @@
 """Who uses this session, and in which project: asked anew in every run of a page."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import streamlit as st
+from cachetools import LRUCache
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import identity
@@ -19,6 +21,8 @@ from squint.library.projects import FIRST, Project, Projects
 from squint.library.store import Library
 
 P = ParamSpec("P")
+_people: "LRUCache[str, int]" = LRUCache(100_000)  # by session
+_lock = threading.Lock()
 _FOUND, _WHOSE, _PROJECT = "_person_found", "_whose", "_project"
 
 
@@ -109,6 +113,15 @@ def settle() -> None:
         forget()
         st.session_state[_PROJECT] = chosen
     st.session_state[_WHOSE] = whose
+    if context := get_script_run_ctx():
+        with _lock:
+            _people[context.session_id] = whose[0]
+
+
+def of_session(session_id: str) -> int | None:
+    """Give the number of the person whose page a session draws."""
+    with _lock:
+        return _people.get(session_id)
 
 
 def fragment(*, run_every: float | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:

@@ -41,7 +41,7 @@ def show_frame() -> None:
                 st.markdown("Model", width="content")
                 session.choose_model()
                 _model_line()
-        show_account()
+    show_account()
     with st.container(key="scripts"):  # takes no room
         fetch_scripts()
 
