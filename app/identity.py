@@ -13,7 +13,8 @@ from typing import Any
 from streamlit import config
 from streamlit.auth_util import get_cookie_with_chunks, get_origin_from_redirect_uri
 from streamlit.errors import Error as StreamlitError
-from streamlit.runtime.secrets import StreamlitSecretNotFoundError, secrets_singleton
+from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME

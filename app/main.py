@@ -30,6 +30,7 @@ from app.routes.maps import ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
 from app.text import sentence
 from app.upkeep import upkeep
+from app.web.failed_sign_in import BackToDoor
 from app.web.garbage import settle
 from app.web.visitor import NameVisitors
 from squint.errors import InputError
@@ -102,7 +103,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES],
-        middleware=[Middleware(NameVisitors), Middleware(OwnMedia)],
+        middleware=[Middleware(NameVisitors), Middleware(OwnMedia), Middleware(BackToDoor)],
         lifespan=upkeep,
     )
 else:

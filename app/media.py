@@ -39,15 +39,18 @@ class OwnMedia:
 
 
 def _may_have(cookies: Mapping[str, str], file_id: str) -> bool:
-    person = who_asks(cookies)
-    if person is not None and _is_for(person.id, file_id):
+    person, holders = who_asks(cookies), _holders(file_id)
+    if None in holders:  # the door's, which shows the icon alone
         return True
+    if person is not None and _is_for(person.id, file_id, holders):
+        return True
+    if person is None and not holders:  # as of a page that was closed
+        return False
     refused(None if person is None else person.id, "fetch", "file of a page")
     return False
 
 
-def _is_for(person_id: int, file_id: str) -> bool:
-    holders = _holders(file_id)
+def _is_for(person_id: int, file_id: str, holders: set[int | None]) -> bool:
     if holders:
         return person_id in holders
     # One that was made on a click is of no page, and is fetched at once by whoever clicked.
@@ -57,7 +60,7 @@ def _is_for(person_id: int, file_id: str) -> bool:
 
 
 def _holders(file_id: str) -> set[int | None]:
-    """Name the people whose pages hold a file."""
+    """Name the people whose pages hold a file; ``None`` stands for whoever is at the door."""
     manager = get_instance().media_file_mgr
     pages = list(manager._files_by_session_and_coord.items())
     return {who.of_session(session) for session, files in pages if file_id in list(files.values())}

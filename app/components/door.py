@@ -10,10 +10,12 @@ from streamlit.errors import Error as StreamlitError
 from app import identity, who
 from app.settings import NOTICE
 from app.text import sentence
+from app.web.failed_sign_in import FAILED, PARAMETER
 from squint.errors import InputError
 from squint.library.sign_in import NotAdmittedError, OverError
 
 _LOG = logging.getLogger(__name__)
+_NO_ANSWER = "The sign-in service does not answer. Try again in a minute."
 _BUSY = "The server cannot be used just now. Try again in a minute."
 _STYLE = """
 <style>
@@ -39,6 +41,9 @@ def is_open() -> bool:
 
 def _words(error: InputError) -> str:
     """Say to somebody outside why they are: nothing of the server's inside."""
+    is_over = isinstance(error, OverError) or not who.is_signed_in()
+    if is_over and st.query_params.get(PARAMETER) == FAILED:
+        return _NO_ANSWER
     if not who.is_signed_in():
         return ""
     if isinstance(error, NotAdmittedError):

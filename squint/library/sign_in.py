@@ -22,6 +22,7 @@ from squint.library.people import ADMIN, ANALYST, NONE, ROLES, VIEWER, Person
 from squint.library.records import EndedSignIn, User
 
 _SEEN_EVERY_S = 60.0  # between two notes that somebody is there
+_MOST_LETTERS = 255  # of what tells people apart
 _NAMELESS = "somebody without a name"
 
 
@@ -109,19 +110,19 @@ def read_claims(claims: Mapping[str, Any], rules: Rules) -> SignIn:
     """
     issuer, subject = claims.get("iss"), claims.get("sub")
     issued, expires = claims.get("iat"), claims.get("exp")
-    if not (isinstance(issuer, str) and issuer and isinstance(subject, str) and subject):
+    if not (_is_name(issuer) and _is_name(subject)):
         raise NotAdmittedError("The identity provider does not say who you are.")
     until = expires if rules.hours is None or not _is_number(issued) else issued + rules.hours * 3600
-    if not _is_number(until):
+    if until is None or not _is_number(until):
         raise NotAdmittedError("The identity provider does not say how long you are signed in.")
     told = {name: claims.get(name) for name in ("iss", "sub", "iat", "exp", "nonce", "at_hash", "sid", "jti")}
-    groups = claims.get(rules.claim) or ()
+    groups, email = claims.get(rules.claim) or (), claims.get("email")
     return SignIn(
         key=hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest(),
-        issuer=issuer[:255],
-        subject=subject[:255],
+        issuer=str(issuer),
+        subject=str(subject),
         name=_name_of(claims),
-        email=str(claims.get("email") or "")[:255] if claims.get("email_verified") is True else "",
+        email=str(email) if _is_name(email) and claims.get("email_verified") is True else "",
         groups=tuple(map(str, [groups] if isinstance(groups, str) else groups)) if _is_listed(groups) else (),
         until=float(until),
     )
@@ -255,6 +256,11 @@ def _hours(text: str | None) -> float | None:
     if not 0 < hours <= 24 * 30:
         raise InputError(f"SQUINT_SIGN_IN_HOURS must be a number of hours up to 720, not {text!r}.")
     return hours
+
+
+def _is_name(value: object) -> bool:
+    """Say whether something is a text that is kept as it is: whoever is told by less would be several."""
+    return isinstance(value, str) and 0 < len(value) <= _MOST_LETTERS and value.isprintable()
 
 
 def _is_number(value: object) -> bool:

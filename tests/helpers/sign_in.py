@@ -91,7 +91,7 @@ def hospital(
 
 def sign_in(page: Page, address: str, login: str) -> None:
     """Sign in by the forms of the provider, as a person does."""
-    page.goto(address)
+    page.goto(address, timeout=PATIENCE)
     page.get_by_role("button", name="Sign in").click(timeout=PATIENCE)
     page.get_by_placeholder("Enter any login").fill(login, timeout=PATIENCE)
     page.get_by_placeholder("and password").fill("any")

@@ -9,8 +9,8 @@ NO_TASKS = {"FoundPicture"}  # what is part of another
 
 
 def _tasks() -> dict[str, type]:
-    asked = {name: getattr(requests, name) for name in requests.__all__ if name not in NO_TASKS}
-    return {kind.name: kind for kind in asked.values()}
+    names = [name for name in dir(requests) if name[0].isupper() and name not in NO_TASKS]
+    return {kind.name: kind for kind in (getattr(requests, name) for name in names)}
 
 
 def test_of_every_request_it_is_said_who_may_ask_it() -> None:

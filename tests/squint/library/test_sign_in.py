@@ -48,7 +48,8 @@ def test_a_token_that_has_expired_lets_nobody_in(database: Database) -> None:
 
 @pytest.mark.parametrize("lacks", ["iss", "sub", "exp"])
 def test_a_token_that_lacks_what_counts_lets_nobody_in(database: Database, lacks: str) -> None:
-    for wrong in (None, "", [], True):
+    wrongs: tuple[object, ...] = (None, "", [], True, "a\0b", "a" * 256)
+    for wrong in wrongs:
         with pytest.raises(NotAdmittedError):
             admit(database, claims(**{lacks: wrong}), RULES, NOW)
     with pytest.raises(NotAdmittedError):
