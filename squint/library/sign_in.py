@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -113,7 +113,7 @@ def read_claims(claims: Mapping[str, Any], rules: Rules) -> SignIn:
     if not (_is_name(issuer) and _is_name(subject)):
         raise NotAdmittedError("The identity provider does not say who you are.")
     until = expires if rules.hours is None or not _is_number(issued) else issued + rules.hours * 3600
-    if until is None or not _is_number(until):
+    if not _is_number(until):
         raise NotAdmittedError("The identity provider does not say how long you are signed in.")
     told = {name: claims.get(name) for name in ("iss", "sub", "iat", "exp", "nonce", "at_hash", "sid", "jti")}
     groups, email = claims.get(rules.claim) or (), claims.get("email")
@@ -263,7 +263,7 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _MOST_LETTERS and value.isprintable()
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
