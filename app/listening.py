@@ -15,9 +15,9 @@ from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import get_instance
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.secrets import secrets_singleton
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from app import identity
 from app.settings import max_upload_a_day
 from app.web.doors import Doors
 from app.web.headers import security_headers
@@ -30,11 +30,6 @@ from squint.errors import InputError
 _SESSION_MINUTES, _MOST_MINUTES = 60.0, 31 * 24 * 60
 Behind = Literal["", "loopback", "proxy"]
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - what Streamlit listens on where nothing is set
-
-
-def signs_in() -> bool:
-    """Say whether users have to sign in: whether the secrets have ``[auth]``."""
-    return bool(secrets_singleton.load_if_toml_exists() and secrets_singleton.get("auth"))
 
 
 def behind() -> Behind:
@@ -52,7 +47,7 @@ def behind() -> Behind:
 
 def may_be_beyond() -> bool:
     """Say whether this server may answer at addresses of the network."""
-    return signs_in() or bool(behind())
+    return identity.is_needed() or bool(behind())
 
 
 def hosts() -> frozenset[str]:
@@ -75,7 +70,7 @@ def session_minutes() -> float:
     """
     told = os.environ.get("SQUINT_SESSION_MINUTES", "").strip()
     if not told:
-        return _SESSION_MINUTES if signs_in() else 0.0
+        return _SESSION_MINUTES if identity.is_needed() else 0.0
     try:
         minutes = float(told)
     except ValueError:

@@ -24,18 +24,21 @@ with suppress(RuntimeError):  # where no server runs, as in a test or a page
     server_logs.configure()
     supervisor.begin()  # beside the imports that follow
 
-from app import session
+from app import identity, who
+from app.components import door
 from app.components.away import show_away
 from app.components.behind import work_behind
 from app.components.frame import show_frame
 from app.components.view_link import restore
 from app.leaving import note_session
+from app.media import OwnMedia
 from app.routes.health import HEALTH_ROUTES
 from app.routes.maps import ROUTES
 from app.routes.metrics import METRICS_ROUTES
 from app.routes.uploads import UPLOAD_ROUTES
 from app.text import sentence
 from app.upkeep import upkeep
+from app.web.failed_sign_in import BackToDoor
 from app.web.garbage import settle
 from app.web.measures import Measure, note_run
 from app.web.visitor import NameVisitors
@@ -45,7 +48,7 @@ from squint.library.people import ADMIN
 
 def _for_admins() -> list[StreamlitPage]:
     """Give the pages that only admins see."""
-    if session.person().role != ADMIN:
+    if who.person().role != ADMIN:
         return []
     return [st.Page("../pages/audit.py", title="Audit", icon=":material/policy:")]
 
@@ -55,49 +58,18 @@ def draw() -> None:
     st.set_page_config(
         page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
     )
-    page = st.navigation(
-        {
-            "": [
-                st.Page(
-                    "../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True
-                ),
-                st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
-                st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
-                st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
-                st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
-                st.Page(
-                    "../pages/differential_expression.py",
-                    title="Differential expression",
-                    icon=":material/compare_arrows:",
-                ),
-                st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
-            ],
-            "Explore": [
-                st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
-                st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
-                st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
-                st.Page("../pages/perturbation.py", title="Perturbation", icon=":material/science:"),
-            ],
-            "Fill in": [
-                st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
-                st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
-            ],
-            "Manage": [
-                st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
-                st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
-                *_for_admins(),
-            ],
-        },
-        position="top",
-    )
     note_session()
-    if show_away():
+    if show_away() or not door.is_open():
         return
+    page = st.navigation(_pages(), position="top")
+    has_project = who.project() is not None
     began = time.perf_counter()
     try:
-        restore()
+        if has_project:
+            restore()
         show_frame()
-        work_behind()
+        if has_project:
+            work_behind()
         page.run()
     except InputError as error:  # as of a result that was deleted while the page was drawn
         st.error(sentence(str(error)))
@@ -106,12 +78,59 @@ def draw() -> None:
         settle(page.title)
 
 
+def _pages() -> dict[str, list[StreamlitPage]]:
+    """List the pages by group: all of them, but for somebody who is in no project."""
+    if identity.is_needed():
+        projects = st.Page("../pages/projects.py", title="Projects", icon=":material/folder_shared:")
+        if who.project() is None:
+            return {"": [projects]}
+    pages = {
+        "": [
+            st.Page("../pages/sections.py", title="Sections", icon=":material/photo_library:", default=True),
+            st.Page("../pages/cell_types.py", title="Cell types", icon=":material/category:"),
+            st.Page("../pages/tokens.py", title="Tokens", icon=":material/grain:"),
+            st.Page("../pages/risk_map.py", title="Risk map", icon=":material/map:"),
+            st.Page("../pages/compare.py", title="Compare", icon=":material/balance:"),
+            st.Page(
+                "../pages/differential_expression.py",
+                title="Differential expression",
+                icon=":material/compare_arrows:",
+            ),
+            st.Page("../pages/report.py", title="Report", icon=":material/summarize:"),
+        ],
+        "Explore": [
+            st.Page("../pages/codebook.py", title="Codebook", icon=":material/menu_book:"),
+            st.Page("../pages/borders.py", title="Borders", icon=":material/contrast_square:"),
+            st.Page("../pages/co_occurrence.py", title="Co-occurrence", icon=":material/hub:"),
+            st.Page("../pages/perturbation.py", title="Perturbation", icon=":material/science:"),
+        ],
+        "Fill in": [
+            st.Page("../pages/in_painting.py", title="In-painting", icon=":material/healing:"),
+            st.Page("../pages/z_stack.py", title="Z-stack", icon=":material/layers:"),
+        ],
+        "Manage": [
+            st.Page("../pages/models.py", title="Models", icon=":material/model_training:"),
+            st.Page("../pages/jobs.py", title="Jobs", icon=":material/work_history:"),
+        ],
+    }
+    if identity.is_needed():
+        pages["Manage"].append(projects)
+    pages["Manage"] += _for_admins()
+    return pages
+
+
 if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=[*ROUTES, *UPLOAD_ROUTES, *HEALTH_ROUTES, *METRICS_ROUTES],
         # Measured first, so that what the doors refuse is counted.
-        middleware=[Middleware(Measure), *listening.doors(), Middleware(NameVisitors)],
+        middleware=[
+            Middleware(Measure),
+            *listening.doors(),
+            Middleware(NameVisitors),
+            Middleware(OwnMedia),
+            Middleware(BackToDoor),
+        ],
         lifespan=upkeep,
     )
 else:

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import who
 from app.engine.client import Job
 from app.engine.facts import worker_facts
 from app.maps.served import Served
@@ -27,7 +28,7 @@ from squint.io.content import Answers
 from squint.library import acting
 from squint.library.acting import Actor
 from squint.library.models import KnownModel
-from squint.library.people import LOCAL, Person
+from squint.library.people import ANALYST, Person
 from squint.library.preferred_model import prefer, preferred
 from squint.library.recovery import recover
 from squint.library.stacks import outside_stacks
@@ -135,9 +136,13 @@ def _library(home: Path) -> Library:
 
 
 def library() -> Library:
-    """Return the library of this server, or say why there is none and stop the page."""
+    """Return the library of the project that is open, or say why there is none and stop the page."""
     try:
-        return _library(settings().home)
+        home = who.home()
+        if home is None:
+            st.info("You are in no project yet. Ask an admin, or the owner of a project, to let you in.")
+            st.stop()
+        return who.given(_library(home))
     except InputError as error:
         st.error(sentence(str(error)))
         st.stop()
@@ -145,7 +150,12 @@ def library() -> Library:
 
 def person() -> Person:
     """Return who uses this session."""
-    return LOCAL
+    return who.person()
+
+
+def may_change() -> bool:
+    """Say whether who uses this session may add, change and delete, rather than look and export."""
+    return person().may(ANALYST)
 
 
 def _actor() -> Actor | None:
@@ -166,7 +176,10 @@ acting.ask(_actor)
 def library_problem() -> str:
     """Say why there is no library; nothing if there is one."""
     try:
-        _library(settings().home)
+        home = who.home()
+        if home is None:
+            return "no project"
+        _library(home)
     except InputError as error:
         return str(error)
     return ""
@@ -192,7 +205,8 @@ def choose_model() -> None:
     known = {str(one.folder): one for one in models()}
     if (asked := st.session_state.pop(_ASKED_MODEL, None)) in known:
         st.session_state[MODEL] = asked
-        prefer(here, known[asked].sha256)
+        if may_change():
+            prefer(here, known[asked].sha256)
     if st.session_state.get(MODEL) not in known:
         last = preferred(here)
         first = next((folder for folder, one in known.items() if last and one.sha256 == last), None)
@@ -223,7 +237,7 @@ def _title_of(model: KnownModel, known: Sequence[KnownModel]) -> str:
 
 def _prefer_chosen() -> None:
     chosen = next((one for one in models() if str(one.folder) == st.session_state[MODEL]), None)
-    if chosen is not None:  # else somebody has deleted it
+    if chosen is not None and may_change():  # else somebody has deleted it
         prefer(library(), chosen.sha256)
 
 
@@ -331,7 +345,9 @@ def without_samples() -> bool:
 
 
 def asker() -> str:
-    """Name who asks for jobs: the browser, whose name outlives a closed tab, or else this session."""
+    """Name who asks for jobs: a person, or a browser, whose name outlives a closed tab, or this session."""
+    if someone := person().id:
+        return f"person-{someone}"
     context = get_script_run_ctx()
     return browser() or (context.session_id if context else "nobody")
 

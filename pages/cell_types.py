@@ -22,6 +22,7 @@ if types is None:
 else:
     names.show_names(library, section, types)
     kept.show_kept(library, section, types)
-    st.header("Name the cells anew")
-    naming.show_naming(library, section)
+    if session.may_change():
+        st.header("Name the cells anew")
+        naming.show_naming(library, section)
     evidence.show_evidence(library, section, types)

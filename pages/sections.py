@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.behind import samples_are_coming
 from app.components.map.colouring import (
     DEPTH,
@@ -31,9 +31,10 @@ st.title("Sections")
 library = session.library()
 sections = library.sections()
 
-with st.expander("Add a section", expanded=session.begins_to_add(sections), icon=":material/add:"):
-    show_upload(library)
-    offer_samples(library, sections)
+if session.may_change():
+    with st.expander("Add a section", expanded=session.begins_to_add(sections), icon=":material/add:"):
+        show_upload(library)
+        offer_samples(library, sections)
 show_next_step()
 show_damaged(library)
 show_simulated(library, sections)
@@ -44,12 +45,14 @@ if not sections:
         if samples_are_coming()
         else f"{why} Add a section above: the output folder of an instrument, or a file with raw counts and "
         "positions of cells."
+        if session.may_change()
+        else f"{why} Whoever may change this project can add a section."
     )
     st.stop()
 show_gallery(library, sections, tokens_follow=samples_are_coming())
 
 
-@st.fragment
+@who.fragment()
 def side_by_side() -> None:
     """Show some sections; what is chosen here changes nothing else on the page."""
     chosen = session.choose_sections(sections)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components import risk
 from app.components.map.colouring import DISTANCE, GENE, GENE_SET, SCORE, SET, TOKEN, TYPE, coloured
 from app.components.map.tissue_map import show_map
@@ -20,7 +20,7 @@ st.caption(
 sections = session.choose_sections(tokenised(library, model))
 
 
-@st.fragment
+@who.fragment()
 def map_of_cells() -> None:
     """Show where the tokens are; what is chosen here changes nothing else on the page."""
     cells = views.cells_of(library, sections, model.sha256)

@@ -30,6 +30,7 @@ from squint.errors import InputError
 from squint.files import whole
 from squint.geometry import outlines as shapes
 from squint.geometry.outlines import Polygon, Rows
+from squint.library.access import Access, changing
 from squint.library.history import History
 from squint.library.store import Library, Section
 from squint.pl import LIGHT
@@ -68,6 +69,11 @@ class CellSets:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.history = History(library.home, "cell_sets")
+
+    @property
+    def access(self) -> Access:
+        """What whoever holds this may do."""
+        return self.library.access
 
     # --- look ---------------------------------------------------------------------------------------------
 
@@ -165,6 +171,7 @@ class CellSets:
 
     # --- change -------------------------------------------------------------------------------------------
 
+    @changing
     def make(
         self,
         name: str,
@@ -175,6 +182,7 @@ class CellSets:
         """Make a set of rows by section, with its outlines where it was drawn."""
         return self.make_all([Draft(name, members, outlines or {}, how)])[0]
 
+    @changing
     def make_all(self, drafts: Sequence[Draft]) -> list[CellSet]:
         """Make sets in one change."""
 
@@ -191,6 +199,7 @@ class CellSets:
         self._commit(change)
         return made
 
+    @changing
     def change(
         self,
         set_id: object,
@@ -238,6 +247,7 @@ class CellSets:
         self._commit(change)
         return changed["set"]
 
+    @changing
     def rename(self, set_id: object, name: str) -> None:
         """Give a set another name."""
 
@@ -249,6 +259,7 @@ class CellSets:
 
         self._commit(change)
 
+    @changing
     def recolour(self, set_id: object, colour: str) -> None:
         """Give a set another colour, ``"#rrggbb"``."""
 
@@ -261,6 +272,7 @@ class CellSets:
 
         self._commit(change)
 
+    @changing
     def delete(self, set_id: object) -> None:
         """Remove a set; undo brings it back."""
 
@@ -269,6 +281,7 @@ class CellSets:
 
         self._commit(change)
 
+    @changing
     def carry(self, section_id: str, to: str, places: NDArray[np.integer]) -> None:
         """Put the cells of a section that are in sets into them as cells of another section.
 
@@ -295,10 +308,12 @@ class CellSets:
         if any(section_id in one.members for one in self.all()):
             self._commit(change)
 
+    @changing
     def undo(self, seen: int | None = None) -> str:
         """Go back by one change; returns what is undone. ``seen`` is the version that the user looks at."""
         return self.history.step(-1, seen)
 
+    @changing
     def redo(self, seen: int | None = None) -> str:
         """Go forward by one change that was undone; returns what is done again."""
         return self.history.step(1, seen)

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from app import identity
 from app.exports.stamp import many
-from app.listening import IDLE, signs_in
+from app.listening import IDLE
 from app.web.idle import sign_in_of
 
 _LOOKS = 10  # in the time that a page may lie untouched
@@ -14,7 +15,7 @@ def show_away() -> bool:
     """Show nothing but that the page lay untouched, if it did; say whether it did."""
     if not IDLE.limit_s:
         return False
-    who, signed_in_at = sign_in_of(st.context), st.user.get("iat") if signs_in() else None
+    who, signed_in_at = sign_in_of(st.context), st.user.get("iat") if identity.is_needed() else None
     IDLE.begin(who, float(signed_in_at) if isinstance(signed_in_at, int | float) else None)
     if not IDLE.is_over(who):
         _look(who)
@@ -26,7 +27,7 @@ def show_away() -> bool:
         f"Nobody has touched this page for {many(max(1, round(IDLE.limit_s / 60)), 'minute')}, so it shows "
         "nothing any more. What was computed and kept is in the library."
     )
-    if signs_in() and st.user.get("is_logged_in"):
+    if identity.is_needed() and st.user.get("is_logged_in"):
         st.logout()
     elif st.button("Go on", type="primary"):
         IDLE.begin_again(who)

@@ -18,6 +18,8 @@ def work_behind() -> None:
 def samples_are_coming() -> bool:
     """Say whether the samples are on their way into the library."""
     library, samples = session.library(), settings().samples
+    if not session.may_change():
+        return False
     if library.samples_imported():
         return is_followed(ImportSamples(str(samples)), library)
     return not session.without_samples() and any(samples.glob("*.h5ad"))

@@ -10,6 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.components.download import File, Left, download
 from app.components.job import run
 from squint.errors import InputError
+from squint.library.people import ANALYST
 from squint.library.results import Task
 from squint.library.store import Library
 
@@ -68,6 +69,7 @@ def work_on(
             st.error(f"The file is larger than {MOST_BYTES // 10**6} MB. Keep what you need of it.")
             return None
         try:
+            library.access.require(ANALYST, "upload")
             with library.handed_out() as folder:
                 path = folder / "given"
                 path.write_bytes(file.getbuffer())

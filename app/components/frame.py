@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app import session
+from app import session, who
+from app.components.account import show_account
 from app.components.map.cell_map.component import fetch_scripts
 from app.components.view_link import offer_link
 from app.engine.client import AWAY
@@ -40,6 +41,7 @@ def show_frame() -> None:
                 st.markdown("Model", width="content")
                 session.choose_model()
                 _model_line()
+    show_account()
     with st.container(key="scripts"):  # takes no room
         fetch_scripts()
 
@@ -49,7 +51,7 @@ def _model_line() -> None:
     said = _model_words()
     waiting = worker_facts() is None or is_away(settings().home)
 
-    @st.fragment(run_every=1 if waiting else _LOOK_S)
+    @who.fragment(run_every=1 if waiting else _LOOK_S)
     def line() -> None:
         now = _model_words()
         if now != said:

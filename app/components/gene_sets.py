@@ -51,6 +51,8 @@ def offered_sets(library: Library, sections: Sequence[Section]) -> dict[str, tup
 
 def change_sets(library: Library) -> None:
     """Let the user add a file of gene sets, or remove one."""
+    if not session.may_change():
+        return
     with st.popover("Add gene sets", icon=":material/add:"):
         file = st.file_uploader(
             "Gene sets as .gmt, .csv or .txt", key="gene_sets_file", max_upload_size=_MOST_MB

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.engine.client import Cancelled, Job, ask
 from app.text import sentence
 from squint.errors import InputError
@@ -94,7 +94,7 @@ def follow(
         return answer
     before = grown()
 
-    @st.fragment(run_every=_LOOK_S)
+    @who.fragment(run_every=_LOOK_S)
     def line() -> None:
         try:
             over, (fraction, words) = job.done or grown() != before, job.progress

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.engine.client import jobs_of
+from app.engine.roles import role_for
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.library.jobs import CANCELLED, DONE, FAILED, RUNNING, Jobs, JobState
@@ -25,24 +26,33 @@ _IN_WORDS = {DONE: "done", FAILED: "failed", CANCELLED: "cancelled"}
 def show_open(library: Library) -> bool:
     """Show the jobs that run and those that wait, as they go on; say whether there are any."""
     jobs = jobs_of(library)
-    there, last = {job.id for job in jobs.open()}, _last(jobs)
+    there, last = {job.id for job in _own(jobs.open())}, _last(jobs)
 
-    @st.fragment(run_every=_EVERY_S if there else _SELDOM_S)
+    @who.fragment(run_every=_EVERY_S if there else _SELDOM_S)
     def going_on() -> None:
         found = jobs.open()
-        if {job.id for job in found} != there or _last(jobs) != last:
+        if {job.id for job in _own(found)} != there or _last(jobs) != last:
             st.rerun()  # one was asked for, or has ended and is listed below
         ahead: Counter[str] = Counter()
+        own = {job.id for job in _own(found)}
         for job in found:
-            _show_job(jobs, job, ahead[job.lane])
+            if job.id in own:
+                _show_job(jobs, job, ahead[job.lane])
             ahead[job.lane] += 1
 
     going_on()
     return bool(there)
 
 
+def _own(jobs: Sequence[JobState]) -> list[JobState]:
+    """List those of some jobs that this page shows: where people sign in, what they asked for themselves."""
+    asker = session.asker()
+    return [job for job in jobs if not who.person().id or asker in job.askers]
+
+
 def _last(jobs: Jobs) -> list[int]:
-    return [job.id for job in jobs.list(n=1)]
+    asker = session.asker() if who.person().id else None
+    return [job.id for job in jobs.list(asker, n=1)]
 
 
 def _show_job(jobs: Jobs, job: JobState, n_ahead: int) -> None:
@@ -72,7 +82,8 @@ def _show_job(jobs: Jobs, job: JobState, n_ahead: int) -> None:
 def show_ended(library: Library) -> None:
     """List the jobs that ended, the last one first, why some failed, and let those be asked for again."""
     jobs = jobs_of(library)
-    ended = [job for job in jobs.list(n=_LISTED) if not job.is_open]
+    asker = session.asker() if who.person().id else None
+    ended = [job for job in jobs.list(asker, n=_LISTED) if not job.is_open]
     if not ended:
         return
     st.header("Ended")
@@ -81,7 +92,7 @@ def show_ended(library: Library) -> None:
         with st.container(border=True):
             what, action = st.columns([5, 1], vertical_alignment="center")
             what.markdown(f":material/error: **{as_text(title(job))}** failed. {sentence(job.problem)}")
-            if not job.private:  # what such a one was asked is forgotten
+            if not job.private and session.may_change():  # what such a one was asked is forgotten
                 action.button(
                     "Again",
                     key=f"job-{job.id}-again",
@@ -141,9 +152,9 @@ def _what(job: JobState) -> tuple[str, str]:
 
 
 def _cancel(jobs: Jobs, job: JobState) -> None:
-    """Stop a job, for all who asked for it."""
+    """Stop a job, for all who asked for it; where people sign in, for who uses this session."""
     try:
-        for asker in job.askers:
+        for asker in [session.asker()] if who.person().id else job.askers:
             jobs.cancel(job.id, asker)
     except InputError as error:
         st.toast(sentence(str(error)), icon=":material/error:")
@@ -151,6 +162,7 @@ def _cancel(jobs: Jobs, job: JobState) -> None:
 
 def _again(jobs: Jobs, job: JobState) -> None:
     try:
+        session.library().access.require(role_for(job.task), job.task)
         jobs.again(job.id, session.asker())
     except InputError as error:
         st.toast(sentence(str(error)), icon=":material/error:")

@@ -6,17 +6,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
-from app import audit, session
+from app import audit, identity, session, who
 from app.components.copy_button import copy_button
 from app.exports.stamp import many
 from app.maps.served import Served
+from app.refusals import refused
 from app.text import sentence
 from squint.errors import InputError
 from squint.library import views
 from squint.library.chain import LINK
+from squint.library.projects import of_word
 from squint.library.store import Library
 
-PARAMETER = "view"
+PARAMETER, PROJECT = "view", "project"
 _SAID, _TAKEN = "_view_said", "_view_taken"
 _SCHEMA = 1
 _KEYS = (  # of what pages remember; those that end in "-" are followed by what they are of
@@ -62,7 +64,7 @@ def offer_link() -> None:
         _show_link()
 
 
-@st.dialog("Link to this view")
+@who.dialog("Link to this view")
 def _show_link() -> None:
     try:
         library = session.library()
@@ -72,25 +74,48 @@ def _show_link() -> None:
         st.error(sentence(str(error)))
         return
     here = urlsplit(st.context.url or "")
-    link = urlunsplit((here.scheme, here.netloc, here.path, f"{PARAMETER}={key}", ""))
+    link = urlunsplit((here.scheme, here.netloc, here.path, f"{_of_project()}{PARAMETER}={key}", ""))
     st.code(link, language=None, wrap_lines=True)
     copy_button("Copy the link", link, "view_link_copy")
     st.caption(
         "The view lies on this server, so that the address names neither patients nor sections; it opens for "
-        "whoever can open this dashboard."
+        + ("members of this project." if identity.is_needed() else "whoever can open this dashboard.")
     )
 
 
 def restore() -> None:
     """Restore the view that the address of the page names, and say what of it is gone."""
-    key = st.query_params.get(PARAMETER)
+    key, project = st.query_params.get(PARAMETER), st.query_params.get(PROJECT)
+    if project is not None:
+        del st.query_params[PROJECT]
+        key = _go_to(project, key)
     if key is not None:
-        del st.query_params[PARAMETER]
+        st.query_params.pop(PARAMETER, None)
         if st.session_state.get(_TAKEN) != key:
             st.session_state[_TAKEN] = key
             st.session_state[_SAID] = _take(session.library(), key)
     for line in st.session_state.pop(_SAID, []):
         st.warning(line)
+
+
+def _of_project() -> str:
+    """Say in an address which project it is of, where there are several."""
+    opened = who.project()
+    return f"{PROJECT}={opened.id or 'first'}&" if identity.is_needed() and opened is not None else ""
+
+
+def _go_to(project: str, key: str | None) -> str | None:
+    """Open the project that a view is of; give the view's name, which names nothing to who is not in it."""
+    opened, wanted = who.project(), of_word(project)
+    if opened is None or wanted == opened.id:
+        return key
+    if any(one.id == wanted for one in who.projects()):
+        who.open_project(wanted)
+        if key is not None:
+            st.query_params[PARAMETER] = key
+        st.rerun()
+    refused(who.person().id, "open", f"view of project {of_word(project) or 'first'}")
+    return "gone" if key is not None else None
 
 
 def _seen() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from app.engine.facts import is_away
 from app.engine.lanes import lane_of
+from app.engine.roles import role_for
 from squint.engine.lanes import TASKS
 from squint.errors import InputError
 from squint.library.database import database
@@ -145,7 +146,13 @@ def ask(
         Who wants it; somebody new if not given.
     about
         What it does, in the user's words.
+
+    Raises
+    ------
+    NotAllowedError
+        If whoever opened the library may not ask for this.
     """
+    library.access.require(role_for(task.name), task.name)
     asker, lane = asker or uuid.uuid4().hex, lane_of(task.name)
     state = jobs_of(library).submit(
         task.name,

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from squint.errors import InputError
 from squint.geometry.outlines import Polygon
 from squint.library.boundary_tiles import has_boundaries
 from squint.library.points import Order, progressive_order
+from squint.library.projects import word_of
 from squint.library.store import PLACES, Library, Section
 from squint.library.transcripts import Spots
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
@@ -29,6 +31,7 @@ _NUMBER_TYPES: Mapping[str, contract.NumberType] = {"uint8": "u1", "uint16": "u2
 REST, MISSING = 254, 255  # codes of labels that are not highlighted, and of cells without one
 _NO_NUMBER = float(np.float32(-3.4e38))  # NaN would be at the mercy of graphics drivers
 Sign = Callable[[str], str]  # gives the address of a path
+_At = Callable[[str], contract.Address]  # says where a buffer is, by its name
 _DISC = 1.7  # diameter of a cell, in distances between nearest cells: tissue looks filled
 
 
@@ -59,7 +62,7 @@ def describe(
     """
     panels: list[contract.Panel] = []
     orders = []
-    colours = view.gene_colours(style)
+    colours, at = view.gene_colours(style), partial(_address, word_of(library.home), sign)
     for i, (panel, frame) in enumerate(zip(view.panels, frames_of(view.panels), strict=True)):
         section = view.sections[i] if view.whole else None
         place = _place(library, section, panel.coordinates[:, :2])
@@ -73,16 +76,16 @@ def describe(
                 "origin": place.origin,
                 "frame": (frame.left, frame.top, frame.width, frame.height),
                 "diameter": _DISC * place.spacing or frame.width / 20,  # cells at one point have no spacing
-                "points": address(place.name, sign),
-                "values": _values(panel, view.scale, place.order, sign),
-                "predicted": _bytes(panel.predicted[place.order], sign) if panel.predicted.any() else None,
+                "points": at(place.name),
+                "values": _values(panel, view.scale, place.order, at),
+                "predicted": _bytes(panel.predicted[place.order], at) if panel.predicted.any() else None,
                 "outlines": [_rounded(corners, frame.width) for corners in panel.outlines],
-                "heights": _heights(stack.heights[i], place.order, sign) if stack else None,
-                "sets": _sets(library, section, frame.width, sign) if section and not stack else None,
+                "heights": _heights(stack.heights[i], place.order, at) if stack else None,
+                "sets": _sets(library, section, frame.width, at) if section and not stack else None,
                 "picture": pictures[i] if pictures else None,
                 "boundaries": _boundaries(library, section, sign) if section and not stack else None,
                 "transcripts": [
-                    _spots(one, place.origin, colours[one.gene], sign)
+                    _spots(one, place.origin, colours[one.gene], at)
                     for one in (view.transcripts[i] if view.transcripts else ())
                 ],
             }
@@ -133,7 +136,7 @@ def _rounded(corners: NDArray[np.float64], width: float) -> list[contract.Point]
     return [(x, y) for x, y in rounded.tolist()]
 
 
-def _sets(library: Library, section: Section, width: float, sign: Sign) -> contract.Address | None:
+def _sets(library: Library, section: Section, width: float, at: _At) -> contract.Address | None:
     """Give the outlines of the cell sets in a section, beside the socket: there may be many corners."""
     outlined: list[contract.CellSetOutline] = [
         {
@@ -143,19 +146,19 @@ def _sets(library: Library, section: Section, width: float, sign: Sign) -> contr
         }
         for one, polygons in outlines_in(library, section)
     ]
-    return address(BUFFERS.put(json.dumps(outlined).encode()), sign) if outlined else None
+    return at(BUFFERS.put(json.dumps(outlined).encode())) if outlined else None
 
 
-def _spots(spots: Spots, origin: contract.Point, colour: str, sign: Sign) -> contract.Transcripts:
+def _spots(spots: Spots, origin: contract.Point, colour: str, at: _At) -> contract.Transcripts:
     content = np.ascontiguousarray(spots.places - np.asarray(origin), dtype="<f4").tobytes()
-    points = address(BUFFERS.put(content), sign)
+    points = at(BUFFERS.put(content))
     return {"gene": spots.gene, "colour": colour, "n": spots.n, "shown": len(spots.places), "points": points}
 
 
 def _boundaries(library: Library, section: Section, sign: Sign) -> contract.Boundaries | None:
     if not has_boundaries(library, section.id):
         return None
-    path, query = sign(f"/map/boundaries/{section.id}").split("?")
+    path, query = sign(f"/map/boundaries/{word_of(library.home)}/{section.id}").split("?")
     return {"path": path, "query": query}
 
 
@@ -170,15 +173,15 @@ def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Seque
     return [(one, polygons) for one, polygons in drawn if polygons]
 
 
-def _heights(height: float | NDArray[np.float32], order: Order, sign: Sign) -> contract.Address | None:
+def _heights(height: float | NDArray[np.float32], order: Order, at: _At) -> contract.Address | None:
     if np.ndim(height) == 0:
         return None
-    return address(BUFFERS.put(np.asarray(height, dtype="<f4")[order].tobytes()), sign)
+    return at(BUFFERS.put(np.asarray(height, dtype="<f4")[order].tobytes()))
 
 
-def address(name: str, sign: Sign) -> contract.Address:
-    """Say where a buffer is; its name tells whether it is known already."""
-    return {"name": name, "url": sign(f"/map/buffer/{name}")}
+def _address(project: str, sign: Sign, name: str) -> contract.Address:
+    """Say where a buffer is, for members of a project; its name tells whether it is known already."""
+    return {"name": name, "url": sign(f"/map/buffer/{project}/{name}")}
 
 
 class _Place:
@@ -227,7 +230,7 @@ def forget() -> None:
     BUFFERS.clear()
 
 
-def _values(panel: Panel, scale: Continuous | Categories, order: Order, sign: Sign) -> contract.Values:
+def _values(panel: Panel, scale: Continuous | Categories, order: Order, at: _At) -> contract.Values:
     missing: float
     if isinstance(scale, Continuous):
         values, missing = packed(np.asarray(panel.numbers, dtype="<f4")[order])
@@ -236,7 +239,7 @@ def _values(panel: Panel, scale: Continuous | Categories, order: Order, sign: Si
         named = np.where(codes >= 0, codes, np.where(codes == tables.ABSENT, MISSING, REST))
         values, missing = named[order].astype("<u1"), MISSING
     kind = _NUMBER_TYPES[values.dtype.name]
-    return {**address(BUFFERS.put(values.tobytes()), sign), "type": kind, "missing": missing}
+    return {**at(BUFFERS.put(values.tobytes())), "type": kind, "missing": missing}
 
 
 def packed(numbers: NDArray[np.float32]) -> tuple[NDArray[Any], float]:
@@ -254,8 +257,8 @@ def packed(numbers: NDArray[np.float32]) -> tuple[NDArray[Any], float]:
     return np.where(missing, np.float32(_NO_NUMBER), numbers), _NO_NUMBER
 
 
-def _bytes(values: NDArray[Any], sign: Sign) -> contract.Address:
-    return address(BUFFERS.put(values.astype(np.uint8).tobytes()), sign)
+def _bytes(values: NDArray[Any], at: _At) -> contract.Address:
+    return at(BUFFERS.put(values.astype(np.uint8).tobytes()))
 
 
 def _scale(panels: Sequence[Panel], scale: Continuous | Categories, style: Style) -> contract.Scale:

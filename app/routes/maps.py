@@ -18,6 +18,7 @@ from app.maps.card import card
 from app.maps.served import MAPS, Served
 from app.maps.stage import leave_stage
 from app.requests import DrawStage, MakeTiles
+from app.routes.members import library_of, may_see
 from app.routes.waiting import Latest, answer
 from app.settings import settings
 from app.web.assets import MAP_ASSETS
@@ -66,8 +67,19 @@ def _signed(scope: str) -> Callable[[Answer], Answer]:
     return decorate
 
 
-@_signed("/map/buffer/{name}")
-async def _buffer(request: Request) -> Response:
+def _of_member(answer: Callable[[Request, Library], Awaitable[Response]]) -> Answer:
+    """Answer only a member of the project that is named in the path, with its library."""
+
+    async def guarded(request: Request) -> Response:
+        library = await library_of(request, request.path_params["project"])
+        return _GONE if library is None else await answer(request, library)
+
+    return guarded
+
+
+@_signed("/map/buffer/{project}/{name}")
+@_of_member
+async def _buffer(request: Request, _library: Library) -> Response:
     content = BUFFERS.get(request.path_params["name"])
     if content is None:
         return _GONE
@@ -77,7 +89,7 @@ async def _buffer(request: Request) -> Response:
 @_signed("/map/{map_id}")
 async def _cell(request: Request) -> Response:
     """Tell what is known of the cell that is drawn at a place of a panel."""
-    served, panel, place = _of_map(request), request.path_params["panel"], request.path_params["place"]
+    served, panel, place = await _of_map(request), request.path_params["panel"], request.path_params["place"]
     if served is None or panel >= len(served.orders) or place >= len(served.orders[panel]):
         return _GONE
     row = int(served.orders[panel][place])
@@ -132,7 +144,7 @@ def _leave(library: Library, served: Served, state: dict[str, Any]) -> Path:
 
 async def _told(request: Request) -> tuple[Served, dict[str, Any]] | Response:
     """Give a map and the object that was posted of it, or say what is wrong."""
-    served = _of_map(request)
+    served = await _of_map(request)
     if served is None:
         return _GONE
     posted = await _object(request)
@@ -153,12 +165,13 @@ async def _object(request: Request) -> dict[str, Any] | Response:
     return given if isinstance(given, dict) else Response("Not an object.", 400, _FRESH)
 
 
-@_signed("/map/tiles/{section}/{image}")
-async def _tile(request: Request) -> Response:
+@_signed("/map/tiles/{project}/{section}/{image}")
+@_of_member
+async def _tile(request: Request, library: Library) -> Response:
     """Give a tile of the picture under the cells of a section."""
     where = request.path_params
     try:
-        images = Images(Library(settings().home))
+        images = Images(library)
         tile = await run_in_threadpool(
             images.tile, where["section"], where["image"], where["level"], where["column"], where["row"]
         )
@@ -167,10 +180,11 @@ async def _tile(request: Request) -> Response:
     return _GONE if tile is None else Response(tile, 200, _while_good(request), "application/octet-stream")
 
 
-@_signed("/map/boundaries/{section}")
-async def _boundaries(request: Request) -> Response:
+@_signed("/map/boundaries/{project}/{section}")
+@_of_member
+async def _boundaries(request: Request, library: Library) -> Response:
     """Say in what tiles the outlines of cells come; a worker makes them where there are none yet."""
-    section, library = request.path_params["section"], Library(settings().home)
+    section = request.path_params["section"]
     try:
         header = await run_in_threadpool(header_of, library, section)
         if header is None:
@@ -184,11 +198,11 @@ async def _boundaries(request: Request) -> Response:
     return _GONE if header is None else JSONResponse(header, 200, _FRESH)
 
 
-@_signed("/map/boundaries/{section}")
-async def _boundary_tile(request: Request) -> Response:
+@_signed("/map/boundaries/{project}/{section}")
+@_of_member
+async def _boundary_tile(request: Request, library: Library) -> Response:
     """Give a tile of the outlines of a section's cells."""
     where = request.path_params
-    library = Library(settings().home)
     try:
         tile = await run_in_threadpool(
             tile_of, library, where["section"], where["level"], where["number"], where["name"]
@@ -205,16 +219,18 @@ async def _asset(request: Request) -> Response:
     return Response(content, 200, _FOREVER, kind) if known and kind else _GONE
 
 
-def _of_map(request: Request) -> Served | None:
-    return MAPS.get(request.path_params["map_id"])
+async def _of_map(request: Request) -> Served | None:
+    """Give the map that is asked for, to a member of the project that it shows."""
+    served = MAPS.get(request.path_params["map_id"])
+    return served if served is not None and await may_see(request, served.library) else None
 
 
 ROUTES = [
     Route(f"{MAP_ASSETS.route}/{{version}}/{{name}}", _asset),
-    Route("/map/buffer/{name}", _buffer),
-    Route("/map/tiles/{section}/{image}/{level:int}/{column:int}/{row:int}", _tile),
-    Route("/map/boundaries/{section}/index", _boundaries),
-    Route("/map/boundaries/{section}/{level:int}/{number:int}/{name}", _boundary_tile),
+    Route("/map/buffer/{project}/{name}", _buffer),
+    Route("/map/tiles/{project}/{section}/{image}/{level:int}/{column:int}/{row:int}", _tile),
+    Route("/map/boundaries/{project}/{section}/index", _boundaries),
+    Route("/map/boundaries/{project}/{section}/{level:int}/{number:int}/{name}", _boundary_tile),
     Route("/map/{map_id}/cell/{panel:int}/{place:int}", _cell),
     Route("/map/{map_id}/state", _state, methods=["POST"]),
     Route("/map/{map_id}/picture", _picture, methods=["POST"]),

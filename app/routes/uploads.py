@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app import audit
+from app.routes.members import may_send
 from app.settings import settings
 from app.uploads.arrivals import ALLOWANCE, UPLOADS, Ticket
 from app.uploads.disk import RefusedError, check_room
@@ -46,7 +47,7 @@ async def _put(request: Request) -> Response:
     """Take a file, the files of a folder, or the rest of them."""
     ticket = None
     try:
-        ticket = _ticket(request)
+        ticket = await _ticket(request)
         with UPLOADS.one_at_a_time(ticket):
             ticket.problem = ""
             ticket.arrived = arrived = await _receive(request, ticket)
@@ -60,7 +61,7 @@ async def _put(request: Request) -> Response:
 async def _ask(request: Request) -> Response:
     """Say whether a file would be taken, or why the last one was not."""
     try:
-        ticket = _ticket(request)
+        ticket = await _ticket(request)
         if NAME in request.headers:
             expected = ticket.expect(_name(request), _number(request.query_params.get("bytes")))
             await run_in_threadpool(check_room, ticket.library.uploads, expected.n_bytes or 0)
@@ -72,7 +73,7 @@ async def _ask(request: Request) -> Response:
 async def _list(request: Request) -> Response:
     """Say what of a folder is wanted."""
     try:
-        ticket = _ticket(request)
+        ticket = await _ticket(request)
         with UPLOADS.one_at_a_time(ticket):
             lines = await _body(request)
             listing = await run_in_threadpool(list_folder, ticket, _name(request), lines)
@@ -89,7 +90,7 @@ async def _list(request: Request) -> Response:
 async def _begin(request: Request) -> Response:
     """Say how much of something came before."""
     try:
-        ticket = _ticket(request)
+        ticket = await _ticket(request)
         with UPLOADS.one_at_a_time(ticket):
             told = await _body(request)
             ticket.problem = ""
@@ -105,7 +106,7 @@ async def _begin(request: Request) -> Response:
 async def _forget(request: Request) -> Response:
     """Remove what came of what was begun."""
     try:
-        ticket = _ticket(request)
+        ticket = await _ticket(request)
         with UPLOADS.one_at_a_time(ticket):
             forgotten = await run_in_threadpool(ticket.forget)
     except RefusedError as refused:
@@ -122,13 +123,13 @@ async def _asset(request: Request) -> Response:
     return Response(content, 200, _KEEP, kind)
 
 
-def _ticket(request: Request) -> Ticket:
+async def _ticket(request: Request) -> Ticket:
     upload_id = request.path_params["upload_id"]
     if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params, bearer(request)):
         audit.refused(settings().home)
         raise RefusedError(403, "This address has expired or was not made by this server.")
     ticket = UPLOADS.get(upload_id)
-    if ticket is None:
+    if ticket is None or not await may_send(request, ticket):
         raise RefusedError(404, "The page was open for too long. Choose the file again.")
     return ticket
 

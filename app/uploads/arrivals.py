@@ -39,7 +39,8 @@ class Ticket:
     rename: Rename
     max_bytes: int
     rename_folder: Rename | None = None  # of a place that takes folders too
-    owner: str = ""  # whose it is, by `app.web.visitor.bearer`
+    owner: str = ""  # whose browser it is of, by `app.web.visitor.bearer`
+    person: int = 0  # whose page it is
     busy: bool = False
     problem: str = ""  # why the last file did not come
     begun: tuple[Expected, str] | None = None  # what goes on where it was cut off, and its key
@@ -141,7 +142,9 @@ class Uploads:
         rename: Rename,
         max_bytes: int,
         rename_folder: Rename | None = None,
+        *,
         owner: str = "",
+        person: int = 0,
     ) -> str:
         """Make a ticket of somebody; return its id."""
         upload_id = secrets.token_hex(16)
@@ -149,7 +152,7 @@ class Uploads:
             own = [key for key, ticket in self._kept.items() if owner and ticket.owner == owner]
             self._drop_idle(own, len(own) + 1 - MAX_TICKETS_OF_ONE)
             self._drop_idle(list(self._kept), len(self._kept) + 1 - self._at_most)
-            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder, owner)
+            self._kept[upload_id] = Ticket(library, rename, max_bytes, rename_folder, owner, person)
         return upload_id
 
     def _drop_idle(self, keys: list[str], n: int) -> None:

@@ -19,6 +19,7 @@ from squint.cli.cell_types import add_cell_types
 from squint.cli.inpainting import add_inpainting
 from squint.cli.library import add_library
 from squint.cli.models import add_models
+from squint.cli.people import add_people
 from squint.cli.perturbation import add_perturb
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.report import add_report
@@ -239,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     add_audit(add, commands)
     add_report(add)
     add_models(add, commands)
+    add_people(add, commands)
 
     about = "Measure models, and what they cost."
     benchmarks = commands.add_parser("benchmark", help=about, description=about)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from squint.io.content import Answers
+from squint.library.access import changing
 from squint.library.records import RememberedAnswers
 from squint.library.store import Library
 from squint.library.taking_over import Kept, left_lying
@@ -33,6 +34,7 @@ def remembered(library: Library, kind: str) -> Answers:
     return Answers(**{name: value for name, value in known.items() if name in names})
 
 
+@changing
 def remember(library: Library, kind: str, answers: Answers) -> None:
     """Keep the answers to a source for the next of its kind."""
     given = {name: value for name, value in answers.given().items() if name not in _OF_ONE_FILE}

@@ -25,7 +25,7 @@ from squint.library.acting import actor
 from squint.secret import secret
 
 FILE = place.FILE
-HEAD = "0007"  # the last revision in migrations/versions
+HEAD = "0008"  # the last revision in migrations/versions
 _SHARED = 1 << 20  # bytes, more than that file ever was
 _WAIT_S = 10  # for a lock that somebody else holds
 _UPGRADE_LOCK = 7_305_901  # any number: PostgreSQL's name of the lock of whoever upgrades

@@ -1,13 +1,16 @@
 """Where what lies of a library: below one folder, with the database that knows of it."""
 
+import copy
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from squint.errors import InputError
 from squint.files import telling_if_full, why_refused
 from squint.library import identity, section, staging
+from squint.library.access import Access, changing
 from squint.library.database import database
 from squint.library.records import SectionRow
 from squint.library.staging import ABANDONED_S
@@ -22,6 +25,8 @@ class Folders:
     InputError
         If the folder cannot be used, or is not the one that the database knows of.
     """
+
+    access = Access()
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -46,6 +51,19 @@ class Folders:
         self.database = database(home)
         identity.check(home, self.database)
         self.files = StoredFiles(home, self.database)
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether this is the same library, whoever may do what in it."""
+        return isinstance(other, Folders) and (self.home, self.database) == (other.home, other.database)
+
+    def __hash__(self) -> int:
+        return hash((self.home, self.database))
+
+    def for_access(self, access: Access) -> Self:
+        """Give the same library to somebody who may not do everything in it."""
+        given = copy.copy(self)
+        given.access = access
+        return given
 
     @property
     def sections_folder(self) -> Path:
@@ -144,6 +162,7 @@ class Folders:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    @changing
     def upload_folder(self) -> Path:
         """Make an empty folder for something that a user gave; it outlives this process."""
         return staging.upload_folder(self.home)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from squint.errors import InputError
 from squint.files import list_sha256
+from squint.library.access import changing
 from squint.library.database import database
 from squint.library.keeping import now
 from squint.library.records import GeneSetFile
@@ -59,6 +60,7 @@ def sources() -> Mapping[str, str]:
     return AGGRESSIVE_KIDNEY
 
 
+@changing
 def add(library: Library, name: str, sets: GeneSets) -> None:
     """Put the gene sets of a file into the library.
 
@@ -120,6 +122,7 @@ def damaged(library: Library) -> list[str]:
     return [name for name, sets in _read_all(library).items() if sets is None]
 
 
+@changing
 def remove(library: Library, name: str) -> None:
     """Remove a file of gene sets."""
     with library.database.writing() as session:

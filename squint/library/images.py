@@ -35,6 +35,7 @@ from squint.images import (
 )
 from squint.images.placing import check_affine
 from squint.library import keeping, pictures
+from squint.library.access import Access, changing
 from squint.library.import_folder import import_folder, importable
 from squint.library.pictures import BY_LANDMARKS, BY_PIXEL_SIZE, FROM_FILE, DamagedImage, SectionImage
 from squint.library.records import Picture as Row
@@ -82,6 +83,11 @@ class Images:
         self._library = library
 
     @property
+    def access(self) -> Access:
+        """What whoever holds this may do."""
+        return self._library.access
+
+    @property
     def import_folder(self) -> Path:
         """Folder whose files can be added without an upload."""
         return import_folder(self._library)
@@ -125,6 +131,7 @@ class Images:
                 return self._library.files.checked(path).read_bytes()
         return None
 
+    @changing
     def keep(self, section_id: str, image: SectionImage, tiles: Path, damage: str = "") -> SectionImage:
         """Keep a picture; one of that id stays, unless it is damaged: then it gets these tiles.
 
@@ -177,6 +184,7 @@ class Images:
         finally:
             shutil.rmtree(tiles, ignore_errors=True)
 
+    @changing
     def delete(self, section_id: str, image_id: str) -> None:
         """Remove a picture for good, damaged or not."""
         place = self.folder(section_id, image_id)
@@ -191,6 +199,7 @@ class Images:
         keeping.freeing(self._library, change)
         self._library.database.scrub()
 
+    @changing
     def carry(self, section_id: str, to: str) -> None:
         """Copy the pictures of a section to another of the same positions; those that it has stay.
 
@@ -210,6 +219,7 @@ class Images:
                     said = damage or "Some of its tiles are damaged."
                 self.keep(to, image, staged, said)
 
+    @changing
     def place(
         self,
         section_id: str,
@@ -299,6 +309,7 @@ class Images:
         """Name the pictures in the import folder; links are left out."""
         return importable(self._library, ENDINGS)
 
+    @changing
     def stage(self, upload: BinaryIO, name: str, beside: Path | None = None) -> Path:
         """Copy an upload to the folder of uploads, under a harmless form of its name.
 

@@ -24,6 +24,7 @@ from squint._version import __version__
 from squint.errors import InputError
 from squint.files import Moves
 from squint.library import keeping
+from squint.library.access import changing
 from squint.library.labeling_rows import CHANGED, GONE, check_words, new_version, row_of, sound, versions_of
 from squint.library.records import Labeling as Row
 from squint.library.store import CELLS, THUMBNAIL, Library
@@ -126,6 +127,7 @@ def known(library: Library, section_id: str) -> list[KnownLabeling]:
         return [found for row in rows if (found := _known(session, row)) is not None]
 
 
+@changing
 def add(library: Library, section_id: str, made: Made, *, in_use: bool = True) -> str:
     """Keep a labeling of a section, which is in use from then on unless it is not to be; return its id.
 
@@ -185,6 +187,7 @@ def add(library: Library, section_id: str, made: Made, *, in_use: bool = True) -
     return key
 
 
+@changing
 def use(library: Library, section_id: str, labeling: str | None) -> None:
     """Use one of a section's labelings; ``None``: none, but the types that its file gives.
 
@@ -256,6 +259,7 @@ def copy_of_file(library: Library, section_id: str) -> KnownLabeling:
     return next(one for one in known(library, section_id) if one.id == key)
 
 
+@changing
 def rename(library: Library, labeling: KnownLabeling, name: str) -> None:
     """Call a labeling otherwise.
 
@@ -275,6 +279,7 @@ def rename(library: Library, labeling: KnownLabeling, name: str) -> None:
         row.name = name
 
 
+@changing
 def delete(library: Library, labeling: KnownLabeling) -> None:
     """Remove a labeling with all its versions, damaged or not; one that is in use leaves none in use.
 

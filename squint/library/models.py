@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from squint.errors import InputError
 from squint.files import list_sha256
 from squint.library import keeping
+from squint.library.access import changing
 from squint.library.keeping import MODEL_GONE, about_model
 from squint.library.records import Model, ModelSection, Note
 from squint.library.store import Library, harmless_name
@@ -94,6 +95,7 @@ def find(models: Iterable[KnownModel], asked: str) -> KnownModel:
     )
 
 
+@changing
 def add(library: Library, path: Path, shipped: Sequence[Path] = ()) -> Added:
     """Put a model that came from somewhere into the library, once all of it was looked at; needs torch.
 
@@ -162,6 +164,7 @@ def fit_name(name: str) -> str:
     return name
 
 
+@changing
 def rename(library: Library, folder: Path, name: str) -> None:
     """Call a model of the library otherwise.
 
@@ -189,6 +192,7 @@ def rename(library: Library, folder: Path, name: str) -> None:
         row.name = name
 
 
+@changing
 def note(library: Library, folder: Path, text: str) -> None:
     """Note something of a model of the library, in place of what was noted before; nothing: no note.
 
@@ -210,6 +214,7 @@ def note(library: Library, folder: Path, text: str) -> None:
     library.database.scrub()
 
 
+@changing
 def remove(library: Library, folder: Path) -> None:
     """Remove a model of the library, damaged or not.
 

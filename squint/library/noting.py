@@ -20,7 +20,7 @@ from squint.library.chain import ADDED, CHANGED, DELETED, QUARANTINED, Entry
 Thing = tuple[str, str, str]  # kind, id, and the section that it is of
 _CHANGES, _VERSIONS = "squint_changes", "squint_versions"  # in what a session carries
 _HIDDEN = "hidden-"  # mark of a section that is put away, before its id
-_ASIDE = {"check", "seen", "last_seen"}  # columns that change without anybody's doing
+_ASIDE = {"check", "seen", "project"}  # columns that change without anybody's doing
 _CELL_SETS = "cell_sets"  # the history whose versions hold several things
 
 
@@ -70,6 +70,7 @@ NOT_NOTED: Mapping[type[tables.Record], str] = {
     tables.JobRow: "work that was asked for; what it changes is noted",
     tables.JobAsker: "work that was asked for; what it changes is noted",
     tables.EngineRow: "signs of life",
+    tables.EndedSignIn: "sign-ins that were ended; signing out is noted",
 }
 _ALWAYS_CHANGED = (tables.TokenName, tables.Mark)  # a new row of these is a change of what was there
 

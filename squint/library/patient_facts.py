@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from squint import keys
 from squint.errors import InputError
+from squint.library.access import changing
 from squint.library.folders import Folders
 from squint.library.history import History
 from squint.library.records import HistoryVersion, Patient
@@ -72,6 +73,7 @@ def codes(library: Folders) -> list[str]:
         return sorted(session.scalars(sa.select(Patient.code)))
 
 
+@changing
 def keep(library: Folders, found: "PatientFile", *, replace: bool = False) -> None:
     """Put what a file says into the table.
 
@@ -107,6 +109,7 @@ def keep(library: Folders, found: "PatientFile", *, replace: bool = False) -> No
     _history(library).commit(change)
 
 
+@changing
 def take_as(library: Folders, column: str, kind: str) -> None:
     """Say whether a column holds numbers or groups.
 
@@ -130,11 +133,13 @@ def take_as(library: Folders, column: str, kind: str) -> None:
         _history(library).commit(change)
 
 
+@changing
 def step(library: Folders, by: int, seen: int | None = None) -> str:
     """Go back (-1) or forward (1) by a change, as :meth:`squint.library.history.History.step` does."""
     return _history(library).step(by, seen)
 
 
+@changing
 def delete(library: Folders) -> None:
     """Delete the table with all of its history: there is no way back."""
     _history(library).clear()

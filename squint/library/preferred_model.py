@@ -1,5 +1,6 @@
 """Which model was chosen last, so that the next who opens the library begins with it."""
 
+from squint.library.access import changing
 from squint.library.records import RememberedAnswers
 from squint.library.store import Library
 
@@ -13,6 +14,7 @@ def preferred(library: Library) -> str:
     return str(row.given.get("sha256", "")) if row is not None and row.intact else ""
 
 
+@changing
 def prefer(library: Library, sha256: str) -> None:
     """Keep which model was chosen."""
     if preferred(library) != sha256:

@@ -2,8 +2,7 @@
 
 Files lie below the library's folder; every one of them has a row with its hash, so that what was damaged is
 noticed. A row that says what a section is has a hash of its own (:class:`Checked`): a bit that flips in the
-database's file is noticed as well. Tables of users, projects and shares are foreseen: nothing writes them
-yet.
+database's file is noticed as well. Users, projects and shares are rows of the server's first library alone.
 """
 
 import hashlib
@@ -20,6 +19,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    UniqueConstraint,
     event,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, relationship
@@ -68,31 +68,48 @@ def signed(row: Checked) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}  # type: ignore[attr-defined]
 
 
-# --- people and projects: foreseen ------------------------------------------------------------------------
+# --- people and projects ----------------------------------------------------------------------------------
 
 
 class User(Record):
-    """Somebody who signed in."""
+    """Somebody who signed in; :mod:`squint.library.people` says what the values mean."""
 
     __tablename__ = "users"
+    __table_args__ = (UniqueConstraint("issuer", "subject", name="uq_users_issuer_subject"),)
     id: Mapped[int] = mapped_column(primary_key=True)
-    subject: Mapped[str] = mapped_column(String(255), unique=True)  # as the identity provider calls them
+    issuer: Mapped[str] = mapped_column(String(255))  # URL of the identity provider
+    subject: Mapped[str] = mapped_column(String(255))  # as the identity provider calls them
+    name: Mapped[str] = mapped_column(String(120))  # to be shown
+    email: Mapped[str] = mapped_column(String(255))  # empty where the provider does not vouch for one
     role: Mapped[str] = mapped_column(String(20), default="viewer")
+    removed: Mapped[bool]  # by an admin: signing in again changes nothing
+    project: Mapped[str] = mapped_column(String(16))  # that was open last, by its folder
+    seen: Mapped[float] = mapped_column(Float)  # seconds since 1970
     added: Mapped[str] = mapped_column(String(40))
 
 
+class EndedSignIn(Record):
+    """A sign-in that was ended by signing out, until it would have ended by itself."""
+
+    __tablename__ = "ended_sign_ins"
+    id: Mapped[str] = mapped_column(Sha, primary_key=True)  # hash of what tells it from others
+    until: Mapped[float] = mapped_column(Float)  # seconds since 1970
+
+
 class Project(Record):
-    """Sections that the same people see."""
+    """Sections that the same people see, in a library of their own."""
 
     __tablename__ = "projects"
+    __table_args__ = (UniqueConstraint("folder", name="uq_projects_folder"),)
     id: Mapped[int] = mapped_column(primary_key=True)
+    folder: Mapped[str] = mapped_column(String(16))  # of its library, random; empty of the server's first
     name: Mapped[str] = mapped_column(String(120), unique=True)
-    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))  # who made it
     added: Mapped[str] = mapped_column(String(40))
 
 
 class Share(Record):
-    """Somebody's right to a project."""
+    """Somebody's right to a project: they are a member of it, or its owner."""
 
     __tablename__ = "shares"
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from squint.errors import InputError
 from squint.files import Moves
 from squint.library import keeping
+from squint.library.access import changing
 from squint.library.labeling_rows import CHANGED, check_words, new_version, row_of, sound, versions_of
 from squint.library.labelings import KnownLabeling, draw, read, write_names
 from squint.library.records import Labeling as Row
@@ -20,6 +21,7 @@ from squint.stats.labelings import Labeling
 MOST_VERSIONS = 50  # of a labeling: its first, and the last ones
 
 
+@changing
 def change(library: Library, labeling: KnownLabeling, what: str, names: Labeling) -> None:
     """Give a labeling other names; what was undone before is dropped.
 
@@ -74,6 +76,7 @@ def change(library: Library, labeling: KnownLabeling, what: str, names: Labeling
         draw(library, labeling.section_id)
 
 
+@changing
 def undo(library: Library, labeling: KnownLabeling) -> None:
     """Go back by one version, or stay at the first.
 
@@ -85,6 +88,7 @@ def undo(library: Library, labeling: KnownLabeling) -> None:
     _go(library, labeling, -1)
 
 
+@changing
 def redo(library: Library, labeling: KnownLabeling) -> None:
     """Go forward by one version, or stay at the last.
 

@@ -29,6 +29,7 @@ from squint.library import (
     trainings,
     types_in_use,
 )
+from squint.library.access import changing
 from squint.library.folders import Folders
 from squint.library.originals import Incoming
 from squint.library.records import Mark, Record, SectionRow
@@ -83,11 +84,13 @@ class Library(Folders):
         with self.database.reading() as session:
             return session.get(Mark, _SAMPLES) is not None
 
+    @changing
     def note_samples(self) -> None:
         """Note that the samples were imported, or are not wanted."""
         with self.database.writing() as session:
             session.merge(Mark(name=_SAMPLES, added=keeping.now()))
 
+    @changing
     def forget_samples(self) -> None:
         """Forget that the samples were imported, so that they are imported again."""
         with self.database.writing() as session:
@@ -107,12 +110,14 @@ class Library(Folders):
         hidden = self._hidden_ids()
         return [one for one in self._whole() if one.id in hidden]
 
+    @changing
     def hide(self, section_ids: Collection[str]) -> None:
         """Put sections away: they are kept, and no part of :meth:`sections` until they are shown again."""
         with self.database.writing() as session:
             there = session.scalars(sa.select(SectionRow.id).where(SectionRow.id.in_(section_ids)))
             hiding.hide(session, there.all(), keeping.now())
 
+    @changing
     def show(self, section_ids: Collection[str]) -> None:
         """Show sections again that were put away."""
         with self.database.writing() as session:
@@ -160,14 +165,17 @@ class Library(Folders):
         there = {folder.name for folder in self.sections_folder.iterdir()}
         return [(row, section.why_damaged(row, is_there=row.id in there)) for row in rows]
 
+    @changing
     def keep(self, ready: Sequence[keeping.Ready], original: Incoming | None = None) -> list[bool]:
         """Move complete folders into the library, as :func:`squint.library.keeping.keep_sections` does."""
         return keeping.keep_sections(self, ready, original)
 
+    @changing
     def put(self, staged: Path, place: Path, section_id: str, *rows: Record) -> None:
         """Move staged files into a folder of a section; see :func:`squint.library.keeping.put`."""
         keeping.put(self, staged, place, section_id, *rows)
 
+    @changing
     def state_unit(self, section_id: str, unit: str) -> None:
         """Say in what unit the positions of a section are, where that was not known."""
         known = self.get(section_id)
@@ -177,6 +185,7 @@ class Library(Folders):
                 if row is not None and row.intact:
                     section.fill(row, replace(known, unit=unit))
 
+    @changing
     def delete(self, *section_ids: str) -> None:
         """Remove sections, damaged or not, and everything computed from them, in one step.
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from squint.errors import InputError
+from squint.library.access import changing
 from squint.library.keeping import now
 from squint.library.records import TokenName
 from squint.library.store import Library
@@ -95,6 +96,7 @@ def changes(library: Library, model: str, token: str) -> list[Change]:
     return found[::-1]
 
 
+@changing
 def name(library: Library, model: str, token: str, name: str, note: str, *, seen: int | None = None) -> bool:
     """Name a token and note something of it, in place of what was there before.
 
@@ -143,6 +145,7 @@ def name(library: Library, model: str, token: str, name: str, note: str, *, seen
     return True
 
 
+@changing
 def undo(library: Library, model: str, token: str, *, seen: int | None = None) -> str:
     """Go back by a change of the name or note of a token; return which, in words. What was undone is kept.
 

@@ -28,7 +28,7 @@ def test_many_boundaries(playwright: Playwright, tmp_path: Path, record: Callabl
         warm(browser, address, whole)
         with visit(browser, address) as (page, _):
             held: list[Route] = []
-            page.route("**/map/boundaries/*/index*", lambda route: held.append(route))  # noqa: PLW0108 - it is marked
+            page.route("**/map/boundaries/*/*/index*", lambda route: held.append(route))  # noqa: PLW0108 - it is marked
             seen(page, DRAWN)
             page.wait_for_timeout(1_500)
             begun = page.evaluate("() => performance.now()")

@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from app import session, who
 from app.components.cell_types.subject import Types
 from app.components.export_row import Export, export_row
 from app.exports.stamp import many, stamp
@@ -71,6 +72,8 @@ def _show(library: Library, section: Section, one: KnownLabeling) -> None:
             )
             for note in one.facts.get("notes", ()):
                 st.caption(sentence(str(note)))
+    if not session.may_change():
+        return
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         if not one.damage:
             _offer_use(library, section, one.id, in_use=one.in_use)
@@ -94,6 +97,8 @@ def _show_file(library: Library, section: Section) -> None:
             )
         else:
             st.caption("The section's file names no cells.")
+    if not session.may_change():
+        return
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         _offer_use(library, section, None, in_use=section.named is None)
 
@@ -117,7 +122,7 @@ def _offer_use(library: Library, section: Section, labeling: str | None, *, in_u
     )
 
 
-@st.dialog("Rename this labeling")
+@who.dialog("Rename this labeling")
 def _ask_name(library: Library, one: KnownLabeling) -> None:
     key = f"labeling-name-{one.id}"
     st.text_input("Name", one.name, key=key, max_chars=labelings.MOST_LETTERS)
@@ -143,7 +148,7 @@ def _delete(library: Library, one: KnownLabeling) -> None:
         labelings.delete(library, one)
 
 
-@st.dialog("Delete this labeling?")
+@who.dialog("Delete this labeling?")
 def _confirm_delete(library: Library, one: KnownLabeling) -> None:
     then = " The section has the types of its file then, if that gives any." if one.in_use else ""
     st.markdown(

@@ -25,6 +25,9 @@ def show_without(library: Library, section: Section) -> None:
         cells = views.cells_of(library, [section])
         show_map(views.by_depth([section], cells), None, "cell_types")
     with right:
+        if not session.may_change():
+            st.info("Its cells have no types yet. Whoever may change this project can name them.")
+            return
         st.subheader("Name the cells")
         naming.show_naming(library, section)
 
@@ -43,9 +46,11 @@ def show_names(library: Library, section: Section, types: Types) -> None:
         show_map(view, None, "cell_types")
     with right:
         st.subheader("Names")
-        show_steps(library, types)
+        if session.may_change():
+            show_steps(library, types)
         _show_table(types, view, key)
-        show_editing(library, section, types, selected, CellSets(library))
+        if session.may_change():
+            show_editing(library, section, types, selected, CellSets(library))
 
 
 def _show_table(types: Types, view: MapView, key: str) -> None:

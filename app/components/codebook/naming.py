@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app import session
 from app.models import ModelFacts
 from app.text import sentence
 from squint.errors import InputError
@@ -19,6 +20,12 @@ def show_naming(library: Library, model: ModelFacts, token: str) -> None:
     known = token_naming.get(library, model.sha256, token)
     if known.damage:
         st.error(sentence(known.damage))
+    if not session.may_change():
+        if known.note:
+            st.markdown(sentence(known.note))
+        if known.version:
+            _show_changes(library, model, token)
+        return
     key = f"{model.sha256[:12]}-{token}-{known.version}"  # another name begins with other widgets
     with st.form(f"codebook_naming-{key}", border=False):
         name = st.text_input(

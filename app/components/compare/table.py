@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app import session
 from app.components.export_row import Export, export_row
 from app.components.file_job import work_on
 from app.exports.stamp import many, stamp
@@ -26,15 +27,18 @@ def show(library: Library, sections: list[Section]) -> PatientFacts:
     if now.damage:
         st.error(sentence(now.damage))
     with st.expander(_title(now), expanded=not now.columns, icon=":material/table:"):
-        _bring_in(library, now)
+        if session.may_change():
+            _bring_in(library, now)
         if now.columns:
             st.dataframe(now.table.rename(columns={"patient_id": "Patient"}), hide_index=True)
-            _choose_kinds(library, now)
+            if session.may_change():
+                _choose_kinds(library, now)
             marks = stamp(
                 "What is known of the patients", sections, None, {"columns": ", ".join(now.columns)}
             )
             export_row(Export("patients", marks, table=lambda: now.table))
-        _offer_back(library, now)
+        if session.may_change():
+            _offer_back(library, now)
     if _SAID in st.session_state:
         _say_left_out(st.session_state[_SAID])
     return now

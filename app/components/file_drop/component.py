@@ -18,6 +18,7 @@ from app.web.drop_contract import DropData, DropEvents
 from squint.errors import InputError
 from squint.io import transcript_files
 from squint.library.import_folder import importable
+from squint.library.people import ANALYST
 from squint.library.store import Library
 
 # The scripts come from a route of their own, so that they are cached and not sent with every rerun.
@@ -112,12 +113,20 @@ def choose_importable(library: Library, taken: Taken, key: str) -> str | None:
 
 
 def _drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], None]) -> None:
+    library.access.require(ANALYST, "upload")
     ids, max_bytes = session.upload_ids(), max_upload()
     if (arrived := UPLOADS.take(ids.get(place, ""))) is not None:
         take(arrived)
         st.rerun()
     if UPLOADS.get(ids.get(place, "")) is None:
-        ids[place] = UPLOADS.open(library, taken.rename, max_bytes, taken.rename_folder, session.browser())
+        ids[place] = UPLOADS.open(
+            library,
+            taken.rename,
+            max_bytes,
+            taken.rename_folder,
+            owner=session.browser(),
+            person=session.person().id,
+        )
     key = f"drop-{place}"
     data: DropData = {
         "address": session.signed(f"/upload/{ids[place]}"),

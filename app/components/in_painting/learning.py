@@ -18,6 +18,8 @@ _LIMIT_S = 24 * 3600.0
 
 def offer_to_learn(library: Library, section: Section) -> None:
     """Offer to teach the model in use to in-paint, where it suits a section and its own ones are here."""
+    if not session.may_change():
+        return
     asked: LearnToInpaint | None = st.session_state.get(_ASKED)
     if asked is not None:
         folder = run(

@@ -137,6 +137,13 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
             xs, ys = ([numbers[axis, end] for end in ("from", "to")] for axis in ("x", "y"))
             session.mark(section.id, [marking.rectangle(section.section, xs, ys)])
     _mark_a_set(library, section)
+    if session.may_change():
+        _load(library, section)
+    _mark_held_out(chosen)
+
+
+def _load(library: Library, section: Section) -> None:
+    """Take an area of a file."""
     with st.expander("Load an area", icon=":material/upload_file:"):
         st.caption(
             'R.json, as the commands take it: `{"regions": [{"section": "id", "polygon": [[x, y], ...]}]}`.'
@@ -154,6 +161,10 @@ def _mark_otherwise(library: Library, chosen: Choice, cells: pd.DataFrame) -> No
         )
         if found is not None:
             session.mark(section.id, from_items(found, "R.json"))
+
+
+def _mark_held_out(chosen: Choice) -> None:
+    section = chosen.section
     if chosen.model.held_out and not chosen.fill:
         held_out = Cells(section.section, tuple(sorted(chosen.model.held_out)))
         st.button(

@@ -180,6 +180,9 @@ def show_quality(library: Library, imputed: Imputed) -> None:
 
 def _offer_training(library: Library, imputed: Imputed) -> None:
     """Train a model that does not see the area, for a fair score."""
+    if not session.may_change():
+        st.caption("A model that is trained without the area can be scored by it. There is none here.")
+        return
     st.caption(
         "A model that is trained without the area can be scored by it. Train one on this section, in one to "
         "ten minutes by its size; or add one on the page Models that was trained elsewhere, by `squint train "

@@ -54,19 +54,22 @@ def show_cell_sets(
     if told is not None:
         (st.error if told[0] else st.success)(sentence(told[1]))
     try:
-        _show_history(library, place)  # first: where the sets are damaged, going back mends them
+        if session.may_change():
+            _show_history(library, place)  # first: where the sets are damaged, going back mends them
         sets = CellSets(library).all()
     except InputError as error:
         st.error(sentence(str(error)))
         return
     if not sets:
-        st.info("There are no cell sets yet. Draw around cells on the map, or load a file below.")
+        how = " Draw around cells on the map, or load a file below." if session.may_change() else ""
+        st.info(f"There are no cell sets yet.{how}")
     for one in sets:
         _show_row(library, one, sections, place)
     chosen = next((one for one in sets if one.id == st.session_state.get(session.CELL_SET)), None)
     if chosen is not None:
         _show_chosen(library, chosen, sections, cells, place, model)
-    load_files(library, sections, place)
+    if session.may_change():
+        load_files(library, sections, place)
 
 
 def _show_history(library: Library, place: str) -> None:
@@ -103,6 +106,7 @@ def _show_row(library: Library, one: CellSet, sections: Sequence[Section], place
         one.name,
         max_chars=60,
         key=key,
+        disabled=not session.may_change(),
         label_visibility="collapsed",
         on_change=lambda: _act(place, CellSets(library).rename, one.id, st.session_state[key]),
     )
@@ -120,6 +124,8 @@ def _show_row(library: Library, one: CellSet, sections: Sequence[Section], place
         on_click=_choose,
         args=(None if chosen else one.id,),
     )
+    if not session.may_change():
+        return
     remove.button(
         "",
         key=f"{place}-delete-{one.id}",
@@ -174,5 +180,6 @@ def _recolour(library: Library, one: CellSet, column: Any, place: str) -> None:
         colours.index(one.colour),
         format_func=lambda colour: _COLOURS.get(colour, colour),
         key=key,
+        disabled=not session.may_change(),
         on_change=lambda: _act(place, CellSets(library).recolour, one.id, st.session_state[key]),
     )

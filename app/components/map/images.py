@@ -32,6 +32,7 @@ from squint.library.images import (
     SectionImage,
     file_name,
 )
+from squint.library.projects import word_of
 from squint.library.store import CELLS, Library, Section
 from squint.library.tables import read_table
 
@@ -53,7 +54,8 @@ def picture_of(library: Library, section: Section) -> Shown | None:
     image = _shown(Images(library), section)
     if image is None:
         return None
-    path, query = session.signed(f"/map/tiles/{section.id}/{image.id}").split("?")
+    address = session.signed(f"/map/tiles/{word_of(library.home)}/{section.id}/{image.id}")
+    path, query = address.split("?")
     return {
         "id": image.id,
         "name": image.name,
@@ -111,7 +113,10 @@ def show_images(library: Library, section: Section) -> None:
         known = {image.id: image for image in images.of(section.id)}
         if known:
             _choose(images, section, known)
-        _add(library, section)
+        elif not session.may_change():
+            st.caption("There is none.")
+        if session.may_change():
+            _add(library, section)
 
 
 def _show_damaged(images: Images, section: Section) -> None:
@@ -119,6 +124,8 @@ def _show_damaged(images: Images, section: Section) -> None:
     for one in images.damaged(section.id):
         st.markdown(f":material/broken_image: **{as_text(one.name)}** is damaged, and shown nowhere.")
         st.caption(f"{sentence(one.why)} Delete it, or add it again: its place under the cells is kept then.")
+        if not session.may_change():
+            continue
         st.button(
             "Delete the damaged picture",
             key=f"image-delete-{one.id}",
@@ -156,6 +163,8 @@ def _choose(images: Images, section: Section, known: dict[str, SectionImage]) ->
     st.markdown(_facts(section, image))
     for note in image.notes:
         st.caption(sentence(note))
+    if not session.may_change():
+        return
     with st.popover("Place it otherwise" if image.affine else "Place it", icon=":material/pin_drop:"):
         _place_by_size(images, section, image)
         _place_by_landmarks(images, section, image)

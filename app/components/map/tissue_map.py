@@ -27,6 +27,7 @@ from squint.pl import PRINT, Outline
 
 # Tools that draw areas, and the one that moves.
 AREAS: Sequence[contract.Tool] = ("pan", "lasso", "polygon", "box")
+LOOKING: Sequence[contract.Tool] = ()  # of those who may not make cell sets
 
 Event = Callable[[Served, Mapping[str, Any]], None]
 
@@ -59,8 +60,11 @@ def show_map(
         How the panels lie above each other, to draw them in three dimensions.
     """
     sets = view.whole and not stack
-    on = {**(set_events(place) if sets else {}), "outdated": lambda *_: None, **(on or {})}
-    served = mount(view, place, on=on, tools=() if stack else tools, stack=stack, sets=sets)
+    changed = sets and session.may_change()
+    on = {**(set_events(place) if changed else {}), "outdated": lambda *_: None, **(on or {})}
+    if tools == AREAS and not session.may_change():
+        tools = LOOKING
+    served = mount(view, place, on=on, tools=() if stack else tools, stack=stack, sets=changed)
     served.model = model.sha256 if model else None
     st.caption((view.n or counts(view.sections)) + unit_note(view))
     try:

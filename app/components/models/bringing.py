@@ -35,6 +35,8 @@ _TAKEN = Taken((_ENDING,), _file_name, hint="A model as one .zip")
 
 def show_bringing(library: Library) -> None:
     """Let the user give a packed model; nothing of it is kept before all of it was checked."""
+    if not session.may_change():
+        return
     with st.expander("Add a packed model", icon=":material/upload_file:"):
         show_drop(library, _PLACE, _TAKEN, lambda arrived: _take(library, arrived))
         arrived: Arrived | None = st.session_state.get(_ARRIVED)

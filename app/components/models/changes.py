@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.download import File, Left, download
 from app.engine.client import ask
 from app.requests import PackModel
@@ -41,7 +41,7 @@ def show_changes(library: Library, model: KnownModel, *, in_use: bool) -> None:
                 key=f"export-{key}",
                 help="One .zip with the hash of each file, which *Add a packed model* takes.",
             )
-        if model.is_shipped:
+        if model.is_shipped or not session.may_change():
             return
         with st.popover("Name and note", icon=":material/edit:", key=f"edit-{key}"):
             _show_names(library, model, key)
@@ -82,7 +82,7 @@ def _delete(library: Library, folder: Path) -> None:
         models.remove(library, folder)
 
 
-@st.dialog("Delete this model?")
+@who.dialog("Delete this model?")
 def _confirm_delete(library: Library, model: KnownModel) -> None:
     st.markdown(
         f"**{as_text(model.name)}** is removed from the server. Export it first if it may be wanted again. "

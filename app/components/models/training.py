@@ -39,6 +39,8 @@ def show_going_on(library: Library) -> None:
 
 def offer_training(library: Library) -> None:
     """Let the user train a model, one at a time."""
+    if not session.may_change():
+        return
     _find_own(library)
     if _ASKED in st.session_state:
         st.empty()  # takes the place of what is no longer asked: else it stays in sight for as long

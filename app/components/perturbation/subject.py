@@ -182,7 +182,7 @@ def _choose_way(library: Library, here: _Here) -> tuple[Way | None, Some, _Value
     """Choose what the cells are replaced by; no way while something is missing."""
     chosen = st.segmented_control(
         "Replace their expression by",
-        list(WAYS),
+        [name for name, way in WAYS.items() if way != "profile" or session.may_change()],
         default=next(iter(WAYS)),
         required=True,
         key=session.REPLACED_BY,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.job import run
 from app.requests import Rebuild
 from app.text import as_text, sentence
@@ -17,6 +17,8 @@ def show_damaged(library: Library) -> None:
         with st.container(border=True):
             st.markdown(f":material/broken_image: **{as_text(one.title)}** is damaged, and shown nowhere.")
             st.caption(sentence(one.why))
+            if not session.may_change():
+                continue
             with st.container(horizontal=True):
                 st.button("Rebuild", key=f"rebuild-{one.id}", on_click=_ask, args=(one.id,))
                 if st.button("Delete", key=f"delete-{one.id}", icon=":material/delete:", type="tertiary"):
@@ -38,7 +40,7 @@ def _rebuild_what_was_asked(library: Library) -> None:
         st.rerun()
 
 
-@st.dialog("Delete this section?")
+@who.dialog("Delete this section?")
 def _confirm_delete(library: Library, one: Damaged) -> None:
     st.markdown(f"**{as_text(one.title)}** and all that was made of it are removed. This cannot be undone.")
     if st.button(

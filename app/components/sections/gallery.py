@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app import audit, session
+from app import audit, session, who
 from app.components.job import run
 from app.components.sections.quality import show_left_out
 from app.exports.stamp import many
@@ -40,7 +40,7 @@ def show_gallery(library: Library, sections: Sequence[Section], *, tokens_follow
     _take_back_what_was_asked(library)
     _keep_pictures_found(library)
     notes = _notes(library)
-    if not tokens_follow:
+    if not tokens_follow and session.may_change():
         _offer_to_tokenise_all(notes, sections)
     stacks = [stack for stack in find_stacks(sections) if stack.levels[0].stack]
     within = {level.id for stack in stacks for level in stack.levels}
@@ -85,6 +85,11 @@ def _card(library: Library, section: Section, notes: _Notes | None) -> None:
             known, stale = notes.facts.get(section.id), notes.stale.get(section.id, "")
             for flag, why in quality_flags(section, known, stale).items():
                 st.badge(flag, color="orange", icon=":material/warning:", help=sentence(why) or None)
+    if session.may_change():
+        _offer_changes(library, section, notes)
+
+
+def _offer_changes(library: Library, section: Section, notes: _Notes | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if not section.n_cell_types:
             st.page_link(
@@ -169,7 +174,7 @@ def forget_maps() -> None:
     message.forget()
 
 
-@st.dialog("Delete this section?")
+@who.dialog("Delete this section?")
 def _confirm_delete(library: Library, section: Section) -> None:
     st.markdown(
         f"**{as_text(section.title)}**, its tokens and its scores are removed from the server. "

@@ -25,10 +25,14 @@ _PIXEL, _PLACE = slice(0, 2), slice(2, 4)  # of a landmark's four numbers
 def show_landmarks(library: Library, section: Section) -> None:
     """Let the user click landmarks on the section and on its picture, in turn."""
     picture = picture_of(library, section)
-    if picture is None or not st.toggle(
-        "Set landmarks by clicking",
-        key=f"{session.IMAGE}-clicking-{section.id}",
-        help="Click a place on the section and the same place on the picture; three pairs, far apart.",
+    if (
+        picture is None
+        or not session.may_change()
+        or not st.toggle(
+            "Set landmarks by clicking",
+            key=f"{session.IMAGE}-clicking-{section.id}",
+            help="Click a place on the section and the same place on the picture; three pairs, far apart.",
+        )
     ):
         return
     rows = session.landmarks(section.id, picture["id"]).rows

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app import session
+from app import session, who
 from app.components.sections.gallery import forget_maps
 from app.exports.stamp import many
 from app.settings import settings
@@ -24,7 +24,7 @@ def show_simulated(library: Library, sections: Sequence[Section]) -> None:
         Those that are not hidden.
     """
     shown, hidden = [one for one in sections if one.simulated], library.hidden()
-    if not (shown or hidden):
+    if not (shown or hidden) or not session.may_change():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if shown:
@@ -84,7 +84,7 @@ def _remove(library: Library, section_ids: Sequence[str]) -> None:
     forget_maps()
 
 
-@st.dialog("Remove the simulated sections?")
+@who.dialog("Remove the simulated sections?")
 def _confirm_removal(library: Library, sections: Sequence[Section]) -> None:
     st.markdown(
         f"**{many(len(sections), 'simulated section')}**, with the tokens, scores and models that were made "

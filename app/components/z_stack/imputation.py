@@ -89,6 +89,9 @@ def introduce(library: Library, stack: Stack, imputed: Imputed | None) -> None:
 
 
 def _offer_training(library: Library, stack: Stack) -> None:
+    if not session.may_change():
+        st.info("No model here was trained on this stack with cells held out, so nothing can be said of it.")
+        return
     n_cells = sum(level.n_cells for level in stack.levels)
     minutes = 1 + round(n_cells * _N_EPOCHS / 500_000)  # in-painting takes one, whatever the size
     st.info(

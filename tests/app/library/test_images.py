@@ -257,7 +257,7 @@ def test_the_browser_is_told_what_it_needs(library: Library, added: Section, ima
     assert spec is not None
     signed = dict(part.split("=") for part in spec["query"].split("&"))
     assert SIGNER.accepts(spec["path"], signed)
-    assert spec["path"] == f"/map/tiles/{added.id}/{image.id}"
+    assert spec["path"] == f"/map/tiles/first/{added.id}/{image.id}"
     assert json.loads(json.dumps(spec)) == {
         "path": spec["path"],
         "query": spec["query"],

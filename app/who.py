@@ -1,0 +1,184 @@
+"""Who uses this session, and in which project: asked anew in every run of a page."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import streamlit as st
+from cachetools import LRUCache
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app import audit, identity
+from app.identity import Granted
+from app.settings import settings
+from squint.errors import InputError
+from squint.library.chain import SESSION, SIGNED_IN, SIGNED_OUT
+from squint.library.database import database
+from squint.library.people import LOCAL, Person
+from squint.library.place import project_home
+from squint.library.projects import FIRST, Project, Projects
+from squint.library.store import Library
+
+P = ParamSpec("P")
+_people: "LRUCache[str, int]" = LRUCache(100_000)  # by session
+_lock = threading.Lock()
+_FOUND, _WHOSE, _PROJECT = "_person_found", "_whose", "_project"
+
+
+def claims() -> Mapping[str, Any]:
+    """Give what the identity provider says of whoever uses this session; nothing if nobody is signed in."""
+    told = st.user.to_dict()
+    return told if told.get("is_logged_in") is True else {}
+
+
+def is_signed_in() -> bool:
+    """Say whether somebody has signed in in this browser, who need not be let in."""
+    return bool(claims())
+
+
+def person() -> Person:
+    """Give who uses this session.
+
+    Raises
+    ------
+    NotAdmittedError
+        If nobody is signed in who may come in.
+    InputError
+        If that cannot be found out.
+    """
+    if not identity.is_needed():
+        return LOCAL
+    context = get_script_run_ctx()
+    run = None if context is None else context.cursors  # Streamlit makes them anew for each run
+    found: tuple[object, Person] | None = st.session_state.get(_FOUND)
+    if run is None or found is None or found[0] is not run:
+        found = (run, identity.who(claims()))
+        st.session_state[_FOUND] = found
+    return found[1]
+
+
+def registered_projects() -> Projects:
+    """Give the projects of this server."""
+    return Projects(database(settings().home))
+
+
+def projects() -> Sequence[Project]:
+    """List the projects that this session may open."""
+    someone = person()
+    return [Project(FIRST, "", "")] if someone == LOCAL else registered_projects().of(someone.id)
+
+
+def project() -> Project | None:
+    """Give the project that is open, which the person is a member of now; ``None`` if they are in none."""
+    if not identity.is_needed():
+        return Project(FIRST, "", "")
+    mine = {one.id: one for one in projects()}
+    chosen: str | None = st.session_state.get(_PROJECT)
+    if chosen not in mine:
+        last = registered_projects().last_of(person().id)
+        chosen = last if last in mine else next(iter(mine), None)
+        st.session_state[_PROJECT] = chosen
+    return None if chosen is None else mine[chosen]
+
+
+def open_project(project_id: str) -> None:
+    """Open another project: nothing of what this session remembers stays."""
+    someone = person()
+    registered_projects().open(project_id, someone.id)
+    forget()
+    st.session_state[_PROJECT] = project_id
+
+
+def home() -> Path | None:
+    """Give the folder of the library of the open project; ``None`` if there is none."""
+    opened = project()
+    return None if opened is None else project_home(settings().home, opened.id)
+
+
+def given(library: Library) -> Library:
+    """Give the library of the open project as this session may use it."""
+    opened = project()
+    if not identity.is_needed() or opened is None:
+        return library
+    return library.for_access(Granted(claims(), opened.id))
+
+
+def settle() -> None:
+    """Forget all that is of another person or project, as when one was taken away."""
+    opened = project()
+    whose = person().id, None if opened is None else opened.id
+    if st.session_state.get(_WHOSE, whose) != whose:
+        chosen = st.session_state.get(_PROJECT)
+        forget()
+        st.session_state[_PROJECT] = chosen
+    st.session_state[_WHOSE] = whose
+    if context := get_script_run_ctx():
+        with _lock:
+            is_new = _people.get(context.session_id) != whose[0]
+            _people[context.session_id] = whose[0]
+        if is_new:
+            audit.note(settings().home, SIGNED_IN, SESSION)
+
+
+def of_session(session_id: str) -> int | None:
+    """Give the number of the person whose page a session draws."""
+    with _lock:
+        return _people.get(session_id)
+
+
+def fragment(*, run_every: float | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Make a part of a page that runs alone, as ``st.fragment`` does, for whoever may still see it then.
+
+    Else all of the page runs, which shows the door, or another project.
+    """
+
+    def decorate(part: Callable[P, None]) -> Callable[P, None]:
+        return st.fragment(_for_those_inside(part), run_every=run_every)
+
+    return decorate
+
+
+def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Make a dialog, as ``st.dialog`` does, for whoever may still see it when a part of it runs."""
+
+    def decorate(part: Callable[P, None]) -> Callable[P, None]:
+        return st.dialog(title)(_for_those_inside(part))
+
+    return decorate
+
+
+def _for_those_inside(part: Callable[P, None]) -> Callable[P, None]:
+    @wraps(part)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> None:
+        if not _is_as_it_was():
+            st.rerun()
+        part(*args, **kwargs)
+
+    return checked
+
+
+def _is_as_it_was() -> bool:
+    """Say whether the person may come in, and is in the project that the page was drawn for."""
+    if not identity.is_needed():
+        return True
+    try:
+        opened = project()
+        return st.session_state.get(_WHOSE) == (person().id, None if opened is None else opened.id)
+    except InputError:
+        return False
+
+
+def forget() -> None:
+    """Forget everything that this session remembers."""
+    for key in list(st.session_state):
+        del st.session_state[key]
+
+
+def sign_out() -> None:
+    """End the sign-in, in all windows of this browser."""
+    audit.note(settings().home, SIGNED_OUT, SESSION)
+    identity.sign_out(claims())
+    forget()
+    st.logout()

@@ -1,0 +1,138 @@
+"""Pages as somebody sees them who may only look, and who may change."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import identity, who
+from app.engine.client import jobs_of
+from squint.library.people import People
+from squint.library.projects import FIRST, OWNER, Projects
+from squint.library.store import Library
+from tests.helpers.app import MAIN, PAGES, words
+from tests.helpers.visitors import claims, cookie, sign_in_set_up
+
+CHANGES = (
+    *("delete", "tokenise", "train", "keep", "remove", "hide-", "show-simulated", "undo", "redo", "rename"),
+    *("labeling-", "types-begin", "codebook_save", "gene_sets", "patients_add", "learn", "edit", "names-"),
+    *("image-upload", "image-delete", "load", "import-", "rebuild"),
+)
+
+
+@pytest.fixture
+def people(home: Path, tmp_path: Path) -> Iterator[None]:
+    del home
+    with sign_in_set_up(tmp_path):
+        yield
+
+
+@pytest.fixture
+def comes(
+    loaded: Library, people: None, monkeypatch: pytest.MonkeyPatch, worker: Any
+) -> Callable[[str, str], int]:
+    """Let somebody with a role into the first project, whose browser all pages are then opened by."""
+    del people
+
+    def come(login: str, role: str) -> int:
+        worker.wait_ready()
+        someone = identity.who_asks(cookie(login))
+        assert someone is not None
+        People(loaded.database).set_role(someone.id, role)
+        Projects(loaded.database).add_member(FIRST, someone.id)
+        Projects(loaded.database).open(FIRST, someone.id)
+        monkeypatch.setattr(who, "claims", lambda: claims(login))  # as `st.user` has them, without a socket
+        return someone.id
+
+    return come
+
+
+def _open(name: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    app.run()
+    return app if name == "sections" else app.switch_page(f"../pages/{name}.py").run()
+
+
+def _offers(app: AppTest) -> list[str]:
+    """Name what a page offers that changes the project."""
+    keys = [str(element.key) for kind in (app.button, app.get("file_uploader")) for element in kind]
+    drops = [
+        str(element.key) for element in app.get("bidi_component") if str(element.key).startswith("drop-")
+    ]
+    uploads = ["upload" for _ in app.get("file_uploader")]
+    return [key for key in keys if key.startswith(CHANGES)] + drops + uploads
+
+
+@pytest.mark.parametrize("name", [*PAGES, "models", "jobs"])
+def test_a_viewer_is_offered_nothing_that_changes_the_project(
+    comes: Callable[[str, str], int], name: str
+) -> None:
+    comes("vera", "viewer")
+    app = _open(name)
+    assert not app.exception
+    assert not app.error
+    assert _offers(app) == []
+
+
+def test_an_analyst_is(comes: Callable[[str, str], int]) -> None:
+    comes("ben", "analyst")
+    assert [_offers(_open(name)) != [] for name in ("sections", "cell_types", "models")] == [True] * 3
+
+
+def test_nobody_sees_a_page_before_they_are_let_in_or_after_they_were_removed(
+    comes: Callable[[str, str], int], loaded: Library
+) -> None:
+    person = comes("ben", "analyst")
+    app = _open("sections")
+    section = loaded.sections()[0].title
+    assert section in words(app)
+    People(loaded.database).remove(person)
+    app.run()
+    assert section not in words(app)
+    assert "taken away" in words(app)
+    assert not [key for key in app.session_state._state.filtered_state if not key.startswith("_person")]
+
+
+def test_another_project_begins_with_nothing_of_the_one_before(
+    comes: Callable[[str, str], int], loaded: Library
+) -> None:
+    person = comes("ben", "analyst")
+    other = Projects(loaded.database).add("Lung", person)
+    app = _open("sections")
+    section = loaded.sections()[0].title
+    assert section in words(app)
+    assert any(key.startswith("_served") for key in app.session_state._state.filtered_state)
+    before = dict(app.session_state["_upload_ids"])
+    app.selectbox("project_choice").set_value(other.id).run()
+    assert not app.exception
+    assert section not in words(app)
+    after = app.session_state._state.filtered_state
+    assert not [key for key in after if key.startswith(("_served", "_map", "shown"))]
+    assert not set(before.values()) & set(app.session_state["_upload_ids"].values())
+    Projects(loaded.database).add_member(other.id, identity.who_asks(cookie("eve")).id, OWNER)
+    Projects(loaded.database).remove_member(other.id, person)
+    app.run()
+    assert section in words(app)  # of the project that is left
+
+
+def test_a_job_goes_on_when_its_owner_leaves_and_is_seen_by_nobody_else(
+    comes: Callable[[str, str], int], loaded: Library
+) -> None:
+    jobs, asked = jobs_of(loaded), {"module": "none", "lane": "none"}
+    eve, ben = comes("eve", "analyst"), comes("ben", "analyst")
+    hers = jobs.submit("a", {}, asker=f"person-{eve}", about="What Eve asked for", **asked)
+    his = jobs.submit("b", {}, asker=f"person-{ben}", about="What Ben asked for", **asked)
+    for _ in range(2):  # he signs out, and in again
+        said = words(_open("jobs"))
+        assert "What Ben asked for" in said
+        assert "What Eve asked for" not in said
+    app = _open("jobs")
+    app.button(f"job-{his.id}-cancel").click().run()
+    assert jobs.get(his.id).cancel
+    assert jobs.get(hers.id).is_open
+    comes("eve", "analyst")
+    said = words(_open("jobs"))
+    assert "What Eve asked for" in said
+    assert "Ben" not in said
