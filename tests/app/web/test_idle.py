@@ -142,7 +142,7 @@ def test_a_page_that_lay_untouched_shows_nothing_any_more(
 def test_minutes_are_read_and_what_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SQUINT_SESSION_MINUTES", raising=False)
     assert listening.session_minutes() == 0
-    monkeypatch.setattr(listening.identity, "is_needed", lambda: True)
+    monkeypatch.setattr("app.identity.is_needed", lambda: True)
     assert listening.session_minutes() == 60
     monkeypatch.setenv("SQUINT_SESSION_MINUTES", "7.5")
     assert listening.session_minutes() == 7.5
