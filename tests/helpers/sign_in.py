@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.helpers.dashboard import PATIENCE, free_port, serve
+from tests.helpers.dashboard import PATIENCE, end_engine, free_port, serve
 from tests.helpers.paths import ROOT
 
 _SECRET = "only for tests on this machine"  # noqa: S105 - as it says
@@ -87,6 +87,7 @@ def hospital(
         finally:
             server.terminate()
             server.wait(60)
+            end_engine(folder / "home")
 
 
 def sign_in(page: Page, address: str, login: str) -> None:
