@@ -16,6 +16,7 @@ from squint.library.database import FILE, Database, database, url_of
 from squint.library.records import ResultRow, ResultUse
 from squint.library.store import Library, Section
 from squint.library.verify import verify
+from tests.helpers.earlier_library import put_back
 from tests.helpers.sections import add_sections
 from tests.helpers.small_disk import state_of
 
@@ -200,16 +201,11 @@ def test_a_library_of_before_keeps_its_results_at_first(tmp_path: Path, section:
     (one, *_) = add_sections(library, section, tmp_path)
     asked = keep(library, one)
     with library.database.writing() as session:
-        session.connection().execute(sa.text("DROP TABLE result_uses"))
-        session.connection().execute(sa.text("DROP TABLE days"))
-        session.connection().execute(sa.text("DROP TABLE labeling_versions"))
-        session.connection().execute(sa.text("DROP TABLE token_names"))
-        session.connection().execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
         session.execute(sa.update(ResultRow.__table__).values(added="2020-01-01T00:00:00+00:00"))
         row = session.get_one(ResultRow, asked.result)
         session.refresh(row)
         row.check = row.digest()
-    database(library.home).close()
+    put_back(library.home, "0002")
     Database(url_of(library.home)).close()  # brings the tables up to date
     again = Library(library.home)
     again.sweep()
