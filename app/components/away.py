@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import identity
+from app import identity, who
 from app.exports.stamp import many
 from app.listening import IDLE
 from app.web.idle import sign_in_of
@@ -15,10 +15,10 @@ def show_away() -> bool:
     """Show nothing but that the page lay untouched, if it did; say whether it did."""
     if not IDLE.limit_s:
         return False
-    who, signed_in_at = sign_in_of(st.context), st.user.get("iat") if identity.is_needed() else None
-    IDLE.begin(who, float(signed_in_at) if isinstance(signed_in_at, int | float) else None)
-    if not IDLE.is_over(who):
-        _look(who)
+    browser, signed_in_at = sign_in_of(st.context), st.user.get("iat") if identity.is_needed() else None
+    IDLE.begin(browser, float(signed_in_at) if isinstance(signed_in_at, int | float) else None)
+    if not IDLE.is_over(browser):
+        _look(browser)
         return False
     st.session_state.clear()
     st.query_params.clear()
@@ -30,17 +30,17 @@ def show_away() -> bool:
     if identity.is_needed() and st.user.get("is_logged_in"):
         st.logout()
     elif st.button("Go on", type="primary"):
-        IDLE.begin_again(who)
+        IDLE.begin_again(browser)
         st.rerun()
     return True
 
 
-def _look(who: str) -> None:
+def _look(browser: str) -> None:
     """Look from time to time whether the page lies untouched for too long."""
 
-    @st.fragment(run_every=min(_MOST_S, max(_LEAST_S, IDLE.limit_s / _LOOKS)))
+    @who.fragment(run_every=min(_MOST_S, max(_LEAST_S, IDLE.limit_s / _LOOKS)))
     def look() -> None:
-        if IDLE.is_over(who):
+        if IDLE.is_over(browser):
             st.rerun()
 
     look()

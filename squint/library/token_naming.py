@@ -174,6 +174,7 @@ def undo(library: Library, model: str, token: str, *, seen: int | None = None) -
     return known.undoes
 
 
+@changing
 def redo(library: Library, model: str, token: str, *, seen: int | None = None) -> str:
     """Do again what was undone last of the name or note of a token; return what, in words.
 

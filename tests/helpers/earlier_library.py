@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from squint.library.database import FILE, database
 from squint.library.migrations.upgrade import upgrade
 
+_NOT_THEN = {"alembic_version", "audit"}  # tables that nobody wrote, or that tell what they are of
+
 
 def put_back(home: Path, revision: str) -> None:
     """Let the tables of a library, which nobody has open, be those of an earlier revision."""
@@ -26,7 +28,7 @@ def put_back(home: Path, revision: str) -> None:
         upgrade(connection, revision)
         old.reflect(connection)
         for table in old.sorted_tables:
-            if table.name != "alembic_version" and rows.get(table.name):
+            if table.name not in _NOT_THEN and rows.get(table.name):
                 known = [column.name for column in table.columns]
                 kept = [{name: row[name] for name in known if name in row} for row in rows[table.name]]
                 connection.execute(table.insert(), kept)

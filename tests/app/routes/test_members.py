@@ -81,7 +81,7 @@ def _addresses(here: Hospital) -> list[tuple[str, str, dict[str, Any]]]:
     view = by_depth([here.library.get(section)], cells_of(here.library, [here.library.get(section)]))
     here.served = MAPS.serve(MAP, Served(here.library, view, (np.arange(3),)))  # type: ignore[attr-defined]
     buffer = BUFFERS.put(b"Anna's cells")
-    ticket = UPLOADS.open(here.library, naming.file_name, LIMIT, naming.folder_name, here.anna)
+    ticket = UPLOADS.open(here.library, naming.file_name, LIMIT, naming.folder_name, person=here.anna)
 
     def signed(scope: str, rest: str = "") -> str:
         path, query = SIGNER.sign(scope).split("?")
@@ -161,7 +161,7 @@ def test_a_right_that_was_taken_away_is_gone_at_the_next_request(hospital: Hospi
 
 def test_a_ticket_is_its_persons_and_of_no_use_to_who_may_only_look(hospital: Hospital) -> None:
     project = hospital.library.home.name
-    ticket = UPLOADS.open(hospital.library, naming.file_name, LIMIT, None, hospital.anna)
+    ticket = UPLOADS.open(hospital.library, naming.file_name, LIMIT, person=hospital.anna)
     address, named = SIGNER.sign(f"/upload/{ticket}"), {"X-File-Name": "a.h5ad"}
     Projects(hospital.root.database).add_member(project, hospital.ben)
     sent = {"headers": named, "content": b"abc"}

@@ -118,10 +118,10 @@ def test_the_text_is_openmetrics(allowed: TestClient) -> None:
 
 
 def test_requests_are_counted_by_template_and_no_label_says_what_was_asked(allowed: TestClient) -> None:
-    route = {"method": "GET", "route": "/map/buffer/{name}", "status": "403"}
+    route = {"method": "GET", "route": "/map/buffer/{project}/{name}", "status": "403"}
     before = value(read(allowed), "squint_request_seconds_count", **route)
     for name in (PERSON, f"{PERSON}?sample={PERSON}", "1234"):
-        allowed.get(f"/map/buffer/{name}")
+        allowed.get(f"/map/buffer/first/{name}")
     allowed.get(f"/map/{PERSON}/cell/1/2?x={PERSON}")
     allowed.get(f"/{PERSON}")
     allowed.request(PERSON, f"/upload/{PERSON}", headers={"X-File-Name": PERSON, "X-Request-Id": PERSON})

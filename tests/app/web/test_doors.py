@@ -29,7 +29,6 @@ ROUTES = (
     "/health",
     "/_stcore/health",
     "/_stcore/script-health-check",
-    "/_stcore/metrics",
     "/_stcore/host-config",
     "/_stcore/agent/openapi.json",
     "/favicon.png",
@@ -206,7 +205,7 @@ def test_an_address_of_one_browser_is_none_in_another(address: str) -> None:
             assert time.monotonic() < wait_for_map
             time.sleep(2)
         host = {"Host": f"127.0.0.1:{urlsplit(address).port}"}
-        buffer = re.findall(r"/map/buffer/[0-9a-f]+\?until=[0-9]+&key=[0-9a-f]+", text)[0]
+        buffer = re.findall(r"/map/buffer/first/[0-9a-f]+\?until=[0-9]+&key=[0-9a-f]+", text)[0]
         path, query = map_address(told).values()
         for one, bare in ((buffer, 200), (f"{path}/cell/0/0?{query}", 200)):
             assert answer(address, one, {**host, "Cookie": jar["own"]})[0] == bare
