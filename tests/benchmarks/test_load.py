@@ -26,7 +26,7 @@ from tests.helpers.visits import megabytes, pages_of, visit
 pytestmark = pytest.mark.benchmark
 Record = Callable[[str, str, str], None]
 
-PAGES = ("", "tokens", "risk_map", "compare", "codebook", "borders")  # which all people look at
+PAGES = ("", "tokens", "risk_map", "compare", "codebook", "cell_types")  # which all people look at
 COLOURS = "plain_colour"
 THINKING_S = (1.0, 5.0)  # between two actions
 OF_PAGES = ("browse", "recolour")  # which are to be done within two seconds

@@ -88,7 +88,9 @@ def valid_requests(address: str) -> Iterator[list[Asked]]:
         drop = next(data for data in mounted if "max_files" in data)["address"]
         name = {"X-File-Name": "a.h5ad"}
         state = json.dumps({"panels": [{"centre": [50, 50], "scale": 2.0}], "size": 2, "hidden": ["type 1"]})
-        picture = json.dumps({"width": 90, "height": 80, "diameters": [9.0], **json.loads(state)})
+        box = {"left": 0, "top": 0, "width": 90, "height": 80}
+        stage = {"width": 90, "height": 80, "boxes": [box], "diameters": [9.0], "ratio": 1}
+        picture = json.dumps({**stage, "size": 1.0})
         part = drop.replace("?", "/part?", 1)
         yield [
             Asked("GET", "/health", {}),

@@ -5,6 +5,7 @@ case and the one after the last. It writes a line of JSON before and after each 
 """
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -44,11 +45,14 @@ def run(name: str, valid: Path, work: Path, seed: int, cases: range) -> None:
 
 
 def _say(**facts: Any) -> None:
-    sys.stdout.write(json.dumps(facts) + "\n")
-    sys.stdout.flush()
+    _told.write(json.dumps(facts) + "\n")
+    _told.flush()
 
+
+_told = os.fdopen(os.dup(1), "w")  # what libraries print on standard output goes to the log instead
 
 if __name__ == "__main__":
+    os.dup2(2, 1)
     warnings.simplefilter("ignore")
     _name, _valid, _work, *_numbers = sys.argv[1:]
     _seed, _first, _end = map(int, _numbers)

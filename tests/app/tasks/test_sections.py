@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -50,46 +51,40 @@ def test_a_bomb_is_refused_in_one_line_and_the_worker_stays(
     assert worker.pid("files") == pid
 
 
-def test_a_file_whose_reading_stands_still_is_given_up_and_the_next_is_read(
-    worker: Worker, library: Library, toy: AnnData, tmp_path: Path
-) -> None:
-    path = tmp_path / "still.h5ad"
-    one_section(toy).write_h5ad(path)
-    worker.wait_ready()
-    pid = worker.pid("files")
-    os.kill(pid, signal.SIGSTOP)  # as a file does over which HDF5 never ends
-    with pytest.raises(InputError, match="took longer"):
-        worker.ask(Validate(str(path)), library, limit_s=2).result(120)
-    assert worker.ask(Validate(str(path)), library).result(120)["report"]["n_cells"] == 60
-    assert worker.pid("files") != pid
-    assert library.sections() == []
+@contextmanager
+def signalled(worker: Worker, library: Library, number: int) -> Iterator[set[int]]:
+    """Send whoever reads a file a signal, once for each time that somebody begins; give who got it."""
+    got, over = set[int](), threading.Event()
+
+    def send() -> None:
+        while not over.wait(0.02):
+            for job in Jobs(library.database).open():
+                if job.state == RUNNING and job.tries > len(got):
+                    with suppress(KeyError, ValueError, ProcessLookupError):  # it is not back yet
+                        os.kill(pid := worker.pid("files"), number)
+                        got.add(pid)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield got
+    finally:
+        over.set()
+        thread.join()
 
 
-def test_a_file_that_ends_its_reader_is_said_and_the_next_is_read(
-    worker: Worker, library: Library, toy: AnnData, tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "said", "n_workers"),
+    [(signal.SIGSTOP, "took longer than 4 s", 1), (signal.SIGSEGV, "ended 2 times", 2)],
+)
+def test_a_file_over_which_its_reader_hangs_or_dies_is_said_and_the_next_is_read(
+    worker: Worker, library: Library, toy: AnnData, tmp_path: Path, number: int, said: str, n_workers: int
 ) -> None:
     path = tmp_path / "deadly.h5ad"
     one_section(toy).write_h5ad(path)
     worker.wait_ready()
-    dead, over = set[int](), threading.Event()
-
-    def kill() -> None:
-        """End whoever reads, as a file does that breaks HDF5."""
-        while not over.wait(0.02):
-            for job in Jobs(library.database).open():
-                if job.state == RUNNING and job.tries > len(dead):
-                    with suppress(KeyError, ValueError, ProcessLookupError):  # it is not back yet
-                        dead.add(pid := worker.pid("files"))
-                        os.kill(pid, signal.SIGKILL)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
-        with pytest.raises(InputError, match="ended 2 times"):
-            worker.ask(Validate(str(path)), library).result(120)
-    finally:
-        over.set()
-        thread.join()
-    assert len(dead) == 2
+    with signalled(worker, library, number) as got, pytest.raises(InputError, match=said):
+        worker.ask(Validate(str(path)), library, limit_s=4 if n_workers == 1 else 3600).result(120)
+    assert len(got) == n_workers
     assert worker.ask(Validate(str(path)), library).result(120)["report"]["n_cells"] == 60
     assert library.sections() == []
