@@ -161,6 +161,8 @@ def test_many_at_once(tmp_path: Path, record: Record, request: pytest.FixtureReq
             first.open("")
             while first.is_busy:
                 first.watch(1)
+            first.open("risk_map")
+            assert first.has("risk_map-csv"), first.words()
         for page in pages_of(address):
             visit(address, page)
         start = time.monotonic()

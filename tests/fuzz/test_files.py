@@ -7,8 +7,11 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -53,37 +56,42 @@ def _go_on(found: Found, name: str, valid: Path, work: Path, seed: int, cases: r
     command = [sys.executable, "-m", "tests.helpers.fuzz_child", name, str(valid), str(work), *numbers]
     with (work / "log").open("w") as log:
         child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-    lines: queue.Queue[str] = queue.Queue()
-    assert child.stdout is not None
-    reading = threading.Thread(
-        target=lambda: [lines.put(line) for line in child.stdout or ()] + [lines.put("")]
-    )
-    reading.start()
-    found.memory, case, file, why = [], cases.start - 1, "", ""
-    while True:
-        try:
-            line = lines.get(timeout=PATIENCE_S)
-        except queue.Empty:
-            why = f"stood still for {PATIENCE_S:.0f} s"
-            child.kill()
-            break
-        if not line:
-            break
+    found.memory, case, file = [], cases.start - 1, ""
+    for line in _told(child):
         facts = json.loads(line)
         if "file" in facts:
             case, file = facts["case"], facts["file"]
-            continue
-        _note(found, facts, f"case {case} of seed {seed}, {file}")
-        file = ""
+        else:
+            _note(found, facts, f"case {case} of seed {seed}, {file}")
+            file = ""
+    said = (work / "log").read_text()
+    if case < cases.start:
+        pytest.fail(said[-4_000:])
+    if file:
+        why = f"the process died with {child.returncode}, or stood still for {PATIENCE_S:.0f} s"
+        found.note(why, f"case {case} of seed {seed}, {file}\n{said[-2_000:]}")
+    return case + 1
+
+
+def _told(child: "subprocess.Popen[str]") -> Iterator[str]:
+    """Give what a process says until it ends, or has said nothing for long and is ended."""
+    lines: queue.Queue[str] = queue.Queue()
+    assert child.stdout is not None
+
+    def read(told: IO[str]) -> None:
+        for line in told:
+            lines.put(line)
+        lines.put("")
+
+    reading = threading.Thread(target=read, args=(child.stdout,))
+    reading.start()
+    with suppress(queue.Empty):
+        while line := lines.get(timeout=PATIENCE_S):
+            yield line
+    child.kill()
     child.wait(60)
     reading.join(60)
     child.stdout.close()
-    if case < cases.start:
-        pytest.fail((work / "log").read_text()[-4_000:])
-    if file:
-        why = why or f"the process died with {child.returncode}"
-        found.note(why, f"case {case} of seed {seed}, {file}\n{(work / 'log').read_text()[-2_000:]}")
-    return case + 1
 
 
 def _note(found: Found, facts: dict[str, object], case: str) -> None:

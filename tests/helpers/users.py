@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection
 from tests.helpers.visits import visitor
 
 _BLOCK = 1 << 20
+_PAUSE_S = 0.5  # in which nothing comes: the server has said all
 _OVER = {
     ForwardMsg.FINISHED_SUCCESSFULLY,
     ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
@@ -94,6 +95,7 @@ class User:
             fragment, every = next(iter(self._again.items()))
             time.sleep(every)
             self._run(page_script_hash=self._hash, fragment_id=fragment, is_auto_rerun=True)
+            self._follow()
         time.sleep(max(0.0, end - time.monotonic()))
 
     @property
@@ -160,8 +162,15 @@ class User:
             pass
         self._check()
 
-    def _received(self) -> bytes:
-        part = self._socket.recv(timeout=self._patience)
+    def _follow(self) -> None:
+        """Take what the server draws by itself: what drew itself anew may have asked for the whole page."""
+        with suppress(TimeoutError):
+            while True:
+                self._take(ForwardMsg.FromString(self._received(_PAUSE_S)))
+        self._check()
+
+    def _received(self, patience: float | None = None) -> bytes:
+        part = self._socket.recv(timeout=self._patience if patience is None else patience)
         if not isinstance(part, bytes):
             raise UnhappyError(f"the server sent text: {part[:100]}")
         return part
@@ -169,7 +178,8 @@ class User:
     def _take(self, told: ForwardMsg) -> bool:
         """Take what the server tells; say whether the page is complete."""
         kind = told.WhichOneof("type")
-        if kind == "navigation":
+        if kind == "navigation":  # which begins a page, and not what draws itself anew
+            self._shown, self._again = {}, {}
             self._hash = told.navigation.page_script_hash
         elif kind == "delta" and told.delta.WhichOneof("type") == "new_element":
             place = tuple(told.metadata.delta_path)
