@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from google.protobuf.message import DecodeError
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -33,6 +32,7 @@ ANSWER_S = 1.0  # within which most answers come, unless the request is not comp
 PATIENCE_S = 40.0
 SOCKET_S = 20.0
 BROKEN = "Error deserializing back message"  # Streamlit notes these with a traceback, and closes the socket
+UNKNOWN_WIDGET = "in filtered_state"  # of Streamlit, two tracebacks: who makes up a widget loses his own page
 
 
 class Server(NamedTuple):
@@ -148,10 +148,9 @@ def on_the_socket(address: str, n_cases: int, rng: np.random.Generator) -> Count
 
 
 def _answered(page: object, message: bytes) -> str:
-    try:
+    is_run = False
+    with suppress(Exception):  # of protobuf, where it is no message any more
         is_run = BackMsg.FromString(message).HasField("rerun_script")
-    except DecodeError:
-        is_run = False
     end = time.monotonic() + (SOCKET_S if is_run else 0.2)
     try:
         while time.monotonic() < end:
@@ -203,7 +202,8 @@ def test_any_request_is_answered_or_refused_and_the_server_stays(
     )
     log = server.log.read_text()
     assert not wrong, "\n".join(wrong[:5])
-    assert log.count("Traceback") <= log.count(BROKEN), _last_words(log)
+    known_ones = log.count(BROKEN) + 2 * log.count(UNKNOWN_WIDGET)
+    assert log.count("Traceback") <= known_ones, _last_words(log)
     at = urlsplit(server.address)
     line = HTTPConnection(at.hostname or "", at.port, timeout=60)
     line.request("GET", "/health")

@@ -283,7 +283,10 @@ def _read_text(_folder: Path, file: Path) -> None:
 
 
 def _load_model(folder: Path, _file: Path) -> None:
-    Bundle.load(folder)
+    try:
+        Bundle.load(folder)
+    except InputError as error:  # which calls the folder as whoever named it did
+        raise InputError(str(error).replace(str(folder), folder.name)) from error
 
 
 def _packed_models(folder: Path) -> None:
