@@ -6,6 +6,7 @@
 #   make test-wheel  build the package, install it into an empty environment and use it there
 #   make install     only the environment, in .venv/
 #   make bench       the benchmarks
+#   make fuzz        files and requests changed at random (CASES=200 of each kind)
 #   make samples     write the simulated cohort of data_samples/ again
 #   make pretrained  train the shipped models on it again
 #   make starters    train the starter models of real tissue again, from the sections of SQUINT_TEST_DATA
@@ -33,7 +34,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run check test test-fast test-wheel lint types js format-js docs \
-	install bench samples pretrained starters screenshots notebooks licences sbom vulnerabilities format browser
+	install bench samples pretrained starters screenshots notebooks licences sbom vulnerabilities format browser fuzz
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -73,13 +74,17 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 test-fast: $(STAMP)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not benchmark and not wheel and not browser and not slow"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not benchmark and not fuzz and not wheel and not browser and not slow"
 
 test-wheel: $(STAMP)
 	$(PYTEST) -m wheel -s tests/package
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+CASES ?= 200
+fuzz: $(STAMP)
+	$(BIN)/python -m pytest -m fuzz -s tests/fuzz --cases $(CASES)
 
 # MkDocs 1.6 is pinned: a word on its successor at each build would hide the warnings that count.
 docs: $(STAMP)

@@ -57,9 +57,8 @@ def parse(content: bytes, name: str) -> dict[str, float]:
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is no plain text. Save it as CSV UTF-8.") from error
     lines = [line for line in lines if not line.startswith("#")]
-    separator = max(",;\t", key=lines[0].count) if lines else ","
     found: dict[str, float] = {}
-    for number, row in enumerate(csv.reader(lines, delimiter=separator), start=1):
+    for number, row in enumerate(_rows(lines, name), start=1):
         fields = [clean(field) for field in row]
         value = _number(fields[1]) if len(fields) == 2 else None
         if value is None and number == 1 and len(fields) == 2:
@@ -75,6 +74,14 @@ def parse(content: bytes, name: str) -> dict[str, float]:
     if not found:
         raise InputError(f"{name} names no gene. Give a gene and its expression per line.")
     return found
+
+
+def _rows(lines: list[str], name: str) -> list[list[str]]:
+    separator = max(",;\t", key=lines[0].count) if lines else ","
+    try:
+        return list(csv.reader(lines, delimiter=separator))
+    except csv.Error as error:
+        raise InputError(f"{name} is no table: {error}. Save it as CSV UTF-8.") from error
 
 
 def _number(text: str) -> float | None:

@@ -22,6 +22,8 @@ from squint.io.tenx_zarr import read_parts
 
 GROUP = "matrix"
 HEADER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real)\s+general\s*", re.IGNORECASE)
+OF_WHOLE, OF_REAL = b"0123456789- \t\r\n", b".+eEnNaAiIfFtTyY"  # of a body of Matrix Market
+BLOCK = 1 << 20
 MAX_COMMENTS = 1_000  # lines before the sizes
 ASCII = 127
 MAX_LINE = 10_000  # bytes of one of them
@@ -269,9 +271,9 @@ def _read_market(path: Path, name: str) -> sparse.coo_matrix:
     """Read Matrix Market, after its header was found to be of counts and of a size that memory holds."""
     from scipy.io import mmread  # noqa: PLC0415 - a rare form
 
-    with opened(path) as stream:
-        _check_header(stream, name)
     try:
+        with opened(path) as stream:
+            _check_body(stream, _check_header(stream, name), name)
         with opened(path) as stream:
             found = sparse.coo_matrix(mmread(stream))
     except InputError:
@@ -282,8 +284,10 @@ def _read_market(path: Path, name: str) -> sparse.coo_matrix:
     return found
 
 
-def _check_header(stream: IO[bytes], name: str) -> None:
-    if not HEADER.fullmatch(stream.readline(MAX_LINE).decode(errors="replace")):
+def _check_header(stream: IO[bytes], name: str) -> bytes:
+    """Refuse a header that is not of counts, or of too many; give the letters that may follow."""
+    first = stream.readline(MAX_LINE)
+    if not HEADER.fullmatch(first.decode(errors="replace")):
         raise InputError(
             f"{name} is no Matrix Market of counts: its first line does not say so. Copy it again."
         )
@@ -299,3 +303,11 @@ def _check_header(stream: IO[bytes], name: str) -> None:
         raise InputError(
             f"{name} declares {int(sizes[2]):,} values, more than memory holds here. Use a machine with more."
         )
+    return OF_WHOLE if b"integer" in first.lower() else OF_WHOLE + OF_REAL
+
+
+def _check_body(stream: IO[bytes], letters: bytes, name: str) -> None:
+    """Refuse what holds other letters: scipy's reader dies over a NUL, and reads 1.5 as a whole 1."""
+    while block := stream.read(BLOCK):
+        if block.translate(None, letters):
+            raise damaged(name)

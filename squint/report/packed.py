@@ -153,7 +153,8 @@ def compare(computed: Computed, path: Path) -> Agreement:
                 raise InputError(
                     f"{before[name]} of {path.name} is not the one of its manifest: it was changed."
                 )
-            n_whole, n_others, difference = _differences(name, _values(given), _values(content))
+            old = _values(given, f"{before[name]} of {path.name}")
+            n_whole, n_others, difference = _differences(name, old, _values(content, name))
             whole, others, largest = whole + n_whole, others + n_others, max(largest, difference)
     return Agreement(len(anew), whole, others, largest)
 
@@ -197,10 +198,16 @@ def _difference(one: str, two: str) -> float | None:
     return abs(first - second) / max(1.0, abs(first))
 
 
-def _values(content: bytes) -> list[list[str]]:
-    lines = content.decode("utf-8-sig").split("\n")
-    head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return list(csv.reader(lines[head:] if lines[-1] else lines[head:-1], strict=True))
+def _values(content: bytes, name: str) -> list[list[str]]:
+    try:
+        lines = content.decode("utf-8-sig").split("\n")
+        head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+        rows = list(csv.reader(lines[head:] if lines[-1] else lines[head:-1], strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{name} is no table: {error}. Take the ZIP that squint wrote.") from error
+    if len({len(row) for row in rows}) > 1:
+        raise InputError(f"{name} is no table: its rows differ in length. Take the ZIP that squint wrote.")
+    return rows
 
 
 def _manifest(packed: zipfile.ZipFile, path: Path) -> dict[str, str]:

@@ -149,6 +149,45 @@ def test_a_chrome_that_hangs_is_ended(
     assert not list(folder.glob("figure.pdf"))
 
 
+@pytest.mark.skipif(find_chrome() is None, reason="there is no Chrome to draw with")
+def test_a_chrome_that_dies_is_started_again_or_said(
+    library: Library, marks: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "_LIMIT_S", 20.0)
+    folder, over, killed = (
+        write_figure(library, for_print(go.Figure(go.Scatter(y=[1, 2])), marks)),
+        threading.Event(),
+        [],
+    )
+    others = chromes()
+
+    def kill() -> None:
+        while not over.wait(0.05):
+            for pid in chromes() - others:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        with pytest.raises(InputError, match="take the HTML figure"):
+            drawing.draw(folder, "pdf", marks)
+    finally:
+        over.set()
+        thread.join()
+    assert killed
+    assert not list(folder.glob("figure.pdf"))
+    assert NOTICE in drawing.draw(folder, "html", marks).read_text()
+    assert drawing.draw(folder, "pdf", marks).read_bytes().startswith(b"%PDF")  # once it lives
+
+
+@pytest.mark.skipif(find_chrome() is None, reason="there is no Chrome to draw with")
+def test_a_figure_of_nothing_is_drawn(library: Library, marks: Mapping[str, str]) -> None:
+    folder = write_figure(library, for_print(go.Figure(), marks))
+    assert NOTICE in PdfReader(drawing.draw(folder, "pdf", marks)).pages[0].extract_text().replace("\n", " ")
+
+
 def chromes() -> set[int]:
     """List the processes of Chrome below this one that have not ended."""
     found, looking = set[int](), [os.getpid()]

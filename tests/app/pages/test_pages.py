@@ -375,7 +375,9 @@ def test_a_choice_survives_a_change_of_visit(visit: Open) -> None:
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("name", [*PAGES, "models", "jobs"])
 def test_bad_query_parameters_give_the_default_view(visit: Open, name: str) -> None:
-    app = visit(name, thresholds="'; drop", n_codes="1e9", colour="<script>", page="xyz", shown="../..")
+    odd = {"thresholds": "'; drop", "n_codes": "1e9", "colour": "<script>", "page": "xyz", "shown": "../.."}
+    long = {"section": "../../\0", "token": "9" * 400, "stack_name": "x" * 10_000, "": ""}
+    app = visit(name, **odd, **long)
     assert not app.exception
     assert not app.error
 

@@ -156,6 +156,20 @@ def test_another_kind_of_matrix_market_is_refused(tmp_path, header):
         read_matrix(folder)
 
 
+@pytest.mark.parametrize("kind", ["integer", "real"])
+@pytest.mark.parametrize("spoilt", ["1 1 2\0\0 3", "1 1 2;", "1 1 0x2", "1 1 1.5"])
+def test_letters_that_are_none_of_numbers_are_refused_before_they_are_read(tmp_path, kind, spoilt):
+    """A NUL ends the process that scipy reads in, and a fraction is cut to a whole number."""
+    folder = write("folder", tmp_path)
+    _, *text = (folder / "matrix.mtx").read_text().splitlines()
+    at = next(i for i, line in enumerate(text) if not line.startswith("%"))  # of the sizes
+    header = f"%%MatrixMarket matrix coordinate {kind} general"
+    content = [header, *text[: at + 1], spoilt, *text[at + 2 :]]
+    (folder / "matrix.mtx").write_text("\n".join([*content, ""]))
+    with pytest.raises(InputError, match=r"matrix\.mtx"):
+        read_matrix(folder)
+
+
 def test_a_size_that_memory_does_not_hold_is_refused_from_the_header(tmp_path):
     folder = write("folder", tmp_path)
     lines = (folder / "matrix.mtx").read_text().splitlines()

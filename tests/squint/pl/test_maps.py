@@ -142,6 +142,19 @@ def test_at_most_eight_labels_are_coloured_and_all_are_counted() -> None:
     assert len([trace for trace in figure.data if trace.showlegend]) == len(counts)
 
 
+def test_a_hundred_thousand_labels_are_drawn_as_few() -> None:
+    """The legend counts all of them, and so says what is not coloured."""
+    n = 100_000
+    labels = pd.Categorical.from_codes(np.arange(n), [f"label {i}" for i in range(n)])
+    scale = pl.Categories("cell type", pl.most_frequent(labels), "other types")
+    places = np.stack([np.arange(n) % 400, np.arange(n) // 400], axis=1) * 10.0
+    figure = pl.tissue_map([pl.Panel("S1", places, labels, "um", {})], scale)
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert len(named) <= 9
+    assert sum(len(trace.x) for trace in figure.data) == n
+    assert any("other types" in name and "99,99" in name for name in named)
+
+
 def test_every_style_has_eight_different_colours() -> None:
     for style in (pl.LIGHT, pl.DARK, pl.PRINT):
         assert len(set(style.categories)) == pl.MAX_HIGHLIGHTED == 8

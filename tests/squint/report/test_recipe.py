@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squint.errors import InputError
-from squint.report.packed import read_given
+from squint.report.packed import _values, read_given
 from squint.report.pieces import read_outline, write_outline
 from squint.report.reading import MOST_BYTES, read_recipe, write_recipe
 from squint.report.recipe import (
@@ -228,3 +228,12 @@ def test_an_outline_comes_back_and_what_is_none_is_refused() -> None:
     ):
         with pytest.raises(InputError, match="The outline"):
             read_outline((head + rows).encode(), "The outline")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b'a,b\n"1,2\n', b'a\n"1"2\n', b"a\n" + b"x" * 200_000, b"a,b\n1\n"]
+)
+def test_what_is_no_table_of_a_zip_is_refused_by_name(content: bytes) -> None:
+    with pytest.raises(InputError, match=r"^tables/a.csv of x.zip is no table: [^\n]+$"):
+        _values(content, "tables/a.csv of x.zip")
+    assert _values(b"# stamp\na,b\n1,2\n", "a") == [["a", "b"], ["1", "2"]]

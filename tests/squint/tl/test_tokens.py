@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 import squint
 from squint import datasets, keys, pp, tl
 from squint.config import ModelConfig, TrainConfig
+from squint.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +123,28 @@ def test_cells_at_one_point_have_tokens(bundle):
     tl.tokenize(section, bundle)
     assert section.obs[keys.TOKEN].notna().all()
     assert np.isfinite(section.obsm[keys.LATENT]).all()
+
+
+@pytest.mark.parametrize("n_cells", [1, 2, 3, 9])
+@pytest.mark.parametrize("where", ["line", "pairs", "point"])
+def test_few_cells_wherever_they_lie_have_tokens(bundle, n_cells, where):
+    """Fewer than neighbours are looked for, on a line, two at each place, or all at one."""
+    section = datasets.toy(n_cells=40)[:n_cells].copy()
+    along = {"line": np.arange(n_cells), "pairs": np.arange(n_cells) // 2, "point": np.zeros(n_cells)}[where]
+    section.obsm[keys.SPATIAL] = np.stack([10.0 * along, np.zeros(n_cells)], axis=1)
+    tl.tokenize(section, bundle)
+    assert section.obs[keys.TOKEN].notna().all()
+    assert np.isfinite(section.obsm[keys.LATENT]).all()
+
+
+def test_genes_of_another_species_are_not_taken_for_those_of_the_model(bundle):
+    """Mice write Ca9 where humans write CA9: another gene, whose counts the model did not learn from."""
+    section = datasets.toy(n_cells=60)
+    section.var_names = [name.capitalize() for name in section.var_names]
+    assert not set(section.var_names) & set(bundle.genes)
+    with pytest.raises(InputError, match="gene"):
+        tl.tokenize(section, bundle)
+    assert keys.TOKEN not in section.obs
 
 
 # --- activation ------------------------------------------------------------------------------------------
