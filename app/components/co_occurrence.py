@@ -94,9 +94,9 @@ def choose(sections: Sequence[Section]) -> Over:
     by_name = {over.name: over for over in offered if over.n_groups >= LEAST_GROUPS}
     if not by_name:
         st.info(
-            f"There are {many(len(plain), 'section')} with tokens, and at least {LEAST_GROUPS} sections, "
-            "levels of a stack or patients are needed: a correlation over two is always +1 or -1. Add a "
-            "section on the page Sections."
+            f"At least {LEAST_GROUPS} sections, levels of a stack or patients with tokens are needed, as a "
+            f"correlation over two is always +1 or -1: here is {many(len(plain), 'section')}. Add one on the "
+            "page Sections."
         )
         to_sections()
         st.stop()

@@ -108,7 +108,7 @@ def test_two_sections_are_too_few_and_told_so(visit: Open, loaded: Library) -> N
         loaded.delete(section.id)
     app = visit(PAGE)
     assert not app.exception
-    assert "at least 3 sections" in words(app)
+    assert "At least 3 sections" in words(app)
     assert not app.get("plotly_chart")
 
 
