@@ -58,7 +58,7 @@ def hosts() -> frozenset[str]:
         if host_of(f"[{name}]" if name.count(":") > 1 else name) != (name, None):
             raise InputError(
                 "SQUINT_HOSTS must hold names of hosts without ports, separated by commas, as "
-                f"'squint.example.org', not {name[:80]!r}."
+                f"'dashboard.example.org', not {name[:80]!r}."
             )
     return names
 

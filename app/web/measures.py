@@ -22,7 +22,7 @@ _CLOSED = "/_stcore/metrics"  # Streamlit's own, which it gives to anybody
 _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
 _LONG = (0.1, 0.5, 1, 2, 5, 15, 60, 300, 900, 3600)
 
-logger = logging.getLogger("squint.web")
+logger = logging.getLogger("squint")
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)

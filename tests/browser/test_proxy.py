@@ -53,7 +53,7 @@ def nginx(folder: Path, dashboard: str) -> Iterator[tuple[int, int]]:
     ):
         assert text.count(old) == 1
         text = text.replace(old, new)
-    text = text.replace("squint.example.org", "localhost")
+    text = text.replace("dashboard.example.org", "localhost")
     places = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
