@@ -59,7 +59,7 @@ def draw() -> None:
         page_title="squint", page_icon=str(Path(__file__).parent / "assets" / "icon.png"), layout="wide"
     )
     note_session()
-    if show_away() or not door.is_open():
+    if not door.is_open() or show_away():
         return
     page = st.navigation(_pages(), position="top")
     has_project = who.project() is not None

@@ -1,6 +1,6 @@
 """Who may ask for which task: the one table of them."""
 
-from squint.library.people import ANALYST, VIEWER
+from squint.library.people import ADMIN, ANALYST, VIEWER
 
 # Computed from what is there, drawn or written to a file: it changes nothing that anybody else sees.
 _LOOKS = (
@@ -19,7 +19,12 @@ _CHANGES = (
     *("estimate_training", "train_model", "learn_to_inpaint", "add_model"),
     *("train_without_region", "train_on_stack"),
 )
-ROLES = {**dict.fromkeys(_LOOKS, VIEWER), **dict.fromkeys(_CHANGES, ANALYST)}
+_OVERSEES = ("check_log", "write_log")  # tells what everybody did
+ROLES = {
+    **dict.fromkeys(_LOOKS, VIEWER),
+    **dict.fromkeys(_CHANGES, ANALYST),
+    **dict.fromkeys(_OVERSEES, ADMIN),
+}
 
 
 def role_for(task: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from squint.chrome import find_chrome
 from squint.engine import locks
@@ -126,7 +127,10 @@ def follow_link(page: Page, name: str) -> None:
             link.click()
             return
         for group in page.get_by_test_id("stTopNavSection").all():
-            group.click()
+            try:
+                group.click(timeout=5_000)
+            except PlaywrightError:  # it was drawn anew just now
+                break
             page.wait_for_timeout(500)
             if inside.is_visible():
                 inside.click()

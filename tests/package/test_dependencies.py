@@ -34,6 +34,7 @@ ALLOWED = {
 LAZY = {
     "squint.cli.cluster",
     "squint.engine.cluster",
+    "squint.engine.crew",
     "squint.engine.dispatcher",
     "squint.engine.scheduler",
     "squint.training.fabric",

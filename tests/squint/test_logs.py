@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -148,7 +149,8 @@ def test_fields_last_as_long_as_their_block_and_follow_into_tasks() -> None:
     async def both() -> None:
         await asyncio.gather(work("a"), work("b"))
 
-    asyncio.run(both())
+    with ThreadPoolExecutor(1) as threads:  # which runs no loop, as this one may for a browser
+        threads.submit(asyncio.run, both()).result()
     assert seen == ["a", "b"]
     record = logging.LogRecord("a", logging.INFO, "", 0, "event", None, None)
     assert "request" not in json.loads(formatter.format(record))

@@ -122,6 +122,8 @@ ASKED: list[Task] = [
         (GeneSet("Hypoxia", ("CA9", "LDHA")),),
         ("12",),
     ),
+    requests.CheckLog("now"),
+    requests.WriteLog("4", "seen", "a", "2026-01-01", "", 100),
     requests.MakeTiles("a"),
     requests.ReadTranscripts("a", ("CA9", "LDHA")),
     requests.LookAtImage(Addition("a", "he.tif")),

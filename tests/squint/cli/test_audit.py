@@ -19,9 +19,18 @@ from squint.library.store import Library
 
 # How each command that has to do with a library is noted: by the rows that it changes, by a note of its own,
 # or not at all, for it changes nothing and nothing leaves.
-BY_ROWS = {"import", "patients", "rebuild", "add", "remove"}
+BY_ROWS = {"import", "patients", "rebuild", "add", "remove", "rename", "role", "member"}
 BY_NOTE = {"backup", "restore", "prune", "export", "report", "audit list"}
-LOOKS = {"models list", "library list", "show", "library verify", "audit verify", "head"}
+LOOKS = {
+    "models list",
+    "library list",
+    "people list",
+    "projects list",
+    "show",
+    "library verify",
+    "audit verify",
+    "head",
+}
 OF_FILES = {  # they work on files, not on a library
     *("simulate", "validate", "train", "tokenize", "activate", "export-tokens", "inpaint", "cell-types"),
     "learn-to-inpaint",

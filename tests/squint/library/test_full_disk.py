@@ -146,7 +146,7 @@ def test_rows(library: Library, disk: SmallDisk) -> None:
 
 
 def test_a_new_library(disk: SmallDisk) -> None:
-    for room in range(0, 400_000, 5 * PAGE):
+    for room in range(0, 800_000, 5 * PAGE):
         home = disk.folder / f"home{room}"
         disk.leave(room)
         refusal = refusal_of(lambda home=home: Library(home))
