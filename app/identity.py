@@ -23,6 +23,7 @@ from app.refusals import refused
 from app.settings import settings
 from squint.errors import InputError
 from squint.library.access import Access, NotAllowedError
+from squint.library.acting import Actor, acting
 from squint.library.database import database
 from squint.library.people import LOCAL, VIEWER, Person
 from squint.library.projects import FIRST, Projects
@@ -52,7 +53,8 @@ def who(claims: Mapping[str, Any] | None) -> Person:
     """
     if not is_needed():
         return LOCAL
-    return admit(database(settings().home), claims or {}, Rules.read())
+    with acting(Actor(None, "sign in")):  # who it is that acts is what is being found out
+        return admit(database(settings().home), claims or {}, Rules.read())
 
 
 def sign_out(claims: Mapping[str, Any]) -> None:

@@ -167,7 +167,11 @@ def _actor() -> Actor | None:
     if page:
         st.session_state[_PLACE] = Path(page["script_path"]).stem
     place = str(st.session_state.get(_PLACE, ""))  # a callback may run before pages are known again
-    return Actor(person().id, place, context.session_id)
+    try:
+        number: int | None = person().id
+    except InputError:  # of nobody who may come in
+        number = None
+    return Actor(number, place, context.session_id)
 
 
 acting.ask(_actor)

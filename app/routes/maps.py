@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from app import audit
 from app.engine.client import Cancelled, ask
+from app.identity import is_needed
 from app.maps.card import card
 from app.maps.served import MAPS, Served
 from app.maps.stage import leave_stage
@@ -60,7 +61,7 @@ def _signed(scope: str) -> Callable[[Answer], Answer]:
             if SIGNER.accepts(path, request.query_params, bearer(request)):
                 return await answer(request)
             audit.refused(settings().home)
-            return _REFUSED
+            return _GONE if is_needed() else _REFUSED  # to others, it is as if it were not there
 
         return guarded
 

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app import audit
+from app.identity import is_needed
 from app.routes.members import may_send
 from app.settings import settings
 from app.uploads.arrivals import ALLOWANCE, UPLOADS, Ticket
@@ -127,7 +128,8 @@ async def _ticket(request: Request) -> Ticket:
     upload_id = request.path_params["upload_id"]
     if not SIGNER.accepts(f"/upload/{upload_id}", request.query_params, bearer(request)):
         audit.refused(settings().home)
-        raise RefusedError(403, "This address has expired or was not made by this server.")
+        status = 404 if is_needed() else 403  # to others, it is as if it were not there
+        raise RefusedError(status, "This address has expired or was not made by this server.")
     ticket = UPLOADS.get(upload_id)
     if ticket is None or not await may_send(request, ticket):
         raise RefusedError(404, "The page was open for too long. Choose the file again.")

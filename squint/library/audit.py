@@ -92,8 +92,9 @@ def note(home: Path, *entries: Entry, who: Actor | None = None) -> None:
         If it could not be written: then it must not be done.
     """
     try:
+        who = who or actor()  # before anything is locked
         with log_of(home).writing() as session:
-            chain.append(session, entries, who or actor(), project_of(home))
+            chain.append(session, entries, who, project_of(home))
     except InputError as error:
         raise InputError(f"This was not done, as the audit log could not be written. {error}") from error
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from squint.errors import InputError
 from squint.files import FULL
 from squint.library import chain, noting, place
-from squint.library.acting import actor
+from squint.library.acting import Actor, actor
 from squint.secret import secret
 
 FILE = place.FILE
@@ -125,20 +125,21 @@ class Database:
         InputError
             If the database does not answer within 10 s, is damaged, or cannot be written.
         """
+        who = actor()  # asked before anything is locked: finding out may have to write itself
         with self._in_words(), self._session() as session, session.begin():
             session.connection(execution_options={"squint_writes": True})
             yield session
             session.flush()
             if changed := noting.changes(session):
-                self._note(session, changed)
+                self._note(session, changed, who)
 
-    def _note(self, session: Session, changed: Sequence[chain.Entry]) -> None:
+    def _note(self, session: Session, changed: Sequence[chain.Entry], who: Actor) -> None:
         """Add to the audit log what a session changed, as the last thing that it does."""
         if self._log is None:
-            chain.append(session, changed, actor(), self.project)
+            chain.append(session, changed, who, self.project)
             return
         with self._log().writing() as other:
-            chain.append(other, changed, actor(), self.project)
+            chain.append(other, changed, who, self.project)
 
     def check(self) -> None:
         """Read all of a database that is a file, and see that its parts agree.
