@@ -144,7 +144,7 @@ def test_an_address_of_one_project_is_not_good_for_another(hospital: Hospital) -
     own = Projects(hospital.root.database).of(hospital.ben)[0].id
     signed = SIGNER.sign(f"/map/tiles/{own}/{hospital.section}/ab").replace("?", "/0/0/0?")
     moved = signed.replace(own, hospital.library.home.name)
-    assert hospital.ask(cookie("ben"), "GET", moved)[0] == 403
+    assert hospital.ask(cookie("ben"), "GET", moved)[0] == 404
 
 
 def test_a_right_that_was_taken_away_is_gone_at_the_next_request(hospital: Hospital) -> None:
