@@ -145,7 +145,7 @@ def test_at_most_eight_labels_are_coloured_and_all_are_counted() -> None:
 def test_a_hundred_thousand_labels_are_drawn_as_few() -> None:
     """The legend counts all of them, and so says what is not coloured."""
     n = 100_000
-    labels = pd.Categorical.from_codes(np.arange(n), [f"label {i}" for i in range(n)])
+    labels = pd.Categorical([f"label {i}" for i in range(n)])
     scale = pl.Categories("cell type", pl.most_frequent(labels), "other types")
     places = np.stack([np.arange(n) % 400, np.arange(n) // 400], axis=1) * 10.0
     figure = pl.tissue_map([pl.Panel("S1", places, labels, "um", {})], scale)
