@@ -115,7 +115,7 @@ def _before_execute(state: ORMExecuteState) -> None:
     if table not in NOTED:
         return
     if not (state.is_delete or state.is_update):
-        raise NotImplementedError(f"rows of {table.__tablename__} are added by session.add, to be noted")
+        raise TypeError(f"rows of {table.__tablename__} are added by session.add, so that they are noted")
     chosen = sa.select(table).where(*state.statement._where_criteria)  # type: ignore[attr-defined]
     for row in state.session.scalars(chosen).all():
         is_change = state.is_update or table in _ALWAYS_CHANGED

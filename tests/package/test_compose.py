@@ -113,15 +113,15 @@ def service(name: str, folder: Path, **other: str) -> Iterator["subprocess.Popen
 
 
 def lend_python() -> str:
-    """Give the lines that let others run a Python that lies in root's own folder."""
-    home = sys.base_prefix
-    if not home.startswith("/root/"):
+    """Give the lines that let others run a Python that lies in a folder of one's own."""
+    python, own = Path(sys.base_prefix), Path.home()
+    if not python.is_relative_to(own):
         return "true"
-    return f"""mount --bind {home} {PLACE}/python
-        mount -t tmpfs -o mode=755 tmpfs /root
-        mkdir -p {home}
-        mount --bind {PLACE}/python {home}
-        mount -o remount,ro /root"""
+    return f"""mount --bind {python} {PLACE}/python
+        mount -t tmpfs -o mode=755 tmpfs {own}
+        mkdir -p {python}
+        mount --bind {PLACE}/python {python}
+        mount -o remount,ro {own}"""
 
 
 def caged(folder: Path, words: list[str], user: str, group: str) -> str:
