@@ -4,7 +4,6 @@ import math
 import secrets
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,13 @@ from app.engine.client import Job
 from app.engine.facts import worker_facts
 from app.maps.served import Served
 from app.models import ModelFacts, facts_of, known_models
-from app.requests import AddFound, Validate
 from app.settings import settings
 from app.text import sentence
-from app.uploads.parts import Arrived
+from app.unkept import ImageUpload, Landmarks, Upload
 from app.web.buffers import SIGNER
 from app.web.visitor import bearer
 from squint.errors import InputError
 from squint.geometry.regions import Shape
-from squint.io.content import Answers
-from squint.library import acting
-from squint.library.acting import Actor
 from squint.library.models import KnownModel
 from squint.library.people import ANALYST, Person
 from squint.library.preferred_model import prefer, preferred
@@ -34,7 +29,6 @@ from squint.library.recovery import recover
 from squint.library.stacks import outside_stacks
 from squint.library.store import Library, Section
 from squint.pl import DARK, LIGHT, MAX_HIGHLIGHTED, Style
-from squint.pp import QualityFilter
 
 # Keys of widgets whose value outlives a change of page
 SHOWN, HIGHLIGHTED, COLOUR, GENE = "shown", "highlighted", "colour", "gene"
@@ -43,7 +37,6 @@ DOUBTFUL = "doubtful"  # whether sections are looked at that the model knows lit
 MODEL = "model"  # folder of the one that was chosen
 _MODELS_READ = "_models_read"
 _ASKED_MODEL = "_asked_model"  # folder of the one that is to be chosen next
-_PLACE = "_place"  # page that was shown last
 _WITHOUT_SAMPLES, _ADDS = "_without_samples", "_adds"
 PLAIN_COLOUR = "plain_colour"
 COMPARE_BY, GROUP, REFERENCE_GROUP = "compare_by", "group", "reference_group"
@@ -83,51 +76,6 @@ MAX_SHOWN = 6
 MAX_SETS_SHOWN = MAX_HIGHLIGHTED - 1  # one colour is for cells in several
 
 
-@dataclass
-class Upload:
-    """An upload that is not kept yet."""
-
-    widget: int = 0  # counts uploads, so that the next starts with an empty widget
-    file_id: str = ""
-    arrived: Arrived | None = None  # a large file, streamed past the widget
-    staged: Path | None = None
-    likeness: str | None = None  # what the file's name looks like, if it may name a person
-    answers: Answers | None = None  # to what the file leaves open; None: none yet, nor remembered
-    quality: QualityFilter = field(default_factory=QualityFilter)  # which cells are kept
-    looked: tuple[Validate, dict[str, Any]] | None = None  # what was asked of it last, and what was found
-    keeping: bool = False
-    kept: list[str] = field(default_factory=list)  # ids, to be tokenised
-    known: list[str] = field(default_factory=list)  # titles of what was in the library already
-    nameless: list[str] = field(default_factory=list)  # ids of what was kept last, which may lack cell types
-    unfit: list[str] = field(default_factory=list)  # titles of what was kept though no model fits
-    pictures: AddFound | None = None  # to be kept once the cells are there
-    rebuilding: str = ""  # id of a damaged section that is to be made again
-    taking_back: str = ""  # id of a section whose left-out cells are wanted
-
-
-@dataclass
-class ImageUpload:
-    """A picture of a section that is not kept yet."""
-
-    widget: int = 0  # counts pictures, so that the next starts with an empty widget
-    chosen: tuple[str, ...] = ()  # what was uploaded, or taken from the import folder
-    arrived: Arrived | None = None  # a large file, streamed past the widget
-    path: Path | None = None
-    placement: Path | None = None
-    found: dict[str, Any] | None = None  # what the worker saw
-    adding: bool = False
-    added: str = ""  # id of the one that was kept last
-
-
-@dataclass
-class Landmarks:
-    """Points that somebody matched: column and row of the picture, x and y of the section."""
-
-    rows: list[list[float | None]] = field(default_factory=list)  # as they are
-    given: list[list[float | None]] = field(default_factory=list)  # as the table began
-    table: int = 0  # counts changes from outside, so that the table begins anew
-
-
 @st.cache_resource
 def _library(home: Path) -> Library:
     library = Library(home)
@@ -156,25 +104,6 @@ def person() -> Person:
 def may_change() -> bool:
     """Say whether who uses this session may add, change and delete, rather than look and export."""
     return person().may(ANALYST)
-
-
-def _actor() -> Actor | None:
-    """Say who acts in this session, and on which page; ``None`` outside of one."""
-    context = get_script_run_ctx(suppress_warning=True)
-    if context is None:
-        return None
-    page = context.pages_manager.get_pages().get(context.page_script_hash)
-    if page:
-        st.session_state[_PLACE] = Path(page["script_path"]).stem
-    place = str(st.session_state.get(_PLACE, ""))  # a callback may run before pages are known again
-    try:
-        number: int | None = person().id
-    except InputError:  # of nobody who may come in
-        number = None
-    return Actor(number, place, context.session_id)
-
-
-acting.ask(_actor)
 
 
 def library_problem() -> str:

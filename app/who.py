@@ -14,6 +14,8 @@ from app import audit, identity
 from app.identity import Granted
 from app.settings import settings
 from squint.errors import InputError
+from squint.library import acting
+from squint.library.acting import Actor
 from squint.library.chain import SESSION, SIGNED_IN, SIGNED_OUT
 from squint.library.database import database
 from squint.library.people import LOCAL, Person
@@ -25,6 +27,7 @@ P = ParamSpec("P")
 _people: "LRUCache[str, int]" = LRUCache(100_000)  # by session
 _lock = threading.Lock()
 _FOUND, _WHOSE, _PROJECT = "_person_found", "_whose", "_project"
+_PLACE = "_place"  # page that was shown last
 
 
 def claims() -> Mapping[str, Any]:
@@ -57,6 +60,25 @@ def person() -> Person:
         found = (run, identity.who(claims()))
         st.session_state[_FOUND] = found
     return found[1]
+
+
+def _actor() -> Actor | None:
+    """Say who acts in this session, and on which page; ``None`` outside of one."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return None
+    page = context.pages_manager.get_pages().get(context.page_script_hash)
+    if page:
+        st.session_state[_PLACE] = Path(page["script_path"]).stem
+    place = str(st.session_state.get(_PLACE, ""))  # a callback may run before pages are known again
+    try:
+        number: int | None = person().id
+    except InputError:  # of nobody who may come in
+        number = None
+    return Actor(number, place, context.session_id)
+
+
+acting.ask(_actor)
 
 
 def registered_projects() -> Projects:

@@ -11,7 +11,7 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
 from app import audit as noted
-from app import session
+from app import session, who
 from app.components.audit_log import rows as shown_rows
 from app.exports.stamp import Marks
 from squint.errors import InputError
@@ -281,7 +281,7 @@ def test_the_csv_of_the_log_is_noted_as_well(
 def test_nobody_but_admins_sees_the_page(
     visit: Open, loaded: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "person", lambda: Person(5, "Somebody", VIEWER))
+    monkeypatch.setattr(who, "person", lambda: Person(5, "Somebody", VIEWER))
     app = AppTest.from_file(str(ROOT / "pages" / "audit.py"), default_timeout=60).run()
     assert [one.value for one in app.error] == ["There is no such page."]
     assert not app.dataframe

@@ -18,6 +18,7 @@ from app.exports.stamp import many
 from app.maps.contract import Affine, Tiles
 from app.requests import AddImage, LookAtImage
 from app.text import as_text, sentence
+from app.unkept import ImageUpload
 from app.uploads.parts import Arrived
 from squint.errors import InputError
 from squint.images import TILE, Fit, apply, describe, fit_affine, invert
@@ -364,7 +365,7 @@ def _add(library: Library, section: Section) -> None:
         _look_and_add(library, section, state)
 
 
-def _take(images: Images, state: session.ImageUpload, uploads: list[Any], name: str | None) -> None:
+def _take(images: Images, state: ImageUpload, uploads: list[Any], name: str | None) -> None:
     pictures = [upload for upload in uploads if Path(upload.name).suffix.lower() not in COMPANIONS]
     beside = [upload for upload in uploads if upload not in pictures]
     if len(pictures) + bool(name) + bool(state.arrived) > 1 or len(beside) > 1:
@@ -380,7 +381,7 @@ def _take(images: Images, state: session.ImageUpload, uploads: list[Any], name: 
         state.placement = images.stage(beside[0], beside[0].name, beside=with_it)
 
 
-def _look_and_add(library: Library, section: Section, state: session.ImageUpload) -> None:
+def _look_and_add(library: Library, section: Section, state: ImageUpload) -> None:
     assert state.path is not None  # noqa: S101 - asked by the caller
     element = ""
     if state.path.suffix.lower() in _HOLD_SEVERAL:
@@ -417,7 +418,7 @@ def _seen(found: dict[str, Any]) -> str:
     return f"{found['width']:,} x {found['height']:,} pixels, {colours}{size}.{place}{notes}"
 
 
-def _keep(library: Library, section: Section, state: session.ImageUpload, addition: Addition) -> None:
+def _keep(library: Library, section: Section, state: ImageUpload, addition: Addition) -> None:
     what = "Adding a picture"
     added = run(AddImage(addition), library, what, limit_s=_LIMIT_S)
     state.adding = False
@@ -434,7 +435,7 @@ def _reset(library: Library, section: Section, widget: int, arrived: Arrived | N
     for path in {state.path, state.placement, state.arrived.path if state.arrived else None}:  # each once
         if path is not None and not (arrived and path == arrived.path):
             library.unstage(path)
-    st.session_state[f"_{session.IMAGE}-{section.id}"] = session.ImageUpload(widget=widget, arrived=arrived)
+    st.session_state[f"_{session.IMAGE}-{section.id}"] = ImageUpload(widget=widget, arrived=arrived)
 
 
 def _picture_name(name: str) -> str:

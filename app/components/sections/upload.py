@@ -16,6 +16,7 @@ from app.components.sections.quality import choose_quality
 from app.components.sections.report import show_report
 from app.requests import AddFound, FoundPicture, Keep, Validate
 from app.text import as_text, sentence
+from app.unkept import Upload
 from app.uploads.arrivals import stage_import
 from app.uploads.parts import Arrived
 from squint.errors import InputError
@@ -60,7 +61,7 @@ def show_upload(library: Library) -> None:
         _show_steps(library, state)
 
 
-def _show_nothing(library: Library, state: session.Upload) -> None:
+def _show_nothing(library: Library, state: Upload) -> None:
     if state.staged:
         _reset(library, state.widget)
     for title in state.known:
@@ -102,7 +103,7 @@ _TAKEN = Taken(
 )
 
 
-def _show_steps(library: Library, state: session.Upload) -> None:
+def _show_steps(library: Library, state: Upload) -> None:
     found = _look(library, state)
     if found is None:
         return
@@ -127,7 +128,7 @@ def _show_steps(library: Library, state: session.Upload) -> None:
         _ask_names(library, state, found["report"], chosen)
 
 
-def _look(library: Library, state: session.Upload) -> dict[str, Any] | None:
+def _look(library: Library, state: Upload) -> dict[str, Any] | None:
     """Read an upload as it was answered; it is not read again for what changes nothing of that."""
     models = tuple(session.sound_models())
     asked = Validate(str(state.staged), state.answers or Answers(), state.quality, models)
@@ -139,7 +140,7 @@ def _look(library: Library, state: session.Upload) -> dict[str, Any] | None:
     return state.looked[1]
 
 
-def _remember(library: Library, state: session.Upload, kind: str) -> None:
+def _remember(library: Library, state: Upload, kind: str) -> None:
     """Answer as for the last of its kind, at the first look at an upload."""
     if state.answers is None:
         state.answers = remembered(library, kind)
@@ -159,12 +160,12 @@ def _reset(library: Library, widget: int) -> None:
     if staged:
         library.unstage(staged)
     before = session.upload()
-    st.session_state["_upload"] = session.Upload(
+    st.session_state["_upload"] = Upload(
         widget=widget, kept=before.kept, pictures=before.pictures, taking_back=before.taking_back
     )
 
 
-def _ask_names(library: Library, state: session.Upload, report: Mapping[str, Any], chosen: Chosen) -> None:
+def _ask_names(library: Library, state: Upload, report: Mapping[str, Any], chosen: Chosen) -> None:
     unnamed = any(not section["patients"] for section in report["sections"])
     patients = {
         name: _ask_code(
@@ -194,7 +195,7 @@ def _ask_names(library: Library, state: session.Upload, report: Mapping[str, Any
         st.rerun()
 
 
-def _go_on(library: Library, state: session.Upload, kept: list[dict[str, Any]], chosen: Chosen) -> None:
+def _go_on(library: Library, state: Upload, kept: list[dict[str, Any]], chosen: Chosen) -> None:
     """Begin with the next upload, and note what is to be done with the sections of this one."""
     pictures = None
     if found := [FoundPicture(**one) for section in kept for one in section["pictures"]]:

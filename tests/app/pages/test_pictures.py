@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.components.map.images import set_landmark
-from app.session import Landmarks
+from app.unkept import Landmarks
 from squint.library.images import (
     BY_LANDMARKS,
     BY_PIXEL_SIZE,
