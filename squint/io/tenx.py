@@ -22,7 +22,8 @@ from squint.io.tenx_zarr import read_parts
 
 GROUP = "matrix"
 HEADER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real)\s+general\s*", re.IGNORECASE)
-OF_WHOLE, OF_REAL = b"0123456789- \t\r\n", b".+eEnNaAiIfFtTyY"  # of a body of Matrix Market
+OF_WHOLE, OF_REAL = b"0123456789-. \t\r\n", b"+eEnNaAiIfFtTyY"  # of a body of Matrix Market
+FRACTION = re.compile(rb"\.0*[^0\s]")  # what is not a whole number, as 2.0 still is
 BLOCK = 1 << 20
 MAX_COMMENTS = 1_000  # lines before the sizes
 ASCII = 127
@@ -308,6 +309,6 @@ def _check_header(stream: IO[bytes], name: str) -> bytes:
 
 def _check_body(stream: IO[bytes], letters: bytes, name: str) -> None:
     """Refuse what holds other letters: scipy's reader dies over a NUL, and reads 1.5 as a whole 1."""
-    while block := stream.read(BLOCK):
-        if block.translate(None, letters):
+    while block := stream.read(BLOCK) + stream.readline(MAX_LINE):
+        if block.translate(None, letters) or (letters is OF_WHOLE and FRACTION.search(block)):
             raise damaged(name)

@@ -105,7 +105,13 @@ def point_at(page: Page, screen: Screen, x: float, y: float) -> None:
 
 def assert_picked(page: Page, screen: Screen, x: float, y: float, name: str) -> None:
     point_at(page, screen, x, y)
-    expect(page.locator(".card")).to_contain_text(name, timeout=PATIENCE)
+    card = page.locator(".card")
+    try:
+        expect(card).to_contain_text(name, timeout=PATIENCE)
+    except AssertionError as error:
+        now = vars(Screen(page))
+        error.add_note(f"The card says {card.inner_text()!r}; measured {vars(screen)}, now {now}")
+        raise
 
 
 def assert_none(page: Page, screen: Screen, x: float, y: float) -> None:
@@ -141,6 +147,18 @@ def test_every_cell_is_picked_where_it_lies(page: Page, known: Known) -> None:
         x, y = known.run.positions[i]
         assert_picked(page, screen, x + 3, y - 3, known.run.ids[i])
         assert_none(page, screen, x + 4.6, y + 4.6)  # between cells
+
+
+def test_a_cell_beneath_a_pointer_at_rest_is_told_of_again_once_the_map_has_changed(
+    page: Page, known: Known
+) -> None:
+    screen, card = Screen(page), page.locator(".card")
+    x, y = known.run.positions[15]
+    assert_picked(page, screen, x + 3, y - 3, known.run.ids[15])
+    page.mouse.wheel(0, -100)  # nearer, about the pointer
+    expect(card).to_be_hidden()
+    expect(card).to_contain_text(known.run.ids[15], timeout=PATIENCE)
+    expect(card).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_turned_and_mirrored_section_is_picked_as_it_is_seen(page: Page, known: Known) -> None:

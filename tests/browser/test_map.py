@@ -192,8 +192,7 @@ def test_a_lost_context_is_drawn_again(page: Page) -> None:
             lose.loseContext();
             setTimeout(() => { lose.restoreContext(); setTimeout(done, 500); }, 300); })"""
     )
-    after = seen(page)
-    assert (np.abs(before - after).max(axis=2) > 8).mean() < 0.001
+    wait_for(lambda: (np.abs(before - seen(page)).max(axis=2) > 8).mean() < 0.001)
 
 
 def test_a_change_of_colour_sends_little_on_the_socket(page: Page) -> None:
@@ -270,7 +269,11 @@ def draw_around(page: Page, panel: int, shape: Callable[[float], tuple[float, fl
 
 def known_after(page: Page, sets: CellSets, version: int) -> None:
     """Wait until the server has written what was drawn or undone, and has shown it."""
-    wait_for(lambda: sets.version != version)
+    try:
+        wait_for(lambda: sets.version != version)
+    except TimeoutError:
+        said = page.locator("[data-testid='stMain']").inner_text()
+        raise AssertionError(f"No set changed. The page says:\n{said}") from None
     at_rest(page)
 
 

@@ -103,7 +103,7 @@ def test_pages_sockets_and_uploads_pass_and_metrics_do_not(browser: Browser, tmp
         page.goto(address)
         expect(page.get_by_text("Drop a folder or a file here")).to_be_visible(timeout=PATIENCE)
         page.locator(".drop input.file").set_input_files(path)
-        expect(page.get_by_text("has come")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("section.h5ad has come:")).to_be_visible(timeout=PATIENCE)
         (came,) = (home / UPLOADS).glob("*/[!.]*")
         assert sha256(came) == sha256(path)
         heard = page.get_by_text("patient", exact=False)  # what a worker found in it came by the socket

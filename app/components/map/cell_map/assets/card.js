@@ -21,11 +21,14 @@ export class Card {
     this.known = new Map(); // by where it was asked for, and what was shown
     this.wanted = "";
     this.timer = 0;
+    /** @type {Point | null} */
+    this.resting = null; // where the pointer is
     this.stopped = new AbortController();
   }
 
   /** @param {Point} point */
   at(point) {
+    this.resting = point;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.look(point), REST_MS);
   }
@@ -33,7 +36,7 @@ export class Card {
   /** @param {Point} point */
   async look(point) {
     const cell = this.map.cellAt(point);
-    if (!cell) return this.hide();
+    if (!cell) return this.close();
     const { path, query } = this.map.address;
     const address = `${path}/cell/${cell.panel}/${cell.place}`;
     const version = this.map.panels[cell.panel].values.name;
@@ -72,7 +75,18 @@ export class Card {
     Object.assign(this.root.style, { left: `${Math.max(0, left)}px`, top: `${top}px` });
   }
 
+  /** Ask once more, as another cell may lie beneath a pointer that has not moved. */
+  again() {
+    this.close();
+    if (this.resting) this.at(this.resting);
+  }
+
   hide() {
+    this.resting = null;
+    this.close();
+  }
+
+  close() {
     clearTimeout(this.timer);
     this.wanted = "";
     this.root.hidden = true;

@@ -473,7 +473,7 @@ export class TissueMap {
 
   /** Draw again, and tell the server once the reader has come to rest. */
   changed(moving = false, wandering = false) {
-    this.card.hide(); // the cell it tells of may be elsewhere by now
+    this.card.again(); // the cell it tells of may be elsewhere by now
     this.wandering = wandering;
     this.draw(moving);
     clearTimeout(this.telling);
