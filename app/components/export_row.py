@@ -14,6 +14,7 @@ from app.components.download import File, Left, download
 from app.components.job import run
 from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
+from app.exports.ready import Ready, taken
 from app.exports.stamp import Marks
 from app.requests import Draw, DrawMap, WriteCsv
 from squint import pl
@@ -70,7 +71,7 @@ class _Request:
     kind: Kind
     content: str  # what was shown when it was asked for
     folder: Path | None = None
-    file: bytes | None = None
+    file: Ready | None = None
 
 
 def was_asked(place: str) -> bool:
@@ -101,12 +102,15 @@ def export_row(export: Export) -> None:
                 _forget(request)
                 request = requests[export.place] = _Request(kind, export.content)
     if request and request.file is None:
-        _make(request, export)
+        try:
+            _make(request, export)
+        except InputError as error:
+            st.error(str(error))
     if request and request.file is not None:
         name = f"{export.place}{request.kind.mark}.{request.kind.ending}"
         download(
-            f"Download {name} ({_size(len(request.file))})",
-            request.file,
+            f"Download {name} ({_size(request.file.n_bytes)})",
+            request.file.read,
             File(name, request.kind.mime),
             Left(TABLE if request.kind is _CSV else FIGURE, export.marks.sections),
             key=f"{export.place}-download",
@@ -127,19 +131,17 @@ def _kinds(export: Export) -> tuple[Kind, ...]:
 
 
 def _forget(request: _Request | None) -> None:
-    """Remove what was left for a worker."""
+    """Remove what was left for a worker, and what it made."""
     if request is not None and request.folder is not None:
         session.library().unstage(request.folder / "figure")
+    if request is not None and request.file is not None:
+        request.file.forget()
 
 
 def _make(request: _Request, export: Export) -> None:
     library, kind = session.library(), request.kind
     if request.folder is None or not request.folder.exists():
-        try:
-            request.folder = _write(library, export, kind)
-        except InputError as error:
-            st.error(str(error))
-            return
+        request.folder = _write(library, export, kind)
     folder, marks = str(request.folder), dict(export.marks)
     asked: WriteCsv | Draw | DrawMap
     if kind is _CSV:
@@ -150,8 +152,7 @@ def _make(request: _Request, export: Export) -> None:
         asked = DrawMap(folder, cast("pl.Kind", kind.ending), marks, kind.dpi)
     path = run(asked, library, f"Preparing {kind.label}", limit_s=180)
     if path is not None:
-        request.file = Path(path).read_bytes()
-        library.unstage(Path(path))
+        (request.file,) = taken(library, Path(path).parent, Path(path).name)
 
 
 def _write(library: Library, export: Export, kind: Kind) -> Path:

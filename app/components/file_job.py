@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.components.download import File, Left, download
 from app.components.job import run
+from app.exports.ready import Ready, taken
 from squint.errors import InputError
 from squint.library.people import ANALYST
 from squint.library.results import Task
@@ -114,17 +115,21 @@ def offer_made(
     """
     key = f"_{place}-made-{of}"
     if st.button(made.label, key=place, help=made.help):
-        st.session_state[key] = b""
-    if key in st.session_state and not st.session_state[key]:
+        st.session_state[key] = None
+    if key in st.session_state and st.session_state[key] is None:
         answer = run(task(), library, made.what, limit_s=limit_s)
         if answer is None:
             return
-        st.session_state[key] = Path(answer).read_bytes()
-        library.unstage(Path(answer))
-    if st.session_state.get(key):
+        try:
+            (st.session_state[key],) = taken(library, Path(answer).parent, Path(answer).name)
+        except InputError as error:
+            st.error(str(error))
+            return
+    file: Ready | None = st.session_state.get(key)
+    if file is not None:
         download(
             made.ready,
-            st.session_state[key],
+            file.read,
             File(made.name, made.mime),
             made.left,
             key=f"{place}-download",

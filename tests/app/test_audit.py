@@ -94,7 +94,7 @@ def test_a_table_that_leaves_is_noted_first(
     assert not app.exception
     assert log(loaded, action=EXPORTED) == []  # it was made, and is still here
     content = left["tokens.csv"]()
-    assert content == app.session_state["_exports"]["tokens"].file
+    assert content == app.session_state["_exports"]["tokens"].file.read()
     rows = log(loaded, action=EXPORTED)
     assert {row.section for row in rows} == {section.id for section in loaded.sections()}
     assert {(row.kind, row.person, row.place) for row in rows} == {("table", 0, "tokens")}

@@ -13,6 +13,7 @@ from app import session
 from app.components.audit_log.words import Words, people_of, sections_of, words_of
 from app.components.download import File, Left, download
 from app.components.job import run
+from app.exports.ready import taken
 from app.exports.stamp import many
 from app.requests import WriteLog
 from squint.errors import InputError
@@ -130,12 +131,13 @@ def _offer(library: Library, wanted: Filter) -> None:
         asked = {name: value for name, value in asdict(wanted).items() if name != "after"}
         made = run(WriteLog(**asked, most=MOST_WRITTEN), library, "Writing the log")
         if made is not None:
-            st.session_state[_FILE] = (made["n"], _taken(library, Path(made["path"])))
+            path = Path(made["path"])
+            st.session_state[_FILE] = (made["n"], *taken(library, path.parent, path.name))
     if _FILE in st.session_state:
-        n, content = st.session_state[_FILE]
+        n, file = st.session_state[_FILE]
         download(
-            f"Download audit.csv ({many(n, 'row')}, {len(content) / 1e6:.1f} MB)",
-            content,
+            f"Download audit.csv ({many(n, 'row')}, {file.n_bytes / 1e6:.1f} MB)",
+            file.read,
             File("audit.csv", "text/csv"),
             Left(LOG),
             key="audit-download",
@@ -147,15 +149,6 @@ _ABOUT_CSV = (
     f"Up to {MOST_WRITTEN:,} of the rows that are chosen above, the newest, with ids in place of names. "
     "All of them: `squint audit list --csv FILE`."
 )
-
-
-def _taken(library: Library, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError("The file is gone. Prepare it again.") from error
-    finally:
-        library.unstage(path)
 
 
 def _on(last: int) -> None:

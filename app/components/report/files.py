@@ -7,8 +7,10 @@ import streamlit as st
 
 from app.components.download import File, Left, download
 from app.components.job import run
+from app.exports.ready import Ready, taken
 from app.requests import MakeReport
 from app.text import sentence
+from squint.errors import InputError
 from squint.library.chain import REPORT
 from squint.library.store import Library
 from squint.report.names import HTML, PDF, ZIP
@@ -34,7 +36,7 @@ class _Report:
     asked: MakeReport
     done: bool = False
     no_pdf: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, Ready] = field(default_factory=dict)
 
 
 def make(library: Library, asked: MakeReport | None) -> None:
@@ -60,13 +62,12 @@ def _fetch(library: Library, state: _Report) -> bool:
     if answer is None:
         return False
     folder = Path(answer["folder"])
+    names = [name for name, *_ in _KINDS if (folder / name).is_file()]
     try:
-        state.files = {name: (folder / name).read_bytes() for name, *_ in _KINDS if (folder / name).is_file()}
-    except OSError:
-        st.error("The files of the report are gone. Make it again.")
+        state.files = dict(zip(names, taken(library, folder, *names), strict=True))
+    except InputError as error:
+        st.error(str(error))
         return False
-    finally:
-        library.unstage(folder / HTML)
     state.done, state.no_pdf = True, answer["no_pdf"]
     return True
 
@@ -77,8 +78,8 @@ def _offer(state: _Report) -> None:
         for name, label, mime, about in _KINDS:
             if name in state.files:
                 download(
-                    f"{label} · {len(state.files[name]) / 1e6:.1f} MB",
-                    state.files[name],
+                    f"{label} · {state.files[name].n_bytes / 1e6:.1f} MB",
+                    state.files[name].read,
                     File(name, mime),
                     Left(REPORT, state.asked.ids),
                     key=f"report-{name}",

@@ -31,8 +31,7 @@ def made(app: AppTest) -> AppTest:
 
 
 def files(app: AppTest) -> dict[str, bytes]:
-    found: dict[str, bytes] = app.session_state["_report"].files
-    return found
+    return {name: ready.read() for name, ready in app.session_state["_report"].files.items()}
 
 
 @pytest.mark.usefixtures("loaded")
