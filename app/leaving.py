@@ -16,6 +16,7 @@ from app.web.memory import give_back, share_arenas
 _LOG = logging.getLogger(__name__)
 LEFT_S = 110.0  # a browser may be away for so long and find its session again; Streamlit forgets after 120
 EVERY_S = 5.0
+GIVEN_BACK_S = 30.0  # from one time to the next
 
 
 class Sessions:
@@ -52,7 +53,26 @@ class Sessions:
         return left
 
 
+class Returns:
+    """When memory is given back: some time after the last, as it holds up every request."""
+
+    def __init__(self) -> None:
+        self._waits, self._last = False, -GIVEN_BACK_S
+
+    def note(self, n: int) -> None:
+        """Note how many things went that took some."""
+        self._waits = self._waits or n > 0
+
+    def is_due(self, now: float) -> bool:
+        """Say whether it is time, and take it as done."""
+        if not self._waits or now - self._last < GIVEN_BACK_S:
+            return False
+        self._waits, self._last = False, now
+        return True
+
+
 SESSIONS = Sessions()
+_RETURNS = Returns()
 
 
 def note_session() -> None:
@@ -79,5 +99,6 @@ def look(now: float) -> None:
     left = SESSIONS.take_left(runtime.is_active_session, now)
     for session_id in left:
         runtime.close_session(session_id)
-    if message.expire() or left:
+    _RETURNS.note(message.expire() + len(left))
+    if _RETURNS.is_due(now):
         give_back()

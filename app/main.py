@@ -39,7 +39,7 @@ from app.routes.uploads import UPLOAD_ROUTES
 from app.text import sentence
 from app.upkeep import upkeep
 from app.web.failed_sign_in import BackToDoor
-from app.web.garbage import settle
+from app.web.garbage import after_run
 from app.web.measures import Measure, note_run
 from app.web.visitor import NameVisitors
 from squint.errors import InputError
@@ -75,7 +75,7 @@ def draw() -> None:
         st.error(sentence(str(error)))
     finally:  # a page may stop or begin anew
         note_run(page.title, began)
-        settle(page.title)
+        after_run()
 
 
 def _pages() -> dict[str, list[StreamlitPage]]:

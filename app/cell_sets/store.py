@@ -99,21 +99,6 @@ class CellSets:
         """Number of the version that counts, to notice that somebody made another."""
         return self.history.now().version
 
-    @property
-    def saved(self) -> datetime | None:
-        """When a change was last made, undone or done again."""
-        return self.history.now().saved
-
-    @property
-    def can_undo(self) -> str:
-        """What going back would undo, in words; nothing if there is nothing."""
-        return self.history.now().undo
-
-    @property
-    def can_redo(self) -> str:
-        """What going forward would do again, in words; nothing if there is nothing."""
-        return self.history.now().redo
-
     def rows(self, cell_set: CellSet, section_id: str) -> Rows:
         """Give the rows (k,) of a section's cells in a set, sorted."""
         return read_rows(self.library, section_id, cell_set.members.get(section_id, ""))

@@ -63,6 +63,7 @@ def describe(
     panels: list[contract.Panel] = []
     orders = []
     colours, at = view.gene_colours(style), partial(_address, word_of(library.home), sign)
+    drawn = outlines_in(library, view.sections) if view.whole and not stack else []
     for i, (panel, frame) in enumerate(zip(view.panels, frames_of(view.panels), strict=True)):
         section = view.sections[i] if view.whole else None
         place = _place(library, section, panel.coordinates[:, :2])
@@ -81,7 +82,7 @@ def describe(
                 "predicted": _bytes(panel.predicted[place.order], at) if panel.predicted.any() else None,
                 "outlines": [_rounded(corners, frame.width) for corners in panel.outlines],
                 "heights": _heights(stack.heights[i], place.order, at) if stack else None,
-                "sets": _sets(library, section, frame.width, at) if section and not stack else None,
+                "sets": _sets(drawn[i], frame.width, at) if drawn else None,
                 "picture": pictures[i] if pictures else None,
                 "boundaries": _boundaries(library, section, sign) if section and not stack else None,
                 "transcripts": [
@@ -136,7 +137,9 @@ def _rounded(corners: NDArray[np.float64], width: float) -> list[contract.Point]
     return [(x, y) for x, y in rounded.tolist()]
 
 
-def _sets(library: Library, section: Section, width: float, at: _At) -> contract.Address | None:
+def _sets(
+    drawn: Sequence[tuple[CellSet, Sequence[Polygon]]], width: float, at: _At
+) -> contract.Address | None:
     """Give the outlines of the cell sets in a section, beside the socket: there may be many corners."""
     outlined: list[contract.CellSetOutline] = [
         {
@@ -144,7 +147,7 @@ def _sets(library: Library, section: Section, width: float, at: _At) -> contract
             "colour": one.colour,
             "rings": [_rounded(ring, width) for polygon in polygons for ring in polygon],
         }
-        for one, polygons in outlines_in(library, section)
+        for one, polygons in drawn
     ]
     return at(BUFFERS.put(json.dumps(outlined).encode())) if outlined else None
 
@@ -162,13 +165,25 @@ def _boundaries(library: Library, section: Section, sign: Sign) -> contract.Boun
     return {"path": path, "query": query}
 
 
-def outlines_in(library: Library, section: Section) -> list[tuple[CellSet, Sequence[Polygon]]]:
-    """List the cell sets that were drawn around in a section, with their outlines."""
+def outlines_in(
+    library: Library, sections: Sequence[Section]
+) -> list[list[tuple[CellSet, Sequence[Polygon]]]]:
+    """List, for each section, the cell sets that were drawn around in it, with their outlines."""
     sets = CellSets(library)
     try:
-        whole = [one for one in sets.all() if not sets.damage(one, [section])]
-        drawn = [(one, sets.outline(one, section.id)) for one in whole]
+        known = sets.all()
     except InputError:  # the panel of cell sets says what is wrong with them
+        return [[] for _ in sections]
+    return [_outlines_in(sets, known, section) for section in sections]
+
+
+def _outlines_in(
+    sets: CellSets, known: Sequence[CellSet], section: Section
+) -> list[tuple[CellSet, Sequence[Polygon]]]:
+    try:
+        whole = [one for one in known if not sets.damage(one, [section])]
+        drawn = [(one, sets.outline(one, section.id)) for one in whole]
+    except InputError:
         return []
     return [(one, polygons) for one, polygons in drawn if polygons]
 

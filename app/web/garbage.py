@@ -1,23 +1,34 @@
-"""What stays for good is left out of collections of garbage, which hold up every request meanwhile."""
+"""Garbage is collected for several runs of pages at once, and what outlives that is passed over by the next.
+
+Streamlit would collect after each run, for which ``postScriptGC`` is off: in 50 to 250 ms with all modules
+and sessions, during which the server answers nobody.
+"""
 
 import gc
-from functools import cache
+import threading
+import time
+
+_RUNS, _EVERY_S = 8, 5.0  # collected for so many at the most, or as long as that after the last time
+
+_guard = threading.Lock()
+_n_runs = 0
+_last = 0.0
 
 
-@cache
-def settle(page: str) -> None:
-    """Take what is there once a page was shown first, modules above all, for what stays.
-
-    Streamlit collects after each run of a page: in 80 to 250 ms with all modules, during which the server
-    answers nobody.
-    """
-    del page
+def after_run() -> None:
+    """Count a run of a page, and collect what it left if it is time."""
+    global _n_runs, _last  # noqa: PLW0603 - of the process, as garbage is
+    with _guard:
+        _n_runs += 1
+        if _n_runs < _RUNS and time.monotonic() - _last < _EVERY_S:
+            return
+        _n_runs, _last = 0, time.monotonic()
     gc.collect()
     gc.freeze()
 
 
 def collect() -> None:
-    """Collect what was taken for what stays too: the sessions that were shown first are in it."""
+    """Collect what was taken for what stays too: sessions that have left are in it."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()

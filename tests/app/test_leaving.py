@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx2
 
-from app.leaving import LEFT_S, Sessions
+from app.leaving import GIVEN_BACK_S, LEFT_S, Returns, Sessions
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import server_of
 from tests.helpers.paths import ROOT
@@ -33,6 +33,19 @@ def test_a_session_whose_browser_came_back_stays() -> None:
     there.remove("a")
     assert sessions.take_left(there.__contains__, now=LEFT_S) == []
     assert sessions.take_left(there.__contains__, now=2 * LEFT_S) == ["a"]
+
+
+def test_memory_is_given_back_where_there_is_any_and_not_too_often() -> None:
+    returns = Returns()
+    returns.note(0)
+    assert not returns.is_due(now=5)
+    returns.note(2)
+    assert returns.is_due(now=10)
+    returns.note(2)
+    returns.note(0)
+    assert not returns.is_due(now=15)
+    assert returns.is_due(now=10 + GIVEN_BACK_S)
+    assert not returns.is_due(now=10 + 3 * GIVEN_BACK_S)
 
 
 def test_the_navigation_tells_of_every_page(tmp_path: Path) -> None:

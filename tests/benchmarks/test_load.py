@@ -84,8 +84,9 @@ class Person:
 
     def browse(self) -> None:
         """Look at a page."""
-        with self.diary.action("browse"):
-            self.seen.open(str(self.rng.choice(PAGES)))
+        page = str(self.rng.choice(PAGES))
+        with self.diary.action("browse"), self.diary.action(f"browse, {page or 'sections'}"):
+            self.seen.open(page)
 
     def recolour(self) -> None:
         """Colour the cells of the first page by something else."""

@@ -62,7 +62,7 @@ def csv_of(app: AppTest, place: str) -> tuple[str, pd.DataFrame]:
     app.button(f"{place}-csv").click().run()
     assert not app.exception
     assert not app.error
-    text = app.session_state["_exports"][place].file.decode("utf-8-sig")
+    text = app.session_state["_exports"][place].file.read().decode("utf-8-sig")
     head = "\n".join(line for line in text.splitlines() if line.startswith("# "))
     return head, pd.read_csv(StringIO(text), comment="#")
 

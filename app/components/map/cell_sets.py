@@ -75,23 +75,23 @@ def show_cell_sets(
 def _show_history(library: Library, place: str) -> None:
     """Offer to undo and redo, and say when all was saved."""
     sets = CellSets(library)
-    seen = sets.version
+    now = sets.history.now()
     with st.container(horizontal=True, vertical_alignment="center"):
-        for word, what, step in (("Undo", sets.can_undo, sets.undo), ("Redo", sets.can_redo, sets.redo)):
+        for word, what, step in (("Undo", now.undo, sets.undo), ("Redo", now.redo, sets.redo)):
             st.button(
                 f"{word}: {as_text(what)}" if what else word,
                 key=f"{place}-{word.lower()}",
                 icon=f":material/{word.lower()}:",
                 disabled=not what,
                 on_click=_act,
-                args=(place, step, seen),
+                args=(place, step, now.version),
             )
-        if sets.saved is not None:
+        if now.saved is not None:
             try:
                 zone = ZoneInfo(st.context.timezone or "UTC")
             except (ZoneInfoNotFoundError, ValueError):
                 zone = ZoneInfo("UTC")
-            st.caption(f"saved {sets.saved.astimezone(zone):%H:%M}", width="content")
+            st.caption(f"saved {now.saved.astimezone(zone):%H:%M}", width="content")
 
 
 def _show_row(library: Library, one: CellSet, sections: Sequence[Section], place: str) -> None:

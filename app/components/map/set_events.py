@@ -29,11 +29,11 @@ Event = Callable[[Served, Mapping[str, Any]], None]
 
 def history(library: Library) -> History:
     """Say what can be undone and redone, in words, nothing where nothing can; and in which version."""
-    sets = CellSets(library)
     try:
-        return {"undo": sets.can_undo, "redo": sets.can_redo, "version": sets.version}
+        now = CellSets(library).history.now()
     except InputError:
         return {"undo": "", "redo": "", "version": 0}
+    return {"undo": now.undo, "redo": now.redo, "version": now.version}
 
 
 def refused(place: str) -> str | None:

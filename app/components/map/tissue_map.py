@@ -107,11 +107,11 @@ def _outlines(served: Served) -> list[list[Outline]]:
     return [
         [
             Outline(one.name, one.colour, ring)
-            for one, polygons in message.outlines_in(served.library, section)
+            for one, polygons in drawn
             for polygon in polygons
             for ring in polygon
         ]
-        for section in served.view.sections
+        for drawn in message.outlines_in(served.library, served.view.sections)
     ]
 
 

@@ -103,7 +103,7 @@ def test_rows_that_a_section_does_not_have_are_refused_and_nothing_is_kept(sets:
         with pytest.raises(InputError, match="section"):
             sets.make("bad", {section_id: [0]})
     assert sets.all() == []
-    assert sets.can_undo == ""
+    assert sets.history.now().undo == ""
 
 
 def test_too_many_sets_are_refused(sets: CellSets, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +114,18 @@ def test_too_many_sets_are_refused(sets: CellSets, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_undone_and_redone_is_said(sets: CellSets) -> None:
-    assert (sets.can_undo, sets.can_redo, sets.saved, sets.version) == ("", "", None, 0)
+    assert (sets.history.now().undo, sets.history.now().redo, sets.history.now().saved, sets.version) == (
+        "",
+        "",
+        None,
+        0,
+    )
     one = sets.make("Core", {A: [0]})
     sets.rename(one.id, "Rim")
-    assert sets.can_undo == "renamed Core to Rim"
-    assert sets.saved is not None
+    assert sets.history.now().undo == "renamed Core to Rim"
+    assert sets.history.now().saved is not None
     assert sets.undo() == "renamed Core to Rim"
-    assert (sets.can_undo, sets.can_redo) == ("made Core", "renamed Core to Rim")
+    assert (sets.history.now().undo, sets.history.now().redo) == ("made Core", "renamed Core to Rim")
     assert sets.redo() == "renamed Core to Rim"
     sets.delete(one.id)
     assert sets.undo() == "deleted Rim"
@@ -130,7 +135,7 @@ def test_what_is_undone_and_redone_is_said(sets: CellSets) -> None:
     with pytest.raises(InputError, match="nothing to undo"):
         sets.undo()
     sets.make("Other", {A: [1]})  # drops what was undone
-    assert sets.can_redo == ""
+    assert sets.history.now().redo == ""
     with pytest.raises(InputError, match="nothing to do again"):
         sets.redo()
 
@@ -181,7 +186,7 @@ def test_the_history_is_pruned_and_cells_that_no_version_names_go(
     assert len(list((store.folder(A) / "sets").iterdir())) == 5
     for _ in range(4):
         sets.undo()
-    assert sets.can_undo == ""
+    assert sets.history.now().undo == ""
     assert sets.rows(sets.get(one.id), A).tolist() == [15]
 
 
@@ -194,7 +199,7 @@ def test_a_damaged_history_is_told_and_undo_mends_it(sets: CellSets, store: Libr
         sets.all()
     with pytest.raises(InputError, match="damaged"):
         sets.make("New", {A: [0]})
-    assert sets.can_undo == "a change that is damaged"
+    assert sets.history.now().undo == "a change that is damaged"
     sets.undo(sets.version)
     assert [one.name for one in sets.all()] == ["Core"]
 
@@ -344,7 +349,7 @@ class Edited(RuleBasedStateMachine):
             self.sets.undo(self.sets.version)
             self.at -= 1
         else:
-            assert self.sets.can_undo == ""
+            assert self.sets.history.now().undo == ""
 
     @rule()
     def redo(self) -> None:
@@ -353,7 +358,7 @@ class Edited(RuleBasedStateMachine):
             self.sets.redo(self.sets.version)
             self.at += 1
         else:
-            assert self.sets.can_redo == ""
+            assert self.sets.history.now().redo == ""
 
     @invariant()
     def all_is_as_it_should_be(self) -> None:
@@ -364,8 +369,8 @@ class Edited(RuleBasedStateMachine):
         }
         assert found == self.state
         assert len({name.casefold() for name, _ in found.values()}) == len(found)
-        assert bool(self.sets.can_undo) == (self.at > 0)
-        assert bool(self.sets.can_redo) == (self.at + 1 < len(self.states))
+        assert bool(self.sets.history.now().undo) == (self.at > 0)
+        assert bool(self.sets.history.now().redo) == (self.at + 1 < len(self.states))
 
     def teardown(self) -> None:
         """Remove the library."""

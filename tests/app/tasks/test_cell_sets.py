@@ -63,7 +63,7 @@ def test_a_set_goes_through_the_tables_of_xenium_explorer(store: Library, sets: 
     text += files.cell_groups(store, listed, a).partition("\n")[2]
     notes = files.make_sets(store, a, text.encode(), "groups.csv")
     assert notes == ["=Core 2: 16 cells", "List 2: 2 cells"]
-    assert sets.can_undo == "made =Core 2, List 2"
+    assert sets.history.now().undo == "made =Core 2, List 2"
     np.testing.assert_array_equal(sets.rows(sets.all()[2], A), sets.rows(drawn, A))
     text = files.selections(store, drawn, a)
     assert text.startswith("#Selection name: '=Core\n#Area (µm^2): 16.00\nSelection,X,Y\n")
