@@ -171,6 +171,7 @@ def _add_strips(
 ) -> None:
     """Draw the communities of the leaves as strips, with a number and a frame where tokens are several."""
     near, far = 0.5 + grid.pixels(_GAP), 0.5 + grid.pixels(_GAP + _STRIP)
+    shapes, numbers = list[dict[str, Any]](), list[dict[str, Any]]()
     start = 0
     for label, run in groupby(of_leaf):
         end = start + len(list(run))
@@ -178,25 +179,35 @@ def _add_strips(
         start = end
         if label is None:
             continue
-        fill = {"fillcolor": colours.get(label, style.rest), "line": {"width": 0}, "name": "strip"}
-        figure.add_shape(type="rect", x0=low, x1=high, y0=-far, y1=-near, **fill)
-        figure.add_shape(type="rect", x0=-far, x1=-near, y0=low, y1=high, **fill)
+        fill = {"type": "rect", "fillcolor": colours.get(label, style.rest), "line": {"width": 0}}
+        shapes.append({**fill, "x0": low, "x1": high, "y0": -far, "y1": -near, "name": "strip"})
+        shapes.append({**fill, "x0": -far, "x1": -near, "y0": low, "y1": high, "name": "strip"})
         if high - low > 1:
-            _frame(figure, grid, (low, high), label, selected, style)
+            shapes.append(_frame((low, high), thick=label == selected))
+            numbers += _number(grid, (low, high), label, selected, style)
+    figure.update_layout(
+        shapes=shapes, annotations=numbers
+    )  # one by one, Plotly checks all of them each time
 
 
-def _frame(
-    figure: go.Figure, grid: Grid, ends: tuple[float, float], label: str, selected: str | None, style: Style
-) -> None:
-    """Frame a community on the diagonal, and number it."""
+def _frame(ends: tuple[float, float], *, thick: bool) -> dict[str, Any]:
+    """Frame a community on the diagonal."""
     low, high = ends
-    line = {"color": "#000000", "width": 3 if label == selected else 1}
-    figure.add_shape(type="rect", x0=low, x1=high, y0=low, y1=high, line=line, name="community")
-    middle, out = (low + high) / 2, -0.5 - grid.pixels(_GAP + _STRIP + _NUMBER / 2)
+    line = {"color": "#000000", "width": 3 if thick else 1}
+    return {"type": "rect", "x0": low, "x1": high, "y0": low, "y1": high, "line": line, "name": "community"}
+
+
+def _number(
+    grid: Grid, ends: tuple[float, float], label: str, selected: str | None, style: Style
+) -> list[dict[str, Any]]:
+    """Number a community beside both strips."""
+    middle, out = sum(ends) / 2, -0.5 - grid.pixels(_GAP + _STRIP + _NUMBER / 2)
     text = f"<b>{escape(label)}</b>" if label == selected else escape(label)
     font = {"size": 12, "color": style.ink}
-    for x, y in ((middle, out), (out, middle)):
-        figure.add_annotation(x=x, y=y, text=text, showarrow=False, font=font)
+    return [
+        {"x": x, "y": y, "text": text, "showarrow": False, "font": font}
+        for x, y in ((middle, out), (out, middle))
+    ]
 
 
 def _add_pairs(

@@ -32,22 +32,24 @@ def label_side(figure: go.Figure, points: pd.DataFrame, top: float, plotted: flo
     # of equal heights the outermost first, so that lines to labels below do not cross
     named = named.iloc[np.lexsort((-named["x"].abs(), -named["y"]))]
     at = named["y"].to_numpy() / top * plotted
+    line = {"arrowhead": 0, "arrowwidth": 1, "arrowcolor": style.missing, "standoff": 4, "borderpad": 1}
+    labels = []
     for (name, point), up in zip(named.iterrows(), spread(at, plotted) - at, strict=True):
         right = point["x"] >= 0
-        figure.add_annotation(
-            x=point["x"],
-            y=point["y"],
-            ax=_ASIDE if right else -_ASIDE,
-            ay=-up,
-            text=f"<b>{escape(name)}</b>" if point["bold"] else escape(name),
-            font={"size": 12, "color": style.ink},
-            xanchor="left" if right else "right",
-            arrowhead=0,
-            arrowwidth=1,
-            arrowcolor=style.missing,
-            standoff=4,
-            borderpad=1,
+        labels.append(
+            {
+                "x": point["x"],
+                "y": point["y"],
+                "ax": _ASIDE if right else -_ASIDE,
+                "ay": -up,
+                "text": f"<b>{escape(name)}</b>" if point["bold"] else escape(name),
+                "font": {"size": 12, "color": style.ink},
+                "xanchor": "left" if right else "right",
+                **line,
+            }
         )
+    # All at once: one by one, Plotly checks all of them each time.
+    figure.update_layout(annotations=[*figure.layout.annotations, *labels])
 
 
 def spread(at: NDArray[np.float64], plotted: float) -> NDArray[np.float64]:
