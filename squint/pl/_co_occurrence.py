@@ -185,9 +185,10 @@ def _add_strips(
         if high - low > 1:
             shapes.append(_frame((low, high), thick=label == selected))
             numbers += _number(grid, (low, high), label, selected, style)
+    # All at once: one by one, Plotly checks all of them each time.
     figure.update_layout(
-        shapes=shapes, annotations=numbers
-    )  # one by one, Plotly checks all of them each time
+        shapes=[*figure.layout.shapes, *shapes], annotations=[*figure.layout.annotations, *numbers]
+    )
 
 
 def _frame(ends: tuple[float, float], *, thick: bool) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def _frame(ends: tuple[float, float], *, thick: bool) -> dict[str, Any]:
 def _number(
     grid: Grid, ends: tuple[float, float], label: str, selected: str | None, style: Style
 ) -> list[dict[str, Any]]:
-    """Number a community beside both strips."""
+    """Write the number of a community beside both strips."""
     middle, out = sum(ends) / 2, -0.5 - grid.pixels(_GAP + _STRIP + _NUMBER / 2)
     text = f"<b>{escape(label)}</b>" if label == selected else escape(label)
     font = {"size": 12, "color": style.ink}
