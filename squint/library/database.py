@@ -126,20 +126,38 @@ class Database:
             If the database does not answer within 10 s, is damaged, or cannot be written.
         """
         who = actor()  # asked before anything is locked: finding out may have to write itself
-        with self._in_words(), self._session() as session, session.begin():
-            session.connection(execution_options={"squint_writes": True})
+        with self._writing() as session:
             yield session
             session.flush()
             if changed := noting.changes(session):
                 self._note(session, changed, who)
 
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._in_words(), self._session() as session, session.begin():
+            session.connection(execution_options={"squint_writes": True})
+            yield session
+
     def _note(self, session: Session, changed: Sequence[chain.Entry], who: Actor) -> None:
         """Add to the audit log what a session changed, as the last thing that it does."""
-        if self._log is None:
-            chain.append(session, changed, who, self.project)
+        if self._log is not None and self.is_sqlite:  # a file of its own, which is committed first
+            with self._log()._writing() as other:
+                chain.append(other, changed, who, self.project)
             return
-        with self._log().writing() as other:
-            chain.append(other, changed, who, self.project)
+        if self.schema:  # the log is in another one: a second connection might never be free
+            session.execute(sa.text("SET LOCAL search_path TO DEFAULT"))
+        chain.append(session, changed, who, self.project)
+
+    def ask(self) -> None:
+        """Read a row, to see that it answers.
+
+        Raises
+        ------
+        InputError
+            If it does not.
+        """
+        with self._in_words(), self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT version_num FROM alembic_version")
 
     def check(self) -> None:
         """Read all of a database that is a file, and see that its parts agree.
@@ -207,6 +225,8 @@ class Database:
             yield
         except (sa.exc.OperationalError, sqlite3.OperationalError) as error:
             raise InputError(self._refusal(str(getattr(error, "orig", error)))) from error
+        except sa.exc.TimeoutError as error:  # of the pool
+            raise InputError("Too many people use the database at this moment. Try again.") from error
         except sqlite3.DatabaseError as error:  # while a connection is made
             raise InputError(self._damaged()) from error
         except sa.exc.ProgrammingError as error:
@@ -326,7 +346,13 @@ _opening = threading.Lock()
 
 
 def database(home: Path) -> Database:
-    """Open the database of a library; one that this process has opened is found again."""
+    """Open the database of a library; one that this process has opened is found again.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or is of a project whose folder is gone.
+    """
     with _opening:
         url, schema, project = url_of(home), schema_of(home), place.project_of(home)
         key = _key(url, schema)
@@ -336,6 +362,8 @@ def database(home: Path) -> Database:
         if not project:
             found = _open[key] = Database(url)
             return found
+    if not home.is_dir():  # what would be made now would be found by nobody
+        raise InputError(_GONE)
     root = place.root_of(home)
     connections = database(root) if schema else None
     with _opening:

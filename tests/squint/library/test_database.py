@@ -204,6 +204,19 @@ def test_a_lock_that_somebody_holds_is_told_of(tmp_path: Path, monkeypatch: pyte
     database.close()
 
 
+def test_that_all_connections_are_in_use_is_told_of(database: Database) -> None:
+    pool = database.engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    pool._timeout = 0.05  # of 30 s
+    held = [database.engine.connect() for _ in range(pool.size() + 10)]  # with those beyond it
+    with pytest.raises(InputError, match="Try again"), database.reading() as session:
+        session.execute(sa.text("SELECT 1"))
+    for one in held:
+        one.close()
+    with database.reading() as session:
+        assert session.scalar(sa.text("SELECT 1")) == 1
+
+
 def test_a_damaged_file_is_told_of(tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5_000)
