@@ -70,6 +70,7 @@ class Database:
         project: str = "",
     ) -> None:
         self.schema, self._log, self.project = schema, log, project
+        self._turn = threading.Lock()
         try:
             self.url = sa.make_url(url)
         except sa.exc.ArgumentError as error:
@@ -134,9 +135,22 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        with self._in_words(), self._session() as session, session.begin():
+        with self._in_words(), self._in_turn(), self._session() as session, session.begin():
             session.connection(execution_options={"squint_writes": True})
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let one thread after the other write to a file: in SQLite those that wait sleep, and starve."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=_WAIT_S):
+            raise InputError("Much is being written at this moment. Try again in a minute.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _note(self, session: Session, changed: Sequence[chain.Entry], who: Actor) -> None:
         """Add to the audit log what a session changed, as the last thing that it does."""

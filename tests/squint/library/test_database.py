@@ -204,6 +204,30 @@ def test_a_lock_that_somebody_holds_is_told_of(tmp_path: Path, monkeypatch: pyte
     database.close()
 
 
+def test_a_writer_that_waits_for_another_of_its_process_is_let_in_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    got_in = threading.Event()
+
+    def write() -> None:
+        with database.writing():
+            got_in.set()
+
+    with database.writing():
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        assert not got_in.wait(0.2)
+        monkeypatch.setattr(databases, "_WAIT_S", 0.05)
+        with pytest.raises(InputError, match="Try again"), database.writing():
+            pass
+    waiting.join(30)
+    assert got_in.is_set()
+    with database.writing():  # nor did the one that was told keep anything
+        pass
+    database.close()
+
+
 def test_that_all_connections_are_in_use_is_told_of(database: Database) -> None:
     pool = database.engine.pool
     assert isinstance(pool, sa.QueuePool)
