@@ -146,14 +146,15 @@ class Libraries:
 
     @contextmanager
     def trying(self, home: Path) -> Iterator[None]:
-        """Use the database of a library; if it does not answer, that is logged, and ends the block alone."""
+        """Use the database of a library; if it does not answer, that is logged now and then, and no more."""
         try:
             yield
         except InputError as error:
-            _, rest = self._failed.get(home, (0.0, _REST_S[0] / 2))
-            rest = min(2 * rest, _REST_S[1])
-            self._failed[home] = time.monotonic() + rest, rest
-            logger.warning("%s", error)
+            until, rest = self._failed.get(home, (0.0, _REST_S[0] / 2))
+            if time.monotonic() >= until:  # else it was said, and rests
+                rest = min(2 * rest, _REST_S[1])
+                self._failed[home] = time.monotonic() + rest, rest
+                logger.warning("%s", error)
         else:
             self._failed.pop(home, None)
 

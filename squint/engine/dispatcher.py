@@ -200,7 +200,8 @@ class Dispatcher:
     def _beat(self) -> None:
         """Leave a sign of life, and what is to be said of the workers: every second, or when it changed."""
         facts = self._crew.facts()
-        if time.monotonic() < self._beat_by and facts == self._said:
+        is_news = facts != self._said and self._libraries.answers(self._root)
+        if time.monotonic() < self._beat_by and not is_news:
             return
         self._beat_by = time.monotonic() + _BEAT_S
         with self._libraries.trying(self._root):

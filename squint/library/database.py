@@ -89,7 +89,11 @@ class Database:
             self.engine = _create_engine(
                 self.url,
                 pool_pre_ping=True,  # connections that a restart of the server cut are made again
-                connect_args={"connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s"},
+                connect_args={
+                    "connect_timeout": _WAIT_S,
+                    "options": f"-c lock_timeout={_WAIT_S}s",
+                    "client_encoding": "utf8",  # of a database without one, texts would be bytes
+                },
             )
         if schema:
             event.listen(self.engine, "begin", partial(_look_in, schema))
@@ -200,7 +204,20 @@ class Database:
         """Let go of all connections."""
         self.engine.dispose()
 
+    def _check_encoding(self) -> None:
+        """Refuse a database of PostgreSQL that counts and sorts bytes, or lacks letters."""
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            encoding = driver.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise InputError(
+                f"The database of SQUINT_DATABASE_URL has the encoding {encoding}, and needs UTF8: "
+                "createdb --encoding UTF8 --template template0 NAME."
+            )
+
     def _upgrade(self) -> None:
+        if not (self.is_sqlite or self.schema):
+            self._check_encoding()
         found = self.revision()
         if found == HEAD:
             return

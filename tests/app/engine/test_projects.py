@@ -194,6 +194,20 @@ def test_a_model_of_one_project_is_not_found_by_another_through_the_worker(tmp_p
     models.use(None)
 
 
+def test_a_database_that_does_not_answer_is_logged_now_and_then_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    libraries = Libraries(tmp_path, "engine")
+    for _ in range(20):  # as for a sign of life, which is tried all the time
+        with libraries.trying(tmp_path):
+            raise InputError("The database does not answer.")
+    assert [record.getMessage() for record in caplog.records] == ["The database does not answer."]
+    assert not libraries.answers(tmp_path)
+    with libraries.trying(tmp_path):
+        pass
+    assert libraries.answers(tmp_path)
+
+
 def test_libraries_that_rest_cost_next_to_nothing(tmp_path: Path) -> None:
     """Of 50 libraries one changes: it alone is read again. How much time that takes is a benchmark."""
     root = Library(tmp_path)

@@ -255,6 +255,12 @@ def test_a_file_that_is_no_database_is_told_of(tmp_path: Path) -> None:
         Database(f"sqlite:///{path}")
 
 
+def test_a_database_of_postgresql_that_is_not_of_utf8_is_told_of(server: Postgres) -> None:
+    url = server.create("ascii", "--encoding=SQL_ASCII", "--locale=C", "--template=template0")
+    with pytest.raises(InputError, match="has the encoding SQL_ASCII, and needs UTF8"):
+        Database(url)
+
+
 def test_a_restart_of_postgresql_costs_one_refusal_at_most(server: Postgres) -> None:
     database = Database(server.create("restarted"))
     with database.writing() as session:
