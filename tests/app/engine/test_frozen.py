@@ -1,7 +1,10 @@
-"""Workers that freeze while they do no job: before one begins, and while their tasks are made ready."""
+"""Workers and engines that freeze: before a job begins, and while they start."""
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +12,12 @@ import pytest
 from distributed import Client
 
 from app.engine.client import Job, jobs_of
-from squint.engine import crew, dispatcher
+from squint.engine import crew, dispatcher, locks
 from squint.engine.lanes import LANES, MODEL
 from squint.library.store import Library
+from tests.helpers.app import wait_for
 from tests.helpers.engine import Engine, Worker, read_engine
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow
 TASKS = "tests.helpers.slow_tasks"
@@ -29,6 +34,30 @@ def workers(tmp_path: Path) -> Iterator[Worker]:
         yield serving
         serving.rest()
     engine.close()
+
+
+@pytest.mark.parametrize("wait_s", [0.5, 2.0])
+def test_an_engine_that_is_told_to_stop_while_it_starts_ends_though_its_workers_were_too(
+    tmp_path: Path, wait_s: float
+) -> None:
+    """As a service is ended: all of its processes are told at once, so that no worker can start any more."""
+    Library(tmp_path / "home")
+    command = [
+        sys.executable,
+        "-m",
+        "squint.engine",
+        "--home",
+        str(tmp_path / "home"),
+        "--model",
+        "some/model",
+    ]
+    engine = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    lock = tmp_path / "home" / locks.ENGINE
+    wait_for(lambda: locks.read(lock))
+    time.sleep(wait_s)
+    os.killpg(engine.pid, signal.SIGTERM)
+    assert engine.wait(90) in {0, 1, -signal.SIGALRM}
+    assert not locks.is_held(lock)
 
 
 def ask(library: Library, task: str, n: int) -> Job:
