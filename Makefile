@@ -15,7 +15,7 @@
 #   make notebooks   execute its notebooks, and keep their outputs
 #   make licences    write the licences of all dependencies again
 #   make sbom        what it is made of, as CycloneDX, into sbom.json
-#   make vulnerabilities  whether any are known of what is installed; asks PyPI, and exits with 3 if it cannot
+#   make vulnerabilities  whether any are known of what is installed; asks PyPI, and fails if it cannot
 #   make js          lint, format and types of the dashboard's scripts (with npm; without it they are skipped)
 #   make format      format the code
 
@@ -122,7 +122,8 @@ licences: $(STAMP)
 sbom: $(STAMP)
 	$(BIN)/python -m tests.helpers.sbom sbom.json
 
-# Of make itself every failure is 2: `python -m tests.helpers.vulnerabilities` has a status of its own for each.
+# Of make itself every failure is 2: `python -m tests.helpers.vulnerabilities` has a status of its own for each,
+# and takes a file of advisories where there is no network.
 vulnerabilities: $(STAMP)
 	$(BIN)/python -m tests.helpers.vulnerabilities
 

@@ -77,7 +77,7 @@ class Behind:
                     self.write(home, [_times(entry, n) for (*_, entry), n in of_it.items()], who)
                 except InputError as error:
                     problem = error
-                    if home.exists():  # else its library is gone
+                    if root_of(home).exists():  # else there is no server any more
                         with self._lock:
                             self._waiting = {**of_it, **self._waiting}
         if problem is not None:

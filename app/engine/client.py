@@ -7,11 +7,13 @@ results are JSON; large results are files, named in the result.
 
 import time
 import uuid
+from functools import partial
 from typing import Any, NamedTuple
 
 from app.engine.facts import is_away
 from app.engine.lanes import lane_of
 from app.engine.roles import role_for
+from squint.engine import bell
 from squint.engine.lanes import TASKS
 from squint.errors import InputError
 from squint.library.database import database
@@ -125,8 +127,8 @@ class Job:
 
 
 def jobs_of(library: Library) -> Jobs:
-    """Give the jobs of a library."""
-    return Jobs(database(library.home))
+    """Give the jobs of a library, whose engine is woken for what is asked."""
+    return Jobs(database(library.home), partial(bell.ring, library.home))
 
 
 def ask(

@@ -24,10 +24,9 @@ from app.engine import facts
 from app.settings import metrics_here, metrics_token, settings
 from app.web.measures import JOB_WAITS, JOBS_DONE, REGISTRY
 from squint.errors import InputError
-from squint.library.database import database, url_of
+from squint.library import care
 from squint.library.jobs import QUEUED, Jobs
 from squint.library.place import all_homes
-from squint.library.store import Library
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -85,16 +84,21 @@ class _Server(Collector):
         yield workers
 
     def _of_libraries(self, root: Path) -> Iterator[Metric]:
-        homes = list({url_of(home): home for home in reversed(all_homes(root))}.values())
-        kept, counts, waits = 0, dict[tuple[str, str], int](), dict[str, float]()
+        n, kept, counts, waits = 0, 0, dict[tuple[str, str], int](), dict[str, float]()
         with self._lock:
-            for home in homes:
-                kept += Library(home).used_bytes()
-                for what, n in Jobs(database(home)).count().items():
-                    counts[what] = counts.get(what, 0) + n
-                for lane, wait in self._note_jobs(home).items():
+            for home in all_homes(root):
+                try:
+                    n_bytes, own_counts, own_waits = self._of_library(home)
+                except (InputError, OSError):
+                    if home != root and not home.exists():  # removed just now
+                        continue
+                    raise
+                n, kept = n + 1, kept + n_bytes
+                for what, of_it in own_counts.items():
+                    counts[what] = counts.get(what, 0) + of_it
+                for lane, wait in own_waits.items():
                     waits[lane] = max(waits.get(lane, 0.0), wait)
-        yield _one("squint_libraries", "Libraries: the first, and those of projects.", len(homes))
+        yield _one("squint_libraries", "Libraries: the first, and those of projects.", n)
         yield _one("squint_kept_bytes", "Bytes of all files that libraries keep.", kept)
         jobs = GaugeMetricFamily(
             "squint_jobs", "Jobs that are known; of those that ended, the last.", labels=["lane", "state"]
@@ -108,12 +112,18 @@ class _Server(Collector):
             oldest.add_metric([lane], wait)
         yield from (jobs, oldest)
 
-    def _note_jobs(self, home: Path) -> dict[str, float]:
+    def _of_library(self, home: Path) -> tuple[int, dict[tuple[str, str], int], dict[str, float]]:
+        """Give the bytes that one keeps, its jobs by lane and state, and how long others wait, by lane."""
+        library = care.opened(home)
+        jobs = Jobs(library.database)
+        return library.used_bytes(), jobs.count(), self._note_jobs(home, jobs)
+
+    def _note_jobs(self, home: Path, jobs: Jobs) -> dict[str, float]:
         """Note the jobs that ended since this was read last; return how long others wait, by lane."""
         waits: dict[str, float] = {}
         after, noted = self._after.get(home, 0), self._noted.setdefault(home, set())
         first_open = None
-        for job in Jobs(database(home)).times(after=after):
+        for job in jobs.times(after=after):
             if job.ended is None:
                 first_open = first_open or job.id
                 if job.state == QUEUED:

@@ -18,7 +18,7 @@ from squint.io.limits import memory_limit
 from squint.library import patient_facts
 from squint.library.results import Report, keep
 from squint.library.store import Library
-from squint.stats.diversity import half_widths, hill, rarefied
+from squint.stats.diversity import half_widths, hill, interval, rarefied
 from squint.stats.section_distances import Tissue, compare, count_blocks, overview
 
 _COLUMN = {"tokens": keys.TOKEN, "types": keys.CELL_TYPE}
@@ -80,16 +80,14 @@ def compare_sections(library: Library, asked: CompareSections, report: Report) -
 def _diversity(counts: pd.DataFrame, tissue: Sequence[Tissue], n_cells: int) -> pd.DataFrame:
     """Give the effective numbers of kinds of each section, whole and at one number of cells.
 
-    Their interval is over blocks of tissue, and cut off where a number cannot be.
+    Their interval is over blocks of tissue; NaN where there are too few of these.
     """
     rows = []
     for row, one in zip(counts.to_numpy(), tissue, strict=True):
         whole, even = hill(row), rarefied(row, n_cells)
-        width = half_widths(count_blocks(one, counts.shape[1]), n_cells)
-        ends: dict[str, float] = {}
-        for name, value in even._asdict().items():
-            off = getattr(width, name)
-            ends |= {f"{name}_low": max(1.0, value - off), f"{name}_high": min(counts.shape[1], value + off)}
+        low, high = interval(even, half_widths(count_blocks(one, counts.shape[1]), n_cells), counts.shape[1])
+        ends = {f"{name}_low": end for name, end in low._asdict().items()}
+        ends |= {f"{name}_high": end for name, end in high._asdict().items()}
         rows.append({"n_cells": int(row.sum()), **even._asdict(), **ends, "richness_of_all": whole.richness})
     return pd.DataFrame(rows, counts.index)
 

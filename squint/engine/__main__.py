@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _AGAIN_S = 3.0  # between two attempts to reach a scheduler
+# Else the system ends this process, as it may any time: Dask waits for ever for workers that cannot start, as
+# where the process that they are forked from was told to stop too.
+_START_S, _END_S = 180, 20
 
 logger = logging.getLogger("squint.engine")
 
@@ -73,7 +76,9 @@ class _Engine:
         logging.getLogger("distributed").setLevel(logging.WARNING)
         logs.configure("engine")  # Dask gave its loggers handlers when it was imported
         if not self._options.scheduler:
+            self._end_by(_START_S)
             with cluster.start() as client:
+                self._end_by(0)
                 self._serve(client)
             return
         while not self._is_over(0):
@@ -113,7 +118,13 @@ class _Engine:
 
     def _stop(self) -> None:
         self._told.set()
+        self._end_by(_END_S)
         self._wake()
+
+    def _end_by(self, seconds: int) -> None:
+        """Have the system end this process in so many seconds, or not (0); once told to stop, it stays so."""
+        if seconds == _END_S or not self._told.is_set():
+            signal.alarm(seconds)
 
     def _is_over(self, n_open: int) -> bool:
         """Say whether to end: told to, or the library is gone, or nobody has been there for a while."""

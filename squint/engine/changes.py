@@ -1,12 +1,12 @@
 """Which jobs of the libraries of a server are open, noticed soon after somebody else wrote them down.
 
-SQLite counts what others commit, and reading that count costs microseconds: only a library in which something
-was written is looked at. PostgreSQL is asked again and again, once for all libraries.
+Whoever wrote rings (:mod:`squint.engine.bell`); who did not, as a program of somebody's own, is noticed a
+little later. SQLite counts what others commit, and reading that count costs microseconds: only a library in
+which something was written is looked at. PostgreSQL is asked, once for all libraries.
 """
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,13 +15,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from squint.engine.bell import Bell
 from squint.errors import InputError
 from squint.library import place
 from squint.library.database import database, forget
 from squint.library.jobs import OPEN, Jobs, JobState
 
-_SQLITE_S, _OTHER_S = 0.01, 0.05  # between two looks
-_AT_A_LOOK = 12  # libraries: with more, looks are as much rarer
+_LOOK_S, _ALONE_S = 0.25, 0.02  # between two looks, and where nobody can ring
 _REST_S = (1.0, 30.0)  # between two looks at a library that does not answer: at first, and at most
 
 logger = logging.getLogger("squint.engine")
@@ -132,11 +132,11 @@ class Libraries:
                 with self.trying(one.home):
                     one.look()
 
-    def wait(self, woken: threading.Event, until: float) -> None:
-        """Wait for a change, until somebody wakes us, or until a time of the monotonic clock."""
+    def wait(self, bell: Bell, until: float) -> None:
+        """Wait for a change, until somebody rings, or until a time of the monotonic clock."""
         is_sqlite = all(one.database.is_sqlite for one in self._known.values())
-        pause = _SQLITE_S * max(1, len(self._known) / _AT_A_LOOK) if is_sqlite else _OTHER_S
-        while not woken.wait(max(0.0, min(pause, until - time.monotonic()))):
+        pause = _LOOK_S if bell.reaches_others else _ALONE_S
+        while not bell.wait(min(pause, until - time.monotonic())):
             if not is_sqlite or time.monotonic() >= until or self._any_changed():
                 return
 
@@ -146,14 +146,15 @@ class Libraries:
 
     @contextmanager
     def trying(self, home: Path) -> Iterator[None]:
-        """Use the database of a library; if it does not answer, that is logged, and ends the block alone."""
+        """Use the database of a library; if it does not answer, that is logged now and then, and no more."""
         try:
             yield
         except InputError as error:
-            _, rest = self._failed.get(home, (0.0, _REST_S[0] / 2))
-            rest = min(2 * rest, _REST_S[1])
-            self._failed[home] = time.monotonic() + rest, rest
-            logger.warning("%s", error)
+            until, rest = self._failed.get(home, (0.0, _REST_S[0] / 2))
+            if time.monotonic() >= until:  # else it was said, and rests
+                rest = min(2 * rest, _REST_S[1])
+                self._failed[home] = time.monotonic() + rest, rest
+                logger.warning("%s", error)
         else:
             self._failed.pop(home, None)
 

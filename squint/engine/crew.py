@@ -1,7 +1,6 @@
 """The worker processes of an engine, as Dask knows them: who is there, who is ready, and who is busy."""
 
 import logging
-import threading
 import time
 import uuid
 from collections import Counter
@@ -17,6 +16,7 @@ from distributed.scheduler import KilledWorker
 from squint.engine import worker
 from squint.engine.lanes import LANES, MODEL
 
+START_S = 300.0  # in which a worker makes its tasks ready
 _MISSED_S = 120.0  # a lane may be without a worker, as while one is started again on a busy machine
 _ALONE_S = 5.0  # from the start on, in which nothing is made ready beside a job that runs
 # A worker that ends while its tasks are made ready is started again; then without the model; and then its
@@ -33,6 +33,7 @@ class _Worker:
     lane: str
     prepared: bool = False  # whether its tasks were made ready, or are being so
     starting: Future[Any] | None = None  # while they are
+    start_by: float = float("inf")
     is_busy: bool = False  # with a job
 
 
@@ -47,12 +48,14 @@ class Crew:
         Folder of the model that workers hold.
     tasks
         Module that the workers of a lane make ready before their first job.
-    woken
-        Is set when something that was asked of a worker has ended.
+    wake
+        Is called when something that was asked of a worker has ended.
     """
 
-    def __init__(self, client: Client, model: Path, tasks: Mapping[str, str], woken: threading.Event) -> None:
-        self._client, self._tasks, self._woken = client, tasks, woken
+    def __init__(
+        self, client: Client, model: Path, tasks: Mapping[str, str], wake: Callable[[], None]
+    ) -> None:
+        self._client, self._tasks, self._wake = client, tasks, wake
         self.address = str(client.scheduler_info()["address"])  # of the scheduler
         self.model: str | None = str(model)  # None: it ended the workers that loaded it
         self._said: dict[str, Any] | None = None  # by the first worker with the model
@@ -137,14 +140,17 @@ class Crew:
         """Note which workers are ready."""
         for address, known in list(self._workers.items()):
             starting = known.starting
-            if starting is None or not starting.done():
+            if starting is None:
+                continue
+            if not starting.done():
+                self._end_if_late(address, known)
                 continue
             if starting.status != "finished" and is_death(starting):
                 self._lose(address)
                 continue
             known.starting = None
             if starting.status != "finished":
-                logger.error("%s", starting.exception())
+                logger.error("The tasks of a worker were not made ready", exc_info=starting.exception())
                 self._complain(known.lane)
                 continue
             self._problems.pop(known.lane, None)
@@ -152,6 +158,12 @@ class Crew:
                 self._deaths[known.lane] = 0
             if known.lane == MODEL:
                 self._said = starting.result()
+
+    def _end_if_late(self, address: str, known: _Worker) -> None:
+        if time.monotonic() > known.start_by:
+            logger.error("A worker of the lane %s does not get ready, and is ended.", known.lane)
+            known.start_by = float("inf")
+            self.kill(address)
 
     def facts(self) -> dict[str, Any]:
         """Give what is to be said of the workers."""
@@ -163,6 +175,7 @@ class Crew:
         lane, known.prepared = known.lane, True
         if lane in self._tasks and self._deaths[lane] < _WITHOUT:
             known.starting = self._submit(address, lane, worker.make_ready, self._tasks[lane], self.model)
+            known.start_by = time.monotonic() + START_S
 
     def _submit(self, address: str, lane: str, function: Callable[..., Any], *args: Any) -> Future[Any]:
         future = self._client.submit(
@@ -173,7 +186,7 @@ class Crew:
             pure=False,
             key=f"{lane}-{uuid.uuid4().hex}",
         )
-        future.add_done_callback(lambda _: self._woken.set())
+        future.add_done_callback(lambda _: self._wake())
         return future
 
     def _lose(self, address: str) -> None:

@@ -1,7 +1,6 @@
 """Who hands the jobs of all libraries of a server to workers, and looks after them."""
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from distributed import Client, Future
 
+from squint.engine.bell import Bell
 from squint.engine.changes import Libraries, OneLibrary
 from squint.engine.crew import Crew, is_death
 from squint.engine.lanes import LANES
@@ -22,6 +22,7 @@ from squint.library.jobs import QUEUED, RUNNING, JobState
 from squint.library.records import EngineRow
 
 GRACE_S = 1.5  # between asking a job to stop and ending its process
+IDLE_S = 60.0  # a worker that has a job may do nothing for it, before it begins and when it has ended
 _BEAT_S, _LOOK_S = 1.0, 0.5  # between two signs of life, and two looks which workers and libraries there are
 
 logger = logging.getLogger("squint.engine")
@@ -37,6 +38,7 @@ class _Run:
     worker: str  # address
     seen: int = 0  # the try that was seen running
     began: float = field(default_factory=time.monotonic)
+    idle: float = field(default_factory=time.monotonic)  # since when the job was not seen running
     stop_by: float = float("inf")
 
 
@@ -58,8 +60,8 @@ class Dispatcher:
 
     def __init__(self, root: Path, client: Client, model: Path, tasks: Mapping[str, str]) -> None:
         self.id = uuid.uuid4().hex
-        self._root, self._woken = root, threading.Event()
-        self._crew = Crew(client, model, tasks, self._woken)
+        self._root, self._bell = root, Bell(root)
+        self._crew = Crew(client, model, tasks, self._bell.ring)
         self._libraries = Libraries(root, self.id)
         self._runs: dict[Key, _Run] = {}
         self._turns: dict[tuple[str, Path], int] = {}  # by lane and library: when it last had a worker
@@ -80,17 +82,19 @@ class Dispatcher:
         ConnectionError
             If the scheduler is gone.
         """
-        with self._libraries.trying(self._root), database(self._root).writing() as session:
-            session.execute(sa.delete(EngineRow))  # of those that are gone
-        while not until():
-            self._turn()
-            self._libraries.wait(self._woken, min(self._beat_by, self._look_by))
-            self._woken.clear()
-        self._leave()
+        try:
+            with self._libraries.trying(self._root), database(self._root).writing() as session:
+                session.execute(sa.delete(EngineRow))  # of those that are gone
+            while not until():
+                self._turn()
+                self._libraries.wait(self._bell, min(self._beat_by, self._look_by))
+            self._leave()
+        finally:
+            self._bell.close()
 
     def wake(self) -> None:
         """Look at once."""
-        self._woken.set()
+        self._bell.ring()
 
     def _leave(self) -> None:
         for run in self._runs.values():
@@ -108,9 +112,11 @@ class Dispatcher:
         self._crew.end_starts()
         self._libraries.look()
         for key, run in list(self._runs.items()):
-            if self._libraries.answers(key[0]):
-                with self._libraries.trying(key[0]):
-                    self._look_after(run, key)
+            if not self._libraries.answers(key[0]):
+                run.idle = time.monotonic()  # its worker waits for the database too
+                continue
+            with self._libraries.trying(key[0]):
+                self._look_after(run, key)
         for lane in LANES:
             self._hand_out(lane)
         self._crew.prepare_next(is_busy=bool(self._runs))
@@ -152,7 +158,7 @@ class Dispatcher:
         if run.future.done() or run.worker not in self._crew:
             self._drop(run, key, library, job)
         elif library is not None and job is not None and job.state == RUNNING:
-            now = time.monotonic()
+            now = run.idle = time.monotonic()
             if run.seen != job.tries:
                 run.seen, run.began = job.tries, now
             if job.cancel:
@@ -163,6 +169,10 @@ class Dispatcher:
             ):
                 self._kill(run.worker)
             self._look_by = min(self._look_by, run.stop_by, run.began + job.limit_s)
+        elif time.monotonic() > run.idle + IDLE_S:  # its process does not answer any more
+            logger.error("Job %d: its worker did nothing for %g s, and is ended.", key[1], IDLE_S)
+            run.idle = time.monotonic()
+            self._kill(run.worker)
 
     def _drop(self, run: _Run, key: Key, library: OneLibrary | None, job: JobState | None) -> None:
         """Note that a job is in no worker any more; one that has not ended is tried again, or given up."""
@@ -170,7 +180,7 @@ class Dispatcher:
         if failed and is_death(run.future):
             self._crew.forget(run.worker)
         elif failed:
-            logger.error("Job %d: %s", key[1], run.future.exception())
+            logger.error("Job %d was not done by its worker", key[1], exc_info=run.future.exception())
         self._crew.release(run.worker)
         if not run.future.done():
             run.future.cancel()
@@ -190,7 +200,8 @@ class Dispatcher:
     def _beat(self) -> None:
         """Leave a sign of life, and what is to be said of the workers: every second, or when it changed."""
         facts = self._crew.facts()
-        if time.monotonic() < self._beat_by and facts == self._said:
+        is_news = facts != self._said and self._libraries.answers(self._root)
+        if time.monotonic() < self._beat_by and not is_news:
             return
         self._beat_by = time.monotonic() + _BEAT_S
         with self._libraries.trying(self._root):

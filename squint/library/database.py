@@ -70,6 +70,7 @@ class Database:
         project: str = "",
     ) -> None:
         self.schema, self._log, self.project = schema, log, project
+        self._turn = threading.Lock()
         try:
             self.url = sa.make_url(url)
         except sa.exc.ArgumentError as error:
@@ -88,7 +89,11 @@ class Database:
             self.engine = _create_engine(
                 self.url,
                 pool_pre_ping=True,  # connections that a restart of the server cut are made again
-                connect_args={"connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s"},
+                connect_args={
+                    "connect_timeout": _WAIT_S,
+                    "options": f"-c lock_timeout={_WAIT_S}s",
+                    "client_encoding": "utf8",  # of a database without one, texts would be bytes
+                },
             )
         if schema:
             event.listen(self.engine, "begin", partial(_look_in, schema))
@@ -126,20 +131,51 @@ class Database:
             If the database does not answer within 10 s, is damaged, or cannot be written.
         """
         who = actor()  # asked before anything is locked: finding out may have to write itself
-        with self._in_words(), self._session() as session, session.begin():
-            session.connection(execution_options={"squint_writes": True})
+        with self._writing() as session:
             yield session
             session.flush()
             if changed := noting.changes(session):
                 self._note(session, changed, who)
 
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._in_words(), self._in_turn(), self._session() as session, session.begin():
+            session.connection(execution_options={"squint_writes": True})
+            yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let one thread after the other write to a file: in SQLite those that wait sleep, and starve."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=_WAIT_S):
+            raise InputError("Much is being written at this moment. Try again in a minute.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     def _note(self, session: Session, changed: Sequence[chain.Entry], who: Actor) -> None:
         """Add to the audit log what a session changed, as the last thing that it does."""
-        if self._log is None:
-            chain.append(session, changed, who, self.project)
+        if self._log is not None and self.is_sqlite:  # a file of its own, which is committed first
+            with self._log()._writing() as other:
+                chain.append(other, changed, who, self.project)
             return
-        with self._log().writing() as other:
-            chain.append(other, changed, who, self.project)
+        if self.schema:  # the log is in another one: a second connection might never be free
+            session.execute(sa.text("SET LOCAL search_path TO DEFAULT"))
+        chain.append(session, changed, who, self.project)
+
+    def ask(self) -> None:
+        """Read a row, to see that it answers.
+
+        Raises
+        ------
+        InputError
+            If it does not.
+        """
+        with self._in_words(), self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT version_num FROM alembic_version")
 
     def check(self) -> None:
         """Read all of a database that is a file, and see that its parts agree.
@@ -168,7 +204,20 @@ class Database:
         """Let go of all connections."""
         self.engine.dispose()
 
+    def _check_encoding(self) -> None:
+        """Refuse a database of PostgreSQL that counts and sorts bytes, or lacks letters."""
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            encoding = driver.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise InputError(
+                f"The database of SQUINT_DATABASE_URL has the encoding {encoding}, and needs UTF8: "
+                "createdb --encoding UTF8 --template template0 NAME."
+            )
+
     def _upgrade(self) -> None:
+        if not (self.is_sqlite or self.schema):
+            self._check_encoding()
         found = self.revision()
         if found == HEAD:
             return
@@ -207,6 +256,8 @@ class Database:
             yield
         except (sa.exc.OperationalError, sqlite3.OperationalError) as error:
             raise InputError(self._refusal(str(getattr(error, "orig", error)))) from error
+        except sa.exc.TimeoutError as error:  # of the pool
+            raise InputError("Too many people use the database at this moment. Try again.") from error
         except sqlite3.DatabaseError as error:  # while a connection is made
             raise InputError(self._damaged()) from error
         except sa.exc.ProgrammingError as error:
@@ -326,7 +377,13 @@ _opening = threading.Lock()
 
 
 def database(home: Path) -> Database:
-    """Open the database of a library; one that this process has opened is found again."""
+    """Open the database of a library; one that this process has opened is found again.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or is of a project whose folder is gone.
+    """
     with _opening:
         url, schema, project = url_of(home), schema_of(home), place.project_of(home)
         key = _key(url, schema)
@@ -336,6 +393,8 @@ def database(home: Path) -> Database:
         if not project:
             found = _open[key] = Database(url)
             return found
+    if not home.is_dir():  # what would be made now would be found by nobody
+        raise InputError(_GONE)
     root = place.root_of(home)
     connections = database(root) if schema else None
     with _opening:

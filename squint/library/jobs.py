@@ -8,7 +8,7 @@ numbers, never by the clock, which may jump.
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -82,10 +82,12 @@ class Jobs:
     ----------
     database
         Where their rows are. Every method raises :class:`squint.errors.InputError` if it does not answer.
+    tell
+        Is called when something was written that an engine is to do.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, tell: Callable[[], None] = lambda: None) -> None:
+        self._database, self._tell = database, tell
 
     # --- for whoever asks ---------------------------------------------------------------------------------
 
@@ -153,7 +155,9 @@ class Jobs:
                 row.askers.append(JobAsker(asker=asker))
             session.flush()
             session.refresh(row)
-            return _state(row)
+            state = _state(row)
+        self._tell()
+        return state
 
     def get(self, job_id: int) -> JobState:
         """Give one job.
@@ -209,6 +213,7 @@ class Jobs:
             row.cancel = True  # its last asker stays with it, to see what became of it
             if row.state == QUEUED:
                 _end(row, CANCELLED)
+        self._tell()
 
     def again(self, job_id: int, asker: str) -> JobState:
         """Ask once more for what a job was asked.

@@ -116,6 +116,12 @@ def half_widths(counts: NDArray[np.integer], n_cells: int, *, level: float = 0.9
     return Diversity(*(float(t.ppf((1 + level) / 2, n_blocks - 1) * one) for one in error))
 
 
+def interval(value: Diversity, half_width: Diversity, n_kinds: int) -> tuple[Diversity, Diversity]:
+    """Give the ends of an interval, cut off where a number of ``n_kinds`` kinds cannot be; NaN stays NaN."""
+    low, high = np.subtract(value, half_width), np.add(value, half_width)
+    return Diversity(*np.maximum(low, 1.0).tolist()), Diversity(*np.minimum(high, n_kinds).tolist())
+
+
 def _expected_entropy(count: float, total: float, n_cells: int, mean: float, spread: float) -> float:
     """Sum -k/n log(k/n) over the numbers k of drawn cells of a kind, each by its probability."""
     reach = _WIDTH * spread + _WIDTH

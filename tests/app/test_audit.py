@@ -19,6 +19,7 @@ from squint.library import audit, chain
 from squint.library.acting import Actor, acting
 from squint.library.chain import EXPORTED, FIGURE, Entry
 from squint.library.people import VIEWER, Person
+from squint.library.place import project_home
 from squint.library.store import GENES, Library
 from tests.helpers.app import PAGES, settled, words
 from tests.helpers.paths import ROOT
@@ -205,6 +206,19 @@ def test_rows_wait_while_the_log_cannot_be_written_and_are_not_lost(
         ("seen", "1", 1),
         ("seen", "2", 1),
     ]
+
+
+def test_rows_of_a_project_that_is_gone_wait_for_the_log_of_the_server_too(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind, gone = noted.Behind(), project_home(library.home, "0a")
+    with monkeypatch.context() as patched:
+        patched.setattr(audit, "note", _refuse)
+        behind.put(gone, Actor(3, "tokens", "s"), Entry("seen", "cells", "0a", "0a"))
+        with pytest.raises(InputError):
+            behind.flush()
+    behind.flush()
+    assert [(row.project, row.section) for row in log(library, person="3")] == [("0a", "0a")]
 
 
 def _refuse(*_: object, **__: object) -> None:

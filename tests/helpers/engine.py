@@ -17,7 +17,6 @@ from app.settings import settings
 from squint.engine.dispatcher import Dispatcher
 from squint.engine.lanes import LANES, MODEL, TASKS
 from squint.library.database import database
-from squint.library.jobs import Jobs
 from squint.library.records import EngineRow
 from squint.library.results import Task
 from squint.library.store import Library
@@ -98,7 +97,7 @@ class Engine:
     def __init__(self, home: Path, tasks: str = "tests.helpers.slow_tasks", *more: str) -> None:
         self.home, self.tasks, self._more = home, tasks, more
         self.library = Library(home)
-        self.jobs = Jobs(database(home))
+        self.jobs = engines.jobs_of(self.library)
         self.start()
 
     def start(self) -> None:

@@ -18,7 +18,15 @@ class Postgres:
 
     def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
         self._programs, self.folder, self._user = programs, folder, user
-        self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", str(folder / "data"))
+        self._run(
+            "initdb",
+            "--auth=trust",
+            "--username=postgres",
+            "--no-sync",
+            "--encoding=UTF8",
+            "-D",
+            str(folder / "data"),
+        )
         self.start()
 
     @property
@@ -30,9 +38,9 @@ class Postgres:
         """Give the URL of one of its databases."""
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
-    def create(self, name: str) -> str:
+    def create(self, name: str, *options: str) -> str:
         """Make an empty database; return its URL."""
-        self._run("createdb", "--host", str(self.folder), "--username=postgres", name)
+        self._run("createdb", "--host", str(self.folder), "--username=postgres", *options, name)
         return self.url_of(name)
 
     def start(self) -> None:

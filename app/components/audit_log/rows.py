@@ -110,7 +110,7 @@ def table(rows: Sequence[Row], words: Words) -> pd.DataFrame:
         {
             "number": [row.id for row in rows],
             "time": [row.time[:19].replace("T", " ") for row in rows],
-            "who": [words.person(row.person) for row in rows],
+            "who": [words.who(row) for row in rows],
             "what": [row.action for row in rows],
             "kind": [row.kind for row in rows],
             "section": [words.section(row) for row in rows],

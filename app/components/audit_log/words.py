@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from squint.errors import InputError
 from squint.library.audit import Row
-from squint.library.chain import CELL_SET, MODEL
+from squint.library.chain import CELL_SET, MODEL, REFUSED
 from squint.library.database import database
 from squint.library.history import History
 from squint.library.people import LOCAL
@@ -19,6 +19,7 @@ from squint.library.section import of_row
 
 GONE = "not in the library"
 SQUINT = "squint itself"
+STRANGER = "nobody known"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Words:
         if person is None:
             return SQUINT
         return self.people.get(person, LOCAL.name if person == LOCAL.id else f"Person {person}")
+
+    def who(self, row: Row) -> str:
+        """Name whoever did what a row is of, or was refused it."""
+        return STRANGER if row.person is None and row.action == REFUSED else self.person(row.person)
 
     def section(self, row: Row) -> str:
         """Name the section that a row is of."""

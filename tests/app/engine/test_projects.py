@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from app.engine import facts
 from app.engine.client import Job
 from app.requests import Tokenise
 from app.tasks import models
+from squint.engine.bell import Bell
 from squint.engine.changes import Libraries
 from squint.engine.lanes import LANES, MODEL, SHORT
 from squint.errors import InputError
@@ -50,7 +50,7 @@ def make(engine: Engine, project: str = "") -> Library:
 def ask(library: Library, task: str, *, lane: str = MODEL, **args: Any) -> Job:
     """Ask for a job of a library."""
     how = {"module": "tests.helpers.slow_tasks", "lane": lane, "asker": "ann"}
-    return Job(library, Jobs(library.database).submit(task, args, **how), "ann")
+    return Job(library, engines.jobs_of(library).submit(task, args, **how), "ann")
 
 
 def test_jobs_of_projects_are_done_also_of_one_that_came_later(engine: Engine) -> None:
@@ -194,6 +194,20 @@ def test_a_model_of_one_project_is_not_found_by_another_through_the_worker(tmp_p
     models.use(None)
 
 
+def test_a_database_that_does_not_answer_is_logged_now_and_then_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    libraries = Libraries(tmp_path, "engine")
+    for _ in range(20):  # as for a sign of life, which is tried all the time
+        with libraries.trying(tmp_path):
+            raise InputError("The database does not answer.")
+    assert [record.getMessage() for record in caplog.records] == ["The database does not answer."]
+    assert not libraries.answers(tmp_path)
+    with libraries.trying(tmp_path):
+        pass
+    assert libraries.answers(tmp_path)
+
+
 def test_libraries_that_rest_cost_next_to_nothing(tmp_path: Path) -> None:
     """Of 50 libraries one changes: it alone is read again. How much time that takes is a benchmark."""
     root = Library(tmp_path)
@@ -205,12 +219,13 @@ def test_libraries_that_rest_cost_next_to_nothing(tmp_path: Path) -> None:
     assert not [one for one in libraries if one.has_changed()]
     Jobs(database(homes[1])).submit("add", {}, module="m", lane=MODEL, asker="ann")
     assert [one.home for one in libraries if one.has_changed()] == [homes[1]]
-    woken = threading.Event()
+    bell = Bell(root.home)
     began = time.monotonic()
-    libraries.wait(woken, began + 60)
+    libraries.wait(bell, began + 60)  # nobody rang
     libraries.look()
     assert time.monotonic() - began < 10
     assert libraries.n_open == 1
     shutil.rmtree(homes[0])
     assert libraries.find() == {homes[0]}
     libraries.close()
+    bell.close()

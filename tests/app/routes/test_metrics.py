@@ -19,8 +19,10 @@ from app.routes.uploads import UPLOAD_ROUTES
 from app.web.measures import Measure
 from squint.engine.lanes import FILES
 from squint.library.database import database
+from squint.library.place import project_home
 from squint.library.store import Library
 from tests.helpers.paths import ROOT
+from tests.helpers.postgres import postgres
 
 TOKEN = "a token of the test"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -161,6 +163,20 @@ def test_jobs_are_counted_by_lane_and_state_and_each_that_ended_once(
         ):
             assert value(after, name, **labels) == value(first, name, **labels) + 1
     assert PERSON not in allowed.get("/metrics", headers=BEARER).text
+
+
+def test_projects_in_postgresql_are_counted_too(
+    allowed: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with postgres() as server:
+        monkeypatch.setenv("SQUINT_DATABASE_URL", server.create("metrics"))
+        monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "server"))
+        project = Library(project_home(Library(tmp_path / "server").home, "0a"))
+        ask(Validate(path="a.h5ad"), project)
+        found = read(allowed)
+        assert value(found, "squint_libraries") == 2
+        assert value(found, "squint_jobs", lane=FILES, state="queued") == 1
+        database(tmp_path / "server").close()
 
 
 def test_a_library_that_does_not_answer_is_said(

@@ -61,7 +61,10 @@ def test_a_project_is_removed_with_all_that_it_holds_and_no_other(
         Library(doomed.home).sections()
     with pytest.raises(InputError):
         doomed.sections()
+    with pytest.raises(InputError, match="somebody removed it"):  # as for who asks for a job of it now
+        database.database(doomed.home)
     assert not doomed.home.exists()
+    assert schemas(library) == ({schema_of(other.home)} - {""})  # nor is it made anew
     removing.remove(library.home, "0a")  # again: nothing
     for wrong in ("", "..", "../x", "0a/../0b", "0A"):
         with pytest.raises(InputError):

@@ -204,6 +204,43 @@ def test_a_lock_that_somebody_holds_is_told_of(tmp_path: Path, monkeypatch: pyte
     database.close()
 
 
+def test_a_writer_that_waits_for_another_of_its_process_is_let_in_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / FILE}")
+    got_in = threading.Event()
+
+    def write() -> None:
+        with database.writing():
+            got_in.set()
+
+    with database.writing():
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        assert not got_in.wait(0.2)
+        monkeypatch.setattr(databases, "_WAIT_S", 0.05)
+        with pytest.raises(InputError, match="Try again"), database.writing():
+            pass
+    waiting.join(30)
+    assert got_in.is_set()
+    with database.writing():  # nor did the one that was told keep anything
+        pass
+    database.close()
+
+
+def test_that_all_connections_are_in_use_is_told_of(database: Database) -> None:
+    pool = database.engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    pool._timeout = 0.05  # of 30 s
+    held = [database.engine.connect() for _ in range(pool.size() + 10)]  # with those beyond it
+    with pytest.raises(InputError, match="Try again"), database.reading() as session:
+        session.execute(sa.text("SELECT 1"))
+    for one in held:
+        one.close()
+    with database.reading() as session:
+        assert session.scalar(sa.text("SELECT 1")) == 1
+
+
 def test_a_damaged_file_is_told_of(tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5_000)
@@ -216,6 +253,12 @@ def test_a_file_that_is_no_database_is_told_of(tmp_path: Path) -> None:
     path.write_bytes(b"something else" * 500)
     with pytest.raises(InputError, match=r"damaged\. Restore a backup"):
         Database(f"sqlite:///{path}")
+
+
+def test_a_database_of_postgresql_that_is_not_of_utf8_is_told_of(server: Postgres) -> None:
+    url = server.create("ascii", "--encoding=SQL_ASCII", "--locale=C", "--template=template0")
+    with pytest.raises(InputError, match="has the encoding SQL_ASCII, and needs UTF8"):
+        Database(url)
 
 
 def test_a_restart_of_postgresql_costs_one_refusal_at_most(server: Postgres) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from squint.stats.diversity import half_widths, hill, rarefied
+from squint.stats.diversity import Diversity, half_widths, hill, interval, rarefied
 
 COUNTS = st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(lambda counts: sum(counts) > 0)
 
@@ -69,6 +69,13 @@ def test_the_interval_is_the_jackknife_by_hand() -> None:
     assert found.shannon == pytest.approx(3.182446 * error, rel=1e-6)  # Student's t, 3 degrees of freedom
     assert np.isnan(half_widths(blocks[:2], 10)).all()
     assert half_widths(np.array([[5, 5]] * 4), 30) == pytest.approx((0, 0, 0))
+
+
+def test_an_interval_ends_where_numbers_do_and_is_not_known_with_few_blocks() -> None:
+    low, high = interval(Diversity(3, 2.5, 2), Diversity(1, 2, np.nan), 4)
+    assert low[:2] == (2, 1)
+    assert high[:2] == (4, 4)
+    assert np.isnan([low.simpson, high.simpson]).all()
 
 
 def test_intervals_hold_the_truth_where_blocks_are_independent() -> None:
