@@ -19,6 +19,7 @@ from tests.helpers.dashboard import (
     server_of,
     started,
 )
+from tests.helpers.visits import cpu_s
 
 pytestmark = [
     pytest.mark.benchmark,
@@ -51,7 +52,7 @@ def test_first_map_of_a_new_library(playwright: Playwright, tmp_path: Path, run:
             page.goto(address, timeout=PATIENCE)
             painted = time.perf_counter() - began
             expect(page.locator(MAP).first).to_be_visible(timeout=PATIENCE)
-            taken, used = time.perf_counter() - began, cpu(pid)
+            taken, used = time.perf_counter() - began, cpu_s(pid)
             n_cells = int(page.locator(MAP).first.get_attribute("data-drawn") or 0)
         page.context.close()
     print(
@@ -60,14 +61,6 @@ def test_first_map_of_a_new_library(playwright: Playwright, tmp_path: Path, run:
     )
     assert n_cells > 0
     assert taken < 8 or load > 1
-
-
-def cpu(pid: int) -> float:
-    """Give the processor seconds of a process and of those that it started."""
-    process = Path(f"/proc/{pid}")
-    *_, user, system = (process / "stat").read_text().rpartition(")")[2].split()[:13]
-    children = [child for told in process.glob("task/*/children") for child in told.read_text().split()]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") + sum(cpu(int(child)) for child in children)
 
 
 def test_waits_of_a_user(playwright: Playwright, tmp_path: Path):

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
 import pytest
 
 from app.engine.client import Job, jobs_of
@@ -13,16 +12,10 @@ from squint.engine.lanes import SHORT
 from squint.library.place import project_home
 from squint.library.store import Library
 from tests.helpers.engine import Engine
+from tests.helpers.visits import cpu_s
 
 pytestmark = pytest.mark.benchmark
 N, RESTS_S = 100, 20.0
-
-
-def busy_s(pid: int) -> float:
-    """Give the seconds of the CPU that a process and those below it have taken."""
-    process = psutil.Process(pid)
-    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
 
 
 @pytest.mark.parametrize("n_projects", [1, 10, 50])
@@ -48,10 +41,11 @@ def test_a_job_of_no_work_comes_back_soon(tmp_path: Path, n_projects: int) -> No
         half, most = np.percentile(taken, [50, 95])
         print(f"a job of no work, {what}, {N} times: p50 {half:.0f} ms, p95 {most:.0f} ms")
         medians[what] = half
-    before = busy_s(engine.process.pid), psutil.Process(engine.process.pid).cpu_times()
+    pid = engine.process.pid
+    before = cpu_s(pid), cpu_s(pid, below=False)
     time.sleep(RESTS_S)
-    after = busy_s(engine.process.pid), psutil.Process(engine.process.pid).cpu_times()
-    own = sum(after[1][:2]) - sum(before[1][:2])
+    after = cpu_s(pid), cpu_s(pid, below=False)
+    own = after[1] - before[1]
     print(f"at rest: {own / RESTS_S:.1%} of a core, with all workers {(after[0] - before[0]) / RESTS_S:.1%}")
     engine.close()
     assert max(medians.values()) < 50 or os.getloadavg()[0] > 1

@@ -1,6 +1,7 @@
 """Visits of the dashboard without a browser: a bare socket that asks for a page, and reads all of it."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,3 +70,12 @@ def megabytes(pid: int) -> float:
     """Give the memory of a process (resident set size), in MB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("Rss:"))
+
+
+def cpu_s(pid: int, *, below: bool = True) -> float:
+    """Give the processor seconds of a process, and of those that it started."""
+    process = Path(f"/proc/{pid}")
+    *_, user, system = (process / "stat").read_text().rpartition(")")[2].split()[:13]
+    own = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    children = [child for told in process.glob("task/*/children") for child in told.read_text().split()]
+    return own + (sum(cpu_s(int(child)) for child in children) if below else 0.0)
