@@ -46,7 +46,7 @@ def _may_have(cookies: Mapping[str, str], file_id: str) -> bool:
         return True
     if person is None and not holders:  # as of a page that was closed
         return False
-    refused(None if person is None else person.id, "fetch", "file of a page")
+    refused(None if person is None else person.id, "fetch file of a page")
     return False
 
 

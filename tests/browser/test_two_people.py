@@ -82,11 +82,11 @@ def test_nothing_of_ones_project_is_reached_by_the_other(browser: Browser, tmp_p
         expect(ben.get_by_text("This link leads to no view")).to_be_visible(timeout=PATIENCE)
         log = (tmp_path / "server.log").read_text()
         assert "fetch file of a page" in log
-        assert "open view of project first" in log
+        assert "open view in project first" in log
         assert not any(word in log for word in ("Anna", "Ben", "example.org"))
 
         _lend_and_take_back(library, ben, address, section.title)
-        assert "fetch project first" in (tmp_path / "server.log").read_text()
+        assert "fetch in project first" in (tmp_path / "server.log").read_text()
         _remove(library, ben, fetched)
 
 

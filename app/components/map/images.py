@@ -33,7 +33,7 @@ from squint.library.images import (
     SectionImage,
     file_name,
 )
-from squint.library.projects import word_of
+from squint.library.place import project_of, word_of
 from squint.library.store import CELLS, Library, Section
 from squint.library.tables import read_table
 
@@ -55,7 +55,7 @@ def picture_of(library: Library, section: Section) -> Shown | None:
     image = _shown(Images(library), section)
     if image is None:
         return None
-    address = session.signed(f"/map/tiles/{word_of(library.home)}/{section.id}/{image.id}")
+    address = session.signed(f"/map/tiles/{word_of(project_of(library.home))}/{section.id}/{image.id}")
     path, query = address.split("?")
     return {
         "id": image.id,
