@@ -16,6 +16,7 @@ from app.engine.facts import worker_facts
 from app.exports.figure import for_print, write_figure, write_rows
 from app.exports.stamp import Marks
 from app.requests import Draw, DrawMap, WriteCsv
+from app.text import sentence
 from squint import pl
 from squint.errors import InputError
 from squint.library.chain import FIGURE, TABLE
@@ -138,7 +139,7 @@ def _make(request: _Request, export: Export) -> None:
         try:
             request.folder = _write(library, export, kind)
         except InputError as error:
-            st.error(str(error))
+            st.error(sentence(str(error)))
             return
     folder, marks = str(request.folder), dict(export.marks)
     asked: WriteCsv | Draw | DrawMap
