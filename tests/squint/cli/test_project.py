@@ -88,6 +88,23 @@ def test_a_file_and_a_model_go_into_the_project_that_is_named(
     assert main(["import", str(tmp_path / "a.h5ad"), "--project", "0b"]) == 2
 
 
+@pytest.mark.usefixtures("root")
+def test_the_model_that_fits_is_sought_among_those_of_the_project(tmp_path: Path, capsys: Capture) -> None:
+    adata = datasets.toy(n_cells=60)
+    squint.write(adata, tmp_path / "a.h5ad")
+    save_bundle(tmp_path / "own", list(adata.var_names)[:6], seed=2)
+    assert main(["models", "add", str(tmp_path / "own"), "--project", OTHER]) == 0
+    words = ["tokenize", str(tmp_path / "a.h5ad"), "--model", "auto", "--device", "cpu"]
+    for project, code in (("first", 2), (ONE, 2), (OTHER, 0)):  # no model of squint's knows these genes
+        out = tmp_path / f"{project}.h5ad"
+        assert main([*words, "--project", project, "--out", str(out)]) == code
+        assert ("own (" in capsys.readouterr().err) == out.exists() == (code == 0)
+    for wrong in (["--project", "nothing"], ["--project", OTHER, "--model", str(tmp_path / "own")]):
+        assert main([*words, *wrong, "--out", str(tmp_path / "out.h5ad")]) == 2
+        assert "project" in capsys.readouterr().err
+    assert not (tmp_path / "out.h5ad").exists()
+
+
 def test_all_projects_are_verified_and_the_damage_is_said_with_its_project(
     root: Library, section: AnnData, tmp_path: Path, capsys: Capture
 ) -> None:
