@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import streamlit as st
 from cachetools import LRUCache
@@ -26,7 +26,16 @@ from squint.library.store import Library
 
 P = ParamSpec("P")
 Found = TypeVar("Found")
-_people: "LRUCache[str, int]" = LRUCache(100_000)  # by session
+
+
+class Place(NamedTuple):
+    """Whose page a session draws, and of which project."""
+
+    person: int
+    project: str | None  # its id; None if they are in no project
+
+
+_places: "LRUCache[str, Place]" = LRUCache(100_000)  # by session
 _lock = threading.Lock()
 _LOG = logging.getLogger(__name__)
 _PERSON, _PROJECTS, _WHOSE, _PROJECT = "_person", "_projects", "_whose", "_project"
@@ -148,22 +157,24 @@ def given(library: Library) -> Library:
 def settle() -> None:
     """Forget all that is of another person or project, as when one was taken away."""
     opened = project()
-    whose = person().id, None if opened is None else opened.id
+    whose = Place(person().id, None if opened is None else opened.id)
     if st.session_state.get(_WHOSE, whose) != whose:
         chosen = st.session_state.get(_PROJECT)
         forget()
         st.session_state[_PROJECT] = chosen
     st.session_state[_WHOSE] = whose
-    if (context := get_script_run_ctx()) and of_session(context.session_id) != whose[0]:
-        audit.note(settings().home, SIGNED_IN, SESSION)
+    if context := get_script_run_ctx():
+        before = of_session(context.session_id)
+        if before is None or before.person != whose.person:
+            audit.note(settings().home, SIGNED_IN, SESSION)
         with _lock:
-            _people[context.session_id] = whose[0]
+            _places[context.session_id] = whose
 
 
-def of_session(session_id: str) -> int | None:
-    """Give the number of the person whose page a session draws."""
+def of_session(session_id: str) -> Place | None:
+    """Say whose page a session draws; ``None`` where nobody has signed in."""
     with _lock:
-        return _people.get(session_id)
+        return _places.get(session_id)
 
 
 def fragment(*, run_every: float | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -203,7 +214,7 @@ def _is_as_it_was() -> bool:
         return True
     try:
         opened = project()
-        return st.session_state.get(_WHOSE) == (person().id, None if opened is None else opened.id)
+        return st.session_state.get(_WHOSE) == Place(person().id, None if opened is None else opened.id)
     except InputError:
         return False
 
