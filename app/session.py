@@ -266,6 +266,11 @@ def want_samples(*, wanted: bool) -> None:
     st.session_state[_WITHOUT_SAMPLES] = not wanted
 
 
+def wants_samples() -> bool:
+    """Say whether this session asked for the samples, rather than finding them in a new library."""
+    return st.session_state.get(_WITHOUT_SAMPLES) is False
+
+
 def without_samples() -> bool:
     """Say whether this session does without the samples."""
     return bool(st.session_state.get(_WITHOUT_SAMPLES))
