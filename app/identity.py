@@ -5,7 +5,6 @@ and of requests alike. Where no sign-in is set up, whoever asks uses this machin
 """
 
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from squint.library.projects import FIRST, Projects
 from squint.library.sign_in import Rules, admit, end
 
 _SECTION = "auth"  # of Streamlit's secrets
-_LOG = logging.getLogger(__name__)
 
 
 def is_needed() -> bool:
@@ -115,7 +113,7 @@ class Granted(Access):
             role = VIEWER
         elif person.may(role):
             return
-        refused(person.id, what, f"project {self._project or 'first'}")
+        refused(person.id, what, self._project)
         raise NotAllowedError(role)
 
 

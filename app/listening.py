@@ -15,6 +15,8 @@ from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import get_instance
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.state.common import is_element_id
+from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from app import identity
@@ -24,6 +26,7 @@ from app.web.headers import security_headers
 from app.web.hosts import host_of, is_loopback
 from app.web.idle import Idle, NoteUse
 from app.web.patience import Patience, close_half_sent
+from app.web.widget_ids import WidgetIds
 from app.web.widget_uploads import Held, WidgetUploads
 from squint.errors import InputError
 
@@ -121,6 +124,7 @@ def doors() -> list[Middleware]:
     return [
         Middleware(Doors, hosts=hosts(), headers=headers, beyond=may_be_beyond()),
         Middleware(Patience),
+        Middleware(WidgetIds, is_sound=_is_sound),
         Middleware(NoteUse, idle=IDLE, by_hand=_by_hand),
         Middleware(WidgetUploads, held=_held),
     ]
@@ -135,13 +139,26 @@ def _held(session_id: str | None) -> Held:
     return Held(len(files), sum(len(file.data) for file in files))
 
 
+def _is_sound(content: bytes) -> bool:
+    """Say whether a browser's message names widgets as Streamlit does, if any."""
+    told = _read(content)
+    widgets = [] if told is None else told.rerun_script.widget_states.widgets
+    return all(is_element_id(one.id) or one.id.startswith(STREAMLIT_INTERNAL_KEY_PREFIX) for one in widgets)
+
+
 def _by_hand(content: bytes) -> bool:
     """Say whether a browser's message was somebody's doing, and not what a page asks by itself."""
-    try:
-        told = BackMsg.FromString(content)
-    except Exception:  # noqa: BLE001 - Streamlit says what it does with what it cannot read
+    told = _read(content)
+    if told is None or told.WhichOneof("type") != "rerun_script":
         return False
-    return told.WhichOneof("type") == "rerun_script" and not told.rerun_script.is_auto_rerun
+    return not told.rerun_script.is_auto_rerun
+
+
+def _read(content: bytes) -> BackMsg | None:
+    try:
+        return BackMsg.FromString(content)
+    except Exception:  # noqa: BLE001 - Streamlit says what it does with what it cannot read
+        return None
 
 
 IDLE = Idle(0)

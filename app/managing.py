@@ -78,12 +78,12 @@ def _may_manage(person: Person, project_id: str) -> bool:
 def _require_admin(what: str) -> None:
     person = identity.who(who.claims())
     if not person.may(ADMIN):
-        refused(person.id, "manage", what)
+        refused(person.id, f"manage {what}")
         raise NotAllowedError(ADMIN)
 
 
 def _require_owner(project_id: str) -> None:
     person = identity.who(who.claims())
     if not _may_manage(person, project_id):
-        refused(person.id, "manage", f"project {project_id or 'first'}")
+        refused(person.id, "manage", project_id)
         raise NotAllowedError(ADMIN)

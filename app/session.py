@@ -123,13 +123,7 @@ def models() -> list[KnownModel]:
 
     They are read once a run: what changed since shows in the next one.
     """
-    context = get_script_run_ctx()
-    run = None if context is None else context.cursors  # Streamlit makes them anew for each run
-    read: tuple[object, list[KnownModel]] | None = st.session_state.get(_MODELS_READ)
-    if run is None or read is None or read[0] is not run:
-        read = (run, known_models(library()))
-        st.session_state[_MODELS_READ] = read
-    return list(read[1])
+    return list(who.once_a_run(_MODELS_READ, lambda: known_models(library())))
 
 
 def choose_model() -> None:
@@ -270,6 +264,11 @@ def has_added() -> None:
 def want_samples(*, wanted: bool) -> None:
     """Note whether this session wants the samples that a new library begins with."""
     st.session_state[_WITHOUT_SAMPLES] = not wanted
+
+
+def wants_samples() -> bool:
+    """Say whether this session asked for the samples, rather than finding them in a new library."""
+    return st.session_state.get(_WITHOUT_SAMPLES) is False
 
 
 def without_samples() -> bool:

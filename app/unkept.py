@@ -24,6 +24,7 @@ class Upload:
     looked: tuple[Validate, dict[str, Any]] | None = None  # what was asked of it last, and what was found
     keeping: bool = False
     kept: list[str] = field(default_factory=list)  # ids, to be tokenised
+    samples: list[str] = field(default_factory=list)  # ids of samples, to be tokenised
     known: list[str] = field(default_factory=list)  # titles of what was in the library already
     nameless: list[str] = field(default_factory=list)  # ids of what was kept last, which may lack cell types
     unfit: list[str] = field(default_factory=list)  # titles of what was kept though no model fits

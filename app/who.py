@@ -1,10 +1,11 @@
 """Who uses this session, and in which project: asked anew in every run of a page."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import streamlit as st
 from cachetools import LRUCache
@@ -24,9 +25,20 @@ from squint.library.projects import FIRST, Project, Projects
 from squint.library.store import Library
 
 P = ParamSpec("P")
-_people: "LRUCache[str, int]" = LRUCache(100_000)  # by session
+Found = TypeVar("Found")
+
+
+class Place(NamedTuple):
+    """Whose page a session draws, and of which project."""
+
+    person: int
+    project: str | None  # its id; None if they are in no project
+
+
+_places: "LRUCache[str, Place]" = LRUCache(100_000)  # by session
 _lock = threading.Lock()
-_FOUND, _WHOSE, _PROJECT = "_person_found", "_whose", "_project"
+_LOG = logging.getLogger(__name__)
+_PERSON, _PROJECTS, _WHOSE, _PROJECT = "_person", "_projects", "_whose", "_project"
 _PLACE = "_place"  # page that was shown last
 
 
@@ -53,12 +65,25 @@ def person() -> Person:
     """
     if not identity.is_needed():
         return LOCAL
+    return once_a_run(_PERSON, lambda: identity.who(claims()))
+
+
+def once_a_run(key: str, find: Callable[[], Found]) -> Found:
+    """Find something once in a run of a page, or of a part of it: what changed since shows in the next one.
+
+    Parameters
+    ----------
+    key
+        Of the session, under which it is kept.
+    find
+        Finds it.
+    """
     context = get_script_run_ctx()
     run = None if context is None else context.cursors  # Streamlit makes them anew for each run
-    found: tuple[object, Person] | None = st.session_state.get(_FOUND)
+    found: tuple[object, Found] | None = st.session_state.get(key)
     if run is None or found is None or found[0] is not run:
-        found = (run, identity.who(claims()))
-        st.session_state[_FOUND] = found
+        found = (run, find())
+        st.session_state[key] = found
     return found[1]
 
 
@@ -89,7 +114,9 @@ def registered_projects() -> Projects:
 def projects() -> Sequence[Project]:
     """List the projects that this session may open."""
     someone = person()
-    return [Project(FIRST, "", "")] if someone == LOCAL else registered_projects().of(someone.id)
+    if someone == LOCAL:
+        return [Project(FIRST, "", "")]
+    return once_a_run(_PROJECTS, lambda: registered_projects().of(someone.id))
 
 
 def project() -> Project | None:
@@ -130,24 +157,24 @@ def given(library: Library) -> Library:
 def settle() -> None:
     """Forget all that is of another person or project, as when one was taken away."""
     opened = project()
-    whose = person().id, None if opened is None else opened.id
+    whose = Place(person().id, None if opened is None else opened.id)
     if st.session_state.get(_WHOSE, whose) != whose:
         chosen = st.session_state.get(_PROJECT)
         forget()
         st.session_state[_PROJECT] = chosen
     st.session_state[_WHOSE] = whose
     if context := get_script_run_ctx():
-        with _lock:
-            is_new = _people.get(context.session_id) != whose[0]
-            _people[context.session_id] = whose[0]
-        if is_new:
+        before = of_session(context.session_id)
+        if before is None or before.person != whose.person:
             audit.note(settings().home, SIGNED_IN, SESSION)
+        with _lock:
+            _places[context.session_id] = whose
 
 
-def of_session(session_id: str) -> int | None:
-    """Give the number of the person whose page a session draws."""
+def of_session(session_id: str) -> Place | None:
+    """Say whose page a session draws; ``None`` where nobody has signed in."""
     with _lock:
-        return _people.get(session_id)
+        return _places.get(session_id)
 
 
 def fragment(*, run_every: float | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -187,7 +214,7 @@ def _is_as_it_was() -> bool:
         return True
     try:
         opened = project()
-        return st.session_state.get(_WHOSE) == (person().id, None if opened is None else opened.id)
+        return st.session_state.get(_WHOSE) == Place(person().id, None if opened is None else opened.id)
     except InputError:
         return False
 
@@ -199,8 +226,11 @@ def forget() -> None:
 
 
 def sign_out() -> None:
-    """End the sign-in, in all windows of this browser."""
-    audit.note(settings().home, SIGNED_OUT, SESSION)
-    identity.sign_out(claims())
+    """End the sign-in, in all windows of this browser; in this one even if the database does not answer."""
+    try:
+        audit.note(settings().home, SIGNED_OUT, SESSION)
+        identity.sign_out(claims())
+    except InputError as error:
+        _LOG.warning("Somebody left, and that could not be written down: %s", error)
     forget()
     st.logout()

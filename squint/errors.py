@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read, and those that become it."""
+"""The one error that a user is meant to read, its kin, and those that become it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +25,10 @@ class InputError(ValueError):
     The command line prints it and exits with 2; the dashboard shows it on the page. Anything else that is
     raised is a defect of squint.
     """
+
+
+class NothingFoundError(InputError):
+    """Input that is sound and holds nothing of what is asked for, which is an answer too."""
 
 
 @contextmanager

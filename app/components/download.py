@@ -8,6 +8,7 @@ import streamlit as st
 from app import audit, session
 from app.text import sentence
 from squint.library.acting import acting, actor
+from squint.library.people import VIEWER
 
 
 class File(NamedTuple):
@@ -49,10 +50,12 @@ def download(
     left
         What the log holds of it.
     """
-    home, who = session.library().home, actor()
+    library, who = session.library(), actor()
+    home = library.home
 
     def hand_out() -> str | bytes:
         with acting(who):  # Streamlit asks for it in a thread of its own
+            library.access.require(VIEWER, "export")  # once more: the page may have been drawn long ago
             audit.exported(home, left.kind, left.of, left.sections)
             return data() if callable(data) else data
 

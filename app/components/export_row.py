@@ -17,6 +17,7 @@ from app.exports.figure import for_print, write_figure, write_rows
 from app.exports.ready import Ready, taken
 from app.exports.stamp import Marks
 from app.requests import Draw, DrawMap, WriteCsv
+from app.text import sentence
 from squint import pl
 from squint.errors import InputError
 from squint.library.chain import FIGURE, TABLE
@@ -105,7 +106,7 @@ def export_row(export: Export) -> None:
         try:
             _make(request, export)
         except InputError as error:
-            st.error(str(error))
+            st.error(sentence(str(error)))
     if request and request.file is not None:
         name = f"{export.place}{request.kind.mark}.{request.kind.ending}"
         download(

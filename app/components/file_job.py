@@ -10,6 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app.components.download import File, Left, download
 from app.components.job import run
 from app.exports.ready import Ready, taken
+from app.text import sentence
 from squint.errors import InputError
 from squint.library.people import ANALYST
 from squint.library.results import Task
@@ -75,7 +76,7 @@ def work_on(
                 path = folder / "given"
                 path.write_bytes(file.getbuffer())
         except InputError as error:
-            st.error(str(error))
+            st.error(sentence(str(error)))
             return None
         st.session_state[key] = (path, task(str(path)))
     if key not in st.session_state:
@@ -123,7 +124,7 @@ def offer_made(
         try:
             (st.session_state[key],) = taken(library, Path(answer).parent, Path(answer).name)
         except InputError as error:
-            st.error(str(error))
+            st.error(sentence(str(error)))
             return
     file: Ready | None = st.session_state.get(key)
     if file is not None:

@@ -12,7 +12,7 @@ import streamlit as st
 from app import session, who
 from app.engine.client import jobs_of
 from app.engine.roles import role_for
-from app.text import as_text, sentence
+from app.text import as_text, sentence, without_folders
 from squint.errors import InputError
 from squint.library.jobs import CANCELLED, DONE, FAILED, RUNNING, Jobs, JobState
 from squint.library.store import Library
@@ -127,7 +127,7 @@ def table(jobs: Sequence[JobState]) -> pd.DataFrame:
             "asked": [datetime.fromtimestamp(job.added, UTC).replace(tzinfo=None) for job in jobs],
             "waited": [_between(job.added, job.started) for job in jobs],
             "took": [_between(job.started, job.ended) for job in jobs],
-            "why": [job.problem for job in jobs],
+            "why": [without_folders(job.problem) for job in jobs],
         }
     )
 

@@ -10,6 +10,7 @@ from app import managing, who
 from app.text import as_text, sentence
 from squint.errors import InputError
 from squint.library.people import ADMIN, ROLES, Known, Person
+from squint.library.place import word_of
 from squint.library.projects import FIRST, MEMBER, OWNER, Member, Project
 
 _TOLD = "_projects_told"
@@ -36,7 +37,7 @@ def show_projects(person: Person) -> None:
     if not shown:
         st.info("You are in no project yet. Ask an admin, or the owner of a project, to let you in.")
     for one in shown:
-        with st.container(border=True, key=f"project-{one.id or 'first'}"):
+        with st.container(border=True, key=f"project-{word_of(one.id)}"):
             _show(
                 one,
                 registered.members(one.id),

@@ -15,7 +15,7 @@ from app.text import sentence
 from squint.errors import InputError
 from squint.library import views
 from squint.library.chain import LINK
-from squint.library.projects import of_word
+from squint.library.place import of_word, word_of
 from squint.library.store import Library
 
 PARAMETER, PROJECT = "view", "project"
@@ -101,7 +101,7 @@ def restore() -> None:
 def _of_project() -> str:
     """Say in an address which project it is of, where there are several."""
     opened = who.project()
-    return f"{PROJECT}={opened.id or 'first'}&" if identity.is_needed() and opened is not None else ""
+    return f"{PROJECT}={word_of(opened.id)}&" if identity.is_needed() and opened is not None else ""
 
 
 def _go_to(project: str, key: str | None) -> str | None:
@@ -109,12 +109,12 @@ def _go_to(project: str, key: str | None) -> str | None:
     opened, wanted = who.project(), of_word(project)
     if opened is None or wanted == opened.id:
         return key
-    if any(one.id == wanted for one in who.projects()):
+    if wanted is not None and any(one.id == wanted for one in who.projects()):
         who.open_project(wanted)
         if key is not None:
             st.query_params[PARAMETER] = key
         st.rerun()
-    refused(who.person().id, "open", f"view of project {of_word(project) or 'first'}")
+    refused(who.person().id, "open view", wanted)
     return "gone" if key is not None else None
 
 

@@ -18,8 +18,8 @@ from app.web.kept import Kept
 from squint.errors import InputError
 from squint.geometry.outlines import Polygon
 from squint.library.boundary_tiles import has_boundaries
+from squint.library.place import project_of, word_of
 from squint.library.points import Order, progressive_order
-from squint.library.projects import word_of
 from squint.library.store import PLACES, Library, Section
 from squint.library.transcripts import Spots
 from squint.pl import Categories, Continuous, Panel, Style, frames_of, spacing
@@ -62,7 +62,7 @@ def describe(
     """
     panels: list[contract.Panel] = []
     orders = []
-    colours, at = view.gene_colours(style), partial(_address, word_of(library.home), sign)
+    colours, at = view.gene_colours(style), partial(_address, word_of(project_of(library.home)), sign)
     drawn = outlines_in(library, view.sections) if view.whole and not stack else []
     for i, (panel, frame) in enumerate(zip(view.panels, frames_of(view.panels), strict=True)):
         section = view.sections[i] if view.whole else None
@@ -161,7 +161,7 @@ def _spots(spots: Spots, origin: contract.Point, colour: str, at: _At) -> contra
 def _boundaries(library: Library, section: Section, sign: Sign) -> contract.Boundaries | None:
     if not has_boundaries(library, section.id):
         return None
-    path, query = sign(f"/map/boundaries/{word_of(library.home)}/{section.id}").split("?")
+    path, query = sign(f"/map/boundaries/{word_of(project_of(library.home))}/{section.id}").split("?")
     return {"path": path, "query": query}
 
 

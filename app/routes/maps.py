@@ -22,6 +22,7 @@ from app.requests import DrawStage, MakeTiles
 from app.routes.members import library_of, may_see
 from app.routes.waiting import Latest, answer
 from app.settings import settings
+from app.text import without_folders
 from app.web.assets import MAP_ASSETS
 from app.web.buffers import BUFFERS, SIGNER, seconds_left
 from app.web.visitor import bearer
@@ -123,7 +124,7 @@ async def _picture(request: Request) -> Response:
             path = await answer(job, request, _PATIENCE_S)
         drawn = await run_in_threadpool(Path(path).read_bytes)
     except InputError as error:
-        return Response(str(error), 400, _FRESH, "text/plain")
+        return Response(without_folders(str(error)), 400, _FRESH, "text/plain")
     except Cancelled:
         return Response("Another picture was asked for meanwhile.", 409, _FRESH, "text/plain")
     except RuntimeError:

@@ -5,8 +5,6 @@ one's own opens nothing once one's right is gone. What is refused answers as wha
 trace.
 """
 
-from pathlib import Path
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -16,8 +14,7 @@ from app.settings import settings
 from app.uploads.arrivals import Ticket
 from squint.errors import InputError
 from squint.library.people import ANALYST, VIEWER, Person
-from squint.library.place import project_home
-from squint.library.projects import id_of, of_word
+from squint.library.place import of_word, project_home, project_of
 from squint.library.store import Library
 
 
@@ -28,26 +25,22 @@ async def library_of(request: Request, word: str) -> Library | None:
 
 async def may_see(request: Request, library: Library) -> bool:
     """Say whether whoever asks is a member of the project that a library is of."""
-    return await run_in_threadpool(_may, request, id_of(library.home), VIEWER)
+    return await run_in_threadpool(_may, request, project_of(library.home), VIEWER)
 
 
 async def may_send(request: Request, ticket: Ticket) -> bool:
     """Say whether whoever asks is the one whose page got a ticket, and may still add to its project."""
     return await run_in_threadpool(
-        _may, request, id_of(ticket.library.home), ANALYST, of=None if not is_needed() else ticket.person
+        _may, request, project_of(ticket.library.home), ANALYST, of=None if not is_needed() else ticket.person
     )
 
 
 def _library_of(request: Request, word: str) -> Library | None:
     project = of_word(word)
-    home = project_home(settings().home, project)
-    if not _may(request, project, VIEWER) or not _is_there(home, project):
+    if project is None or not _may(request, project, VIEWER):
         return None
-    return Library(home)
-
-
-def _is_there(home: Path, project: str) -> bool:
-    return not project or home.is_dir()
+    home = project_home(settings().home, project)
+    return Library(home) if home.is_dir() else None
 
 
 def _may(request: Request, project: str, role: str, of: int | None = None) -> bool:
@@ -57,7 +50,7 @@ def _may(request: Request, project: str, role: str, of: int | None = None) -> bo
             return True
     except InputError:  # the database does not answer
         return False
-    refused(None if person is None else person.id, "fetch", f"project {project or 'first'}")
+    refused(None if person is None else person.id, "fetch", project)
     return False
 
 

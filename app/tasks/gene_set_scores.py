@@ -15,7 +15,7 @@ from app.maps import views
 from app.requests import BorderProfile, ScoreGeneSet
 from app.tasks.gather import gather
 from squint import keys, tl
-from squint.errors import InputError
+from squint.errors import InputError, NothingFoundError
 from squint.geometry.outlines import Polygon
 from squint.library import results
 from squint.library.graphs import neighbours
@@ -44,7 +44,7 @@ def score(library: Library, asked: ScoreGeneSet, report: Report) -> None:
 
 
 def border_profile(library: Library, asked: BorderProfile, report: Report) -> None:
-    """Say what cells of sections are like by their distance to a border; store the tables."""
+    """Say what cells are like by their distance to a border; store the tables, or that there is none."""
     report(0.05, "reading counts")
     adata = _gather(library, asked.ids, asked.model)
     sections = [library.get(section_id) for section_id in asked.ids]
@@ -62,17 +62,21 @@ def border_profile(library: Library, asked: BorderProfile, report: Report) -> No
         tl.score_gene_set(adata, genes, key_added=columns[name])
     report(0.7, "measuring distances to the border")
     shares = {keys.TOKEN: asked.tokens, keys.CELL_TYPE: asked.types}
-    tl.border_profile(
-        adata,
-        _SIDE,
-        group=GROUP,
-        measures=tl.Measures(
-            asked.genes, columns, {column: labels for column, labels in shares.items() if labels}
-        ),
-        bins=tl.DistanceBins(asked.width, asked.reach, asked.min_cells),
-        outlines=outlines,
-        min_patch=asked.min_patch,
-    )
+    try:
+        tl.border_profile(
+            adata,
+            _SIDE,
+            group=GROUP,
+            measures=tl.Measures(
+                asked.genes, columns, {column: labels for column, labels in shares.items() if labels}
+            ),
+            bins=tl.DistanceBins(asked.width, asked.reach, asked.min_cells),
+            outlines=outlines,
+            min_patch=asked.min_patch,
+        )
+    except NothingFoundError:
+        results.keep(library, asked, {"border": {}}, {})
+        return
     found = adata.uns[keys.BORDER_PROFILE]
     tables = {name: table for name, table in found.items() if isinstance(table, pd.DataFrame)}
     facts = {name: value for name, value in found.items() if name not in tables}

@@ -4,7 +4,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PARAMETER, FAILED = "sign_in", "failed"
-_LOGIN = "/auth/login"  # of Streamlit
+_LOGIN = "/auth/login"  # of Streamlit; no other path: what is before it would be a part of where we send to
 
 
 class BackToDoor:
@@ -15,8 +15,7 @@ class BackToDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        path = str(scope.get("path", ""))
-        if scope["type"] != "http" or not path.endswith(_LOGIN):
+        if scope["type"] != "http" or scope["path"] != _LOGIN:
             await self._app(scope, receive, send)
             return
         failed = False
@@ -27,7 +26,7 @@ class BackToDoor:
                 failed = True
                 message["status"] = 303
                 headers = MutableHeaders(scope=message)
-                headers["location"] = f"{path.removesuffix(_LOGIN)}/?{PARAMETER}={FAILED}"
+                headers["location"] = f"/?{PARAMETER}={FAILED}"
                 headers["content-length"] = "0"
             elif failed and message["type"] == "http.response.body":
                 message["body"] = b""

@@ -110,7 +110,7 @@ class Choice:
     facts: Facts  # for the provenance
 
 
-def choose(sources: "Iterable[AbstractContextManager[AnnData]]", device: str) -> Choice:
+def choose(sources: "Iterable[AbstractContextManager[AnnData]]", options: argparse.Namespace) -> Choice:
     """Choose the model that fits sections best, and say why on stderr.
 
     Parameters
@@ -118,22 +118,22 @@ def choose(sources: "Iterable[AbstractContextManager[AnnData]]", device: str) ->
     sources
         What each source holds, one after another. With several, a model counts as it fits the one that it
         fits least.
-    device
-        Where cells are encoded.
+    options
+        Of the command: ``device``, where cells are encoded, and ``project``, whose models are known.
 
     Raises
     ------
     InputError
-        If no model can be used for all of them.
+        If no model can be used for all of them, or there is no such project.
     """
     from squint.model import ranking
 
-    models = {model.folder: model for model in _known(_library()) if model.card is not None}
+    models = {model.folder: model for model in _known(_library(options)) if model.card is not None}
     fits: dict[Path, list[Fit]] = {folder: [] for folder in models}
     for source in sources:
         with source as adata:
             for folder, model in models.items():
-                fits[folder].append(_fit(model, adata, device))
+                fits[folder].append(_fit(model, adata, options.device))
     worst = {folder: ranking.worst(found) for folder, found in fits.items()}
     said = {folder: f"{_called(models[folder])}: {worst[folder].words}" for folder in ranking.ranked(worst)}
     for line in said.values():
@@ -158,13 +158,12 @@ def _fit(model: "KnownModel", adata: "AnnData", device: str) -> "Fit":
     return measure(fit, adata, Bundle.load(model.folder, pick_device(device))) if fit.is_usable else fit
 
 
-def _library(options: argparse.Namespace | None = None) -> "Library | None":
+def _library(options: argparse.Namespace) -> "Library | None":
     """Open the library of a project that is asked for, else the server's first, if there is one."""
     from squint.library import place
     from squint.library.store import Library
 
-    asked = options is not None and options.project is not None
-    home = home_of(options) if options is not None and asked else place.find_home()
+    home = place.find_home() if options.project is None else home_of(options)
     return None if home is None else Library(home)
 
 

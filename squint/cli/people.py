@@ -86,6 +86,7 @@ def remove_person(options: argparse.Namespace) -> Facts:
 
 def list_projects(options: argparse.Namespace) -> Facts:
     """List all projects with their members."""
+    from squint.library.place import word_of
     from squint.library.projects import Projects
 
     del options
@@ -93,7 +94,7 @@ def list_projects(options: argparse.Namespace) -> Facts:
     told = []
     for one in projects.all():
         members = projects.members(one.id)
-        say(f"{one.id or 'first'}  {one.name}")
+        say(f"{word_of(one.id)}  {one.name}")
         for known in members:
             say(f"    {known.role}: {known.person.id} {known.person.name}")
         told.append(
@@ -157,7 +158,13 @@ def _takes_project(sub: argparse.ArgumentParser) -> None:
 
 
 def _id(options: argparse.Namespace) -> str:
-    return "" if options.project == "first" else str(options.project)
+    from squint.errors import InputError
+    from squint.library.place import of_word
+    from squint.library.projects import GONE
+
+    if (project := of_word(options.project)) is None:
+        raise InputError(GONE)
+    return project
 
 
 def _database() -> "Database":
@@ -179,5 +186,7 @@ def _said(one: "Known") -> Facts:
 
 
 def _told(one: "Project") -> Facts:
-    say(f"{one.id or 'first'}  {one.name}")
+    from squint.library.place import word_of
+
+    say(f"{word_of(one.id)}  {one.name}")
     return asdict(one)

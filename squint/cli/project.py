@@ -5,8 +5,6 @@ from pathlib import Path
 
 from squint.errors import InputError
 
-_FIRST = "first"  # what the server's first project is called here: its id is empty
-
 
 def add_project(parser: argparse.ArgumentParser, otherwise: str = "the server's first project") -> None:
     """Take the option.
@@ -21,7 +19,7 @@ def add_project(parser: argparse.ArgumentParser, otherwise: str = "the server's 
     parser.add_argument(
         "--project",
         metavar="ID|NAME",
-        help=f"whose library: a project's id, the start of it, its name, or {_FIRST} (default: {otherwise})",
+        help=f"whose library: a project's id, the start of it, its name, or first (default: {otherwise})",
     )
 
 
@@ -59,15 +57,15 @@ def called(home: Path) -> str:
     from squint.library import place
 
     project = place.project_of(home)
-    name = _names(place.root_of(home)).get(project, "")
-    return f"{name} ({project or _FIRST})" if name else project or _FIRST
+    name, word = _names(place.root_of(home)).get(project, ""), place.word_of(project)
+    return f"{name} ({word})" if name else word
 
 
 def _find(root: Path, asked: str) -> Path:
     from squint.library import place
 
     homes = {place.project_of(home): home for home in place.all_homes(root)}
-    found = [home for project, home in homes.items() if asked == (project or _FIRST)]
+    found = [home for project, home in homes.items() if asked == place.word_of(project)]
     names = _names(root)
     found = found or [home for project, home in homes.items() if names.get(project) == asked]
     found = found or [home for project, home in homes.items() if asked and project.startswith(asked)]
@@ -79,14 +77,8 @@ def _find(root: Path, asked: str) -> Path:
 
 
 def _names(root: Path) -> dict[str, str]:
-    """Read what projects are called, by their ids; of a server where nobody signs in nothing is known."""
-    import sqlalchemy as sa
-
+    """Read what projects are called, by their ids; the first has no name where nobody signs in."""
     from squint.library.database import database
+    from squint.library.projects import Projects
 
-    projects = sa.table("projects", sa.column("folder"), sa.column("name"))
-    with database(root).reading() as session:
-        there = {column["name"] for column in sa.inspect(session.connection()).get_columns("projects")}
-        if not {"folder", "name"} <= there:
-            return {}
-        return {row.folder: row.name for row in session.execute(sa.select(projects))}
+    return {one.id: one.name for one in Projects(database(root)).all() if one.added}

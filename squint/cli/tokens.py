@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from squint import io, keys
 from squint.cli.models import choose
+from squint.cli.project import add_project
 from squint.cli.quality import add_filter, filter_of, leave_out
 from squint.cli.terminal import (
     AUTO,
@@ -38,8 +39,12 @@ def tokenize(options: argparse.Namespace) -> Facts:
     if on_engine and options.scratch is not None:
         raise InputError("--scratch is of this process, and says nothing to other workers.")
     options.choice = None
+    if options.project is not None and options.model != AUTO:
+        raise InputError(
+            f"--project says whose models --model {AUTO} knows. Leave it out, or ask for {AUTO}."
+        )
     if options.model == AUTO:
-        chosen = choose((_opened(path, options) for path in options.sections), options.device)
+        chosen = choose((_opened(path, options) for path in options.sections), options)
         options.model, options.choice = chosen.folder, chosen.facts
     if on_engine:
         return _on_engine(options)
@@ -117,6 +122,7 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_device(sub)
     add_filter(sub)
     add_model(sub, may_choose=True)
+    add_project(sub)
     sub.add_argument(
         "--engine",
         metavar="ADDRESS",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from pathlib import Path
 
 from squint.errors import InputError
@@ -10,7 +11,8 @@ from squint.model.card import CARD
 _PROJECTS = "projects"  # folder of the libraries of all projects but the first
 MARK = "library.id"  # file that every library has
 FILE = "library.sqlite"  # that holds its records, unless SQUINT_DATABASE_URL names a database
-_ID = re.compile("[0-9a-f]{1,48}")  # of a project: names a folder, and a schema of PostgreSQL
+_ID = re.compile("[0-9a-f]{16}")  # of a project: names a folder, and a schema of PostgreSQL
+_FIRST_WORD = "first"  # what the server's first project is called where its id, which is empty, would not do
 SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"  # sections, and folders of models
 
 
@@ -55,8 +57,25 @@ def projects_folder(root: Path) -> Path:
 
 
 def is_project(project: str) -> bool:
-    """Say whether a word can be the id of a project: hexadecimal digits, so that it leads nowhere else."""
+    """Say whether a word can be the id of a project: 16 hexadecimal digits, so that it leads nowhere else."""
     return _ID.fullmatch(project) is not None
+
+
+def new_project() -> str:
+    """Give the id of a project that is about to be made; none of any server was the same."""
+    return secrets.token_hex(8)
+
+
+def word_of(project: str) -> str:
+    """Name a project in an address, a command or a log: by its id, or, of the first, by a word."""
+    return project or _FIRST_WORD
+
+
+def of_word(word: str) -> str | None:
+    """Give the id of a project that :func:`word_of` named; it need not exist. ``None`` if it names none."""
+    if word == _FIRST_WORD:
+        return ""
+    return word if is_project(word) else None
 
 
 def project_home(root: Path, project: str) -> Path:

@@ -4,7 +4,6 @@ The rows lie in the server's first library, which is itself the first project, u
 """
 
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from squint.library.records import Share, User
 
 FIRST = ""  # id of the server's first project
 OWNER, MEMBER = "owner", "member"
-_FIRST_WORD = "first"  # in addresses
 _FIRST_NAME = "First project"
 _MAX_NAME = 80
 GONE = "There is no such project. Look at the page Projects."
@@ -212,7 +210,7 @@ class Projects:
 def add_row(session: Session, name: str, owner_id: int | None) -> Row:
     """Add a project in a session, and its owner."""
     _refuse_taken(session, name)
-    row = Row(folder=secrets.token_hex(8), name=name, owner_id=owner_id, added=_now())
+    row = Row(folder=place.new_project(), name=name, owner_id=owner_id, added=_now())
     session.add(row)
     session.flush()
     if owner_id is not None:
@@ -246,23 +244,6 @@ def clean_name(name: str) -> str:
     if not cleaned:
         raise InputError("Give the project a name.")
     return cleaned
-
-
-def word_of(home: Path) -> str:
-    """Name the project of a library in an address: its id, or a word for the first."""
-    return id_of(home) or _FIRST_WORD
-
-
-def of_word(word: str) -> str:
-    """Give the id of a project that an address names; it need not exist, and leads to no other folder."""
-    if word == _FIRST_WORD:
-        return FIRST
-    return word if re.fullmatch("[0-9a-f]{16}", word) else "0"
-
-
-def id_of(home: Path) -> str:
-    """Give the id of the project whose library is in a folder."""
-    return FIRST if place.root_of(home) == home else home.name
 
 
 def _find(session: Session, project_id: str) -> Row:

@@ -24,6 +24,7 @@ from squint.library.records import EndedSignIn, User
 _SEEN_EVERY_S = 60.0  # between two notes that somebody is there
 _MOST_LETTERS = 255  # of what tells people apart
 _NAMELESS = "somebody without a name"
+_TAKEN = "Your right to use this server was taken away."
 
 
 class NotAdmittedError(InputError):
@@ -38,7 +39,7 @@ class OverError(NotAdmittedError):
 class Rules:
     """Who may come in, as what."""
 
-    admins: frozenset[str]  # subjects and e-mail addresses, in small letters
+    admins: frozenset[str]  # subjects, letter by letter, and e-mail addresses
     first: str  # role of whoever comes for the first time
     groups: Mapping[str, str]  # name of a group -> role that it gives; empty: it only lets in
     claim: str  # that lists groups
@@ -66,7 +67,7 @@ class Rules:
                 )
             groups[name] = role
         return cls(
-            admins=frozenset(one.casefold() for one in _items(environ.get("SQUINT_ADMINS"))),
+            admins=frozenset(_items(environ.get("SQUINT_ADMINS"))),
             first=first,
             groups=groups,
             claim=environ.get("SQUINT_GROUPS_CLAIM") or "groups",
@@ -162,11 +163,13 @@ def admit(database: Database, claims: Mapping[str, Any], rules: Rules, now: floa
         if session.get(EndedSignIn, told.key) is not None:
             raise OverError("You signed out.")
         user = _find(session, told)
+    if user is not None and user.removed:
+        raise NotAdmittedError(_TAKEN)
     given = _role(told, rules, by_group)
     if user is None or _differs(user, told, given) or now - user.seen > _SEEN_EVERY_S:
         user = _note(database, told, given, rules.first, now)
-    if user.removed:
-        raise NotAdmittedError("Your right to use this server was taken away.")
+    if user.removed:  # just now
+        raise NotAdmittedError(_TAKEN)
     if user.role == NONE:
         raise NotAdmittedError("You may not use this server yet. Ask whoever runs it to let you in.")
     return Person(user.id, user.name, user.role)
@@ -183,8 +186,9 @@ def end(database: Database, claims: Mapping[str, Any], rules: Rules, now: float 
 
 def _role(told: SignIn, rules: Rules, by_group: str) -> str:
     """Give the role that the rules give somebody; empty if they leave it to the row."""
-    by_name = {told.subject.casefold(), told.email.casefold()} - {""}
-    return ADMIN if by_name & rules.admins else by_group
+    addresses = {one.casefold() for one in rules.admins}
+    is_named = told.subject in rules.admins or told.email.casefold() in addresses
+    return ADMIN if is_named else by_group
 
 
 def _find(session: Session, told: SignIn) -> User | None:
@@ -193,8 +197,6 @@ def _find(session: Session, told: SignIn) -> User | None:
 
 
 def _differs(user: User, told: SignIn, given: str) -> bool:
-    if user.removed:
-        return False
     return bool(given and user.role != given) or (user.name, user.email) != (told.name, told.email)
 
 

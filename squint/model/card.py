@@ -4,6 +4,7 @@ The weights lie in ``weights.safetensors``; the choices, genes and sections in `
 should know before using the model in ``card.json``. :class:`squint.model.bundle.Bundle` is all of it.
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -125,7 +126,7 @@ def read_card(folder: Path) -> BundleCard:
         except OSError as error:  # no permission, or a name that is too long
             missing = f"cannot be read: {error.strerror}"
         if missing:
-            raise InputError(f"{str(folder)[:200]} is not a model bundle: {name} {missing}.")
+            raise InputError(f"{_called(folder)} is not a model bundle: {name} {missing}.")
     config, card = _read_json(folder, CONFIG), _read_json(folder, CARD)
     try:
         return _parse(config, card)
@@ -185,7 +186,7 @@ def weights_sha256(folder: Path) -> str:
         known = path.stat()
         return _weights_sha256(path, known.st_size, known.st_mtime_ns, known.st_ino)
     except OSError as error:
-        raise InputError(f"{folder} is not a model bundle: {WEIGHTS}: {error.strerror}.") from error
+        raise InputError(f"{_called(folder)} is not a model bundle: {WEIGHTS}: {error.strerror}.") from error
 
 
 def misfit(folder: Path, error: Exception) -> InputError:
@@ -193,12 +194,18 @@ def misfit(folder: Path, error: Exception) -> InputError:
     reason = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
     if isinstance(error, KeyError):
         reason = f"{error} is missing"
-    return InputError(f"The files of the model bundle {folder} do not fit together: {reason}")
+    return InputError(f"The files of the model bundle {_called(folder)} do not fit together: {reason}")
 
 
 def damaged(folder: Path, error: Exception | str) -> InputError:
     """Say that a file of a bundle cannot be read."""
-    return InputError(f"The model bundle {folder} is damaged: {error}")
+    reason = str(error).replace(f"{folder}{os.sep}", "")
+    return InputError(f"The model bundle {_called(folder)} is damaged: {reason}")
+
+
+def _called(folder: Path) -> str:
+    """Name a bundle to whoever reads of it, who may be a visitor of a server: without the folders above."""
+    return folder.name[:200] or str(folder)
 
 
 @lru_cache(maxsize=64)

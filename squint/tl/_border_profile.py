@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from squint import keys, pp
 from squint.columns import UNKNOWN, labels
-from squint.errors import InputError
+from squint.errors import InputError, NothingFoundError
 from squint.geometry import borders
 from squint.geometry.outlines import Polygon
 from squint.stats import arms, border
@@ -118,8 +118,10 @@ def border_profile(
     Raises
     ------
     InputError
-        If a column, a label, a gene or the positions are missing, no section has cells on both sides, nothing
-        is asked, or genes are asked of intensities.
+        If a column, a label, a gene or the positions are missing, nothing is asked, or genes are asked of
+        intensities.
+    NothingFoundError
+        If no section has cells on both sides.
 
     References
     ----------
@@ -214,7 +216,7 @@ def _distances(
         n_left_out += int((members[here] & ~inside).sum())
         n_filled += int((inside & ~members[here]).sum())
     if np.isnan(distance).all():
-        raise InputError(
+        raise NothingFoundError(
             "No section has cells on both sides of a border, in patches of "
             f"{min_patch:,} cells or more. Choose another border, or smaller patches."
         )

@@ -2,10 +2,11 @@
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from squint.library.people import People
 from squint.library.projects import FIRST, Projects
@@ -26,6 +27,7 @@ PAGES = (
     *("borders", "co_occurrence", "perturbation", "in_painting", "z_stack", "models", "jobs", "projects"),
 )
 SIGN_IN = "Sign in"
+FETCHED = "fetch file of a page"
 
 
 def _rest(page: Page) -> None:
@@ -54,7 +56,7 @@ def test_nothing_of_ones_project_is_reached_by_the_other(browser: Browser, tmp_p
         fetched = [
             url
             for url in dict.fromkeys(hers)
-            if re.search(r"/(map/(buffer|tiles|boundaries)|media)/", url) and icon not in url
+            if re.match(rf"{address}/(map/(buffer|tiles|boundaries)|media)/", url) and icon not in url
         ]
         kinds = {
             kind for url in fetched for kind in ("/map/buffer/", "/map/tiles/", "/media/") if kind in url
@@ -67,6 +69,9 @@ def test_nothing_of_ones_project_is_reached_by_the_other(browser: Browser, tmp_p
             assert anna.request.get(url).status in (200, 405), url
             assert ben.request.get(url).status in (404, 405), url
             assert stranger.request.get(url).status in (404, 405), url
+        clicked, told = _downloaded(anna), (tmp_path / "server.log").read_text().count(FETCHED)
+        assert [one.request.get(clicked).status for one in (ben, stranger)] == [404, 404]
+        assert (tmp_path / "server.log").read_text().count(FETCHED) == told + 2  # it was known as hers
         for name in PAGES:
             ben.goto(f"{address}/{name}?section={section.id}&sections={section.id}", timeout=PATIENCE)
             expect(ben.get_by_test_id("stHeading").first).to_be_visible(timeout=PATIENCE)
@@ -81,13 +86,26 @@ def test_nothing_of_ones_project_is_reached_by_the_other(browser: Browser, tmp_p
         ben.goto(link.replace("project=first&", ""), timeout=PATIENCE)
         expect(ben.get_by_text("This link leads to no view")).to_be_visible(timeout=PATIENCE)
         log = (tmp_path / "server.log").read_text()
-        assert "fetch file of a page" in log
-        assert "open view of project first" in log
+        assert FETCHED in log
+        assert "open view in project first" in log
         assert not any(word in log for word in ("Anna", "Ben", "example.org"))
 
         _lend_and_take_back(library, ben, address, section.title)
-        assert "fetch project first" in (tmp_path / "server.log").read_text()
+        assert "fetch in project first" in (tmp_path / "server.log").read_text()
         _remove(library, ben, fetched)
+
+
+def _downloaded(page: Page) -> str:
+    """Download a table of what is shown; give its address."""
+    for _ in range(5):  # while the samples come, what is shown changes, and it is asked for anew
+        _rest(page)
+        page.get_by_role("button", name="CSV", exact=True).first.click(timeout=PATIENCE)
+        with suppress(TimeoutError), page.expect_download(timeout=20_000) as download:
+            page.get_by_role("button", name="Download sections").click(timeout=20_000)
+        if download.is_done():
+            assert download.value.failure() is None
+            return download.value.url
+    raise AssertionError("Nothing was downloaded.")
 
 
 def _lend_and_take_back(library: Library, ben: Page, address: str, title: str) -> None:

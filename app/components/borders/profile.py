@@ -46,8 +46,19 @@ class Profile(NamedTuple):
 
 
 def profile(library: Library, subject: Subject, asked: BorderProfile) -> Profile:
-    """Compute what cells are like by their distance to the border; done once, then found."""
+    """Compute what cells are like by their distance to the border; done once, then found.
+
+    Where there is no border, say so and stop the page.
+    """
     result = compute(library, asked, "Looking around the border")
+    if not result.facts["border"]:
+        st.info(
+            f"There is no border of **{sentence(subject.words)}** in the tissue shown: such cells fill a "
+            "section, are not in it, or lie scattered among the others in patches of fewer than "
+            f"{asked.min_patch:,} cells, which count as what is around. Look at other sections or cells, "
+            "or let smaller patches count."
+        )
+        st.stop()
     values = {**result.facts, **{name: result.table(name) for name in _TABLES}}
     names = token_names(library, subject.model) if subject.model and asked.tokens else {}
     return Profile(asked, subject, values, names)

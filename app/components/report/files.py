@@ -66,7 +66,7 @@ def _fetch(library: Library, state: _Report) -> bool:
     try:
         state.files = dict(zip(names, taken(library, folder, *names), strict=True))
     except InputError as error:
-        st.error(str(error))
+        st.error(sentence(str(error)))
         return False
     state.done, state.no_pdf = True, answer["no_pdf"]
     return True

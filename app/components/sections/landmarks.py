@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.components.map.images import Shown, picture_of, set_landmark
+from app.components.map.image_placing import set_landmark
+from app.components.map.images import Shown, picture_of
 from app.components.map.tissue_map import mount
 from app.maps import contract, views
 from app.maps.served import Served

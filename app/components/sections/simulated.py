@@ -57,6 +57,22 @@ def show_simulated(library: Library, sections: Sequence[Section]) -> None:
             _confirm_removal(library, [*shown, *hidden])
 
 
+def step_aside(library: Library, kept: Sequence[str]) -> None:
+    """Hide the simulated sections once: with the first that somebody keeps of their own.
+
+    Parameters
+    ----------
+    library
+        Where all of them are.
+    kept
+        Ids of those that were kept just now.
+    """
+    there = library.sections()
+    own = {one.id for one in [*there, *library.hidden()] if not one.simulated}
+    if own and own <= set(kept):
+        library.hide([one.id for one in there if one.simulated])
+
+
 def offer_samples(library: Library, sections: Sequence[Section]) -> None:
     """Offer to import the simulated cohort again where there is nothing simulated any more."""
     there = any(one.simulated for one in [*sections, *library.hidden()])

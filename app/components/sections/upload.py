@@ -14,6 +14,7 @@ from app.components.sections import questions
 from app.components.sections.fitting import TRAIN, Chosen, choose_tokens_by
 from app.components.sections.quality import choose_quality
 from app.components.sections.report import show_report
+from app.components.sections.simulated import step_aside
 from app.requests import AddFound, FoundPicture, Keep, Validate
 from app.text import as_text, sentence
 from app.unkept import Upload
@@ -161,7 +162,11 @@ def _reset(library: Library, widget: int) -> None:
         library.unstage(staged)
     before = session.upload()
     st.session_state["_upload"] = Upload(
-        widget=widget, kept=before.kept, pictures=before.pictures, taking_back=before.taking_back
+        widget=widget,
+        kept=before.kept,
+        samples=before.samples,
+        pictures=before.pictures,
+        taking_back=before.taking_back,
     )
 
 
@@ -203,6 +208,7 @@ def _go_on(library: Library, state: Upload, kept: list[dict[str, Any]], chosen: 
         state.staged = None  # it stays until its pictures are kept too
     _reset(library, state.widget + 1)
     session.has_added()
+    step_aside(library, [section["id"] for section in kept if section["new"]])
     session.show([section["id"] for section in kept])
     after = session.upload()
     after.pictures = pictures

@@ -32,6 +32,8 @@ from tests.helpers.engine import Engine, Worker, read_engine
 from tests.helpers.paths import ROOT
 from tests.helpers.postgres import postgres
 
+ONE, OTHER = "0a" * 8, "0b" * 8  # projects
+
 pytestmark = pytest.mark.slow
 
 
@@ -44,7 +46,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def make(engine: Engine, project: str = "") -> Library:
     """Make the library of a new project."""
-    return Library(project_home(engine.home, project or uuid.uuid4().hex[:12]))
+    return Library(project_home(engine.home, project or uuid.uuid4().hex[:16]))
 
 
 def ask(library: Library, task: str, *, lane: str = MODEL, **args: Any) -> Job:
@@ -88,7 +90,7 @@ def test_tokens_of_two_projects_are_the_same_though_their_worker_was_killed(
     home: Path, filled: Path, worker: Worker
 ) -> None:
     Library(home)
-    libraries = [Library(Path(shutil.copytree(filled, project_home(home, name)))) for name in ("0a", "0b")]
+    libraries = [Library(Path(shutil.copytree(filled, project_home(home, name)))) for name in (ONE, OTHER)]
 
     def tokens() -> list[dict[str, bytes]]:
         found = [one.sections_folder.glob("*/tokens/*.parquet") for one in libraries]
@@ -171,7 +173,7 @@ def test_jobs_of_projects_in_postgresql_are_done(tmp_path: Path, monkeypatch: py
 
 def test_a_model_of_one_project_is_not_found_by_another_through_the_worker(tmp_path: Path) -> None:
     pretrained = ROOT / "data_samples" / "pretrained"
-    first, second = (Library(project_home(tmp_path, name)) for name in ("0a", "0b"))
+    first, second = (Library(project_home(tmp_path, name)) for name in (ONE, OTHER))
     from squint.library.models import add  # noqa: PLC0415 - with torch
 
     add(first, pretrained)
@@ -211,7 +213,7 @@ def test_a_database_that_does_not_answer_is_logged_now_and_then_and_no_more(
 def test_libraries_that_rest_cost_next_to_nothing(tmp_path: Path) -> None:
     """Of 50 libraries one changes: it alone is read again. How much time that takes is a benchmark."""
     root = Library(tmp_path)
-    homes = [Library(project_home(tmp_path, f"{n:02x}")).home for n in range(3)]
+    homes = [Library(project_home(tmp_path, f"{n:016x}")).home for n in range(3)]
     libraries = Libraries(root.home, "engine")
     assert libraries.find() == set()
     libraries.look()

@@ -9,8 +9,10 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 from app.cell_sets.store import CellSets
+from app.engine.client import jobs_of
 from squint import keys, tl
 from squint.library import section as sections_of
+from squint.library.jobs import DONE
 from squint.library.records import SectionRow
 from squint.library.store import Library
 from squint.stats import border
@@ -102,6 +104,15 @@ def test_a_drawn_set_has_the_border_of_its_outline(visit: Open, loaded: Library)
     assert table["n_cells"].max() <= section.n_cells
 
 
+def test_that_there_is_no_border_is_an_answer_and_no_failure(visit: Open, loaded: Library) -> None:
+    app = visited(visit)
+    app.number_input("around-min_patch").set_value(100_000)
+    app = checked(app.run())
+    assert "There is no border of cell type" in words(app)
+    assert not any(word in words(app) for word in ("did not work", "Try again"))
+    assert {job.state for job in jobs_of(loaded).list() if job.task == "border_profile"} == {DONE}
+
+
 @pytest.mark.usefixtures("loaded")
 def test_nothing_asked_is_said(visit: Open) -> None:
     app = visited(visit)
@@ -116,8 +127,8 @@ def test_unknown_units_are_not_put_on_one_axis(visit: Open, loaded: Library) -> 
         sections_of.fill(session.get(SectionRow, one.id), replace(one, unit="unknown"))
     app = checked(visit(PAGE))
     assert "is not known, so distances there cannot be compared" in words(app)
-    app.multiselect("shown").set_value([one.id]).run()
-    assert "in patches of 20 cells or more" in words(app)  # these sections are small
+    app = checked(app.multiselect("shown").set_value([one.id]).run())
+    assert "in patches of fewer than 20 cells" in words(app)  # these sections are small
     for key, value in BINS.items():
         app.number_input(key).set_value(value)
     assert "units of the section" in words(checked(app.run()))

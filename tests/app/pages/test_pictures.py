@@ -10,7 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.components.map.images import set_landmark
+from app.components.map.image_placing import set_landmark
 from app.unkept import Landmarks
 from squint.library.images import (
     BY_LANDMARKS,

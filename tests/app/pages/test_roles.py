@@ -1,10 +1,14 @@
 """Pages as somebody sees them who may only look, and who may change."""
 
+import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from app import identity, who
@@ -92,7 +96,44 @@ def test_nobody_sees_a_page_before_they_are_let_in_or_after_they_were_removed(
     app.run()
     assert section not in words(app)
     assert "taken away" in words(app)
-    assert not [key for key in app.session_state._state.filtered_state if not key.startswith("_person")]
+    assert not [key for key in app.session_state._state.filtered_state if key != "_person"]
+
+
+def test_in_which_projects_somebody_is_is_asked_once_a_run(
+    comes: Callable[[str, str], int], loaded: Library
+) -> None:
+    comes("ben", "analyst")
+    app = _open("sections")
+    asked = Counter[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        told = " ".join(statement.split())
+        asked.update(what for what in ("JOIN shares ON", "FROM users WHERE") if what in told)
+
+    event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        app.run()
+    finally:
+        event.remove(sa.Engine, "before_cursor_execute", note)
+    assert loaded.sections()[0].title in words(app)
+    assert set(asked) == {"JOIN shares ON", "FROM users WHERE"}
+    assert max(asked.values()) <= 2  # of the page, and of a part of it that began anew at once
+
+
+def test_whoever_leaves_is_out_though_that_cannot_be_written_down(
+    comes: Callable[[str, str], int], loaded: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    comes("ben", "analyst")
+    app = _open("jobs")
+    other = sqlite3.connect(loaded.home / "library.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # so that nobody else writes
+    try:
+        app.button("sign_out").click().run()
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    assert not app.exception
+    assert "could not be written down" in caplog.text
 
 
 def test_another_project_begins_with_nothing_of_the_one_before(

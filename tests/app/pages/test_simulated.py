@@ -11,9 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 import squint
 from app.cell_sets.store import CellSets
+from squint import keys
+from squint.library import models
+from squint.library.preferred_model import prefer
 from squint.library.profiles import described_by, token_profiles
 from squint.library.store import Library, Section
-from tests.helpers.app import PAGES, csv_of, maps, settled, words
+from tests.helpers.app import PAGES, csv_of, keep, maps, one_section, settled, upload, words
+from tests.helpers.bundles import save_bundle
 from tests.helpers.sections import model_of, note_tokens, restate
 
 Open = Callable[..., AppTest]
@@ -123,6 +127,44 @@ def test_simulated_sections_are_removed_with_what_was_made_of_them(visit: Open, 
     assert not list(mixed.results.iterdir())
     assert "simulated section" not in words(app)
     assert mixed.samples_imported()  # so they do not come back by themselves
+
+
+def test_samples_step_aside_for_the_first_section_of_ones_own_and_come_back_on_a_click(
+    visit: Open, loaded: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    samples = [one.id for one in loaded.sections()]
+    for section_id in samples:
+        restate(loaded, section_id, simulated=True)
+    app = visit("sections")
+    for n, shown_before in ((1, len(samples)), (2, len(samples) + 1)):
+        own = one_section(toy)[: 50 + n].copy()
+        own.uns[keys.PROVENANCE] = {**own.uns[keys.PROVENANCE], "simulated": False}
+        own.obs["section_id"], own.obs["patient_id"] = f"OWN-{n}", "BR-7"
+        assert len(loaded.sections()) == shown_before
+        upload(app, own, tmp_path / f"own{n}.h5ad")
+        keep(app)
+        assert not app.exception
+        if n == 1:
+            assert [one.section for one in loaded.sections()] == ["OWN-1"]
+            assert "4 simulated sections are hidden" in words(app)
+            app.button("show-simulated").click().run()
+    assert {one.id for one in loaded.sections()} > set(samples)  # whoever wants them keeps them
+    assert loaded.hidden() == []
+
+
+def test_samples_get_their_tokens_from_a_model_that_knows_them(
+    visit: Open, library: Library, toy: AnnData, tmp_path: Path
+) -> None:
+    other, _ = models.add(library, save_bundle(tmp_path / "other tissue", list(toy.var_names), seed=3), [])
+    (tmp_path / "data_samples").mkdir()
+    squint.write(one_section(toy), tmp_path / "data_samples" / "TOY-H-1.h5ad")
+    prefer(library, other.sha256)
+    app = settled(visit("sections"))
+    assert not app.exception
+    assert app.session_state["model"] == str(other.folder)
+    [section] = library.sections()
+    assert model_of(library) not in ("", other.sha256)
+    assert library.token_facts(section.id, other.sha256) is None  # nobody asked for what it cannot know
 
 
 def test_the_sample_cohort_can_be_imported_again(

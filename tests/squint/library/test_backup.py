@@ -18,6 +18,8 @@ from squint.library.place import MARK, all_homes, project_home
 from squint.library.records import Cohort, HistoryHead, HistoryVersion, JobRow, Original, Patient, StoredFile
 from tests.helpers.postgres import Postgres
 
+ONE, OTHER = "0a" * 8, "0b" * 8  # projects
+
 N_FLIPS = 50
 
 
@@ -107,7 +109,7 @@ def test_projects_are_in_a_backup_and_come_out_of_it_or_nothing_does(
 ) -> None:
     home = empty("here", here)
     fill(home)
-    own = [project_home(home, project) for project in ("0a", "0b")]
+    own = [project_home(home, project) for project in (ONE, OTHER)]
     for n, one in enumerate(own):
         one.mkdir(parents=True)
         fill(one)
@@ -115,13 +117,13 @@ def test_projects_are_in_a_backup_and_come_out_of_it_or_nothing_does(
         with database(one).writing() as session:
             session.add(Patient(code=f"P-{n}", added=""))
     said = backup(home, tmp_path / "b.zip")
-    assert said.projects == ("0a", "0b")
+    assert said.projects == (ONE, OTHER)
     assert said.rows["patients"] == 5
     alone = backup(own[0], tmp_path / "one.zip")
     assert (alone.projects, alone.rows["patients"]) == ((), 2)
     other = empty("there", there)
     assert restore(tmp_path / "b.zip", other) == said
-    assert all_homes(other) == [other, *(project_home(other, project) for project in ("0a", "0b"))]
+    assert all_homes(other) == [other, *(project_home(other, project) for project in (ONE, OTHER))]
     for before, after in zip([home, *own], all_homes(other), strict=True):
         assert files_of(after) == files_of(before)
     for n, one in enumerate(all_homes(other)[1:]):
@@ -139,12 +141,12 @@ def test_projects_are_in_a_backup_and_come_out_of_it_or_nothing_does(
     with pytest.raises(InputError, match="damaged"):
         restore(tmp_path / "bad.zip", third)
     assert all_homes(third) == [third]
-    taken = project_home(third, "0b")
+    taken = project_home(third, OTHER)
     taken.mkdir(parents=True)
     fill(taken)
     with pytest.raises(InputError, match="holds a library already"):
         restore(tmp_path / "b.zip", third)
-    assert not project_home(third, "0a").exists()
+    assert not project_home(third, ONE).exists()
     with database(taken).reading() as session:  # another's
         assert session.get(Patient, "A-1") is not None
 

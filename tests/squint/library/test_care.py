@@ -17,6 +17,8 @@ from squint.library.spare import SPARE
 from squint.library.store import Library
 from tests.helpers.sections import add_sections
 
+ONE, OTHER = "0a" * 8, "0b" * 8  # projects
+
 
 @pytest.fixture
 def others(library: Library) -> Callable[[str], Library]:
@@ -35,7 +37,7 @@ def schemas(library: Library) -> set[str]:
 def test_a_project_sees_nothing_of_another(
     library: Library, others: Callable[[str], Library], section: AnnData, tmp_path: Path
 ) -> None:
-    first, second = others("0a"), others("0b")
+    first, second = others(ONE), others(OTHER)
     (one, _) = add_sections(first, section, tmp_path)
     assert second.sections() == library.sections() == []
     with pytest.raises(InputError, match="no longer in the library"):
@@ -49,12 +51,12 @@ def test_a_project_sees_nothing_of_another(
 def test_a_project_is_removed_with_all_that_it_holds_and_no_other(
     library: Library, others: Callable[[str], Library], section: AnnData, tmp_path: Path
 ) -> None:
-    doomed, other = others("0a"), others("0b")
+    doomed, other = others(ONE), others(OTHER)
     for one in (doomed, other):
         add_sections(one, section, tmp_path)
     assert len(schemas(library)) == (0 if library.database.is_sqlite else 2)
-    removing.remove(library.home, "0a")
-    assert [path.name for path in projects_folder(library.home).iterdir()] == ["0b"]
+    removing.remove(library.home, ONE)
+    assert [path.name for path in projects_folder(library.home).iterdir()] == [OTHER]
     assert schemas(library) == ({schema_of(other.home)} - {""})
     assert len(other.sections()) == 2
     with pytest.raises(InputError, match=r"removed|deleted or replaced"):
@@ -65,8 +67,8 @@ def test_a_project_is_removed_with_all_that_it_holds_and_no_other(
         database.database(doomed.home)
     assert not doomed.home.exists()
     assert schemas(library) == ({schema_of(other.home)} - {""})  # nor is it made anew
-    removing.remove(library.home, "0a")  # again: nothing
-    for wrong in ("", "..", "../x", "0a/../0b", "0A"):
+    removing.remove(library.home, ONE)  # again: nothing
+    for wrong in ("", "..", "../x", f"{ONE}/../{OTHER}", ONE.upper()):
         with pytest.raises(InputError):
             removing.remove(library.home, wrong)
     assert all_homes(library.home) == [library.home, other.home]
@@ -75,14 +77,14 @@ def test_a_project_is_removed_with_all_that_it_holds_and_no_other(
 def test_what_a_removal_left_goes_with_the_next_sweep(
     library: Library, others: Callable[[str], Library], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others("0a")
+    others(ONE)
 
     def refuse(*_: object, **__: object) -> None:
         raise InputError("The database does not answer.")
 
     with monkeypatch.context() as patch:
         patch.setattr(removing, "drop", refuse)
-        removing.remove(library.home, "0a")
+        removing.remove(library.home, ONE)
     assert all_homes(library.home) == [library.home]
     assert list(projects_folder(library.home).iterdir())
     care.sweep(library.home)
@@ -93,7 +95,7 @@ def test_what_a_removal_left_goes_with_the_next_sweep(
 def test_all_libraries_are_swept_and_recovered_though_one_is_damaged(
     library: Library, others: Callable[[str], Library], caplog: pytest.LogCaptureFixture
 ) -> None:
-    bad, good = others("0a"), others("0b")
+    bad, good = others(ONE), others(OTHER)
     shutil.rmtree(bad.home / "sections")
     (bad.home / "sections").touch()
     for one in (library, good):
@@ -110,12 +112,12 @@ def test_all_libraries_are_swept_and_recovered_though_one_is_damaged(
         assert (one.home / SPARE).exists()
     with pytest.raises(InputError, match="Project 0a"):
         care.check(library.home)
-    removing.remove(library.home, "0a")
+    removing.remove(library.home, ONE)
     care.check(library.home)
 
 
 def test_each_library_has_its_own_database(library: Library, others: Callable[[str], Library]) -> None:
-    first, second = others("0a"), others("0b")
+    first, second = others(ONE), others(OTHER)
     first.note_samples()
     assert [one.samples_imported() for one in (library, first, second)] == [False, True, False]
     if library.database.is_sqlite:

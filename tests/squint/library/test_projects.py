@@ -9,7 +9,7 @@ from squint.errors import InputError
 from squint.library.database import Database
 from squint.library.people import People, Person
 from squint.library.place import project_home
-from squint.library.projects import FIRST, MEMBER, OWNER, Projects, of_word, word_of
+from squint.library.projects import FIRST, MEMBER, OWNER, Projects
 from squint.library.sign_in import Rules, admit
 from squint.library.store import Library
 
@@ -84,18 +84,6 @@ def test_a_project_goes_with_its_files_and_nothing_else(root: Library) -> None:
     with pytest.raises(InputError, match="no such project"):
         projects.remove(kidney.id, root.home)
     assert root.sections_folder.exists()
-
-
-@pytest.mark.parametrize("word", ["", "..", "../..", "x", "0123456789ABCDEF", "0" * 17, "first/..", "%2e%2e"])
-def test_no_word_of_an_address_leads_to_another_folder(tmp_path: Path, word: str) -> None:
-    home = project_home(tmp_path, of_word(word))
-    assert home.parent == tmp_path / "projects"
-    assert home.name == "0"
-
-
-def test_a_word_in_an_address_names_the_project_of_a_library(tmp_path: Path) -> None:
-    for project in (FIRST, "0123456789abcdef"):
-        assert of_word(word_of(project_home(tmp_path, project))) == project
 
 
 def test_whoever_adds_a_member_by_address_needs_one_that_is_vouched_for(root: Library) -> None:

@@ -22,6 +22,8 @@ from squint.library.store import Library
 from squint.library.verify import verify
 from squint.pp import QualityFilter
 
+ONE, OTHER = "0a" * 8, "0b" * 8  # projects
+
 LABELS = ingest.Labels({"P1": "A-1", "P2": "A-2"}, {})
 UM = Answers(unit="um")
 
@@ -77,7 +79,7 @@ def whole(library: Library) -> None:
 def test_the_same_file_in_two_projects_is_stored_once_and_each_deletes_its_own(
     library: Library, others: Callable[[str], Library], path: Path
 ) -> None:
-    second = others("0a")
+    second = others(ONE)
     keep(library, path)
     keep(second, path, "another_name.h5ad")
     first_file, second_file = original_of(library), original_of(second)
@@ -99,7 +101,7 @@ def test_the_same_file_in_two_projects_is_stored_once_and_each_deletes_its_own(
 def test_the_same_file_at_the_same_moment_in_two_projects_and_twice_in_one(
     library: Library, others: Callable[[str], Library], path: Path, kind: str
 ) -> None:
-    homes = [others("0a").home, others("0a").home, others("0b").home]
+    homes = [others(ONE).home, others(ONE).home, others(OTHER).home]
     whom = multiprocessing.get_context("spawn") if kind == "processes" else threading
     together = whom.Barrier(len(homes))
     if kind == "processes":
@@ -112,9 +114,9 @@ def test_the_same_file_at_the_same_moment_in_two_projects_and_twice_in_one(
     for one in doing:
         one.join(120)
         assert getattr(one, "exitcode", 0) == 0
-    for project in ("0a", "0b"):
+    for project in (ONE, OTHER):
         whole(others(project))
-    assert original_of(others("0a")).samefile(original_of(others("0b")))
+    assert original_of(others(ONE)).samefile(original_of(others(OTHER)))
     assert library.sections() == []
 
 
@@ -126,7 +128,7 @@ def test_a_folder_is_shared_file_by_file(
     (given / "a.csv").write_text("a")
     (given / "below" / "b.csv").write_text("b")
     kept = []
-    for one in (library, others("0a")):
+    for one in (library, others(ONE)):
         named = given.with_name(f"run of {one.home.name}")
         shutil.copytree(given, named)
         incoming = originals.stage(one, named)
@@ -146,7 +148,7 @@ def test_what_is_damaged_there_is_not_shared(
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
-    second = others("0a")
+    second = others(ONE)
     keep(second, path)
     assert not damaged.samefile(original_of(second))
     whole(second)
@@ -159,7 +161,7 @@ def test_without_links_each_has_its_own_bytes(
         raise OSError(18, "Invalid cross-device link")
 
     keep(library, path)
-    second = others("0a")
+    second = others(ONE)
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", refuse)
         keep(second, path)
@@ -180,11 +182,11 @@ def test_the_quota_is_of_all_projects_and_counts_what_is_stored_once_once(
 ) -> None:
     keep(library, path)
     n_bytes, original = library.used_bytes(), path.stat().st_size
-    second = others("0a")
+    second = others(ONE)
     monkeypatch.setenv("SQUINT_QUOTA_GB", str((2 * n_bytes - original + 10_000) / 1e9))
     keep(second, path)
     assert second.used_bytes() == pytest.approx(n_bytes, rel=0.05)  # as if it were alone
-    third = others("0b")
+    third = others(OTHER)
     with pytest.raises(InputError, match="All projects together hold"):
         keep(third, path)
     assert third.sections() == []

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from squint.errors import InputError
 from squint.library.database import Database
@@ -81,6 +82,19 @@ def test_whoever_was_removed_stays_outside_until_an_admin_lets_them_in(database:
     assert admit(database, claims(), RULES, NOW).role == VIEWER
 
 
+def test_whoever_was_removed_keeps_nobody_from_writing_by_asking_on(database: Database) -> None:
+    ben = admit(database, claims(), RULES, NOW)
+    People(database).remove(ben.id)
+    said: list[str] = []
+    event.listen(
+        database.engine, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement)
+    )
+    with pytest.raises(NotAdmittedError):
+        admit(database, claims(), RULES, NOW + 300)
+    assert said
+    assert not [one for one in said if one.startswith(("BEGIN IMMEDIATE", "UPDATE", "INSERT"))]
+
+
 @pytest.mark.parametrize(("first", "n_projects"), [(ANALYST, 1), (VIEWER, 0)])
 def test_a_server_says_what_newcomers_may_do(database: Database, first: str, n_projects: int) -> None:
     someone = admit(database, claims(), Rules.read({"SQUINT_FIRST_ROLE": first}), NOW)
@@ -102,6 +116,7 @@ def test_admins_are_named_by_subject_or_by_an_address_that_the_provider_vouches_
 ) -> None:
     rules = Rules.read({"SQUINT_ADMINS": "anna, Chief@Example.org"})
     assert admit(database, claims("anna"), rules, NOW).role == ADMIN
+    assert admit(database, claims("Anna"), rules, NOW).role == ANALYST  # a provider may know both
     liar = claims("liar", email="chief@example.org")
     assert admit(database, liar, rules, NOW).role == ANALYST
     assert admit(database, {**liar, "email_verified": "true"}, rules, NOW).role == ANALYST

@@ -134,6 +134,20 @@ def test_unknown_choices_are_refused(bundle_folder):
         Bundle.load(bundle_folder)
 
 
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG, CARD])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff\xfe", "a folder"])
+def test_what_is_said_of_a_bad_bundle_does_not_say_where_it_lies(bundle_folder, name, content):
+    (bundle_folder / name).unlink()
+    if isinstance(content, bytes):
+        (bundle_folder / name).write_bytes(content)
+    elif content is not None:
+        (bundle_folder / name).mkdir()
+    with pytest.raises(squint.InputError) as refused:
+        Bundle.load(bundle_folder)
+    assert bundle_folder.name in str(refused.value)
+    assert str(bundle_folder.parent) not in str(refused.value)
+
+
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
     with pytest.raises(squint.InputError, match="not a model bundle"):
         Bundle.load(tmp_path / "nowhere")
