@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -156,10 +156,13 @@ async def _told(request: Request) -> tuple[Served, dict[str, Any]] | Response:
 async def _object(request: Request) -> dict[str, Any] | Response:
     """Read the object that was posted, or say what is wrong with it."""
     content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > _MAX_STATE:
-            return Response("Too long.", 413, _FRESH)
+    try:
+        async for part in request.stream():
+            content += part
+            if len(content) > _MAX_STATE:
+                return Response("Too long.", 413, _FRESH)
+    except ClientDisconnect:
+        return Response("The connection broke off.", 400, _FRESH)
     try:
         given: Any = json.loads(content)
     except (ValueError, RecursionError):
