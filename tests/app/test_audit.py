@@ -211,7 +211,7 @@ def test_rows_wait_while_the_log_cannot_be_written_and_are_not_lost(
 def test_rows_of_a_project_that_is_gone_wait_for_the_log_of_the_server_too(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    behind, gone = noted.Behind(), project_home(library.home, "0a")
+    behind, gone = noted.Behind(), project_home(library.home, "0a" * 8)
     with monkeypatch.context() as patched:
         patched.setattr(audit, "note", _refuse)
         behind.put(gone, Actor(3, "tokens", "s"), Entry("seen", "cells", "0a", "0a"))

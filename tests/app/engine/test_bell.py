@@ -15,7 +15,7 @@ from squint.library.place import project_home
 def test_whoever_rings_for_any_library_of_a_server_wakes_its_engine(tmp_path: Path) -> None:
     own = Bell(tmp_path)
     assert not own.wait(0)
-    for home in (tmp_path, project_home(tmp_path, "0a")):
+    for home in (tmp_path, project_home(tmp_path, "0a" * 8)):
         began = time.monotonic()
         threading.Timer(0.1, ring, [home]).start()
         assert own.wait(30)

@@ -171,7 +171,7 @@ def test_projects_in_postgresql_are_counted_too(
     with postgres() as server:
         monkeypatch.setenv("SQUINT_DATABASE_URL", server.create("metrics"))
         monkeypatch.setenv("SQUINT_HOME", str(tmp_path / "server"))
-        project = Library(project_home(Library(tmp_path / "server").home, "0a"))
+        project = Library(project_home(Library(tmp_path / "server").home, "0a" * 8))
         ask(Validate(path="a.h5ad"), project)
         found = read(allowed)
         assert value(found, "squint_libraries") == 2
