@@ -33,6 +33,7 @@ from squint.stats.ranksum import median_depth
 from squint.training.run import train
 
 TABLE, TEXT, JSON = "table.csv", "table.md", "table.json"
+FEWER = "bundle_fewer"  # trained without a fifth of the cells
 NEIGHBOURS = (0, 8, 30, 100)  # that k-means averages over, beside the cell itself
 N_COMPONENTS = 30
 N_STARTS = 10  # of k-means
@@ -84,7 +85,7 @@ class Structure:
         Labels that say nothing, such as ``"Excluded"``. Cells without a label are trained on like others, and
         not scored.
     others
-        By name, groups that other programs found: of each cell (n,), -1 for none.
+        By name, groups that other programs found, one of each seed: of each cell (n,), -1 for none.
 
     Raises
     ------
@@ -102,7 +103,7 @@ class Structure:
         choices: TrainConfig,
         device: str = "auto",
         without: Sequence[str] = (),
-        others: Mapping[str, Codes] | None = None,
+        others: Mapping[str, Sequence[Codes]] | None = None,
     ) -> None:
         if column not in adata.obs:
             known = ", ".join(map(str, adata.obs.columns))
@@ -138,29 +139,13 @@ class Structure:
         seeds = list(dict.fromkeys(seeds))
         found: dict[tuple[str, str], list[Codes]] = {}
         rows: list[Row] = []
-
-        def note(groups: Groups, seed: int | None) -> None:
+        for words, seed, groups in self._all(seeds):
             for (method, size), codes in groups.items():
                 found.setdefault((method, size), []).append(codes)
                 rows.append({"method": method, "groups": size, "seed": seed} | self.judge.score(codes))
-
-        for seed in seeds:
-            bundle = yield from self._bundle(seed, f"bundle_seed{seed}", self.adata)
-            note(self._of_model(self.adata, bundle, seed), seed)
-            yield f"model, seed {seed}: scored"
-        for n_neighbours, values in self._means():
-            for seed in seeds:
-                note(self._of_kmeans(n_neighbours, values, seed), seed)
-            yield f"k-means over {n_neighbours} neighbours: scored"
-        note({(name, COARSE): codes for name, codes in self.others.items()}, None)
+            yield words
         kept = self._kept()
-        part = self.adata[kept].copy()
-        del part.obsp  # neighbours of cells that are gone
-        part.uns.pop("spatial_neighbors", None)
-        bundle = yield from self._bundle(seeds[0], "bundle_fewer", part)
-        fewer = dict(self._of_model(part, bundle, seeds[0]))
-        for n_neighbours, values in self._means(part):
-            fewer |= self._of_kmeans(n_neighbours, values, seeds[0])
+        fewer = yield from self._without_a_fifth(kept, seeds[0])
         self.table = _summarise(
             rows,
             {key: mean_pair_ari(list(codes)) for key, codes in found.items()},
@@ -171,26 +156,52 @@ class Structure:
         write_text(self.folder / TEXT, self.text)
         write_json(self.folder / JSON, {"rows": rows, "summary": self.table.to_dict("records")}, indent=1)
 
+    def _all(self, seeds: Sequence[int]) -> Iterator[tuple[str, int, Groups]]:
+        """Group the cells in all ways: words on how far it is, the seed, and groups, if any yet."""
+        for seed in seeds:
+            name = f"bundle_seed{seed}"
+            yield from ((words, seed, {}) for words in self._train(seed, name, self.adata))
+            groups = self._of_model(self.adata, Bundle.load(self.folder / name), seed)
+            yield f"model, seed {seed}: scored", seed, groups
+        for n_neighbours, values in self._means():
+            for seed in seeds:
+                groups = self._of_kmeans(n_neighbours, values, seed)
+                yield f"k-means over {n_neighbours} neighbours, seed {seed}: scored", seed, groups
+        for name, by_seed in self.others.items():
+            for seed, codes in enumerate(by_seed):
+                yield f"{name}: scored", seed, {(name, COARSE): codes}
+
+    def _without_a_fifth(
+        self, kept: NDArray[np.int64], seed: int
+    ) -> Generator[str, None, dict[tuple[str, str], Codes]]:
+        """Group some cells as if there were no others."""
+        part = self.adata[kept].copy()
+        del part.obsp  # neighbours of cells that are gone
+        part.uns.pop("spatial_neighbors", None)
+        yield from self._train(seed, FEWER, part)
+        fewer = dict(self._of_model(part, Bundle.load(self.folder / FEWER), seed))
+        for n_neighbours, values in self._means(part):
+            fewer |= self._of_kmeans(n_neighbours, values, seed)
+        return fewer
+
     def _kept(self) -> NDArray[np.int64]:
         n_kept = round((1 - LEFT_OUT) * self.adata.n_obs)
         return np.sort(np.random.default_rng(0).permutation(self.adata.n_obs)[:n_kept])
 
-    def _bundle(self, seed: int, name: str, adata: AnnData) -> Generator[str, None, Bundle]:
-        """Train, or take what was trained before."""
+    def _train(self, seed: int, name: str, adata: AnnData) -> Iterator[str]:
+        """Train and save a bundle, unless it was before."""
         path = self.folder / name
         if path.exists():
             yield f"{name}: trained before"
-            return Bundle.load(path)
+            return
         bundle = None
-        for epoch in train(
-            adata, model=self.model, train=replace(self.choices, seed=seed), device=self.device
-        ):
+        choices = replace(self.choices, seed=seed)
+        for epoch in train(adata, model=self.model, train=choices, device=self.device):
             bundle = epoch.bundle
             yield f"{name}: epoch {epoch.number}/{epoch.n_epochs}, {epoch.seconds:.1f} s"
         if bundle is None:
             raise InputError("No epoch was run.")
         bundle.save(path)
-        return bundle
 
     def _of_model(self, adata: AnnData, bundle: Bundle, seed: int) -> Groups:
         out = tl.tokenize(adata, bundle, domains=self.n_labels, copy=True)

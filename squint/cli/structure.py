@@ -1,7 +1,8 @@
 """The command ``benchmark structure``."""
 
 import argparse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from squint.cli.terminal import (
 )
 from squint.errors import InputError
 
+_OF_SEED = re.compile(r" \(seed [0-9]+\)$")
+
 
 def benchmark_structure(options: argparse.Namespace) -> Facts:
     """Train, and score tokens and domains against labels, beside k-means and the groups of other programs."""
@@ -34,7 +37,10 @@ def benchmark_structure(options: argparse.Namespace) -> Facts:
         model={"n_codes": options.codes},
         train={"n_epochs": options.epochs, "context_steps": 0},
     )
-    others = {name: groups for path in options.beside for name, groups in _groups(path, adata).items()}
+    others: dict[str, list[NDArray[np.int64]]] = {}
+    for path in options.beside:
+        for name, groups in _groups(path, adata):
+            others.setdefault(name, []).append(groups)
     run = Structure(
         adata,
         options.labels,
@@ -74,7 +80,8 @@ def add_structure(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> No
         action="append",
         default=[],
         metavar="FILE",
-        help="CSV of other programs' groups: names of cells, then a column a program; once for each",
+        help="CSV of other groups: names of cells, then columns such as BANKSY, or BANKSY (seed 0), "
+        "BANKSY (seed 1); once for each",
     )
     sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     sub.add_argument("--epochs", type=int)
@@ -82,7 +89,7 @@ def add_structure(add: Callable[..., argparse.ArgumentParser], kinds: Any) -> No
     sub.add_argument("--config", type=Path, metavar="FILE", help='JSON {"model": {...}, "train": {...}}')
 
 
-def _groups(path: Path, adata: AnnData) -> dict[str, NDArray[np.int64]]:
+def _groups(path: Path, adata: AnnData) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Read groups of cells by the names of the programs that found them; -1 where a cell is not named."""
     try:
         table = pd.read_csv(path, index_col=0, dtype=str)
@@ -94,6 +101,6 @@ def _groups(path: Path, adata: AnnData) -> dict[str, NDArray[np.int64]]:
     known = table.index.isin(adata.obs_names)
     if not known.any() or table.columns.empty:
         raise InputError(f"{path} names no cell of the sections, or no groups. Its first column are names.")
-    return {
-        str(name): pd.factorize(table[name].reindex(adata.obs_names))[0].astype(np.int64) for name in table
-    }
+    for column in table:
+        groups = pd.factorize(table[column].reindex(adata.obs_names))[0].astype(np.int64)
+        yield _OF_SEED.sub("", str(column)), groups
