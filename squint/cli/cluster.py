@@ -52,9 +52,9 @@ class _Task(NamedTuple):
     answers: Answers
     criteria: QualityFilter
     device: str
-    domains: int | None
     squint: str  # our version
     choice: dict[str, Any] | None = None  # why the model was chosen, where it was
+    domains: int | None = None  # how many to tell apart, if any
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def tokenize(
     for source, target in files.items():
         if source.resolve() == target.resolve():
             raise InputError(f"{target} would replace the section it is made of. Give another folder as OUT.")
-    told = (answers or Answers(), criteria or QualityFilter(), device, domains, version("squint"), choice)
+    told = (answers or Answers(), criteria or QualityFilter(), device, version("squint"), choice, domains)
     tasks = [
         _Task(source.absolute(), target.absolute(), model.absolute(), sha256, *told)
         for source, target in files.items()
