@@ -207,13 +207,15 @@ class Structure:
         out = tl.tokenize(adata, bundle, domains=self.n_labels, copy=True)
         if out is None:
             raise TypeError("a copy was asked for")
-        told = np.isfinite(out.obsm[keys.LATENT]).all(axis=1)
-        latents = out.obsm[keys.LATENT][told]
+        every: NDArray[np.float32] = np.asarray(out.obsm[keys.LATENT])
+        tokens: NDArray[np.int32] = np.asarray(out.obsm[keys.TOKENS])
+        told = np.isfinite(every).all(axis=1)
+        latents = every[told]
         latents /= np.linalg.norm(latents, axis=1, keepdims=True)
         grouped = np.full(adata.n_obs, -1)
         grouped[told] = _kmeans(latents, self.n_labels, seed)
         return {
-            (TOKENS, FINE): out.obsm[keys.TOKENS][:, 0].astype(np.int64),
+            (TOKENS, FINE): tokens[:, 0].astype(np.int64),
             (GROUPED, COARSE): grouped,
             (DOMAINS, COARSE): out.obs[keys.DOMAIN].cat.codes.to_numpy().astype(np.int64),
         }
@@ -225,7 +227,8 @@ class Structure:
         logs = log_counts(counts, median_depth(np.asarray(counts.sum(axis=1)).ravel()))
         n_components = min(N_COMPONENTS, *(side - 1 for side in logs.shape))
         components = PCA(n_components, random_state=0).fit_transform(logs.toarray()).astype(np.float32)
-        points, section = np.asarray(adata.obsm[keys.SPATIAL]), pp.section_codes(adata)
+        points = np.asarray(adata.obsm[keys.SPATIAL], dtype=np.float64)
+        section = pp.section_codes(adata)
         for n_neighbours in NEIGHBOURS:
             yield n_neighbours, _near_means(components, points, section, n_neighbours)
 

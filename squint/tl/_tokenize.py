@@ -156,16 +156,17 @@ def _write(adata: AnnData, bundle: Bundle, cohort: Cohort, conditions: NDArray[n
 def _write_domains(adata: AnnData, bundle: Bundle, cohort: Cohort, groups: NDArray[np.int64]) -> None:
     """Tell the domains of all cells with a token apart; ``groups`` (m,) are those of the prototypes."""
     domains, told = known_domains(bundle.domains), np.flatnonzero(cohort.told)
+    latents: Any = adata.obsm[keys.LATENT]
     values = np.zeros((cohort.n_cells, domains.n_factors), dtype=np.float32)
     for start in range(0, len(told), TILE_SIZE):  # the latents may lie in a file
         cells = told[start : start + TILE_SIZE]
-        values[cells] = domains.values(bundle.model, np.asarray(adata.obsm[keys.LATENT][cells]))
+        values[cells] = domains.values(bundle.model, np.asarray(latents[cells]))
     prototypes = np.full((cohort.n_cells, 1), -1, dtype=np.int32)
     prototypes[told, 0] = domains.assign(contexts(values, cohort.graph, cohort.told)[told])
     names = [str(number + 1) for number in range(groups.max() + 1)]
-    codes = np.full(cohort.n_cells, -1)
+    codes = np.full(cohort.n_cells, -1, dtype=np.int64)
     codes[told] = groups[prototypes[told, 0]]
-    adata.obs[keys.DOMAIN] = pd.Categorical.from_codes(codes, names)
+    adata.obs[keys.DOMAIN] = pd.Categorical.from_codes(codes, pd.Index(names))
     adata.obsm[keys.RESIDUAL_TOKENS] = prototypes
 
 
