@@ -126,6 +126,7 @@ class TrainConfig:
     edges_held_out: float = 0.02  # of all edges, kept from the adjacency loss to judge it by
     cells_held_out: float = 0.0  # of the cells of each section, hidden completely to judge in-painting by
     context_steps: int = 400  # of each network that in-paints; 0: the model cannot
+    domain_prototypes: int = 400  # kinds of surroundings that domains are groups of; 0: the model has none
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -145,6 +146,7 @@ class TrainConfig:
             "cells_held_out",
         ):
             _require(0 <= getattr(self, name) < 1 or name == "block_fraction", f"{name}: in [0, 1)")
-        _require(self.context_steps >= 0, f"context_steps: at least 0, not {self.context_steps}")
+        for name in ("context_steps", "domain_prototypes"):
+            _require(getattr(self, name) >= 0, f"{name}: at least 0, not {getattr(self, name)}")
         _require(0 <= self.block_fraction <= 1, "block_fraction: in [0, 1]")
         _require(self.learning_rate > 0, f"learning_rate: above 0, not {self.learning_rate}")

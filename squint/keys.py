@@ -38,6 +38,10 @@ BETWEEN_QUALITY = "squint_virtual_section_quality"  # uns, DataFrame: how well w
 QUALITY = "squint_imputation_quality"  # uns, DataFrame: how well levels and genes were in-painted
 ALIGNED = "spatial_aligned"  # obsm, float64 (n, 2): x and y with all levels laid onto one, unit of SPATIAL
 ALIGNMENT = "squint_alignment"  # uns, DataFrame: how each level lies to the one below
+DOMAIN = "squint_domain"  # obs, categorical of str: kind of wider surroundings, of as many as were asked for
+RESIDUAL_TOKENS = (
+    "squint_residual_tokens"  # obsm, int32 (n, 1): prototype of the wider surroundings; -1 = no token
+)
 CO_OCCURRENCE = "squint_co_occurrence"  # uns, dict: how the usage of tokens varies together
 COMMUNITY = "squint_community"  # obs, categorical of str: of the cell's token; missing if not correlated
 SECTION_DISTANCES = "squint_section_distances"  # uns, dict: how far sections lie from each other

@@ -68,6 +68,10 @@ def benchmark(
     with meter.stage("measuring the model", n_cells):
         run.measure()
     yield meter.rows[-1]
+    if train.domain_prototypes:
+        with meter.stage("learning domains", n_cells):
+            run.learn_domains()
+        yield meter.rows[-1]
     if train.context_steps:
         with meter.stage("learning to in-paint", n_cells):
             run.learn_to_inpaint()

@@ -54,6 +54,7 @@ class _Task(NamedTuple):
     device: str
     squint: str  # our version
     choice: dict[str, Any] | None = None  # why the model was chosen, where it was
+    domains: int | None = None  # how many to tell apart, if any
 
 
 @contextmanager
@@ -105,6 +106,7 @@ def tokenize(
     answers: Answers | None = None,
     criteria: QualityFilter | None = None,
     device: str = "auto",
+    domains: int | None = None,
     choice: dict[str, Any] | None = None,
 ) -> Iterator[Outcome]:
     """Write the tokens of each section, except where they are there already.
@@ -124,6 +126,8 @@ def tokenize(
         Which cells to keep; all by default.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``; each worker finds out for itself what ``"auto"`` is.
+    domains
+        How many domains to tell apart, if any.
     choice
         Why the model was chosen, for the provenance, where it was.
 
@@ -142,7 +146,7 @@ def tokenize(
     for source, target in files.items():
         if source.resolve() == target.resolve():
             raise InputError(f"{target} would replace the section it is made of. Give another folder as OUT.")
-    told = (answers or Answers(), criteria or QualityFilter(), device, version("squint"), choice)
+    told = (answers or Answers(), criteria or QualityFilter(), device, version("squint"), choice, domains)
     tasks = [
         _Task(source.absolute(), target.absolute(), model.absolute(), sha256, *told)
         for source, target in files.items()
@@ -188,7 +192,7 @@ def _tokenize(task: _Task) -> tuple[bool, dict[str, Any]]:
         if facts is not None:
             return True, facts
         adata = leave_out(io.read(task.source, answers=task.answers), task.criteria, task.source.name)
-        tl.tokenize(adata, _bundle(task.model, task.model_sha256), device=task.device)
+        tl.tokenize(adata, _bundle(task.model, task.model_sha256), domains=task.domains, device=task.device)
         if task.choice is not None:
             adata.uns[keys.PROVENANCE]["model_choice"] = task.choice
         io.write(adata, task.target)
@@ -206,6 +210,8 @@ def _written(task: _Task) -> dict[str, Any] | None:
             made = to_plain(read_slot(file, f"uns/{keys.PROVENANCE}"))
             made_of = (made["model_sha256"], made["source_sha256"], made.get("answers", {}))
             if made_of != (task.model_sha256, source_sha256(task.source), task.answers.given()):
+                return None
+            if made.get("n_domains") != task.domains:
                 return None
             left_out = made.get("filter")
             if (left_out["criteria"] if isinstance(left_out, dict) else {}) != task.criteria.given():

@@ -24,6 +24,7 @@ from squint.cli.perturbation import add_perturb
 from squint.cli.quality import add_filter, filter_of
 from squint.cli.report import add_report
 from squint.cli.speed import add_speed
+from squint.cli.structure import add_structure
 from squint.cli.terminal import (
     Facts,
     add_answers,
@@ -248,6 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     add_inpainting(add, kinds)
     add_virtual_section(add, kinds)
     add_ablations(add, kinds)
+    add_structure(add, kinds)
     add_speed(add, kinds)
     return parser
 

@@ -124,6 +124,12 @@ def add_tokens(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_model(sub, may_choose=True)
     add_project(sub)
     sub.add_argument(
+        "--domains",
+        type=int,
+        metavar="N",
+        help="also tell N kinds of wider surroundings apart, such as layers; tokens stay as they are",
+    )
+    sub.add_argument(
         "--engine",
         metavar="ADDRESS",
         help="of a Dask scheduler, such as tcp://127.0.0.1:8786: its workers do one SECTION each and write "
@@ -182,7 +188,10 @@ def _tokenise_into(target: Path, paths: Sequence[Path], bundle: Any, options: ar
             adata.uns[keys.PROVENANCE]["model_choice"] = options.choice
         write(adata, target)
     facts = _facts(adata)
-    say(f"{target}: {adata.n_obs:,} cells, {facts['tokens_used']} tokens in use{_without(facts)}")
+    used = f"{facts['tokens_used']} tokens in use"
+    if options.domains is not None:
+        used += f", {adata.obs[keys.DOMAIN].nunique()} of {options.domains} domains"
+    say(f"{target}: {adata.n_obs:,} cells, {used}{_without(facts)}")
     return {"file": str(target), **facts}
 
 
@@ -216,14 +225,15 @@ def _opened(path: Path, options: argparse.Namespace) -> Iterator[AnnData]:
 def _tokenised(path: Path, bundle: Any, options: argparse.Namespace, scratch: Path | None = None) -> AnnData:
     """Read and tokenise one source."""
     adata = read_section(path, answers_of(options), scratch, filter_of(options))
-    return _tokenise(adata, bundle, options.device)
+    # activation scores take no domains, and have no such option
+    return _tokenise(adata, bundle, options.device, getattr(options, "domains", None))
 
 
-def _tokenise(adata: AnnData, bundle: Any, device: str) -> AnnData:
+def _tokenise(adata: AnnData, bundle: Any, device: str, domains: int | None = None) -> AnnData:
     """Tokenise sections, and pass the warnings on."""
     from squint import tl
 
-    tl.tokenize(adata, bundle, device=device)
+    tl.tokenize(adata, bundle, domains=domains, device=device)
     for warning in adata.uns[keys.PROVENANCE]["warnings"]:
         progress(f"  warning: {warning}")
     return adata
@@ -261,6 +271,7 @@ def _on_engine(options: argparse.Namespace) -> Facts:
                 answers=answers_of(options),
                 criteria=filter_of(options),
                 device=options.device,
+                domains=options.domains,
                 choice=options.choice,
             ):
                 if done.facts is None:

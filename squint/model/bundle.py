@@ -1,6 +1,6 @@
 """A trained model as a folder: weights, choices and card. No pickle anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from squint import files, pp
 from squint._version import __version__
@@ -31,10 +31,12 @@ from squint.model.card import (
 )
 from squint.model.cohort import POSITION_OCTAVES, Scale, section_names
 from squint.model.context import Context
+from squint.model.domains import Domains
 from squint.model.section_hash import section_sha256
 from squint.model.tokens import UNSEEN_SECTION, Squint
 
 CONTEXT = "context."  # prefix of the weights that in-paint
+DOMAINS = "domains."  # and of those that tell domains apart
 LARGEST_WEIGHT = 1e6  # trained ones stay below 100, but 1 / s.d. of a rare gene can be some thousands
 
 
@@ -49,6 +51,7 @@ class Bundle:
     categories: dict[str, list[str]]  # labels known of each categorical covariate
     sections: list[SectionRecord]
     context: Context | None = None  # what in-paints; None if it was not trained
+    domains: Domains | None = None  # what tells domains apart; None if it was not trained
     distance_p99: float = float("nan")  # 99th percentile of the training cells' distance to their code
     metrics: dict[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -120,17 +123,25 @@ class Bundle:
         return bundle
 
     def _weights(self) -> dict[str, Tensor]:
-        """Name all weights: the model's as they are, the context's with its prefix."""
-        context = {} if self.context is None else self.context.state_dict(prefix=CONTEXT)
-        return {**self.model.state_dict(), **context}
+        """Name all weights: the model's as they are, those of its parts with their prefixes."""
+        named = dict(self.model.state_dict())
+        for prefix, part in self._parts():
+            named |= part.state_dict(prefix=prefix)
+        return named
+
+    def _parts(self) -> Iterator[tuple[str, nn.Module]]:
+        """Give what was learned beside the model itself, with the prefix of its weights."""
+        for prefix, part in ((CONTEXT, self.context), (DOMAINS, self.domains)):
+            if part is not None:
+                yield prefix, part
 
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights as `_weights` names them."""
-        self.model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(CONTEXT)})
-        of_context = {k.removeprefix(CONTEXT): v for k, v in weights.items() if k.startswith(CONTEXT)}
-        if self.context is not None:
-            self.context.load_state_dict(of_context)
-            self.context.eval()
+        self.model.load_state_dict({k: v for k, v in weights.items() if not k.startswith((CONTEXT, DOMAINS))})
+        for prefix, part in self._parts():
+            own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+            part.load_state_dict(own)
+            part.eval()
 
     @classmethod
     def _check_shapes(cls, card: BundleCard, weights: Mapping[str, Tensor]) -> None:
@@ -165,6 +176,11 @@ class Bundle:
             categories=card.categories,
             sections=card.sections,
             context=Context(n_genes, card.context_components) if card.in_paints else None,
+            domains=(
+                Domains(n_features, n_genes, card.domain_prototypes, card.domain_factors)
+                if card.has_domains
+                else None
+            ),
             distance_p99=card.distance_p99,
             metrics=card.metrics,
             created=card.created,
@@ -185,6 +201,8 @@ class Bundle:
             sections=self.sections,
             distance_p99=self.distance_p99,
             context_components=0 if self.context is None else self.context.n_components,
+            domain_prototypes=0 if self.domains is None else self.domains.n_prototypes,
+            domain_factors=0 if self.domains is None else self.domains.n_factors,
             metrics=self.metrics,
             created=self.created,
             simulated=self.simulated,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from squint import files
-from squint.config import POSITION, ModelConfig, TrainConfig
+from squint.config import LARGEST, POSITION, ModelConfig, TrainConfig
 from squint.errors import InputError
 from squint.model.about import About, parse_about
 from squint.parsing import parse_json
@@ -66,6 +66,8 @@ class BundleCard:
     sections: list[SectionRecord]
     distance_p99: float  # 99th percentile of the training cells' distance to their code
     context_components: int = 0  # of what in-paints; 0: the model cannot
+    domain_prototypes: int = 0  # of what tells domains apart; 0: the model cannot
+    domain_factors: int = 0  # directions in which these are told apart
     metrics: dict[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     simulated: bool = False  # trained on simulated data only
@@ -77,6 +79,11 @@ class BundleCard:
         """Whether the model was trained to predict hidden cells."""
         return self.context_components > 0
 
+    @property
+    def has_domains(self) -> bool:
+        """Whether the model was trained to tell domains apart."""
+        return self.domain_prototypes > 0
+
     def n_shared(self, genes: Collection[str]) -> int:
         """Count the model's genes that are among ``genes``."""
         return len(set(self.genes).intersection(genes))
@@ -84,9 +91,14 @@ class BundleCard:
     @property
     def config_json(self) -> dict[str, Any]:
         """Its choices, genes and sections: what ``config.json`` holds."""
+        train, of_domains = asdict(self.train), {}
+        if not self.train.domain_prototypes:  # as in bundles of before there were domains
+            del train["domain_prototypes"]
+        if self.has_domains:
+            of_domains = {"domain_prototypes": self.domain_prototypes, "domain_factors": self.domain_factors}
         return {
             "model": asdict(self.model),
-            "train": asdict(self.train),
+            "train": train,
             "genes": self.genes,
             "gene_shares": self.gene_shares,
             "depth": self.depth,
@@ -94,6 +106,7 @@ class BundleCard:
             "sections": [record.name for record in self.sections],
             "distance_p99": self.distance_p99,
             "context_components": self.context_components,
+            **of_domains,
         }
 
     def card_json(self, versions: Mapping[str, str]) -> dict[str, Any]:
@@ -235,7 +248,8 @@ def _parse(config: Any, card: Any) -> BundleCard:
         raise ValueError("categories: not those of the covariates")
     return BundleCard(
         model=model,
-        train=TrainConfig(**_table(config["train"], "train")),
+        # what does not say so was trained before there were domains
+        train=TrainConfig(**{"domain_prototypes": 0, **_table(config["train"], "train")}),
         genes=genes,
         gene_shares=_shares(config["gene_shares"], len(genes)),
         depth=_number(config["depth"], "depth", 1e-6, MOST_DEPTH),
@@ -244,6 +258,8 @@ def _parse(config: Any, card: Any) -> BundleCard:
         distance_p99=_distance(config["distance_p99"]),
         # bundles of before had none
         context_components=_whole(config.get("context_components", 0), "context_components", 0, len(genes)),
+        domain_prototypes=_whole(config.get("domain_prototypes", 0), "domain_prototypes", 0, LARGEST),
+        domain_factors=_whole(config.get("domain_factors", 0), "domain_factors", 0, len(genes)),
         metrics=_metrics(card["metrics"]),
         created=_time(card["created"]),
         simulated=_truth(card["simulated"], "simulated"),

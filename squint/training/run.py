@@ -41,6 +41,7 @@ from squint.stats.metrics import perplexity, row_pearson
 from squint.training import context
 from squint.training.checkpoint import Checkpoint
 from squint.training.data import Hidden, hold_out, join_sections, records, section_weights
+from squint.training.domains import learn_domains
 from squint.training.edges import Edges
 from squint.training.epoch import Epoch
 from squint.training.objective import TERMS, Objective, Target
@@ -120,6 +121,7 @@ def train(
             run.leave()
             if run.rank == 0:
                 run.measure()
+                run.learn_domains()
                 run.learn_to_inpaint()
         yield epoch
 
@@ -332,6 +334,13 @@ class Run:
         del self.forward
         gc.collect()
         ranks.leave()
+
+    def learn_domains(self) -> None:
+        """Learn the second vocabulary; the first one stays as it is."""
+        choices = self.choices
+        self.bundle.domains = learn_domains(
+            self.model, self.cohort, n_prototypes=choices.domain_prototypes, seed=choices.seed
+        )
 
     def learn_to_inpaint(self) -> None:
         """Fit the part of the model that in-paints."""
