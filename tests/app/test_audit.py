@@ -218,7 +218,7 @@ def test_rows_of_a_project_that_is_gone_wait_for_the_log_of_the_server_too(
         with pytest.raises(InputError):
             behind.flush()
     behind.flush()
-    assert [(row.project, row.section) for row in log(library, person="3")] == [("0a", "0a")]
+    assert [(row.project, row.section) for row in log(library, person="3")] == [("0a" * 8, "0a")]
 
 
 def _refuse(*_: object, **__: object) -> None:

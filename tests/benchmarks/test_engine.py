@@ -21,7 +21,7 @@ N, RESTS_S = 100, 20.0
 @pytest.mark.parametrize("n_projects", [1, 10, 50])
 def test_a_job_of_no_work_comes_back_soon(tmp_path: Path, n_projects: int) -> None:
     root = Library(tmp_path / "home")
-    projects = [root, *(Library(project_home(root.home, f"{n:04x}")) for n in range(n_projects - 1))]
+    projects = [root, *(Library(project_home(root.home, f"{n:016x}")) for n in range(n_projects - 1))]
     began = time.perf_counter()
     engine = Engine(root.home)
     start = time.perf_counter() - began

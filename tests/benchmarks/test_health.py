@@ -28,7 +28,7 @@ def test_asking_costs_next_to_nothing(
     monkeypatch.setenv("SQUINT_METRICS", "loopback")
     root = Library(tmp_path / "home")
     for n in range(n_projects - 1):
-        Library(project_home(root.home, f"{n:04x}"))
+        Library(project_home(root.home, f"{n:016x}"))
     app = Starlette(routes=[*HEALTH_ROUTES, *METRICS_ROUTES])
     with TestClient(app, client=("127.0.0.1", 50_000)) as client:
         taken = []

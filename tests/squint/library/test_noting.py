@@ -20,6 +20,7 @@ from squint.library.store import Library
 from squint.library.stored import Hashed, hashed
 from tests.helpers.audit_log import ANNA
 from tests.helpers.cell_sets import A, put
+PROJECT = "c0ffee" + "0" * 10
 
 
 def test_every_table_is_noted_or_there_is_a_reason() -> None:
@@ -88,7 +89,7 @@ def test_what_cannot_be_noted_is_not_done(database: Database, monkeypatch: pytes
 
 
 def test_the_log_of_a_project_is_that_of_the_server(library: Library) -> None:
-    project = Library(project_home(library.home, "c0ffee" + "0" * 10))
+    project = Library(project_home(library.home, PROJECT))
     with acting(ANNA), project.database.writing() as session:
         session.add(Note(id="aa", about="a", text="", added=""))
         session.flush()
@@ -96,7 +97,7 @@ def test_the_log_of_a_project_is_that_of_the_server(library: Library) -> None:
     audit.note(project.home, Entry(EXPORTED, FIGURE))
     log = audit.log_of(project.home)
     rows = [row for row in audit.rows(log, audit.Filter()) if row.project]
-    assert [(row.project, row.kind) for row in rows] == [("c0ffee" + "0" * 10, "figure"), ("c0ffee", "note")]
+    assert [(row.project, row.kind) for row in rows] == [(PROJECT, "figure"), (PROJECT, "note")]
     assert log is library.database
     assert audit.verify(log).problem == ""
     with project.database.reading() as session:
@@ -109,7 +110,7 @@ def test_a_change_in_a_project_of_postgresql_takes_one_connection_alone(library:
     """Else as many writers as there are connections would wait for each other."""
     if library.database.is_sqlite:
         pytest.skip("each library of SQLite has connections of its own")
-    project = Library(project_home(library.home, "c0ffee" + "0" * 10))
+    project = Library(project_home(library.home, PROJECT))
     pool = library.database.engine.pool
     assert isinstance(pool, sa.QueuePool)
     held = [library.database.engine.connect() for _ in range(pool.size() + 9)]  # all but one
@@ -123,7 +124,7 @@ def test_a_change_in_a_project_of_postgresql_takes_one_connection_alone(library:
 def test_where_a_change_in_a_project_fails_at_its_end_postgresql_notes_none(library: Library) -> None:
     if library.database.is_sqlite:
         pytest.skip("with SQLite it is noted before it is done, in another file")
-    project = Library(project_home(library.home, "c0ffee" + "0" * 10))
+    project = Library(project_home(library.home, PROJECT))
     before = done(library.database)
     late = "DEFERRABLE INITIALLY DEFERRED"
     with project.database.writing() as session:
