@@ -253,17 +253,22 @@ def find_categories(adata: AnnData, config: ModelConfig) -> dict[str, list[str]]
 
 
 def batches(tiles: Tiles, size: int, rng: np.random.Generator) -> Iterator[list[NDArray[np.int64]]]:
-    """Draw all tiles in random order, as many at a time as hold about ``size`` cells."""
+    """Draw all tiles in random order, as many at a time as hold about ``size`` cells.
+
+    All batches hold equally many, give or take one: what is too much of a tile begins the next.
+    """
+    n_cells = sum(map(len, tiles.cells))
+    n_batches = max(round(n_cells / size), 1)
+    left = [(n_cells + i) // n_batches for i in range(n_batches)]
     batch: list[NDArray[np.int64]] = []
-    n_cells = 0
     for i in rng.permutation(len(tiles.cells)):
-        batch.append(tiles.cells[i])
-        n_cells += len(tiles.cells[i])
-        if n_cells >= size:
-            yield batch
-            batch, n_cells = [], 0
-    if batch:
-        yield batch
+        tile = tiles.cells[i]
+        while left and len(tile) >= left[-1]:
+            yield [*batch, tile[: left[-1]]]
+            batch, tile = [], tile[left.pop() :]
+        if len(tile):
+            batch.append(tile)
+            left[-1] -= len(tile)
 
 
 def _cut(
