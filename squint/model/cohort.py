@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from squint import keys, pp
 from squint.config import POSITION, ModelConfig
 from squint.errors import InputError
-from squint.io.mapped import change_rows
+from squint.io.mapped import change_rows, let_go
 
 POSITION_OCTAVES = 4
 RBF_REACH = 3.0  # radial basis functions cover 0 to 3 times a section's spacing
@@ -210,9 +210,11 @@ def prepare(
     section = pp.section_codes(adata)
     names = section_names(adata)
     there = ~visible | (np.diff(counts.indptr) > 0)
+    factor = _factor(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names))
+    let_go(counts.data, counts.indices)
     return Cohort(
         counts=counts,
-        factor=_factor(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names)),
+        factor=factor,
         graph=csr_matrix(adata.obsp[keys.CONNECTIVITIES], dtype=np.float32),
         features=_features(
             adata, section, visible, there, config, categories or find_categories(adata, config)
