@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from squint.config import ModelConfig
 from squint.errors import InputError
+from squint.io.mapped import let_go
 from squint.model.cohort import Cohort, Patch
 from squint.nn.codebook import Codebook, Quantised
 from squint.nn.conditioning import Condition
@@ -170,7 +171,9 @@ def _embed(
     patch = cohort.patch(cells, model.config.n_hops)
     section = conditions[cohort.section[cells]]
     try:
-        latents = model.encode(to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device))
+        inputs = to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device)
+        let_go(cohort.counts.data, cohort.counts.indices)
+        latents = model.encode(inputs)
         quantised = model.codebook(latents)
     except torch.cuda.OutOfMemoryError:
         if len(cells) <= FEWEST:

@@ -1,7 +1,7 @@
 """From masked counts to one latent per cell: MLP, then the graph, then FiLM."""
 
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +113,7 @@ class Encoder(nn.Module):
         edge_index = hop.edge_index
         last = layer + 1 == len(self.hops)
         if self.backbone == "sage":
-            sage = self.hops[layer]
+            sage: Any = self.hops[layer]
             around = over_neighbours(hop, cells, "mean")
             out = product(around, sage.lin_l.weight, sage.lin_l.bias)
             out = out + product(cells[: hop.n_target], sage.lin_r.weight)

@@ -46,7 +46,7 @@ class _NegativeBinomial(torch.autograd.Function):
         return -(value.mean(dim=1) + of_genes.mean())
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:
         by_mean, by_dispersion, of_genes = ctx.saved_tensors
         grad = -grad / by_mean.shape[1]
         return None, grad[:, None] * by_mean, grad @ by_dispersion + grad.sum() * of_genes

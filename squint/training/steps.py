@@ -204,7 +204,8 @@ class Steps:
         found = self.counts.entries(cells, n_counts)
         counts = torch.zeros(len(cells) * self.n_genes, device=self.device)
         place = found.row * self.n_genes + self.counts.columns[found.at]
-        return counts.index_copy_(0, place, self.counts.values[found.at]).view(len(cells), self.n_genes)
+        counts.index_copy_(0, place, self.counts.values[found.at])
+        return counts.view(len(cells), self.n_genes)
 
     def _seen(self, counts: Tensor, cells: Tensor, seen: Tensor, masked: Tensor) -> Seen:
         """Scale the counts of those of some cells (m,) that are seen, with as many more as make even numbers.
@@ -223,7 +224,8 @@ class Steps:
 
     def _number(self, high: Tensor, low: Tensor) -> Tensor:
         """Make one number of two, of which the lower is a cell."""
-        return high * self.n_cells + low
+        number: Tensor = high * self.n_cells + low
+        return number
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -291,12 +291,12 @@ def out_of_memory(asked: argparse.Namespace) -> bool:
         torch.cuda.set_per_process_memory_fraction((held + megabytes * 1e6) / total)
         try:
             *_, ended = squint.train(section, **_choices(asked, 2), device="cuda")
-            said = f"trained, loss {ended.losses['total']:.4f}"
+            ended_how = f"trained, loss {ended.losses['total']:.4f}"
         except squint.InputError as error:
-            said = f"refused: {error}"
+            ended_how = f"refused: {error}"
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
-        print(f"{megabytes} MB left to train in: {said}", flush=True)
+        print(f"{megabytes} MB left to train in: {ended_how}", flush=True)
     *_, ended = squint.train(section, **_choices(asked, 1), device="cuda")
     print(f"With all of it again: trained, loss {ended.losses['total']:.4f}")
     return sound
