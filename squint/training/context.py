@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from squint.model.cohort import Cohort
@@ -205,11 +204,10 @@ def _normal_equations(design: Floats, truth: Floats, precision: Floats, fold: In
     left, right = [], []
     for number in range(N_FOLDS):
         own = fold == number
-        # Copied into order: numpy multiplies what lies otherwise without BLAS.
-        columns = np.ascontiguousarray(design[own].transpose(2, 1, 0))  # (d, c, m of the fold)
+        columns = design[own].transpose(2, 1, 0)  # (d, c, m of the fold)
         weighted = columns * precision[own]
-        left.append(np.stack([one @ other.T for one, other in zip(weighted, columns, strict=True)]))
-        right.append(weighted @ np.ascontiguousarray(truth[own].T)[:, :, None])
+        left.append(weighted @ columns.transpose(0, 2, 1))
+        right.append(weighted @ truth[own].T[:, :, None])
     return _Normal(np.stack(left).astype(np.float64), np.stack(right).astype(np.float64))
 
 
@@ -300,10 +298,9 @@ def _find_shares(known: Known, rng: np.random.Generator) -> _Shares:
 
 def _leading(rows: NDArray[np.float64], n_components: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the leading components (g, c) of centred rows (n, g), and their standard deviations (c,)."""
-    n_genes = rows.shape[1]
-    kept = n_genes - min(n_components, *rows.shape), n_genes - 1
-    values, vectors = eigh(rows.T @ rows / len(rows), subset_by_index=kept)
-    return vectors[:, ::-1].copy(), np.sqrt(np.maximum(values[::-1], 0))
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    leading = np.argsort(-values)[: min(n_components, *rows.shape)]
+    return vectors[:, leading], np.sqrt(np.maximum(values[leading], 0))
 
 
 def _folds(places: Places) -> Ints:
