@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from squint.nn import linear
+
 PRODUCT, COPY = 4096, 64_000_000  # rows of the square matrices multiplied; float32 numbers copied
 REPEATS = 5
 GIGA = 1e9
@@ -19,7 +21,7 @@ class Machine(NamedTuple):
     """What a device does at best."""
 
     name: str
-    operations: float  # per s, of a plain float32 matrix product
+    operations: float  # per s, of a plain float32 matrix product, by torch or as the model multiplies
     bytes: float  # per s, read and written by a plain copy
 
 
@@ -104,7 +106,8 @@ def measure_machine(device: torch.device) -> Machine:
     left, right = torch.randn(2, PRODUCT, PRODUCT, device=device)
     source = torch.randn(COPY, device=device)
     target = torch.empty_like(source)
-    product = _fastest(lambda: torch.mm(left, right), device)
+    by_torch = _fastest(lambda: torch.mm(left, right), device)
+    product = min(by_torch, _fastest(lambda: linear.product(left, right), device))
     copy = _fastest(lambda: target.copy_(source), device)
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else f"{torch.get_num_threads()} CPU threads"

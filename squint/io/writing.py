@@ -10,6 +10,7 @@ from anndata import AnnData
 from anndata._io.specs.registry import IORegistryError  # public nowhere, and derived from Exception alone
 from anndata.io import write_elem
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from squint import keys
 from squint.errors import InputError
@@ -56,6 +57,8 @@ def write(adata: AnnData, path: str | Path) -> None:
     shell.strings_to_categoricals()
     if shell.raw is not None:
         shell.strings_to_categoricals(shell.raw.var)
+    if isinstance(adata.X, csr_matrix):
+        let_go(adata.X.data, adata.X.indices)
     with whole(path) as temporary, new_hdf5(temporary) as file:
         try:
             write_elem(file, "/", shell, dataset_kwargs={"compression": "gzip"})

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from squint import keys, pp
 from squint.config import POSITION, ModelConfig
 from squint.errors import InputError
-from squint.io.mapped import change_rows
+from squint.io.mapped import change_rows, let_go
 
 POSITION_OCTAVES = 4
 RBF_REACH = 3.0  # radial basis functions cover 0 to 3 times a section's spacing
@@ -210,9 +210,11 @@ def prepare(
     section = pp.section_codes(adata)
     names = section_names(adata)
     there = ~visible | (np.diff(counts.indptr) > 0)
+    factor = _factor(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names))
+    let_go(counts.data, counts.indices)
     return Cohort(
         counts=counts,
-        factor=_factor(counts, scale or measure_scale(counts), np.isin(genes, adata.var_names)),
+        factor=factor,
         graph=csr_matrix(adata.obsp[keys.CONNECTIVITIES], dtype=np.float32),
         features=_features(
             adata, section, visible, there, config, categories or find_categories(adata, config)
@@ -253,17 +255,22 @@ def find_categories(adata: AnnData, config: ModelConfig) -> dict[str, list[str]]
 
 
 def batches(tiles: Tiles, size: int, rng: np.random.Generator) -> Iterator[list[NDArray[np.int64]]]:
-    """Draw all tiles in random order, as many at a time as hold about ``size`` cells."""
+    """Draw all tiles in random order, as many at a time as hold about ``size`` cells.
+
+    All batches hold equally many, give or take one: what is too much of a tile begins the next.
+    """
+    n_cells = sum(map(len, tiles.cells))
+    n_batches = max(round(n_cells / size), 1)
+    left = [(n_cells + i) // n_batches for i in range(n_batches)]
     batch: list[NDArray[np.int64]] = []
-    n_cells = 0
     for i in rng.permutation(len(tiles.cells)):
-        batch.append(tiles.cells[i])
-        n_cells += len(tiles.cells[i])
-        if n_cells >= size:
-            yield batch
-            batch, n_cells = [], 0
-    if batch:
-        yield batch
+        tile = tiles.cells[i]
+        while left and len(tile) >= left[-1]:
+            yield [*batch, tile[: left[-1]]]
+            batch, tile = [], tile[left.pop() :]
+        if len(tile):
+            batch.append(tile)
+            left[-1] -= len(tile)
 
 
 def _cut(

@@ -75,7 +75,7 @@ class Reencoder:
             patch = cohort.patch(cells, model.config.n_hops)
             section = conditions[cohort.section[cells]]
             inputs = to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device)
-            reduced = model.encoder.reduce(inputs.counts, inputs.masked, inputs.noise)
+            reduced = model.encoder.reduce(inputs.counts, inputs.noise, inputs.masked)
             places = np.flatnonzero(row_of[patch.cells] >= 0)
             rows = torch.from_numpy(row_of[patch.cells[places]]).to(model.device)
             yield _Part(inputs, reduced, torch.from_numpy(places).to(model.device), rows)
@@ -112,7 +112,6 @@ class Reencoder:
     def _reduce(self, inputs: csr_matrix) -> Tensor:
         """Bring changed cells through the layers before the graph: (c | 1, n_hidden)."""
         device = self._model.device
-        nowhere = torch.zeros(inputs.shape[0], dtype=torch.bool, device=device)
         noise = torch.zeros(1, inputs.shape[1], device=device)
-        reduced: Tensor = self._model.encoder.reduce(to_rows(inputs, device), nowhere, noise)
+        reduced: Tensor = self._model.encoder.reduce(to_rows(inputs, device), noise)
         return reduced

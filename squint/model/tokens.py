@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from squint.config import ModelConfig
 from squint.errors import InputError
+from squint.io.mapped import let_go
 from squint.model.cohort import Cohort, Patch
 from squint.nn.codebook import Codebook, Quantised
 from squint.nn.conditioning import Condition
 from squint.nn.decoders import AdjacencyDecoder, AttributeDecoder
-from squint.nn.encoder import Encoder, Hop, Rows
+from squint.nn.encoder import Encoder, Hop, Rows, Seen
 
 UNSEEN_SECTION = 0
 TILE_SIZE = 8192  # cells encoded at once ...
@@ -25,13 +26,13 @@ FEWEST = 256  # ... and at least, before a GPU is given up
 class Inputs(NamedTuple):
     """A patch as tensors: n cells, of which the first m are the ones asked for."""
 
-    counts: Rows  # (n, g), log1p of scaled counts
-    masked: Tensor  # bool (n,)
-    noise: Tensor  # (n_masked, g) or, for all the same, (1, g); added to the mask token
+    counts: Rows | Seen  # (n, g), log1p of scaled counts
+    noise: Tensor  # (k, g), added to the mask token; masked cells take its rows in turn
     hops: list[Hop]
     features: Tensor  # (m, c)
     section: Tensor  # int64 (m,), the section's number in the model, 0 if unseen
     shown_section: Tensor  # int64 (m,), the same as the encoder is told it: training withholds it at times
+    masked: Tensor | None = None  # bool (n,), of sparse counts
 
 
 class Output(NamedTuple):
@@ -92,7 +93,7 @@ class Squint(nn.Module):
     def encode(self, inputs: Inputs) -> Tensor:
         """Give the latents (m, n_latent) of the cells asked for."""
         condition = self.condition(inputs.features, inputs.shown_section)
-        latents: Tensor = self.encoder(inputs.counts, inputs.masked, inputs.noise, inputs.hops, condition)
+        latents: Tensor = self.encoder(inputs.counts, inputs.noise, inputs.hops, condition, inputs.masked)
         return latents
 
     def forward(self, inputs: Inputs, *, quantise: bool = True) -> Output:
@@ -112,19 +113,16 @@ def to_inputs(
     masked: NDArray[np.bool_],
     section: NDArray[np.int64],
     device: torch.device,
-    *,
-    shown_section: NDArray[np.int64] | None = None,
-    noise: float = 0.0,
 ) -> Inputs:
     """Move a patch to the device, with cells ``masked`` (n,) and sections ``section`` (m,)."""
     return Inputs(
         counts=to_rows(cohort.inputs(patch.cells), device),
         masked=torch.from_numpy(masked).to(device),
-        noise=mask_noise(int(masked.sum()), cohort.counts.shape[1], noise, device),
+        noise=torch.zeros(1, cohort.counts.shape[1], device=device),
         hops=[Hop(torch.from_numpy(edges).to(device), n_targets) for edges, n_targets in patch.hops],
         features=torch.from_numpy(cohort.features[patch.cells[: len(section)]]).to(device),
         section=torch.from_numpy(section).to(device),
-        shown_section=torch.from_numpy(section if shown_section is None else shown_section).to(device),
+        shown_section=torch.from_numpy(section).to(device),
     )
 
 
@@ -173,7 +171,9 @@ def _embed(
     patch = cohort.patch(cells, model.config.n_hops)
     section = conditions[cohort.section[cells]]
     try:
-        latents = model.encode(to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device))
+        inputs = to_inputs(cohort, patch, ~cohort.visible[patch.cells], section, model.device)
+        let_go(cohort.counts.data, cohort.counts.indices)
+        latents = model.encode(inputs)
         quantised = model.codebook(latents)
     except torch.cuda.OutOfMemoryError:
         if len(cells) <= FEWEST:
@@ -191,13 +191,6 @@ def _embed(
         quantised.tokens.int().cpu().numpy(),
         (1 - quantised.cosine).clamp(min=0).float().cpu().numpy(),
     )
-
-
-def mask_noise(n_masked: int, n_genes: int, sd: float, device: torch.device) -> Tensor:
-    """Draw what is added to the mask token, for each masked cell: (n_masked, g), or (1, g) zeros."""
-    if sd == 0:
-        return torch.zeros(1, n_genes, device=device)
-    return torch.randn(n_masked, n_genes, device=device) * sd
 
 
 def visit_order(cohort: Cohort) -> NDArray[np.int64]:

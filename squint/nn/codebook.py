@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from squint.nn import ranks
+from squint.nn.linear import product
 
 SEARCH_ROWS = 2048  # compared with all codes at once: with 5,000 codes, similarities of 40 MB
 LLOYD_STEPS = 10  # of k-means, before the codes follow the training
@@ -38,6 +39,8 @@ class Codebook(nn.Module):
     codes: Tensor  # (K, d / heads), unit rows
     sums: Tensor  # (K, d / heads), moving sum of the latents of each code
     uses: Tensor  # int64 (K,), times used since the last call of `revive`
+    steps: Tensor  # int64 (), of training
+    moved: Tensor  # int64 (K,), the step up to which each row of `sums` has been brought
 
     def __init__(self, n_codes: int, n_latent: int, n_heads: int, decay: float) -> None:
         super().__init__()
@@ -47,6 +50,8 @@ class Codebook(nn.Module):
         self.register_buffer("codes", codes)
         self.register_buffer("sums", codes.clone(), persistent=False)
         self.register_buffer("uses", torch.zeros(n_codes, dtype=torch.int64), persistent=False)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64), persistent=False)
+        self.register_buffer("moved", torch.zeros(n_codes, dtype=torch.int64), persistent=False)
 
     def forward(self, latents: Tensor) -> Quantised:
         """Quantise latents (n, d); in training, also move the codes towards them."""
@@ -73,7 +78,7 @@ class Codebook(nn.Module):
         """Find the code of largest cosine for each unit row (n, d / heads): int64 (n,)."""
         if len(units) == 0:
             return torch.zeros(0, dtype=torch.int64, device=units.device)
-        return torch.cat([(rows @ self.codes.T).argmax(dim=1) for rows in units.split(SEARCH_ROWS)])
+        return torch.cat([product(rows, self.codes).argmax(dim=1) for rows in units.split(SEARCH_ROWS)])
 
     @torch.no_grad()
     def initialise(self, latents: Tensor, seed: int) -> None:
@@ -87,6 +92,7 @@ class Codebook(nn.Module):
             used = torch.bincount(tokens, minlength=len(self.codes)) > 0
             self.codes[used] = normalize(sums[used], dim=1)
         self.sums.copy_(self.codes)
+        self.moved.copy_(self.steps)
         self.uses.zero_()
 
     @torch.no_grad()
@@ -99,12 +105,13 @@ class Codebook(nn.Module):
         drawn = torch.randperm(len(units), generator=generator)[: len(dead)].to(units.device)
         self.codes[dead] = units[drawn]
         self.sums[dead] = units[drawn]
+        self.moved[dead] = self.steps
         self.take_from_first()
         return len(dead)
 
     def take_from_first(self) -> None:
         """Take the codes of the first of several processes that train together."""
-        for buffer in (self.codes, self.sums, self.uses):
+        for buffer in (self.codes, self.sums, self.uses, self.moved):
             ranks.take_from_first(buffer)
 
     def _units(self, latents: Tensor) -> Tensor:
@@ -113,12 +120,26 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def _move(self, units: Tensor, tokens: Tensor) -> None:
-        """Let the codes follow the latents that chose them."""
-        # Not `bincount`, which makes a GPU wait for the largest token.
-        self.uses += ranks.add_up(torch.zeros_like(self.uses).index_add_(0, tokens, torch.ones_like(tokens)))
-        fresh = ranks.add_up(torch.zeros_like(self.sums).index_add_(0, tokens, units))
-        self.sums.mul_(self.decay).add_(fresh, alpha=1 - self.decay)
-        self.codes.copy_(normalize(self.sums, dim=1))
+        """Let the codes follow the latents that chose them.
+
+        Of a code that was not chosen only the length of its sum shrinks, and never its direction. So that is
+        made up for when it is chosen again: in most steps, most of many codes are not.
+        """
+        self.steps += 1
+        if ranks.is_alone() and not units.is_cuda:
+            rows, of_unit = tokens.unique(return_inverse=True)
+        else:  # which codes are chosen is not worth waiting for, or known to another process alone
+            rows, of_unit = torch.arange(len(self.codes), device=units.device), tokens
+        chosen = torch.zeros_like(rows).index_add_(0, of_unit, torch.ones_like(of_unit))
+        fresh = units.new_zeros(len(rows), units.shape[1]).index_add_(0, of_unit, units)
+        chosen, fresh = ranks.add_up(chosen), ranks.add_up(fresh)
+        self.uses.index_add_(0, rows, chosen)
+        left = self.decay ** (self.steps - self.moved[rows]).to(units.dtype)
+        sums = left[:, None] * self.sums[rows] + (1 - self.decay) * fresh
+        there = chosen > 0
+        self.sums[rows] = torch.where(there[:, None], sums, self.sums[rows])
+        self.codes[rows] = torch.where(there[:, None], normalize(sums, dim=1), self.codes[rows])
+        self.moved[rows] = torch.where(there, self.steps, self.moved[rows])
 
 
 def lloyd_steps(n_codes: int) -> int:

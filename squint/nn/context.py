@@ -3,24 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-
-class QuickDropout(nn.Module):
-    """Dropout by bytes: torch draws a float for each value, which costs a CPU as much as the layers between.
-
-    The share dropped is rounded to a 256th.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.dropped = round(256 * share)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Set a share of the values (...) to 0, in training, and scale up the others."""
-        if not self.training:
-            return x
-        drawn = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = drawn.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
-        return x * (kept * (256 / (256 - self.dropped)))
+from squint.nn.dropout import QuickDropout
+from squint.nn.linear import Linear
 
 
 class ProfileNet(nn.Module):
@@ -31,10 +15,10 @@ class ProfileNet(nn.Module):
         # Much is dropped: the same tissue is seen from many holes, and would be learned by heart.
         self.layers = nn.Sequential(
             QuickDropout(input_dropout),
-            nn.Linear(n_in, width),
+            Linear(n_in, width),
             nn.GELU(),
             QuickDropout(0.5),
-            nn.Linear(width, width),
+            Linear(width, width),
             nn.GELU(),
             QuickDropout(0.5),
             _silent(width, n_out),
@@ -52,7 +36,7 @@ class DonorNet(nn.Module):
     def __init__(self, n_in: int, width: int = 32) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(n_in, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), _silent(width, 1)
+            Linear(n_in, width), nn.GELU(), Linear(width, width), nn.GELU(), _silent(width, 1)
         )
 
     def forward(self, pairs: Tensor, there: Tensor) -> Tensor:
@@ -101,9 +85,9 @@ def energy_score(weights: Tensor, donors: Tensor, truth: Tensor) -> Tensor:
     return score
 
 
-def _silent(n_in: int, n_out: int) -> nn.Linear:
+def _silent(n_in: int, n_out: int) -> Linear:
     """Make a last layer that says nothing to begin with."""
-    layer = nn.Linear(n_in, n_out)
+    layer = Linear(n_in, n_out)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

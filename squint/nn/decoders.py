@@ -6,6 +6,8 @@ from torch.nn.functional import log_softmax
 
 from squint.config import ModelConfig
 from squint.nn.conditioning import FiLM, section_rows
+from squint.nn.dropout import QuickDropout
+from squint.nn.linear import Linear
 
 
 class ConditionedLayer(nn.Module):
@@ -13,15 +15,16 @@ class ConditionedLayer(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, n_condition: int, dropout: float) -> None:
         super().__init__()
-        self.linear = nn.Linear(n_in, n_out)
+        self.linear = Linear(n_in, n_out)
         self.norm = nn.LayerNorm(n_out)
         self.film = FiLM(n_condition, n_out)
-        self.dropout = dropout
+        self.dropout = QuickDropout(dropout)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Map (n, n_in) under C (n, c) to (n, n_out)."""
         modulated = self.film(self.norm(self.linear(x)), condition)
-        return nn.functional.dropout(nn.functional.gelu(modulated), self.dropout, self.training)
+        out: Tensor = self.dropout(nn.functional.gelu(modulated))
+        return out
 
 
 class AttributeDecoder(nn.Module):
@@ -34,7 +37,7 @@ class AttributeDecoder(nn.Module):
     def __init__(self, config: ModelConfig, n_genes: int, n_condition: int, n_sections: int) -> None:
         super().__init__()
         self.hidden = ConditionedLayer(config.n_latent, config.n_hidden, n_condition, config.dropout)
-        self.genes = nn.Linear(config.n_hidden, n_genes)
+        self.genes = Linear(config.n_hidden, n_genes)
         self.section_factors = nn.Parameter(torch.zeros(n_sections, n_genes))  # log
         self.log_dispersion = nn.Parameter(torch.full((n_genes,), 2.0))  # of the negative binomial, per gene
 
@@ -50,7 +53,7 @@ class AdjacencyDecoder(nn.Module):
     def __init__(self, config: ModelConfig, n_condition: int) -> None:
         super().__init__()
         self.hidden = ConditionedLayer(config.n_latent, config.n_hidden, n_condition, config.dropout)
-        self.edge = nn.Linear(config.n_hidden, config.n_latent)
+        self.edge = Linear(config.n_hidden, config.n_latent)
         self.offset = nn.Parameter(torch.zeros(()))
 
     def forward(self, codes: Tensor, condition: Tensor) -> Tensor:

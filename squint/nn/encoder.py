@@ -1,7 +1,7 @@
 """From masked counts to one latent per cell: MLP, then the graph, then FiLM."""
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,14 @@ from torch_geometric.nn import GATConv, GINConv, SAGEConv
 
 from squint.config import ModelConfig
 from squint.nn.conditioning import FiLM
+from squint.nn.dropout import QuickDropout
+from squint.nn.linear import Linear, product
 
 
 class Hop(NamedTuple):
     """One step along the graph, from a set of cells to those of them that come first."""
 
-    edge_index: Tensor  # int64 (2, e): source in 0..n_source-1, target in 0..n_target-1
+    edge_index: Tensor  # int64 (2, e): source in 0..n_source-1, target in 0..n_target-1, sorted by target
     n_target: int
 
 
@@ -25,6 +27,18 @@ class Rows(NamedTuple):
     columns: Tensor  # int64 (nnz,)
     starts: Tensor  # int64 (n,), where each row begins in `columns`
     values: Tensor  # (nnz,)
+
+
+class Seen(NamedTuple):
+    """Rows of a matrix (n, g) that are not masked, dense, and which these and the masked ones are.
+
+    On a CPU one dense product takes less than sums over sparse rows and their way back, and less still
+    without the rows that are masked.
+    """
+
+    values: Tensor  # (n_seen, g)
+    seen: Tensor  # int64 (n_seen,)
+    masked: Tensor  # int64 (n_masked,), the other rows
 
 
 class MaskedLinear(nn.Module):
@@ -44,18 +58,24 @@ class MaskedLinear(nn.Module):
         else:
             self.register_buffer("mask_token", torch.zeros(n_genes))
 
-    def forward(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, counts: Rows | Seen, noise: Tensor, masked: Tensor | None = None) -> Tensor:
         """Map counts (n, g) to (n, n_out).
 
-        Rows where ``masked`` (n,) is true are replaced by the mask token plus ``noise``: (n_masked, g), or
-        (1, g) where it is the same for all, which takes one product.
+        Masked rows, of sparse ones those where ``masked`` (n,) is true, are replaced by the mask token plus
+        ``noise`` (k, g), whose rows they take in turn.
         """
-        seen = embedding_bag(
-            counts.columns, self.weight, counts.starts, mode="sum", per_sample_weights=counts.values
-        )
-        rows = masked.nonzero().squeeze(1)
-        hidden = ((self.mask_token + noise) @ self.weight).expand(len(rows), -1)
-        return seen.index_copy(0, rows, hidden) + self.bias
+        if isinstance(counts, Seen):
+            seen, rows = product(counts.values, self.weight.T), counts.masked
+            n_rows = len(counts.seen) + len(rows)
+            out = seen.new_empty(n_rows, seen.shape[1]).index_copy(0, counts.seen, seen)
+        else:
+            out = embedding_bag(
+                counts.columns, self.weight, counts.starts, mode="sum", per_sample_weights=counts.values
+            )
+            rows = counts.starts[:0] if masked is None else masked.nonzero().squeeze(1)
+        hidden = (self.mask_token + noise) @ self.weight
+        hidden = hidden.repeat(-(-len(rows) // len(hidden)), 1)[: len(rows)]
+        return out.index_copy(0, rows, hidden) + self.bias
 
 
 class Encoder(nn.Module):
@@ -69,9 +89,9 @@ class Encoder(nn.Module):
         self.activate_first = config.n_mlp_layers > 0
         layers: list[nn.Module] = []
         for width_in, width_out in pairwise(widths):
-            layers += [nn.Linear(width_in, width_out), nn.GELU(), nn.Dropout(config.dropout)]
+            layers += [Linear(width_in, width_out), nn.GELU(), QuickDropout(config.dropout)]
         self.rest = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = QuickDropout(config.dropout)
         widths = [config.n_hidden] * config.n_hops + [config.n_latent]
         self.backbone = config.backbone
         self.hops = nn.ModuleList(
@@ -79,9 +99,9 @@ class Encoder(nn.Module):
         )
         self.film = FiLM(n_condition, config.n_latent)
 
-    def reduce(self, counts: Rows, masked: Tensor, noise: Tensor) -> Tensor:
-        """Map counts (n, g), masked cells (n,) and noise (n_masked | 1, g) to (n, n_hidden)."""
-        hidden = self.first(counts, masked, noise)
+    def reduce(self, counts: Rows | Seen, noise: Tensor, masked: Tensor | None = None) -> Tensor:
+        """Map counts (n, g), noise (k, g) and masked cells (n,), see `MaskedLinear`, to (n, n_hidden)."""
+        hidden = self.first(counts, noise, masked)
         if self.activate_first:
             hidden = self.dropout(nn.functional.gelu(hidden))
         reduced: Tensor = self.rest(hidden)
@@ -89,23 +109,45 @@ class Encoder(nn.Module):
 
     def aggregate(self, layer: int, cells: Tensor, hop: Hop) -> Tensor:
         """Carry cells (n, d) one hop along the graph: (n_target, d')."""
+        out: Tensor
         edge_index = hop.edge_index
+        last = layer + 1 == len(self.hops)
+        if self.backbone == "sage":
+            sage: Any = self.hops[layer]
+            around = over_neighbours(hop, cells, "mean")
+            out = product(around, sage.lin_l.weight, sage.lin_l.bias)
+            out = out + product(cells[: hop.n_target], sage.lin_r.weight)
+            return out if last else nn.functional.gelu(out)
         if self.backbone == "gat":  # the only one of the three that does not look at the cell itself
             itself = torch.arange(hop.n_target, device=cells.device).expand(2, -1)
             edge_index = torch.cat([edge_index, itself], dim=1)
-        out: Tensor = self.hops[layer]((cells, cells[: hop.n_target]), edge_index)
-        last = layer + 1 == len(self.hops)
+        out = self.hops[layer]((cells, cells[: hop.n_target]), edge_index)
         return out if last else nn.functional.gelu(out)
 
     def forward(
-        self, counts: Rows, masked: Tensor, noise: Tensor, hops: list[Hop], condition: Tensor
+        self,
+        counts: Rows | Seen,
+        noise: Tensor,
+        hops: list[Hop],
+        condition: Tensor,
+        masked: Tensor | None = None,
     ) -> Tensor:
         """Give the latents (n, n_latent) of the cells that the last hop leads to."""
-        cells = self.reduce(counts, masked, noise)
+        cells = self.reduce(counts, noise, masked)
         for layer, hop in enumerate(hops):
             cells = self.aggregate(layer, cells, hop)
         latents: Tensor = self.film(cells, condition)
         return latents
+
+
+def over_neighbours(hop: Hop, cells: Tensor, how: Literal["sum", "mean"]) -> Tensor:
+    """Add up, or average, cells (n, d) over the neighbours of each target: (n_target, d).
+
+    In an order that is the same from run to run, and without a copy for each edge.
+    """
+    source, target = hop.edge_index
+    starts = torch.searchsorted(target, torch.arange(hop.n_target, device=target.device))
+    return embedding_bag(source, cells, starts, mode=how)
 
 
 def _graph_layer(backbone: str, n_in: int, n_out: int) -> nn.Module:

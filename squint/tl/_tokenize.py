@@ -146,7 +146,7 @@ def _write(adata: AnnData, bundle: Bundle, cohort: Cohort, conditions: NDArray[n
     for part in embed(bundle.model, cohort, conditions):
         latents[part.cells], tokens[part.cells] = part.latents, part.tokens
         distance[part.cells] = part.distance
-        let_go(latents, cohort.counts.data, cohort.counts.indices)
+        let_go(latents)
     adata.obs[keys.TOKEN] = token_names(tokens[:, 0], config.n_codes)
     adata.obs[keys.DISTANCE] = distance
     adata.obsm[keys.TOKENS] = tokens

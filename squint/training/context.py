@@ -333,7 +333,7 @@ def descend(
 ) -> None:
     """Take steps of AdamW down a loss, warmed up and then along a cosine."""
     net.train()
-    optimiser = torch.optim.AdamW(net.parameters(), learning_rate, weight_decay=1e-2)
+    optimiser = torch.optim.AdamW(net.parameters(), learning_rate, weight_decay=1e-2, fused=True)
     for step in range(n_steps):
         rate = min(1.0, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / n_steps))
         for group in optimiser.param_groups:

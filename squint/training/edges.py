@@ -42,21 +42,6 @@ class Edges:
         numbers = _number(source[inside], target[inside], len(cells))
         return Edges(self.cohort.part(cells), numbers, self.held_out[inside])
 
-    def draw(self, cells: NDArray[np.int64], rng: np.random.Generator) -> tuple[Pairs, Pairs]:
-        """Give edges among ``cells`` to learn from, and pairs that are none, as positions in ``cells``.
-
-        Returns
-        -------
-        Edges (2, e), none of them held out, and about as many pairs without an edge (2, m).
-        """
-        inside = self.cohort.graph[cells][:, cells].tocoo()
-        once = cells[inside.row] < cells[inside.col]
-        present = np.stack([inside.row[once], inside.col[once]]).astype(np.int64)
-        at = np.searchsorted(self.numbers, _number(cells[present[0]], cells[present[1]], self.cohort.n_cells))
-        present = present[:, ~self.held_out[at]]
-        absent = rng.integers(0, len(cells), (2, present.shape[1]))
-        return present, absent[:, self._is_absent(cells[absent[0]], cells[absent[1]])]
-
     def judge(self, model: Squint, rng: np.random.Generator) -> float:
         """Average precision on the held-out edges, which the encoder does not see either.
 

@@ -31,8 +31,8 @@ class Objective(nn.Module):
     def forward(self, inputs: Inputs, target: Target, *, quantise: bool) -> tuple[dict[str, Tensor], Output]:
         """Give each term (), unweighted, and their weighted total; and what the model makes of m cells."""
         output: Output = self.model(inputs, quantise=quantise)
-        mean = output.log_shares.exp() * target.sums.sum(dim=1, keepdim=True).clamp(min=1)
-        per_cell = losses.negative_binomial(target.sums, mean, self.model.attributes.log_dispersion)
+        log_mean = output.log_shares + target.sums.sum(dim=1, keepdim=True).clamp(min=1).log()
+        per_cell = losses.negative_binomial(target.sums, log_mean, self.model.attributes.log_dispersion)
         terms = {
             "attributes": (target.weight * per_cell).mean(),
             "adjacency": self._adjacency(output.edge_vectors, target),

@@ -18,24 +18,8 @@ from squint.config import ModelConfig, TrainConfig, epochs_for
 from squint.device import pick_device
 from squint.errors import InputError
 from squint.model.bundle import Bundle
-from squint.model.cohort import (
-    Cohort,
-    Tiles,
-    batches,
-    find_categories,
-    measure_scale,
-    prepare,
-)
-from squint.model.tokens import (
-    UNSEEN_SECTION,
-    Embedding,
-    Inputs,
-    Squint,
-    decode,
-    embed,
-    to_inputs,
-    visit_order,
-)
+from squint.model.cohort import Cohort, batches, find_categories, measure_scale, prepare
+from squint.model.tokens import Embedding, Inputs, Squint, decode, embed, visit_order
 from squint.nn import ranks
 from squint.stats.metrics import perplexity, row_pearson
 from squint.training import context
@@ -45,8 +29,8 @@ from squint.training.domains import learn_domains
 from squint.training.edges import Edges
 from squint.training.epoch import Epoch
 from squint.training.objective import TERMS, Objective, Target
-from squint.training.resident import Resident
 from squint.training.shards import deal, reach
+from squint.training.steps import Step, Steps, move
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -106,7 +90,8 @@ def train(
     ------
     InputError
         If the sections share no gene, hold intensities, or have no cell to train on; if ``checkpoint`` is of
-        another training, cannot be written, or is asked for in several processes.
+        another training, cannot be written, or is asked for in several processes; if a GPU is too small for
+        a step.
     """
     if fabric is not None and checkpoint is not None:
         raise InputError("A training in several processes keeps no checkpoint. Leave it out, or take one.")
@@ -116,14 +101,20 @@ def train(
         threads.warn_if_spinning()
     run = Run(sections, model or ModelConfig(), train or TrainConfig(), hidden, where, fabric)
     del sections  # the largest thing there is
-    for epoch in _epochs(run, None if checkpoint is None else Checkpoint(checkpoint, run)):
-        if epoch.number == run.n_epochs:
-            run.leave()
-            if run.rank == 0:
-                run.measure()
-                run.learn_domains()
-                run.learn_to_inpaint()
-        yield epoch
+    try:
+        for epoch in _epochs(run, None if checkpoint is None else Checkpoint(checkpoint, run)):
+            if epoch.number == run.n_epochs:
+                run.leave()
+                if run.rank == 0:
+                    run.measure()
+                    run.learn_domains()
+                    run.learn_to_inpaint()
+            yield epoch
+    except torch.cuda.OutOfMemoryError:
+        raise InputError(
+            f"The GPU has too little memory left for steps of {run.choices.batch_size:,} cells. Take a "
+            "smaller batch_size, --device cpu, or wait until other programs leave it."
+        ) from None
 
 
 def _epochs(run: "Run", checkpoint: Checkpoint | None) -> Iterator[Epoch]:
@@ -184,19 +175,17 @@ class Run:
         self.bundle = Bundle(self.model, choices, genes, scale, categories, seen)
         self.weight = section_weights(self.cohort)
         self.edges = Edges.of(self.cohort, choices.edges_held_out, self.rng)
-        self.resident: Resident | None = None
         if ranks.n_ranks() > 1:
             self._keep_share()
         objective = Objective(self.model, choices)
         self.forward: nn.Module = objective if fabric is None else fabric.setup_module(objective)
-        # One kernel for all weights, where there are kernels.
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=choices.learning_rate, fused=device.type == "cuda"
-        )
+        # All weights at once: one by one, they cost a CPU calls, and a GPU kernels.
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=choices.learning_rate, fused=True)
         self.n_continuous = min(round(choices.continuous_fraction * self.n_epochs), self.n_epochs - 1)
         self.recent: list[Tensor] = []
-        if device.type == "cuda" and _fits(self.cohort, device):
-            self.resident = Resident(self.edges, self.weight, device)
+        # A cohort that is too large for a GPU stays beside it.
+        where = torch.device("cpu") if device.type == "cuda" and not _fits(self.cohort, device) else device
+        self.steps = Steps(self.edges, self.weight, choices, config.n_hops, where)
 
     def _keep_share(self) -> None:
         """Keep this process's cells and what they depend on; process 0 keeps all, to measure the model."""
@@ -218,16 +207,18 @@ class Run:
         tiles = self.cohort.cut(
             choices.tile_size, block_fraction=choices.block_fraction, rng=self.rng, among=self.own
         )
-        if self.resident is not None:
-            self.resident.mask_by(tiles.mask_rank)
-        steps = list(batches(tiles, max(choices.batch_size // ranks.n_ranks(), 1), self.rng))
-        n_steps = int(ranks.least(torch.tensor(len(steps), device=self.model.device)))
+        drawn = list(batches(tiles, max(choices.batch_size // ranks.n_ranks(), 1), self.rng))
+        n_steps = int(ranks.least(torch.tensor(len(drawn), device=self.model.device)))
+        at = [((number - 1) * n_steps + i) / max(self.n_epochs * n_steps - 1, 1) for i in range(n_steps)]
+        steps = [
+            Step(batch, masked_fraction(choices, progress))
+            for batch, progress in zip(drawn[:n_steps], at, strict=True)
+        ]
         total = torch.zeros(len(TERMS), device=self.model.device)
-        progress = 0.0
-        for i, batch in enumerate(steps[:n_steps]):
-            progress = ((number - 1) * n_steps + i) / max(self.n_epochs * n_steps - 1, 1)
+        prepared = self.steps.prepare(steps, tiles.mask_rank, self.rng)
+        for progress, (inputs, target) in zip(at, prepared, strict=True):
             # Summed where they are: to ask for a number at each step would make a GPU wait for us.
-            total += self._step(tiles, batch, progress, quantise=quantise)
+            total += self._step(inputs, target, progress, quantise=quantise)
         means = ranks.add_up(total) / (n_steps * ranks.n_ranks())
         use = self.model.codebook.uses.cpu().numpy().copy()
         revived = 0
@@ -240,23 +231,16 @@ class Run:
             codes_used=int((use > 0).sum()),
             perplexity=perplexity(use),
             codes_revived=revived,
-            masked=masked_fraction(choices, progress),
+            masked=steps[-1].masked if steps else 0.0,
             learning_rate=self.optimiser.param_groups[0]["lr"],
             seconds=time.perf_counter() - start,
             bundle=self.bundle,
         )
 
-    def _step(
-        self, tiles: Tiles, batch: list[NDArray[np.int64]], progress: float, *, quantise: bool
-    ) -> Tensor:
-        """Make one step of the optimiser on some tiles; give the terms of the loss, in order of TERMS."""
-        cells = np.concatenate(batch)
-        fraction = masked_fraction(self.choices, progress)
-        if self.resident is None:
-            inputs, target = self._on_cpu(tiles, batch, cells, fraction)
-        else:
-            inputs, target = self._on_device(self.resident, batch, cells, fraction)
-        terms, output = self.forward(inputs, target, quantise=quantise)
+    def _step(self, inputs: Inputs, target: Target, progress: float, *, quantise: bool) -> Tensor:
+        """Make one step of the optimiser; give the terms of the loss, in order of TERMS."""
+        device = self.model.device
+        terms, output = self.forward(move(inputs, device), move(target, device), quantise=quantise)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.choices, progress)
         self.optimiser.zero_grad()
@@ -267,52 +251,6 @@ class Run:
         self.optimiser.step()
         self.recent = [*self.recent[1 - RECENT_STEPS :], output.latents.detach()]
         return torch.stack([terms[name] for name in TERMS]).detach()
-
-    def _on_cpu(
-        self, tiles: Tiles, batch: list[NDArray[np.int64]], cells: NDArray[np.int64], fraction: float
-    ) -> tuple[Inputs, Target]:
-        """Mask a patch, withhold the section in some of its tiles, and say what to make of it."""
-        cohort, device = self.cohort, self.model.device
-        patch = cohort.patch(cells, self.model.config.n_hops)
-        section, shown = self._sections(batch, cells)
-        inputs = to_inputs(
-            cohort,
-            patch,
-            (tiles.mask_rank[patch.cells] < fraction) | ~cohort.visible[patch.cells],
-            section,
-            device,
-            shown_section=shown,
-            noise=self.choices.mask_noise,
-        )
-        sums, weight = cohort.neighbourhood_sums(cells), self.weight[cells]
-        arrays = (sums, weight, *self.edges.draw(cells, self.rng))
-        return inputs, Target(*(torch.from_numpy(array).to(device) for array in arrays))
-
-    def _on_device(
-        self,
-        resident: Resident,
-        batch: list[NDArray[np.int64]],
-        cells: NDArray[np.int64],
-        fraction: float,
-    ) -> tuple[Inputs, Target]:
-        """Do the same where the cohort is."""
-        section, shown = (
-            torch.from_numpy(array).to(resident.device) for array in self._sections(batch, cells)
-        )
-        on_device = torch.from_numpy(cells).to(resident.device)
-        patch = resident.patch(on_device, self.model.config.n_hops)
-        inputs = resident.inputs(patch, fraction, section, shown, self.choices.mask_noise)
-        return inputs, resident.target(on_device, patch)
-
-    def _sections(
-        self, batch: list[NDArray[np.int64]], cells: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give the section of each cell, and the one that the encoder is told."""
-        section = 1 + self.cohort.section[cells]
-        withheld = np.repeat(
-            self.rng.random(len(batch)) < self.choices.section_dropout, [len(tile) for tile in batch]
-        )
-        return section, np.where(withheld, UNSEEN_SECTION, section)
 
     def start_codebook(self) -> None:
         """Start the codes from k-means over latents of cells of all sections."""

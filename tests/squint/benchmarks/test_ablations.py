@@ -245,7 +245,7 @@ def test_a_zero_mask_makes_masked_cells_like_cells_without_counts_and_never_chan
     assert "mask_token" not in dict(layer.named_parameters())
     nothing = Rows(torch.zeros(0, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.zeros(0))
     masked = torch.tensor([True, False])
-    out = layer(nothing, masked, torch.zeros(1, 5))
+    out = layer(nothing, torch.zeros(1, 5), masked)
     assert torch.equal(out[0], out[1])
     choices = replace(MODEL, learned_mask=False)
     section = datasets.toy(n_cells=120)

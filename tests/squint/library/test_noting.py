@@ -20,6 +20,7 @@ from squint.library.store import Library
 from squint.library.stored import Hashed, hashed
 from tests.helpers.audit_log import ANNA
 from tests.helpers.cell_sets import A, put
+
 PROJECT = "c0ffee" + "0" * 10
 
 

@@ -11,7 +11,7 @@ from squint.nn import losses
 from squint.nn.codebook import Codebook
 from squint.nn.conditioning import Condition, FiLM
 from squint.nn.decoders import AdjacencyDecoder, AttributeDecoder, top_edges
-from squint.nn.encoder import Encoder, Hop, MaskedLinear, Rows
+from squint.nn.encoder import Encoder, Hop, MaskedLinear, Rows, Seen
 
 
 def rows_of(dense):
@@ -23,8 +23,8 @@ def rows_of(dense):
 def ring(n_cells):
     """Join each of n cells to the next and the last."""
     cell = torch.arange(n_cells)
-    source = torch.cat([(cell + 1) % n_cells, (cell - 1) % n_cells])
-    return Hop(torch.stack([source, cell.repeat(2)]), n_cells)
+    source = torch.stack([(cell + 1) % n_cells, (cell - 1) % n_cells], dim=1).flatten()
+    return Hop(torch.stack([source, cell.repeat_interleave(2)]), n_cells)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,19 @@ def test_negative_binomial_agrees_with_scipy():
     log_dispersion = torch.tensor([0.3, 1.0, -0.5], dtype=torch.float64)
     theta = log_dispersion.exp().numpy()
     expected = -stats.nbinom.logpmf(counts.numpy(), theta, theta / (theta + mean.numpy())).mean(axis=1)
-    assert np.allclose(losses.negative_binomial(counts, mean, log_dispersion).numpy(), expected)
+    assert np.allclose(losses.negative_binomial(counts, mean.log(), log_dispersion).numpy(), expected)
+
+
+def test_the_derivatives_of_the_negative_binomial_are_those_of_differences():
+    counts = torch.tensor([[0.0, 3.0, 12.0], [1.0, 0.0, 70.0]], dtype=torch.float64)
+    log_mean = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    log_dispersion = torch.tensor([0.3, 4.0, -1.5], dtype=torch.float64, requires_grad=True)
+    weight = torch.tensor([0.5, 2.0], dtype=torch.float64)
+
+    def weighed(log_mean, log_dispersion):
+        return weight * losses.negative_binomial(counts, log_mean, log_dispersion)
+
+    assert torch.autograd.gradcheck(weighed, (log_mean, log_dispersion))
 
 
 def test_edge_loss_of_a_decoder_that_says_nothing_is_log_two():
@@ -51,15 +63,23 @@ def test_masked_rows_are_the_mask_token_whatever_the_cell_holds():
     counts = torch.rand(3, 5)
     masked = torch.tensor([False, True, False])
     noise = torch.zeros(1, 5)
-    out = layer(rows_of(counts), masked, noise)
+    out = layer(rows_of(counts), noise, masked)
     assert torch.allclose(out[[0, 2]], counts[[0, 2]] @ layer.weight + layer.bias, atol=1e-6)
     assert torch.allclose(out[1], layer.mask_token @ layer.weight + layer.bias, atol=1e-6)
     counts[1] = 9.0
-    assert torch.equal(out, layer(rows_of(counts), masked, noise))
-    two = torch.tensor([True, True, False])
-    assert torch.allclose(
-        layer(rows_of(counts), two, noise), layer(rows_of(counts), two, torch.zeros(2, 5)), atol=1e-6
-    )
+    assert torch.equal(out, layer(rows_of(counts), noise, masked))
+    dense = Seen(counts[[0, 2]], torch.tensor([0, 2]), torch.tensor([1]))
+    assert torch.allclose(out, layer(dense, noise), atol=1e-6)
+
+
+def test_masked_rows_take_the_noise_in_turn():
+    layer = MaskedLinear(5, 4)
+    noise = torch.rand(2, 5)
+    nothing = Seen(torch.zeros(1, 5), torch.tensor([2]), torch.tensor([0, 1, 3, 4, 5]))
+    out = layer(nothing, noise)
+    expected = noise[[0, 1, 0, 1, 0]] @ layer.weight + layer.bias
+    assert torch.allclose(out[nothing.masked], expected, atol=1e-6)
+    assert torch.allclose(out[2], layer.bias)
 
 
 def test_film_starts_as_the_identity():
@@ -80,8 +100,7 @@ def test_every_backbone_and_depth_gives_finite_latents_and_gradients(backbone, n
         backbone=backbone, n_mlp_layers=n_mlp_layers, n_hops=n_hops, n_hidden=8, n_latent=6, dropout=0
     )
     encoder = Encoder(config, n_genes=5, n_condition=3)
-    masked = torch.zeros(9, dtype=torch.bool)
-    out = encoder(rows_of(torch.rand(9, 5)), masked, torch.zeros(0, 5), [ring(9)] * n_hops, torch.rand(9, 3))
+    out = encoder(rows_of(torch.rand(9, 5)), torch.zeros(1, 5), [ring(9)] * n_hops, torch.rand(9, 3))
     out.square().sum().backward()
     assert out.shape == (9, 6)
     assert torch.isfinite(out).all()
@@ -92,10 +111,10 @@ def test_latents_depend_on_neighbours_one_hop_away_and_no_farther():
     config = ModelConfig(n_hidden=8, n_latent=6, dropout=0)
     encoder = Encoder(config, n_genes=5, n_condition=3)
     counts, condition = torch.rand(9, 5), torch.rand(9, 3)
-    masked, noise = torch.zeros(9, dtype=torch.bool), torch.zeros(0, 5)
-    before = encoder(rows_of(counts), masked, noise, [ring(9)], condition)
+    noise = torch.zeros(1, 5)
+    before = encoder(rows_of(counts), noise, [ring(9)], condition)
     counts[0] += 1
-    moved = (encoder(rows_of(counts), masked, noise, [ring(9)], condition) - before).abs().sum(dim=1) > 1e-6
+    moved = (encoder(rows_of(counts), noise, [ring(9)], condition) - before).abs().sum(dim=1) > 1e-6
     assert moved.nonzero().squeeze(1).tolist() == [0, 1, 8]
 
 
@@ -146,6 +165,27 @@ def test_moving_average_pulls_a_code_to_its_cells():
     for _ in range(30):
         codebook(target)
     assert codebook.eval()(target).cosine.item() > max(before, 0.999)
+
+
+def test_moving_averages_are_those_of_all_steps_for_codes_that_are_seldom_chosen():
+    codebook = Codebook(20, 4, 1, decay=0.8).train()
+    sums = codebook.sums.clone().double()
+    for _ in range(60):
+        latents = torch.randn(3, 4)
+        tokens = codebook(latents).tokens[:, 0]
+        fresh = torch.zeros(20, 4, dtype=torch.float64)
+        sums = 0.8 * sums + 0.2 * fresh.index_add(0, tokens, normalize(latents, dim=1).double())
+        assert torch.allclose(codebook.codes.double(), normalize(sums, dim=1), atol=1e-5)
+    assert codebook.uses.sum() == 180
+
+
+def test_a_code_that_is_long_not_chosen_stays_where_it_is():
+    codebook = Codebook(2, 2, 1, decay=0.8).train()
+    codebook.initialise(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), seed=0)
+    before = codebook.codes.clone()
+    for _ in range(1000):
+        codebook(torch.tensor([[1.0, 0.0]]))
+    assert torch.equal(codebook.codes, before)
 
 
 def test_only_codes_without_use_are_revived():

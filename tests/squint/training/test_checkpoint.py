@@ -304,6 +304,6 @@ def test_all_that_changes_from_epoch_to_epoch_is_kept():
     run = Run([section()], MODEL, TRAIN, None, torch.device("cpu"))
     assert set(vars(run)) == {
         *("bundle", "model", "optimiser", "forward", "rng", "generator", "recent"),  # kept, or made of it
-        *("cohort", "own", "weight", "edges", "resident"),  # made of the sections and the seed
+        *("cohort", "own", "weight", "edges", "steps"),  # made of the sections and the seed
         *("choices", "n_epochs", "n_continuous", "fabric", "rank"),  # said
     }
