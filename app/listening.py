@@ -156,9 +156,10 @@ def _by_hand(content: bytes) -> bool:
 
 def _read(content: bytes) -> BackMsg | None:
     try:
-        return BackMsg.FromString(content)
+        told: BackMsg = BackMsg.FromString(content)
     except Exception:  # noqa: BLE001 - Streamlit says what it does with what it cannot read
         return None
+    return told
 
 
 IDLE = Idle(0)

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import identity, who
 from app.engine.client import jobs_of
+from app.uploads.arrivals import UPLOADS
 from squint.library.people import People
 from squint.library.projects import FIRST, OWNER, Projects
 from squint.library.store import Library
@@ -83,6 +84,16 @@ def test_a_viewer_is_offered_nothing_that_changes_the_project(
 def test_an_analyst_is(comes: Callable[[str, str], int]) -> None:
     comes("ben", "analyst")
     assert [_offers(_open(name)) != [] for name in ("sections", "cell_types", "models")] == [True] * 3
+
+
+def test_what_somebody_sends_is_counted_together_whatever_browser_sends_it(
+    comes: Callable[[str, str], int],
+) -> None:
+    person = comes("ben", "analyst")
+    for _ in range(2):  # as in a private window, which knows no cookie of the other
+        ids = _open("sections").session_state["_upload_ids"].values()
+        tickets = [UPLOADS.get(one) for one in ids]
+        assert {one.owner for one in tickets if one} == {f"person-{person}"}
 
 
 def test_nobody_sees_a_page_before_they_are_let_in_or_after_they_were_removed(
