@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import audit, identity
 from app.identity import Granted
+from app.refusals import refused
 from app.settings import settings
 from squint.errors import InputError
 from squint.library import acting
@@ -133,8 +134,11 @@ def project() -> Project | None:
 
 
 def open_project(project_id: str) -> None:
-    """Open another project: nothing of what this session remembers stays."""
+    """Open another project of the person's: nothing of what this session remembers stays."""
     someone = person()
+    if all(one.id != project_id for one in projects()):  # a browser may say anything
+        refused(someone.id, "open project")
+        return
     registered_projects().open(project_id, someone.id)
     forget()
     st.session_state[_PROJECT] = project_id

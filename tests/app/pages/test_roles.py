@@ -86,6 +86,27 @@ def test_an_analyst_is(comes: Callable[[str, str], int]) -> None:
     assert [_offers(_open(name)) != [] for name in ("sections", "cell_types", "models")] == [True] * 3
 
 
+def test_a_browser_opens_no_project_by_naming_it(
+    comes: Callable[[str, str], int], loaded: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a field of choices sends is not held against its choices before it is acted on."""
+    person = comes("ben", "analyst")
+    projects = Projects(loaded.database)
+    projects.add("Lung", person)
+    hers = projects.add("Kidney", comes("eve", "analyst"))
+    comes("ben", "analyst")
+    app = _open("sections")
+    box = app.selectbox("project_choice")
+    known = type(box).format_func.fget
+    said = property(lambda one: str if one.key == box.key else known(one))
+    monkeypatch.setattr(type(box), "format_func", said)
+    box.options.append(hers.id)  # so that the test sends it, as a browser may
+    box.set_value(hers.id).run()
+    assert not app.exception
+    assert loaded.sections()[0].title in words(app)
+    assert projects.last_of(person) == FIRST
+
+
 def test_what_somebody_sends_is_counted_together_whatever_browser_sends_it(
     comes: Callable[[str, str], int],
 ) -> None:
