@@ -205,15 +205,19 @@ def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 def _for_those_inside(part: Callable[P, None]) -> Callable[P, None]:
     @wraps(part)
     def checked(*args: P.args, **kwargs: P.kwargs) -> None:
-        if not _is_as_it_was():
+        if not is_as_it_was():
             st.rerun()
         part(*args, **kwargs)
 
     return checked
 
 
-def _is_as_it_was() -> bool:
-    """Say whether the person may come in, and is in the project that the page was drawn for."""
+def is_as_it_was() -> bool:
+    """Say whether the person may come in, and is in the project that the page was drawn for.
+
+    To be asked where a part of a page runs alone, and where a widget is said to have changed: that is said
+    before the door is reached, and of all widgets of a session that was made to forget.
+    """
     if not identity.is_needed():
         return True
     try:

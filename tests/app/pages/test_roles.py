@@ -14,10 +14,13 @@ from streamlit.testing.v1 import AppTest
 from app import identity, who
 from app.engine.client import jobs_of
 from app.uploads.arrivals import UPLOADS
+from squint.library import models
 from squint.library.people import People
+from squint.library.preferred_model import preferred
 from squint.library.projects import FIRST, OWNER, Projects
 from squint.library.store import Library
 from tests.helpers.app import MAIN, PAGES, words
+from tests.helpers.bundles import save_bundle
 from tests.helpers.visitors import claims, cookie, sign_in_set_up
 
 CHANGES = (
@@ -166,6 +169,25 @@ def test_whoever_leaves_is_out_though_that_cannot_be_written_down(
         other.close()
     assert not app.exception
     assert "could not be written down" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["model", "project_choice"])
+def test_a_widget_that_changes_as_somebody_is_put_outside_keeps_nobody_from_the_door(
+    comes: Callable[[str, str], int], loaded: Library, tmp_path: Path, key: str
+) -> None:
+    """Streamlit tells of it before the page begins."""
+    models.add(loaded, save_bundle(tmp_path / "other", seed=3), [])
+    person = comes("ben", "analyst")
+    Projects(loaded.database).add("Lung", person)
+    app = _open("sections")
+    preferred_before = preferred(loaded)
+    People(loaded.database).remove(person)
+    app.selectbox(key).select_index(1).run()
+    assert not app.exception
+    assert not app.error
+    assert "taken away" in words(app)
+    assert "Sign out" in [button.label for button in app.button]
+    assert preferred(loaded) == preferred_before
 
 
 def test_another_project_begins_with_nothing_of_the_one_before(
