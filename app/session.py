@@ -163,6 +163,8 @@ def _title_of(model: KnownModel, known: Sequence[KnownModel]) -> str:
 
 
 def _prefer_chosen() -> None:
+    if not who.is_as_it_was():
+        return
     chosen = next((one for one in models() if str(one.folder) == st.session_state[MODEL]), None)
     if chosen is not None and may_change():  # else somebody has deleted it
         prefer(library(), chosen.sha256)

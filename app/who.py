@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import audit, identity
 from app.identity import Granted
+from app.refusals import refused
 from app.settings import settings
 from squint.errors import InputError
 from squint.library import acting
@@ -133,8 +134,11 @@ def project() -> Project | None:
 
 
 def open_project(project_id: str) -> None:
-    """Open another project: nothing of what this session remembers stays."""
+    """Open another project of the person's: nothing of what this session remembers stays."""
     someone = person()
+    if all(one.id != project_id for one in projects()):  # a browser may say anything
+        refused(someone.id, "open project")
+        return
     registered_projects().open(project_id, someone.id)
     forget()
     st.session_state[_PROJECT] = project_id
@@ -201,15 +205,19 @@ def dialog(title: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 def _for_those_inside(part: Callable[P, None]) -> Callable[P, None]:
     @wraps(part)
     def checked(*args: P.args, **kwargs: P.kwargs) -> None:
-        if not _is_as_it_was():
+        if not is_as_it_was():
             st.rerun()
         part(*args, **kwargs)
 
     return checked
 
 
-def _is_as_it_was() -> bool:
-    """Say whether the person may come in, and is in the project that the page was drawn for."""
+def is_as_it_was() -> bool:
+    """Say whether the person may come in, and is in the project that the page was drawn for.
+
+    To be asked where a part of a page runs alone, and where a widget is said to have changed: that is said
+    before the door is reached, and of all widgets of a session that was made to forget.
+    """
     if not identity.is_needed():
         return True
     try:

@@ -40,4 +40,5 @@ def show_account() -> None:
 
 
 def _choose() -> None:
-    who.open_project(st.session_state[_CHOICE])
+    if who.is_as_it_was():
+        who.open_project(st.session_state[_CHOICE])

@@ -39,7 +39,7 @@ class Ticket:
     rename: Rename
     max_bytes: int
     rename_folder: Rename | None = None  # of a place that takes folders too
-    owner: str = ""  # whose browser it is of, by `app.web.visitor.bearer`
+    owner: str = ""  # whose uploads are counted together, by `app.session.asker`
     person: int = 0  # whose page it is
     busy: bool = False
     problem: str = ""  # why the last file did not come

@@ -105,13 +105,9 @@ def list_projects(options: argparse.Namespace) -> Facts:
 
 def add_project(options: argparse.Namespace) -> Facts:
     """Make a project; its library is made when somebody opens it."""
-    from squint.library.people import People
     from squint.library.projects import Projects
 
-    database = _database()
-    if options.owner is not None:
-        People(database).get(options.owner)
-    return _told(Projects(database).add(options.name, options.owner))
+    return _told(Projects(_database()).add(options.name, options.owner))
 
 
 def rename_project(options: argparse.Namespace) -> Facts:

@@ -122,9 +122,11 @@ class Projects:
         Raises
         ------
         InputError
-            If the name is taken, or none.
+            If the name is taken, or none, or nobody here has the owner's number.
         """
         with self._database.writing() as session:
+            if owner_id is not None:
+                _require_here(session, owner_id)
             return _project(add_row(session, clean_name(name), owner_id))
 
     def rename(self, project_id: str, name: str) -> None:
@@ -172,15 +174,13 @@ class Projects:
         Raises
         ------
         InputError
-            If there is no such project or person, or no owner would be left.
+            If there is no such project, person or role, or no owner would be left.
         """
+        if role not in (OWNER, MEMBER):
+            raise InputError(f"In a project one is {OWNER} or {MEMBER}.")
         with self._database.writing() as session:
             row = _find(session, project_id)
-            user = session.get(User, person_id)
-            if user is None:
-                raise InputError(f"Nobody has the number {person_id}. Look at: squint people list.")
-            if user.removed:
-                raise InputError("They were removed from this server. Give them a role first.")
+            _require_here(session, person_id)
             known = session.get(Share, (row.id, person_id))
             if known is None:
                 session.add(Share(project_id=row.id, user_id=person_id, role=role))
@@ -255,6 +255,14 @@ def _find(session: Session, project_id: str) -> Row:
     if row is None:
         raise InputError(GONE)
     return row
+
+
+def _require_here(session: Session, person_id: int) -> None:
+    user = session.get(User, person_id)
+    if user is None:
+        raise InputError(f"Nobody has the number {person_id}. Look at: squint people list.")
+    if user.removed:
+        raise InputError("They were removed from this server. Give them a role first.")
 
 
 def _refuse_taken(session: Session, name: str) -> None:

@@ -124,7 +124,7 @@ def _drop(library: Library, place: str, taken: Taken, take: Callable[[Arrived], 
             taken.rename,
             max_bytes,
             taken.rename_folder,
-            owner=session.browser(),
+            owner=session.asker(),
             person=session.person().id,
         )
     key = f"drop-{place}"

@@ -13,10 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from app import identity, who
 from app.engine.client import jobs_of
+from app.uploads.arrivals import UPLOADS
+from squint.library import models
 from squint.library.people import People
+from squint.library.preferred_model import preferred
 from squint.library.projects import FIRST, OWNER, Projects
 from squint.library.store import Library
 from tests.helpers.app import MAIN, PAGES, words
+from tests.helpers.bundles import save_bundle
 from tests.helpers.visitors import claims, cookie, sign_in_set_up
 
 CHANGES = (
@@ -85,6 +89,37 @@ def test_an_analyst_is(comes: Callable[[str, str], int]) -> None:
     assert [_offers(_open(name)) != [] for name in ("sections", "cell_types", "models")] == [True] * 3
 
 
+def test_a_browser_opens_no_project_by_naming_it(
+    comes: Callable[[str, str], int], loaded: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a field of choices sends is not held against its choices before it is acted on."""
+    person = comes("ben", "analyst")
+    projects = Projects(loaded.database)
+    projects.add("Lung", person)
+    hers = projects.add("Kidney", comes("eve", "analyst"))
+    comes("ben", "analyst")
+    app = _open("sections")
+    box = app.selectbox("project_choice")
+    known = vars(type(box))["format_func"].fget
+    said = property(lambda one: str if one.key == box.key else known(one))
+    monkeypatch.setattr(type(box), "format_func", said)
+    box.options.append(hers.id)  # so that the test sends it, as a browser may
+    box.set_value(hers.id).run()
+    assert not app.exception
+    assert loaded.sections()[0].title in words(app)
+    assert projects.last_of(person) == FIRST
+
+
+def test_what_somebody_sends_is_counted_together_whatever_browser_sends_it(
+    comes: Callable[[str, str], int],
+) -> None:
+    person = comes("ben", "analyst")
+    for _ in range(2):  # as in a private window, which knows no cookie of the other
+        ids = _open("sections").session_state["_upload_ids"].values()
+        tickets = [UPLOADS.get(one) for one in ids]
+        assert {one.owner for one in tickets if one} == {f"person-{person}"}
+
+
 def test_nobody_sees_a_page_before_they_are_let_in_or_after_they_were_removed(
     comes: Callable[[str, str], int], loaded: Library
 ) -> None:
@@ -134,6 +169,25 @@ def test_whoever_leaves_is_out_though_that_cannot_be_written_down(
         other.close()
     assert not app.exception
     assert "could not be written down" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["model", "project_choice"])
+def test_a_widget_that_changes_as_somebody_is_put_outside_keeps_nobody_from_the_door(
+    comes: Callable[[str, str], int], loaded: Library, tmp_path: Path, key: str
+) -> None:
+    """Streamlit tells of it before the page begins."""
+    models.add(loaded, save_bundle(tmp_path / "other", seed=3), [])
+    person = comes("ben", "analyst")
+    Projects(loaded.database).add("Lung", person)
+    app = _open("sections")
+    preferred_before = preferred(loaded)
+    People(loaded.database).remove(person)
+    app.selectbox(key).select_index(1).run()
+    assert not app.exception
+    assert not app.error
+    assert "taken away" in words(app)
+    assert "Sign out" in [button.label for button in app.button]
+    assert preferred(loaded) == preferred_before
 
 
 def test_another_project_begins_with_nothing_of_the_one_before(

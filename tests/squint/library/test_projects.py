@@ -86,6 +86,21 @@ def test_a_project_goes_with_its_files_and_nothing_else(root: Library) -> None:
     assert root.sections_folder.exists()
 
 
+def test_a_project_has_owners_and_members_who_are_here_and_nobody_else(root: Library) -> None:
+    anna, ben = comes(root.database, "anna"), comes(root.database, "ben")
+    projects, people = Projects(root.database), People(root.database)
+    lung = projects.add("Lung", ben.id)
+    for role in ("admin", "", "x" * 999):
+        with pytest.raises(InputError, match="owner or member"):
+            projects.add_member(lung.id, anna.id, role)
+    assert [one.person.id for one in projects.members(lung.id)] == [ben.id]
+    people.remove(ben.id)
+    for nobody in (ben.id, 99):
+        with pytest.raises(InputError, match=r"removed|Nobody has the number"):
+            projects.add("Kidney", nobody)
+    assert "Kidney" not in [one.name for one in projects.all()]
+
+
 def test_whoever_adds_a_member_by_address_needs_one_that_is_vouched_for(root: Library) -> None:
     people = People(root.database)
     eve = comes(root.database, "eve", email="eve@example.org", email_verified=True)
