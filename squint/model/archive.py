@@ -85,13 +85,12 @@ def unpack(path: Path, into: Path) -> Path:
     staging = into.with_name(f".{uuid4().hex}.tmp")
     files.make_folder(staging)
     try:
-        found = (_copied if path.is_dir() else _unpacked)(path, staging / "bundle")
+        found = (_copied if path.is_dir() else _unpacked)(
+            path, staging / path.name
+        )  # what is wrong is said of it
         _refuse_a_pickle(found / WEIGHTS, path.name)
         _check_sums(found, path.name)
-        try:
-            Bundle.load(found)
-        except InputError as error:  # of a folder that is gone in a moment
-            raise InputError(str(error).replace(str(found), path.name)) from error
+        Bundle.load(found)
         try:
             found.rename(into)
         except OSError as error:

@@ -23,7 +23,13 @@ from tests.helpers.dependencies import (
 from tests.helpers.paths import ROOT
 
 # Only a benchmark imports them, in an environment that has them and not ours.
-ELSEWHERE = {"jax", "wassersteinflowmatching"}
+ELSEWHERE = {"jax", "wassersteinflowmatching"} | {  # other programs, in environments of their own
+    "banksy",
+    "cellcharter",
+    "lightning",
+    "novae",
+    "squidpy",
+}
 ALLOWED = {
     "squint": {CORE, "cell-types", "cluster"},
     "app": {CORE, "app"},

