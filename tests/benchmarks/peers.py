@@ -1,4 +1,5 @@
-# mypy: ignore-errors - it runs in environments of other programs, which are not here
+# mypy: ignore-errors
+# It runs in environments of other programs, which are not here.
 """Groups of cells by other programs, for `squint benchmark structure --beside`. It needs nothing of squint.
 
 Each program in an environment of its own, with the versions that were measured:
