@@ -115,12 +115,18 @@ def test_the_programme_is_held_in_the_changed_cells(section, bundle):
     cells = masks(section)["cells"]
     profile = pd.Series(np.asarray(section.X[cells].sum(axis=0)).ravel(), section.var_names)
     profile[list(GENES)] += profile.sum()
-    held, free = section.copy(), section.copy()
     by = tl.ReplaceByProfile(profile.to_dict())
-    perturb(held, bundle, by=by, **masks(section))
-    perturb(free, bundle, by=by, hold_programme=False, **masks(section))
-    assert held.uns[keys.PERTURBATION]["response"] != free.uns[keys.PERTURBATION]["response"]
-    assert held.uns[keys.PERTURBATION]["share_in_programme"] > 0.5
+    assert perturb(section, bundle, by=by, **masks(section))["share_in_programme"] > 0.5
+    others = dict.fromkeys(section.var_names.difference(list(GENES)), 6.0)
+    lifted = others | dict.fromkeys(GENES, 50.0)
+
+    def tokens(scaled, **choices):
+        adata = section.copy()
+        perturb(adata, bundle, by=tl.ScaleGenes(scaled), **masks(section), **choices)
+        return adata.obs[keys.PERTURBED_TOKEN]
+
+    assert tokens(lifted).equals(tokens(others))  # as if the programme were not lifted at all
+    assert not tokens(lifted, hold_programme=False).equals(tokens(others))
 
 
 def test_order_of_cells_does_not_matter(section, bundle):
@@ -206,9 +212,14 @@ def test_figures_show_the_numbers_of_the_tables(section, bundle):
 
 @pytest.mark.slow
 def test_a_planted_answer_is_found_and_none_where_the_state_does_nothing():
-    """Seeds on which the design was settled; those fixed beforehand are a benchmark."""
-    planted, sham = trial(1100, PLANTED, n_shams=199), trial(1100, SHAM, n_shams=199)
-    assert planted.p < 0.01
-    assert planted.low > 0.05
-    assert abs(sham.response) < 0.05
-    assert sham.p > 0.05
+    """Seeds on which the design was settled; those fixed beforehand are a benchmark.
+
+    How large the response is differs by training, and by the number of threads, of which sums are made.
+    """
+    seeds = (1100, 1101, 1102)
+    planted = [trial(seed, PLANTED, n_shams=199) for seed in seeds]
+    sham = [trial(seed, SHAM, n_shams=199) for seed in seeds]
+    assert max(one.p for one in planted) < 0.01
+    assert np.median([one.low for one in planted]) > 0.1
+    assert max(abs(one.response) for one in sham) < 0.05
+    assert min(one.p for one in sham) > 0.05
