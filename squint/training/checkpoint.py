@@ -46,7 +46,9 @@ _WORDS = {
     "cells": "order or labels of the cells",
     "device": "device",
     "versions": "versions of squint or of what it builds on",
+    "form": "the way in which squint trains",
 }
+FORM = 2  # raised where the same choices come to other weights than before, within a version too
 
 
 class Training(Protocol):
@@ -221,6 +223,7 @@ def _question(training: Training) -> dict[str, Any]:
         "cells": _cohort_sha256(training.cohort),
         "device": training.model.device.type,
         "versions": versions(),
+        "form": FORM,
     }
     as_read: dict[str, Any] = json.loads(json.dumps(question))
     return as_read

@@ -239,6 +239,13 @@ def test_another_version_does_not_go_on_from_it(tmp_path, monkeypatch):
         next(train(tmp_path))
 
 
+def test_another_way_of_training_is_refused(tmp_path, monkeypatch):
+    end_after(tmp_path, 1)
+    monkeypatch.setattr("squint.training.checkpoint.FORM", 3)
+    with pytest.raises(squint.InputError, match="the way in which squint trains"):
+        next(train(tmp_path))
+
+
 def test_other_labels_are_another_training(tmp_path):
     model = replace(MODEL, covariates=(keys.CELL_TYPE,))
     end_after(tmp_path, 1, model=model)
