@@ -153,7 +153,7 @@ def _make(request: _Request, export: Export) -> None:
         asked = DrawMap(folder, cast("pl.Kind", kind.ending), marks, kind.dpi)
     path = run(asked, library, f"Preparing {kind.label}", limit_s=180)
     if path is not None:
-        (request.file,) = taken(library, Path(path).parent, Path(path).name)
+        (request.file,) = taken(library, Path(path))
 
 
 def _write(library: Library, export: Export, kind: Kind) -> Path:

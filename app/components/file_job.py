@@ -122,7 +122,7 @@ def offer_made(
         if answer is None:
             return
         try:
-            (st.session_state[key],) = taken(library, Path(answer).parent, Path(answer).name)
+            (st.session_state[key],) = taken(library, Path(answer))
         except InputError as error:
             st.error(sentence(str(error)))
             return

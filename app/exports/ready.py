@@ -47,8 +47,8 @@ class Ready:
         self._end()
 
 
-def taken(library: Library, folder: Path, *names: str) -> tuple[Ready, ...]:
-    """Take files that a worker left in a folder, which goes: with the worker, it would be gone later.
+def taken(library: Library, *made: Path) -> tuple[Ready, ...]:
+    """Take files that a worker left in one folder, which goes: with the worker, it would be gone later.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def taken(library: Library, folder: Path, *names: str) -> tuple[Ready, ...]:
         If one is gone already.
     """
     try:
-        return tuple(Ready(library, folder / name) for name in names)
+        return tuple(Ready(library, path) for path in made)
     except OSError as error:
         raise InputError("The file is gone. Make it again.") from error
     finally:
-        library.unstage(folder / "any")
+        library.unstage(made[0])

@@ -131,8 +131,7 @@ def _offer(library: Library, wanted: Filter) -> None:
         asked = {name: value for name, value in asdict(wanted).items() if name != "after"}
         made = run(WriteLog(**asked, most=MOST_WRITTEN), library, "Writing the log")
         if made is not None:
-            path = Path(made["path"])
-            st.session_state[_FILE] = (made["n"], *taken(library, path.parent, path.name))
+            st.session_state[_FILE] = (made["n"], *taken(library, Path(made["path"])))
     if _FILE in st.session_state:
         n, file = st.session_state[_FILE]
         download(

@@ -62,12 +62,13 @@ def _fetch(library: Library, state: _Report) -> bool:
     if answer is None:
         return False
     folder = Path(answer["folder"])
-    names = [name for name, *_ in _KINDS if (folder / name).is_file()]
+    names = [HTML, *(name for name, *_ in _KINDS if name != HTML and (folder / name).is_file())]
     try:
-        state.files = dict(zip(names, taken(library, folder, *names), strict=True))
+        files = taken(library, *(folder / name for name in names))
     except InputError as error:
         st.error(sentence(str(error)))
         return False
+    state.files = dict(zip(names, files, strict=True))
     state.done, state.no_pdf = True, answer["no_pdf"]
     return True
 

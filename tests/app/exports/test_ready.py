@@ -14,7 +14,7 @@ def test_files_wait_on_the_disk_as_long_as_they_are_remembered(tmp_path):
     with library.handed_out() as folder:
         (folder / "a.csv").write_bytes(b"a,b\n")
         (folder / "b.csv").write_bytes(b"c")
-    ready, other = taken(library, folder, "a.csv", "b.csv")
+    ready, other = taken(library, folder / "a.csv", folder / "b.csv")
     assert not folder.exists()
     assert (ready.read(), ready.n_bytes) == (b"a,b\n", 4)
     ready.forget()
@@ -31,6 +31,6 @@ def test_what_is_gone_leaves_nothing_behind(tmp_path):
     with library.handed_out() as folder:
         (folder / "a.csv").write_bytes(b"a")
     with pytest.raises(InputError, match="Make it again"):
-        taken(library, folder, "a.csv", "b.csv")
+        taken(library, folder / "a.csv", folder / "b.csv")
     gc.collect()
     assert list(library.staging.iterdir()) == []
