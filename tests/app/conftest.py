@@ -1,6 +1,5 @@
 """A library of toy sections, tokenised once by a small model, and the engine that did it."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from squint.library.images import Addition, SectionImage
 from squint.library.store import Library, Section
 from tests.helpers.app import MAIN, wait_for
 from tests.helpers.cell_sets import A, B, C, put
-from tests.helpers.engine import Worker, read_engine
+from tests.helpers.engine import Worker, copied, read_engine
 from tests.helpers.paths import ROOT
 from tests.helpers.section_pictures import report, smooth
 
@@ -97,7 +96,7 @@ def library(home: Path) -> Library:
 @pytest.fixture
 def loaded(home: Path, filled: Path) -> Library:
     """Fill the library of the app with the tokenised toy sections."""
-    shutil.copytree(filled, home)
+    copied(filled, home)
     return Library(home)
 
 

@@ -1,6 +1,7 @@
 """Engines: a process as the dashboard starts one, and threads of this process that share its workers."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from app.engine import client as engines
 from app.engine import facts
 from app.engine.client import Job
 from app.settings import settings
+from squint.engine import bell
 from squint.engine.dispatcher import Dispatcher
 from squint.engine.lanes import LANES, MODEL, TASKS
 from squint.library.database import database
@@ -141,3 +143,8 @@ def read_engine(home: Path) -> EngineRow | None:
     """Read what an engine says of itself."""
     with database(home).reading() as session:
         return session.scalars(sa.select(EngineRow).order_by(EngineRow.seen.desc())).first()
+
+
+def copied(home: Path, to: Path) -> Path:
+    """Copy the folder of a library, but for the bell of an engine that looks after it."""
+    return Path(shutil.copytree(home, to, ignore=shutil.ignore_patterns(bell.FILE)))

@@ -28,7 +28,7 @@ from squint.library.store import Library
 from squint.library.verify import verify
 from squint.model.card import CONFIG, weights_sha256
 from tests.helpers.app import wait_for
-from tests.helpers.engine import Engine, Worker, read_engine
+from tests.helpers.engine import Engine, Worker, copied, read_engine
 from tests.helpers.paths import ROOT
 from tests.helpers.postgres import postgres
 
@@ -90,7 +90,7 @@ def test_tokens_of_two_projects_are_the_same_though_their_worker_was_killed(
     home: Path, filled: Path, worker: Worker
 ) -> None:
     Library(home)
-    libraries = [Library(Path(shutil.copytree(filled, project_home(home, name)))) for name in (ONE, OTHER)]
+    libraries = [Library(copied(filled, project_home(home, name))) for name in (ONE, OTHER)]
 
     def tokens() -> list[dict[str, bytes]]:
         found = [one.sections_folder.glob("*/tokens/*.parquet") for one in libraries]

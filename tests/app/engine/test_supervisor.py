@@ -1,7 +1,6 @@
 """The dashboard and its engine: started together, and what becomes of jobs when either is killed."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from squint.library.verify import verify
 from squint.model.card import weights_sha256
 from tests.helpers.app import wait_for
 from tests.helpers.dashboard import end_engine, free_port, serve, started
-from tests.helpers.engine import Engine, Worker, read_engine
+from tests.helpers.engine import Engine, Worker, copied, read_engine
 from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -78,7 +77,7 @@ def test_tokens_are_the_same_though_their_worker_was_killed(loaded: Library, wor
 def test_a_training_whose_worker_was_killed_goes_on_and_gives_the_same_model(
     loaded: Library, filled: Path, worker: Worker, tmp_path: Path
 ) -> None:
-    other = Library(Path(shutil.copytree(filled, tmp_path / "other")))
+    other = Library(copied(filled, tmp_path / "other"))
     ids = tuple(sorted(section.id for section in loaded.sections()))
     asked = TrainModel(ids, 5, "My tissue")
     worker.ask(asked, other).result(300)

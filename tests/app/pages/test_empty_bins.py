@@ -1,6 +1,5 @@
 """A slide most of whose bins lie outside the tissue: pages, tables and exports are of its cells alone."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from squint.library import profiles
 from squint.library.quality import without_token
 from squint.library.store import Library, Section
 from tests.helpers.app import PAGES, compare_by, csv_of, genes, maps, words
-from tests.helpers.engine import Worker
+from tests.helpers.engine import Worker, copied
 from tests.helpers.sections import model_of
 
 pytestmark = pytest.mark.slow
@@ -71,7 +70,7 @@ def with_slide(worker: Worker, tmp_path_factory: pytest.TempPathFactory, toy: An
 
 @pytest.fixture
 def slides(home: Path, with_slide: Path) -> Library:
-    shutil.copytree(with_slide, home)
+    copied(with_slide, home)
     return Library(home)
 
 
