@@ -28,6 +28,7 @@ from squint.pl import (
 )
 
 _THRESHOLDS = (0.25, 0.75)
+_UNTOLD = " · only in sections that the model knows too little of, so what it means is not known"
 _ENRICHED, _FREQUENT = "Most enriched against another patient", "Most frequent in the reference"
 
 
@@ -163,12 +164,15 @@ def describe_codes(
     table = profiles(library, model)
     lines = []
     for code in how["codes"]:
-        row = table.loc[code]
-        types = f" · {sentence(row['top_types'])}" if row["top_types"] else ""
-        genes = sentence(row["top_genes"])
         called = sentence(listed(library, model.sha256, [code]))
-        lines.append(f"- **Token {called}**, {share[code]:.1%} of cells{types} · top genes {genes}")
+        told = _UNTOLD if code not in table.index else _told(table.loc[code])
+        lines.append(f"- **Token {called}**, {share[code]:.1%} of cells{told}")
     st.markdown("\n".join(lines))
+
+
+def _told(token: "pd.Series[Any]") -> str:
+    types = f" · {sentence(token['top_types'])}" if token["top_types"] else ""
+    return f"{types} · top genes {sentence(token['top_genes'])}"
 
 
 def show_spread(view: views.MapView, thresholds: tuple[float, float], model: ModelFacts) -> None:

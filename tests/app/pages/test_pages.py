@@ -11,6 +11,7 @@ from anndata import AnnData
 from streamlit.testing.v1 import AppTest
 
 import squint
+from app.components import tokens
 from app.settings import NOTICE
 from squint.library.store import Library
 from tests.helpers.app import MAIN, MAPS, PAGES, keep, maps, one_section, settled, upload, words
@@ -100,6 +101,18 @@ def test_sections_that_the_model_hardly_knows_are_set_aside_until_wanted(
     assert "29% of the model's genes" in app.warning[0].value.replace("\\", "")
     assert f"{first.patient} (tokens uncertain)" in app.selectbox("reference").options
     assert app.switch_page("../pages/tokens.py").run().warning  # as long as the session lasts
+
+
+def test_a_code_that_only_doubted_sections_have_is_said_to_be_so(
+    visit: Open, loaded: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tokens are is told of other sections alone: of the one that is left out here there are none."""
+    assert loaded.sections()
+    monkeypatch.setattr("app.components.risk.profiles", lambda *of: tokens.profiles(*of).iloc[1:])
+    app = visit("risk_map")
+    app.slider("n_codes").set_value(10).run()
+    assert not app.exception
+    assert words(app).count("only in sections that the model knows too little of") == 1
 
 
 def test_real_tissue_that_the_model_hardly_knows_is_shown_where_there_is_no_other(
